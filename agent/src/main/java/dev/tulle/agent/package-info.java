@@ -1,0 +1,5 @@
+/** The node agent. */
+@NullMarked
+package dev.tulle.agent;
+
+import org.jspecify.annotations.NullMarked;

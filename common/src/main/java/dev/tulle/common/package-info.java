@@ -1,0 +1,5 @@
+/** Clock, units, backoff, bounded mailbox, drain, result types, reason codes. */
+@NullMarked
+package dev.tulle.common;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,5 @@
+/** End-to-end and architecture tests. */
+@NullMarked
+package dev.tulle.it;
+
+import org.jspecify.annotations.NullMarked;

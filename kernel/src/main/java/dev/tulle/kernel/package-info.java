@@ -1,0 +1,5 @@
+/** libbpf through java.lang.foreign. */
+@NullMarked
+package dev.tulle.kernel;
+
+import org.jspecify.annotations.NullMarked;
