@@ -1,0 +1,51 @@
+package dev.tulle.model;
+
+import java.time.Duration;
+
+/**
+ * A named set of endpoints plus how to reach and balance them (CDS resource).
+ *
+ * @param name {@code outbound|port|subset|hostname}
+ * @param hostname the service's host name
+ * @param port the service port
+ * @param subset the subset's name, empty for all endpoints
+ * @param balancing how an endpoint is chosen
+ * @param connectTimeout bound on one connect
+ * @param maxConnections per proxy; 0 means no bound
+ * @param maxPendingRequests waiting for a connection; 0 means no bound
+ * @param maxRequestsPerConnection 0 means no bound
+ * @param idleTimeout idle pooled connections are closed after this
+ * @param origin the object that shaped it
+ */
+public record Cluster(
+        String name,
+        String hostname,
+        int port,
+        String subset,
+        Balancing balancing,
+        Duration connectTimeout,
+        int maxConnections,
+        int maxPendingRequests,
+        int maxRequestsPerConnection,
+        Duration idleTimeout,
+        ResourceRef origin) {
+    /** Default bound on one connect. */
+    public static final Duration DEFAULT_CONNECT_TIMEOUT = Duration.ofSeconds(10);
+
+    /** Default idle time of pooled connections. */
+    public static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofHours(1);
+
+    /** How an endpoint is chosen. */
+    public enum Balancing {
+        LEAST_REQUEST,
+        ROUND_ROBIN,
+        RANDOM,
+        /** To the original destination. */
+        PASSTHROUGH
+    }
+
+    /** The name of the cluster of a service port and subset, as Istio writes it. */
+    public static String nameOf(int port, String subset, String hostname) {
+        return "outbound|" + port + "|" + subset + "|" + hostname;
+    }
+}

@@ -1,0 +1,41 @@
+package dev.tulle.model;
+
+import java.util.List;
+
+/**
+ * What the proxy does with connections to one service address and port (LDS resource, outbound).
+ *
+ * @param name {@code address_port}, for example {@code 240.240.0.7_9080}
+ * @param address the service address in text form
+ * @param port the service port
+ * @param hostname the service's host name, for logs and metrics
+ * @param target what happens to its connections
+ */
+public record Listener(String name, String address, int port, String hostname, Target target) {
+    /** What happens to connections. */
+    public sealed interface Target {
+        /**
+         * Requests, routed by the named route configuration.
+         *
+         * @param detect true when the port does not say what is spoken: what is not HTTP goes to the service as bytes
+         * @param fallback where bytes go that are not HTTP; used only with {@code detect}
+         */
+        record Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback) implements Target {
+            public Http {
+                fallback = List.copyOf(fallback);
+            }
+        }
+
+        /** Opaque bytes, split over clusters by connection. */
+        record Tcp(List<WeightedCluster> clusters) implements Target {
+            public Tcp {
+                clusters = List.copyOf(clusters);
+            }
+        }
+    }
+
+    /** The name of the listener for an address and port. */
+    public static String nameOf(String address, int port) {
+        return address + "_" + port;
+    }
+}

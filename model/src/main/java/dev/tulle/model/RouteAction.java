@@ -1,0 +1,59 @@
+package dev.tulle.model;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/** What a matched route does. */
+public sealed interface RouteAction {
+    /**
+     * Forwards to one of the clusters.
+     *
+     * @param clusters the split; at least one with a weight above 0
+     * @param timeout bound on the whole request until the response is complete; zero means no bound
+     * @param retry when to try again
+     * @param rewrite changes of path and authority
+     * @param mirrors shadow copies whose answers are thrown away
+     */
+    record Forward(
+            List<WeightedCluster> clusters, Duration timeout, RetryPolicy retry, Rewrite rewrite, List<Mirror> mirrors)
+            implements RouteAction {
+        public Forward {
+            clusters = List.copyOf(clusters);
+            mirrors = List.copyOf(mirrors);
+        }
+    }
+
+    /** Answers with a redirect; empty parts keep the request's. */
+    record Redirect(
+            int status,
+            Optional<String> scheme,
+            Optional<String> authority,
+            Optional<Integer> port,
+            Optional<PathRewrite> path)
+            implements RouteAction {}
+
+    /** Answers with a fixed response. */
+    record DirectResponse(int status, String body) implements RouteAction {}
+
+    /** Changes before forwarding; empty parts keep the request's. */
+    record Rewrite(Optional<String> authority, Optional<PathRewrite> path) {
+        /** Changes nothing. */
+        public static final Rewrite NONE = new Rewrite(Optional.empty(), Optional.empty());
+    }
+
+    /** How the path is changed. */
+    sealed interface PathRewrite {
+        /** Replaces the whole path, keeps the query. */
+        record Full(String path) implements PathRewrite {}
+
+        /** Replaces the prefix that the route matched. */
+        record MatchedPrefix(String replacement) implements PathRewrite {}
+
+        /** Replaces every RE2 match in the path; {@code \1} stands for a group. */
+        record Regex(String pattern, String substitution) implements PathRewrite {}
+    }
+
+    /** A shadow copy for a share of the requests, in parts per million. */
+    record Mirror(String cluster, int partsPerMillion) {}
+}

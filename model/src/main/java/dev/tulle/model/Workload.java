@@ -1,0 +1,43 @@
+package dev.tulle.model;
+
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * One running instance with an address and an identity.
+ *
+ * @param uid unique in the mesh, for example {@code node1/default/reviews-v1}
+ * @param name the workload's name, for example {@code reviews-v1}
+ * @param namespace the namespace
+ * @param serviceAccount the service account of its identity
+ * @param node the node it runs on
+ * @param addresses its addresses in text form, IPv4 first; may be empty for one known by host name only
+ * @param labels its labels, sorted by key
+ * @param services short or full names of the services it declared itself to belong to
+ * @param ports the ports it declared
+ * @param healthy whether its readiness probes pass (true when it has none)
+ * @param origin the registration or WorkloadEntry behind it
+ */
+public record Workload(
+        String uid,
+        String name,
+        String namespace,
+        String serviceAccount,
+        String node,
+        List<String> addresses,
+        Map<String, String> labels,
+        List<String> services,
+        List<WorkloadPort> ports,
+        boolean healthy,
+        ResourceRef origin) {
+    public Workload {
+        addresses = List.copyOf(addresses);
+        labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
+        services = List.copyOf(services);
+        ports = List.copyOf(ports);
+    }
+
+    /** A port that a workload listens on. */
+    public record WorkloadPort(int number, AppProtocol protocol) {}
+}
