@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * All maps. Written by: agent (config, cgroups, addrs, services, slots, permit and declared
+ * entries of listen) or the kernel (the rest). Sizes may be changed before load.
+ *
+ * Hashes written rarely are not preallocated: most of their room stays unused on most hosts.
+ */
+#ifndef TULLE_MAPS_H
+#define TULLE_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "reasons.h"
+#include "types.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tulle_config);
+} tulle_config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct tulle_workload);
+} tulle_cgroups SEC(".maps");
+
+/* Every workload address of this node, v4-mapped and IPv6 -> workload id. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_addr);
+	__type(value, __u32);
+} tulle_addrs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_service_key);
+	__type(value, struct tulle_service);
+} tulle_services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_slot_key);
+	__type(value, struct tulle_endpoint);
+} tulle_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_sockaddr);
+	__type(value, struct tulle_listener);
+} tulle_listen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_permit_key);
+	__type(value, __u8);
+} tulle_permit SEC(".maps");
+
+/* Needed from connect() until the proxy has accepted and asked; LRU, so it never has to be swept.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct tulle_pair);
+	__type(value, struct tulle_original);
+} tulle_origdst SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, struct tulle_socket_key);
+	__type(value, __u64);
+} tulle_sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TULLE_REASON_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} tulle_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} tulle_events SEC(".maps");
+
+#endif

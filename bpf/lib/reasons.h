@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The one table of counter and reason numbers. A number is the index into tulle_counters, the
+ * `reason` of a tulle_event and of a tulle_service, and the value shown by metrics and flow
+ * records. Numbers are never reused: a retired line stays, with the word "retired" in its text.
+ *
+ * Java reads this file in a test: one X(number, NAME, "text") a line.
+ *
+ *   1..63    things that happened as wanted (plain counters)
+ *   64..95   refusals: the application or the caller sees an error
+ *   96..127  degradations: something was not possible and a slower or plainer way was taken
+ *   128..191 why a service is not served by the kernel (written by the agent into tulle_service)
+ */
+#ifndef TULLE_REASONS_H
+#define TULLE_REASONS_H
+
+/* clang-format off */
+#define TULLE_REASONS(X)                                                                           \
+	X(0,   NONE,                "no reason")                                                   \
+	X(1,   CONNECT_KERNEL,      "connect: endpoint chosen in the kernel")                      \
+	X(2,   CONNECT_PROXY,       "connect: redirected to the node proxy")                       \
+	X(3,   CONNECT_DIRECT,      "connect: to a workload's own address, source bound")          \
+	X(4,   CONNECT_OUTSIDE,     "connect: outside the mesh, passed untouched")                 \
+	X(5,   CONNECT_LOCALHOST,   "connect: localhost rewritten to the workload's own address")  \
+	X(6,   CONNECT_DNS,         "connect: DNS redirected to the mesh resolver")                \
+	X(7,   BIND_OWN,            "bind: wildcard rewritten to the workload's own address")      \
+	X(8,   DATAGRAM_DNS,        "sendmsg: DNS redirected to the mesh resolver")                \
+	X(9,   DATAGRAM_KERNEL,     "sendmsg: UDP endpoint chosen in the kernel")                  \
+	X(10,  LISTEN_LEARNED,      "listen: port of a workload learned")                          \
+	X(11,  SPLICE_SOCKET,       "sockops: socket offered for splicing")                        \
+	X(12,  SPLICE_START,        "splice: one direction of a connection began to be spliced")   \
+	X(13,  SPLICE_MESSAGES,     "splice: messages handed to the reader's queue")               \
+	X(14,  SPLICE_BYTES,        "splice: bytes handed to the reader's queue")                  \
+	X(15,  SPLICE_SPILL,        "splice: reader's queue over the limit, went on over TCP")     \
+	X(16,  SPLICE_RETURN,       "splice: TCP proven empty, splicing again")                    \
+	X(17,  SPLICE_PASSED,       "splice: messages passed to TCP")                              \
+	X(18,  ORIGINAL_DST,        "getsockopt: original destination answered")                   \
+	X(19,  PEERNAME,            "getpeername: service address shown")                          \
+	X(20,  GUARD_WORKLOAD,      "guard: workload admitted to a workload's address")            \
+	X(21,  GUARD_PROXY,         "guard: node proxy or agent admitted to a workload's address") \
+	X(22,  GUARD_PERMIT,        "guard: caller outside the mesh admitted by a permit")         \
+	X(23,  SOURCE_BOUND,        "connect: source address bound")                               \
+	X(24,  CONNECT_ASK,         "connect: unknown mesh address handed to the node proxy")      \
+	X(64,  SERVICE_REFUSED,     "the service record refuses connections")                      \
+	X(65,  NO_ENDPOINT,         "the service has no endpoint")                                 \
+	X(66,  REGISTRY_ONLY,       "destination unknown and outbound policy is REGISTRY_ONLY")    \
+	X(67,  UNKNOWN_VIP,         "no such service address and outbound policy is REGISTRY_ONLY")\
+	X(68,  BIND_FOREIGN,        "bind to an address of the workload range that is not its own")\
+	X(69,  BIND_VIP,            "bind to a service address")                                   \
+	X(70,  FAMILY_MISMATCH,     "an IPv4 socket cannot reach the service's IPv6 endpoint")     \
+	X(71,  UDP_NEEDS_PROXY,     "a UDP service cannot be served by the node proxy")            \
+	X(72,  GUARD_HOST,          "the host called a workload without a permit")                 \
+	X(73,  GUARD_OUTSIDE,       "an address outside the mesh called a workload without a permit") \
+	X(74,  GUARD_NO_WORKLOAD,   "no workload has this address")                                \
+	X(75,  GUARD_NO_LISTENER,   "the workload does not listen on this port")                   \
+	X(76,  SENDMSG_REFUSED,     "a datagram to an unknown service address")                    \
+	X(96,  SOURCE_NOT_BOUND,    "the socket was bound before: source address left alone")      \
+	X(97,  STORAGE_FULL,        "no memory for socket storage")                                \
+	X(98,  SLOT_MISSING,        "endpoint slot missing, handed to the node proxy")             \
+	X(99,  ORIGDST_FULL,        "original destination could not be stored")                    \
+	X(100, SOCKETS_FULL,        "socket could not be put into the sockhash")                   \
+	X(101, LISTEN_FULL,         "listener could not be stored")                                \
+	X(102, EVENT_LOST,          "event lost: ring buffer full")                                \
+	X(103, EVENT_LIMITED,       "event not written: rate limit")                               \
+	X(104, SPLICE_PEER_GONE,    "splice: the reader left the sockhash, passed to TCP")         \
+	X(105, NO_OWN_ADDR6,        "bind: IPv6-only wildcard left alone, no IPv6 address leased") \
+	X(128, NEEDS_HTTP,          "service needs HTTP routing")                                  \
+	X(129, NEEDS_MTLS,          "an endpoint is on another host")                              \
+	X(130, NEEDS_POLICY,        "an authorization policy needs the node proxy")                \
+	X(131, NEEDS_FAULT,         "fault injection needs the node proxy")                        \
+	X(132, NEEDS_PLUGIN,        "a plug-in needs the node proxy")                              \
+	X(133, NEEDS_TRAFFIC_POLICY,"a traffic policy needs the node proxy")                       \
+	X(134, TOO_MANY_ENDPOINTS,  "weights or endpoints do not fit the slots")                   \
+	X(135, KERNEL_L4_OFF,       "endpoint choice in the kernel is switched off")
+/* clang-format on */
+
+enum tulle_reason {
+#define TULLE_REASON_ENUM(number, name, text) TULLE_REASON_##name = number,
+	TULLE_REASONS(TULLE_REASON_ENUM)
+#undef TULLE_REASON_ENUM
+};
+
+/* Size of tulle_counters: room for numbers to come. */
+#define TULLE_REASON_MAX 256
+
+#endif

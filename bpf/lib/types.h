@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * Layouts shared with user space. Every struct is laid out without implicit padding, so that a
+ * writer that zeroes the bytes it does not name always builds the right key.
+ *
+ * Ports are host order. IPv4 is kept v4-mapped (::ffff:a.b.c.d). The IPv6 twin of a mesh IPv4
+ * address is a /96 prefix followed by the IPv4 address, so that one body serves both families.
+ */
+#ifndef TULLE_TYPES_H
+#define TULLE_TYPES_H
+
+#include <linux/types.h>
+
+/* Bump when a layout or a meaning changes; the agent refuses pins of another schema. */
+#define TULLE_SCHEMA 1
+
+/* Network byte order, as in struct in6_addr. */
+struct tulle_addr {
+	__u32 w[4];
+};
+
+/* tulle_config.flags */
+#define TULLE_F_CAPTURE (1 << 0) /* connect and UDP rewriting */
+#define TULLE_F_SPLICE  (1 << 1) /* offer sockets to sk_msg */
+#define TULLE_F_KERNEL_L4                                                                          \
+	(1 << 2)               /* choose endpoints in the kernel; off: L4 services use the proxy */
+#define TULLE_F_BIND  (1 << 3) /* address per workload and the bind guard */
+#define TULLE_F_GUARD (1 << 4) /* sk_lookup guard */
+#define TULLE_F_DNS   (1 << 5) /* capture port 53 */
+
+enum tulle_outbound_policy {
+	TULLE_OUTBOUND_ALLOW_ANY = 0,     /* unknown VIP: proxy; anything else: untouched */
+	TULLE_OUTBOUND_REGISTRY_ONLY = 1, /* both: EPERM and an event */
+	TULLE_OUTBOUND_ASK = 2,           /* as ALLOW_ANY: the proxy fetches what is missing */
+};
+
+/* tulle_config, element 0. All zero: every program passes everything untouched. */
+struct tulle_config {
+	__u32 schema; /* TULLE_SCHEMA, else the programs do nothing */
+	__u32 flags;
+	__u32 outbound_policy;
+	__u32 splice_limit; /* bytes in a reader's queue above which a connection spills; 0: 1 MiB
+			     */
+	/* IPv4 networks and masks, network byte order. */
+	__u32 range_net, range_mask;
+	__u32 node_net, node_mask;
+	__u32 vip_net, vip_mask;
+	/* First 96 bits of the IPv6 twins; all zero: no twin. */
+	struct tulle_addr range6;
+	struct tulle_addr vip6;
+	/* v4-mapped; their twins follow from range6. */
+	struct tulle_addr host_addr;
+	struct tulle_addr proxy_addr;
+	struct tulle_addr agent_addr;
+	/* Listeners; *4 is v4-mapped. A zero port: no such listener. */
+	struct tulle_addr outbound4;
+	struct tulle_addr outbound6;
+	struct tulle_addr dns4;
+	struct tulle_addr dns6;
+	__u16 outbound4_port;
+	__u16 outbound6_port;
+	__u16 dns4_port;
+	__u16 dns6_port;
+};
+
+enum tulle_role {
+	TULLE_ROLE_HOST = 0,
+	TULLE_ROLE_WORKLOAD = 1,
+	TULLE_ROLE_PROXY = 2,
+	TULLE_ROLE_AGENT = 3,
+};
+
+/* tulle_cgroups: cgroup id (__u64) -> who runs in it and below. */
+struct tulle_workload {
+	__u32 id;
+	__u8 role; /* enum tulle_role */
+	__u8 pad[3];
+	struct tulle_addr addr4; /* v4-mapped; zero for PROXY and AGENT (config has theirs) */
+	struct tulle_addr addr6; /* zero: no IPv6 address leased */
+};
+
+/* tulle_services */
+struct tulle_service_key {
+	struct tulle_addr vip;
+	__u16 port;
+	__u8 proto; /* 6 TCP, 17 UDP */
+	__u8 pad;
+};
+
+enum tulle_service_mode {
+	TULLE_MODE_KERNEL = 1, /* endpoint from tulle_slots */
+	TULLE_MODE_PROXY = 2,
+	TULLE_MODE_REFUSE = 3,
+};
+
+enum tulle_affinity {
+	TULLE_AFFINITY_NONE = 0,
+	TULLE_AFFINITY_WORKLOAD = 1, /* same calling workload, same slot */
+};
+
+struct tulle_service {
+	__u32 id;
+	__u32 generation;
+	__u32 slots;
+	__u16 reason; /* why not the kernel, for `explain`; shown in events of refusals */
+	__u8 mode;
+	__u8 affinity;
+};
+
+/* tulle_slots: written for a generation before the service record names that generation. */
+struct tulle_slot_key {
+	__u32 service;
+	__u32 generation;
+	__u32 slot; /* 0 <= slot < slots */
+};
+
+struct tulle_endpoint {
+	struct tulle_addr addr;
+	__u32 workload;
+	__u16 port;
+	__u16 pad;
+};
+
+/* An address and a port; the key of tulle_listen. */
+struct tulle_sockaddr {
+	struct tulle_addr addr;
+	__u16 port;
+	__u16 pad;
+};
+
+/* tulle_listen: which ports of a workload's address may be reached at all. */
+#define TULLE_LISTEN_DECLARED 0x80000000u /* written by the agent; the kernel never deletes it */
+struct tulle_listener {
+	__u32 workload;
+	__u32 sockets; /* learned listening sockets, counted by sockops, | TULLE_LISTEN_DECLARED */
+};
+
+/* tulle_permit: callers outside the mesh that may reach a workload; value __u8 is not read. */
+enum tulle_source {
+	TULLE_SOURCE_HOST = 1, /* this host: its mesh address (.1) or loopback */
+	TULLE_SOURCE_OUTSIDE =
+		2, /* every other address that is no local workload, proxy or agent */
+};
+
+struct tulle_permit_key {
+	struct tulle_addr dst;
+	__u16 port; /* 0: every port */
+	__u8 source;
+	__u8 pad;
+};
+
+/* tulle_origdst: a connection to the proxy, as the proxy's accepted socket sees it. */
+struct tulle_pair {
+	struct tulle_addr client;
+	struct tulle_addr proxy;
+	__u16 client_port;
+	__u16 proxy_port;
+};
+
+struct tulle_original {
+	struct tulle_addr addr; /* what the application dialled */
+	__u32 workload;
+	__u16 port;
+	__u16 pad;
+};
+
+/* tulle_sockets and tulle_peers: one end of a local connection. */
+struct tulle_socket_key {
+	__u64 netns; /* cookie */
+	struct tulle_addr local;
+	struct tulle_addr remote;
+	__u32 lport;
+	__u32 rport;
+};
+
+enum tulle_event_type {
+	TULLE_EVENT_CONNECT = 1,
+	TULLE_EVENT_BIND = 2,
+	TULLE_EVENT_SENDMSG = 3,
+	TULLE_EVENT_GUARD = 4,
+};
+
+/* tulle_events */
+struct tulle_event {
+	__u64 ts;       /* ns, CLOCK_MONOTONIC */
+	__u64 cgroup;   /* 0 where no process is known (guard) */
+	__u32 workload; /* caller's id; guard: the target's; 0 unknown */
+	__u32 pid;
+	__u16 type; /* enum tulle_event_type */
+	__u16 reason;
+	__u16 sport;
+	__u16 dport;
+	struct tulle_addr src;
+	struct tulle_addr dst;
+	__u8 proto;
+	__u8 role; /* enum tulle_role of the caller */
+	__u8 pad[6];
+	char comm[16];
+};
+
+#endif
