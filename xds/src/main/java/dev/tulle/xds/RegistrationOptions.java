@@ -1,0 +1,12 @@
+package dev.tulle.xds;
+
+/**
+ * Where and as which node an agent registers.
+ *
+ * @param host the control plane's address
+ * @param port the control plane's port
+ * @param nodeId the name of the node; unique in the mesh and the same over restarts
+ * @param wantedPrefix the prefix that the node already uses, for example {@code 100.64.3.0/24}, empty when it has none;
+ *     granted when it is in the range and no other node holds it, so that a lost control plane state moves nobody
+ */
+public record RegistrationOptions(String host, int port, String nodeId, String wantedPrefix) {}
