@@ -9,6 +9,8 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.concurrent.Executors;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /**
@@ -22,10 +24,15 @@ final class ProductServer {
     /** How long requests that are being served may take after SIGTERM. */
     private static final int STOP_GRACE_SECONDS = 3;
 
+    /** Requests served at the same time; more wait for their turn. */
+    private static final int IN_FLIGHT_MAX = 10_000;
+
     private final String service;
     private final String label;
     private final Endpoint endpoint;
     private final boolean accessLog = !Environment.get("ACCESS_LOG", "on").equals("off");
+    private final Semaphore inFlight = new Semaphore(IN_FLIGHT_MAX);
+    private volatile boolean stopping;
 
     private ProductServer(String service, Endpoint endpoint) {
         this.service = service;
@@ -74,19 +81,44 @@ final class ProductServer {
     }
 
     private void stop(HttpServer server) {
-        server.stop(STOP_GRACE_SECONDS);
+        // HttpServer's own waiting counts a connection that the client closes at this very moment
+        // as a request, and then waits in vain for its end. So the requests are counted here.
+        stopping = true;
+        awaitNoneInFlight();
+        server.stop(0);
         System.out.println(label + " stopped");
         System.out.flush();
         // An ordered end is a success; without this the status would be 143.
         Runtime.getRuntime().halt(0);
     }
 
+    private void awaitNoneInFlight() {
+        try {
+            // All permits are free exactly when no request is being served.
+            inFlight.tryAcquire(IN_FLIGHT_MAX, STOP_GRACE_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
     private void handle(HttpExchange exchange) throws IOException {
+        inFlight.acquireUninterruptibly();
+        try {
+            serve(exchange);
+        } finally {
+            inFlight.release();
+        }
+    }
+
+    private void serve(HttpExchange exchange) throws IOException {
         long started = System.nanoTime();
         try (exchange) {
             Reply reply = answer(exchange.getRequestMethod(), exchange.getRequestURI(), exchange.getRequestHeaders());
             byte[] body = reply.json().getBytes(StandardCharsets.UTF_8);
             exchange.getResponseHeaders().set("Content-Type", "application/json");
+            if (stopping) {
+                exchange.getResponseHeaders().set("Connection", "close");
+            }
             if (exchange.getRequestMethod().equals("HEAD")) {
                 exchange.getResponseHeaders().set("Content-Length", Integer.toString(body.length));
                 exchange.sendResponseHeaders(reply.status(), -1);
