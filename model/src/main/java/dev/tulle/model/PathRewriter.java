@@ -1,0 +1,83 @@
+package dev.tulle.model;
+
+import com.google.re2j.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** A compiled {@link RouteAction.PathRewrite} of one route. Immutable, any thread. */
+public final class PathRewriter {
+    private final RouteAction.PathRewrite rewrite;
+    private final RouteMatch.PathMatch matched;
+    private final @Nullable Pattern pattern;
+    private final String replacement;
+
+    /**
+     * Compiles a rewrite.
+     *
+     * @param rewrite what to do
+     * @param match the conditions of the route it belongs to: says which prefix was matched
+     * @throws com.google.re2j.PatternSyntaxException when a regular expression is not RE2
+     */
+    public PathRewriter(RouteAction.PathRewrite rewrite, RouteMatch match) {
+        this.rewrite = rewrite;
+        this.matched = match.path();
+        if (rewrite instanceof RouteAction.PathRewrite.Regex regex) {
+            pattern = Pattern.compile(regex.pattern());
+            replacement = groups(regex.substitution());
+        } else {
+            pattern = null;
+            replacement = "";
+        }
+    }
+
+    /** The new path for a path (without query) that the route matched. */
+    public String apply(String path) {
+        return switch (rewrite) {
+            case RouteAction.PathRewrite.Full(String full) -> full;
+            case RouteAction.PathRewrite.MatchedPrefix(String with) -> replacePrefix(path, with);
+            case RouteAction.PathRewrite.Regex regex ->
+                pattern == null ? path : pattern.matcher(path).replaceAll(replacement);
+        };
+    }
+
+    private String replacePrefix(String path, String with) {
+        String rest =
+                switch (matched) {
+                    case RouteMatch.PathMatch.Exact exact -> "";
+                    case RouteMatch.PathMatch.Prefix(String prefix) -> rest(path, prefix);
+                    case RouteMatch.PathMatch.SegmentPrefix(String prefix) -> {
+                        // Whole segments: "/a" replaced by "/" turns "/a/b" into "/b", and "/a" into "/".
+                        String tail =
+                                rest(path, prefix.endsWith("/") ? prefix.substring(0, prefix.length() - 1) : prefix);
+                        String head = with.endsWith("/") ? with.substring(0, with.length() - 1) : with;
+                        yield head.length() == with.length() || tail.isEmpty() ? tail : tail.substring(1);
+                    }
+                    // A regular expression matches the whole path: there is no prefix to keep the rest of.
+                    case RouteMatch.PathMatch.Regex regex -> "";
+                };
+        String result = with + rest;
+        return result.startsWith("/") ? result : "/" + result;
+    }
+
+    private static String rest(String path, String prefix) {
+        return path.length() >= prefix.length() ? path.substring(prefix.length()) : "";
+    }
+
+    /** Turns {@code \1} into the library's {@code $1} and quotes everything else that it would interpret. */
+    private static String groups(String substitution) {
+        StringBuilder out = new StringBuilder();
+        for (int i = 0; i < substitution.length(); i++) {
+            char c = substitution.charAt(i);
+            if (c == '\\' && i + 1 < substitution.length() && Character.isDigit(substitution.charAt(i + 1))) {
+                out.append('$').append(substitution.charAt(++i));
+            } else if (c == '\\' && i + 1 < substitution.length() && substitution.charAt(i + 1) == '\\') {
+                out.append("\\\\");
+                i++;
+            } else if (c == '$' || c == '\\') {
+                out.append('\\').append(c);
+            } else {
+                out.append(c);
+            }
+        }
+        return out.toString();
+    }
+}

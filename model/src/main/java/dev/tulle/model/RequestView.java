@@ -1,0 +1,35 @@
+package dev.tulle.model;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What routing may ask about a request: a view, so that the proxy can answer from the bytes it received and an
+ * explanation from what a person typed. Used on one thread at a time.
+ */
+public interface RequestView {
+    /** The method, as sent. */
+    String method();
+
+    /** The path without the query, as sent; begins with a slash (or is {@code *}). */
+    String path();
+
+    /** The query without its question mark; empty when there is none. */
+    String query();
+
+    /** The host and, where sent, port; as sent. */
+    String authority();
+
+    /** The scheme; plain HTTP unless said otherwise. */
+    default String scheme() {
+        return "http";
+    }
+
+    /**
+     * A header field's value; several fields of one name are joined by commas.
+     *
+     * @param name in lower case
+     * @return null when the request has no such field
+     */
+    @Nullable
+    String header(String name);
+}
