@@ -86,6 +86,55 @@ struct {
 	__type(value, __u64);
 } tulle_sockets SEC(".maps");
 
+/* Where the reader of a spliced socket lives; private to sockops and sk_msg. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct tulle_socket_key);
+	__type(value, struct tulle_peer);
+} tulle_peers SEC(".maps");
+
+/* Per socket: what the application dialled. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tulle_dialled);
+} tulle_dialled SEC(".maps");
+
+/* Per socket: state of the sending direction of a spliced connection. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tulle_splice);
+} tulle_splices SEC(".maps");
+
+/* Per listening socket of a workload that could not be given an address at bind (port 0). */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tulle_owner);
+} tulle_owners SEC(".maps");
+
+/* Answers to unconnected datagrams: which address the application expects them from. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tulle_datagram_key);
+	__type(value, struct tulle_sockaddr);
+} tulle_datagrams SEC(".maps");
+
+/* Per CPU: how many events were written in the running second. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tulle_event_rate);
+} tulle_rate SEC(".maps");
+
+/* u64 per CPU, indexed by enum tulle_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TULLE_REASON_MAX);

@@ -39,8 +39,7 @@ struct tulle_config {
 	__u32 schema; /* TULLE_SCHEMA, else the programs do nothing */
 	__u32 flags;
 	__u32 outbound_policy;
-	__u32 splice_limit; /* bytes in a reader's queue above which a connection spills; 0: 1 MiB
-			     */
+	__u32 splice_limit; /* bytes in a reader's queue above which a direction spills; 0: 1 MiB */
 	/* IPv4 networks and masks, network byte order. */
 	__u32 range_net, range_mask;
 	__u32 node_net, node_mask;
@@ -81,7 +80,7 @@ struct tulle_workload {
 
 /* tulle_services */
 struct tulle_service_key {
-	struct tulle_addr vip;
+	struct tulle_addr vip; /* v4-mapped also where the IPv6 twin is dialled */
 	__u16 port;
 	__u8 proto; /* 6 TCP, 17 UDP */
 	__u8 pad;
@@ -143,8 +142,8 @@ enum tulle_source {
 };
 
 struct tulle_permit_key {
-	struct tulle_addr dst;
-	__u16 port; /* 0: every port */
+	struct tulle_addr dst; /* v4-mapped: one entry serves the IPv6 twin as well */
+	__u16 port;            /* 0: every port */
 	__u8 source;
 	__u8 pad;
 };
@@ -171,6 +170,51 @@ struct tulle_socket_key {
 	struct tulle_addr remote;
 	__u32 lport;
 	__u32 rport;
+};
+
+/* From here to the events: private to the programs. */
+struct tulle_peer {
+	__u64 sock;   /* kernel address, only ever read through bpf_probe_read_kernel */
+	__u64 cookie; /* proves that the address still holds the same socket */
+};
+
+struct tulle_dialled {
+	struct tulle_addr addr;   /* as dialled, in the socket's own family */
+	struct tulle_addr target; /* what it became */
+	__u32 workload;
+	__u16 port;
+	__u16 target_port;
+	__u8 proxied; /* the target is the node proxy: TCP_CONNECT_CB writes tulle_origdst */
+	__u8 pad[3];
+	/* Unconnected UDP: the endpoint this socket keeps using while the generation lasts. */
+	__u32 service;
+	__u32 generation;
+	__u32 slot;
+};
+
+struct tulle_splice {
+	struct tulle_socket_key peer;
+	struct tulle_peer reader;
+	__u32 spliced; /* 1: no byte of this direction is under way on TCP */
+	__u32 ever;    /* 1: some byte of this direction has been redirected */
+};
+
+struct tulle_owner {
+	__u32 workload;
+	struct tulle_addr addr4;
+	struct tulle_addr addr6;
+};
+
+struct tulle_datagram_key {
+	__u64 socket; /* cookie */
+	struct tulle_addr addr;
+	__u32 port;
+	__u32 pad;
+};
+
+struct tulle_event_rate {
+	__u64 second;
+	__u64 written;
 };
 
 enum tulle_event_type {

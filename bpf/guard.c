@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * sk_lookup: who may reach a workload's address. Runs once a connection (at the SYN) and for
+ * datagrams that no connected socket takes. A refused caller gets ECONNREFUSED at once.
+ *
+ * Sources are believed because nobody else can have them: bind and connect programs hand out the
+ * addresses of this node's prefix, and the kernel drops packets from outside that carry a local
+ * source. An address of the workload range that is not leased here is "outside": traffic between
+ * hosts comes through the node proxies.
+ *
+ * UDP: callers of the mesh may send to any port, as answers go to ports that nobody announced.
+ *
+ * Failure policy: without configuration open; for addresses of workloads closed.
+ *
+ * Kernel: 5.9; tried on 6.18.
+ */
+#include "lib/event.h"
+
+#define TULLE_PROTO_TCP 6
+#define TULLE_PROTO_UDP 17
+
+static __always_inline bool tulle_permitted(__u32 dst, __u16 port, __u8 source)
+{
+	struct tulle_permit_key key = {.port = port, .source = source};
+
+	tulle_addr_set_v4(&key.dst, dst);
+	if (bpf_map_lookup_elem(&tulle_permit, &key))
+		return true;
+	key.port = 0;
+	return bpf_map_lookup_elem(&tulle_permit, &key);
+}
+
+static __always_inline int tulle_guard_drop(struct bpf_sk_lookup *ctx, __u16 reason, __u32 workload,
+					    const struct tulle_addr *src,
+					    const struct tulle_addr *dst)
+{
+	struct tulle_event *event;
+
+	tulle_count(reason);
+	event = tulle_event_begin(TULLE_EVENT_GUARD, reason);
+	if (event) {
+		event->workload = workload;
+		event->src = *src;
+		event->dst = *dst;
+		event->sport = bpf_ntohs(ctx->remote_port);
+		event->dport = ctx->local_port;
+		event->proto = ctx->protocol;
+		bpf_ringbuf_submit(event, 0);
+	}
+	return SK_DROP;
+}
+
+/* Datagrams of the mesh resolver come from the host's loopback address. */
+static __always_inline bool tulle_is_dns(const struct tulle_config *config,
+					 const struct tulle_addr *addr, __u16 port)
+{
+	return (port == config->dns4_port && tulle_addr_equal(addr, &config->dns4)) ||
+	       (port == config->dns6_port && tulle_addr_equal(addr, &config->dns6));
+}
+
+/* Volatile: as in sockops.c, no read may go through a computed context pointer. */
+static __always_inline void tulle_lookup_addrs(const volatile struct bpf_sk_lookup *ctx,
+					       struct tulle_addr *dst, struct tulle_addr *src)
+{
+	__u32 dst4 = ctx->local_ip4, src4 = ctx->remote_ip4;
+
+	tulle_addr_set(dst, ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2],
+		       ctx->local_ip6[3]);
+	tulle_addr_set(src, ctx->remote_ip6[0], ctx->remote_ip6[1], ctx->remote_ip6[2],
+		       ctx->remote_ip6[3]);
+	if (ctx->family != TULLE_AF_INET6) {
+		tulle_addr_set_v4(dst, dst4);
+		tulle_addr_set_v4(src, src4);
+	}
+}
+
+SEC("sk_lookup")
+int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_GUARD);
+	struct tulle_sockaddr dst = {};
+	const struct tulle_listener *listener;
+	struct tulle_addr src = {};
+	const __u32 *workload;
+	__u32 dst4, src4, protocol = ctx->protocol;
+	enum tulle_net net;
+	__u16 reason;
+	__u8 source;
+
+	if (!config || (protocol != TULLE_PROTO_TCP && protocol != TULLE_PROTO_UDP))
+		return SK_PASS;
+	tulle_lookup_addrs(ctx, &dst.addr, &src);
+	dst.port = ctx->local_port;
+	if (tulle_net_of(config, &dst.addr, &dst4) != TULLE_NET_RANGE ||
+	    !tulle_on_this_node(config, dst4))
+		return SK_PASS;
+	/* The host's, the proxy's and the agent's own addresses are the host's business. */
+	if (dst4 == config->host_addr.w[3] || dst4 == config->proxy_addr.w[3] ||
+	    dst4 == config->agent_addr.w[3])
+		return SK_PASS;
+
+	workload = bpf_map_lookup_elem(&tulle_addrs, &dst.addr);
+	if (!workload)
+		return tulle_guard_drop(ctx, TULLE_REASON_GUARD_NO_WORKLOAD, 0, &src, &dst.addr);
+
+	net = tulle_net_of(config, &src, &src4);
+	if (net == TULLE_NET_RANGE && tulle_on_this_node(config, src4) &&
+	    src4 != config->host_addr.w[3]) {
+		if (src4 == config->proxy_addr.w[3] || src4 == config->agent_addr.w[3]) {
+			reason = TULLE_REASON_GUARD_PROXY;
+			goto admitted;
+		}
+		if (bpf_map_lookup_elem(&tulle_addrs, &src)) {
+			reason = TULLE_REASON_GUARD_WORKLOAD;
+			goto admitted;
+		}
+	}
+	if (protocol == TULLE_PROTO_UDP && tulle_is_dns(config, &src, bpf_ntohs(ctx->remote_port)))
+		return SK_PASS;
+	source = tulle_addr_is_loopback(&src) ||
+				 (net == TULLE_NET_RANGE && src4 == config->host_addr.w[3])
+			 ? TULLE_SOURCE_HOST
+			 : TULLE_SOURCE_OUTSIDE;
+	if (!tulle_permitted(dst4, dst.port, source))
+		return tulle_guard_drop(ctx,
+					source == TULLE_SOURCE_HOST ? TULLE_REASON_GUARD_HOST
+								    : TULLE_REASON_GUARD_OUTSIDE,
+					*workload, &src, &dst.addr);
+	reason = TULLE_REASON_GUARD_PERMIT;
+
+admitted:
+	if (protocol == TULLE_PROTO_TCP) {
+		/*
+		 * Without a listener of the workload the lookup could end at a wildcard listener
+		 * of the host. Counted only: late packets of closed connections come here too.
+		 */
+		listener = bpf_map_lookup_elem(&tulle_listen, &dst);
+		if (!listener || !listener->sockets) {
+			tulle_count(TULLE_REASON_GUARD_NO_LISTENER);
+			return SK_DROP;
+		}
+	}
+	tulle_count(reason);
+	return SK_PASS;
+}

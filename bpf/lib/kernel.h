@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * The few kernel fields that are read outside the stable contexts. Offsets are taken from the
+ * running kernel's BTF at load (CO-RE), so nothing here depends on the kernel of the build host.
+ */
+#ifndef TULLE_KERNEL_H
+#define TULLE_KERNEL_H
+
+#include <linux/types.h>
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct atomic_t___tulle {
+	int counter;
+};
+
+struct atomic64_t___tulle {
+	__s64 counter;
+};
+
+struct sock_common {
+	unsigned char skc_ipv6only : 1;
+	struct atomic64_t___tulle skc_cookie;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct {
+		struct atomic_t___tulle rmem_alloc;
+	} sk_backlog;
+};
+
+struct tcp_sock {
+	__u32 rcv_nxt;
+	__u32 copied_seq;
+	__u32 snd_una;
+	__u32 write_seq;
+};
+
+/* Came together with exact copied_seq accounting of redirected bytes (6.6.128, 6.12.75, 6.18.14).
+ */
+struct sk_psock {
+	__u32 msg_tot_len;
+};
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Configuration, the caller's role, and counters. */
+#ifndef TULLE_MESH_H
+#define TULLE_MESH_H
+
+#include "addr.h"
+#include "maps.h"
+
+/* Deepest cgroup level at which an enrolled cgroup is searched for (the root is level 0). */
+#define TULLE_CGROUP_LEVELS 12
+
+/* Verdicts of the cgroup socket hooks. */
+#define TULLE_PROCEED 1
+#define TULLE_REFUSE  0 /* the system call fails with EPERM */
+
+static __always_inline void tulle_add(__u32 reason, __u64 value)
+{
+	__u64 *counter = bpf_map_lookup_elem(&tulle_counters, &reason);
+
+	if (counter)
+		*counter += value; /* per CPU: no atomics */
+}
+
+static __always_inline void tulle_count(__u32 reason)
+{
+	tulle_add(reason, 1);
+}
+
+/* NULL unless the agent has written a configuration of our schema with this flag on. */
+static __always_inline const struct tulle_config *tulle_config_if(__u32 flag)
+{
+	__u32 zero = 0;
+	const struct tulle_config *config = bpf_map_lookup_elem(&tulle_config, &zero);
+
+	if (!config || config->schema != TULLE_SCHEMA || !(config->flags & flag))
+		return NULL;
+	return config;
+}
+
+/*
+ * Who calls: the enrolled cgroup of the current task, or the nearest enrolled one above it. NULL:
+ * "host". Only for hooks that run in the caller's system call.
+ */
+static __always_inline const struct tulle_workload *tulle_caller(__u64 *cgroup)
+{
+	const struct tulle_workload *caller;
+	__u64 id = bpf_get_current_cgroup_id();
+
+	*cgroup = id;
+	caller = bpf_map_lookup_elem(&tulle_cgroups, &id);
+	if (caller)
+		return caller;
+#pragma unroll
+	for (int level = TULLE_CGROUP_LEVELS; level > 0; level--) {
+		id = bpf_get_current_ancestor_cgroup_id(level);
+		if (!id || id == *cgroup)
+			continue;
+		caller = bpf_map_lookup_elem(&tulle_cgroups, &id);
+		if (caller)
+			return caller;
+	}
+	return NULL;
+}
+
+static __always_inline __u8 tulle_role_of(const struct tulle_workload *caller)
+{
+	return caller ? caller->role : TULLE_ROLE_HOST;
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * What sockets are told about their addresses. cgroup/getpeername4|6: the application keeps seeing
+ * the address that it dialled. cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the
+ * question that every transparent proxy knows, answered without connection tracking.
+ *
+ * Failure policy: open; the kernel's own answer stays.
+ *
+ * Kernel: getpeername 5.8, getsockopt 5.3; tried on 6.18. In getsockopt older kernels have neither
+ * socket cookie nor storage, hence the map of address pairs.
+ */
+#include "lib/mesh.h"
+#include "lib/sock_addr.h"
+
+#define TULLE_SOL_IP            0
+#define TULLE_SOL_IPV6          41
+#define TULLE_SO_ORIGINAL_DST   80 /* IP6T_SO_ORIGINAL_DST is 80 as well */
+#define TULLE_SOCKADDR_IN_SIZE  16
+#define TULLE_SOCKADDR_IN6_SIZE 28
+
+static __always_inline int tulle_getpeername(struct bpf_sock_addr *ctx, bool inet6)
+{
+	const struct tulle_dialled *dialled;
+	struct bpf_sock *sk = ctx->sk;
+	struct tulle_addr peer;
+	__u16 port;
+
+	if (!sk)
+		return TULLE_PROCEED;
+	dialled = bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0);
+	if (!dialled)
+		return TULLE_PROCEED;
+	tulle_user_addr(ctx, inet6, &peer, &port);
+	if (port != dialled->target_port || !tulle_addr_equal(&peer, &dialled->target))
+		return TULLE_PROCEED;
+	tulle_set_user_addr(ctx, inet6, &dialled->addr, dialled->port);
+	tulle_count(TULLE_REASON_PEERNAME);
+	return TULLE_PROCEED;
+}
+
+SEC("cgroup/getpeername4")
+int tulle_getpeer4(struct bpf_sock_addr *ctx)
+{
+	return tulle_getpeername(ctx, false);
+}
+
+SEC("cgroup/getpeername6")
+int tulle_getpeer6(struct bpf_sock_addr *ctx)
+{
+	return tulle_getpeername(ctx, true);
+}
+
+/*
+ * The accepted connection as the connecting side stored it. All fields are read (volatile) before
+ * the family decides: a compiler that merges the two branches would compute an address inside the
+ * socket, which the verifier refuses.
+ */
+static __always_inline void tulle_pair_of(const volatile struct bpf_sock *sk,
+					  struct tulle_pair *pair)
+{
+	struct tulle_addr client6, proxy6;
+	__u32 client4 = sk->dst_ip4, proxy4 = sk->src_ip4;
+
+	tulle_addr_set(&client6, sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]);
+	tulle_addr_set(&proxy6, sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]);
+	pair->client_port = bpf_ntohs((__u16)sk->dst_port);
+	pair->proxy_port = sk->src_port;
+	if (sk->family == TULLE_AF_INET6) {
+		pair->client = client6;
+		pair->proxy = proxy6;
+	} else {
+		tulle_addr_set_v4(&pair->client, client4);
+		tulle_addr_set_v4(&pair->proxy, proxy4);
+	}
+}
+
+SEC("cgroup/getsockopt")
+int tulle_getsockopt(struct bpf_sockopt *ctx)
+{
+	const struct tulle_original *original;
+	struct tulle_pair pair = {};
+	struct bpf_sock *sk = ctx->sk;
+	__u8 *value, *end;
+
+	if (ctx->optname != TULLE_SO_ORIGINAL_DST || !sk)
+		return TULLE_PROCEED;
+	if (ctx->level != TULLE_SOL_IP && ctx->level != TULLE_SOL_IPV6)
+		return TULLE_PROCEED;
+	tulle_pair_of(sk, &pair);
+	original = bpf_map_lookup_elem(&tulle_origdst, &pair);
+	if (!original)
+		return TULLE_PROCEED;
+	value = ctx->optval;
+	end = ctx->optval_end;
+	if (ctx->level == TULLE_SOL_IP) {
+		if (!tulle_addr_is_v4(&original->addr) || value + TULLE_SOCKADDR_IN_SIZE > end)
+			return TULLE_PROCEED;
+		__builtin_memset(value, 0, TULLE_SOCKADDR_IN_SIZE);
+		*(__u16 *)value = TULLE_AF_INET;
+		*(__u16 *)(value + 2) = bpf_htons(original->port);
+		*(__u32 *)(value + 4) = original->addr.w[3];
+		ctx->optlen = TULLE_SOCKADDR_IN_SIZE;
+	} else {
+		if (value + TULLE_SOCKADDR_IN6_SIZE > end)
+			return TULLE_PROCEED;
+		__builtin_memset(value, 0, TULLE_SOCKADDR_IN6_SIZE);
+		*(__u16 *)value = TULLE_AF_INET6;
+		*(__u16 *)(value + 2) = bpf_htons(original->port);
+		*(__u32 *)(value + 8) = original->addr.w[0];
+		*(__u32 *)(value + 12) = original->addr.w[1];
+		*(__u32 *)(value + 16) = original->addr.w[2];
+		*(__u32 *)(value + 20) = original->addr.w[3];
+		ctx->optlen = TULLE_SOCKADDR_IN6_SIZE;
+	}
+	ctx->retval = 0;
+	tulle_count(TULLE_REASON_ORIGINAL_DST);
+	return TULLE_PROCEED;
+}

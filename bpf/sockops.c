@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * sockops: the moments in a TCP socket's life that the mesh wants to know about. Most run in
+ * softirq, where no process is current, so who a socket belongs to is told by its address, which
+ * only the bind and connect programs hand out.
+ *
+ * Failure policy: open; a socket that cannot be offered for splicing stays on TCP, an original
+ * destination that cannot be stored makes the proxy close the connection.
+ *
+ * Kernel: 5.15 (netns cookie here); tried on 6.18.
+ */
+#include "lib/kernel.h"
+#include "lib/mesh.h"
+
+/*
+ * Both forms are read (volatile) before the family decides: a compiler that merges the branches
+ * would read through a computed context pointer, which the verifier refuses.
+ */
+static __always_inline void tulle_ops_local(const volatile struct bpf_sock_ops *ctx,
+					    struct tulle_addr *addr)
+{
+	__u32 v4 = ctx->local_ip4;
+
+	tulle_addr_set(addr, ctx->local_ip6[0], ctx->local_ip6[1], ctx->local_ip6[2],
+		       ctx->local_ip6[3]);
+	if (ctx->family != TULLE_AF_INET6)
+		tulle_addr_set_v4(addr, v4);
+}
+
+static __always_inline void tulle_ops_remote(const volatile struct bpf_sock_ops *ctx,
+					     struct tulle_addr *addr)
+{
+	__u32 v4 = ctx->remote_ip4;
+
+	tulle_addr_set(addr, ctx->remote_ip6[0], ctx->remote_ip6[1], ctx->remote_ip6[2],
+		       ctx->remote_ip6[3]);
+	if (ctx->family != TULLE_AF_INET6)
+		tulle_addr_set_v4(addr, v4);
+}
+
+/* The source port is known and the SYN not yet sent: the proxy cannot ask too early. */
+static __always_inline void tulle_store_original(struct bpf_sock_ops *ctx)
+{
+	const struct tulle_dialled *dialled;
+	struct tulle_original original = {};
+	struct tulle_pair pair = {};
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!sk)
+		return;
+	dialled = bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0);
+	if (!dialled || !dialled->proxied)
+		return;
+	tulle_ops_local(ctx, &pair.client);
+	tulle_ops_remote(ctx, &pair.proxy);
+	pair.client_port = ctx->local_port;
+	pair.proxy_port = bpf_ntohl(ctx->remote_port);
+	original.addr = dialled->addr;
+	original.workload = dialled->workload;
+	original.port = dialled->port;
+	if (bpf_map_update_elem(&tulle_origdst, &pair, &original, BPF_ANY))
+		tulle_count(TULLE_REASON_ORIGDST_FULL);
+}
+
+static __always_inline bool tulle_learn(const struct tulle_addr *addr, __u16 port, __u32 workload)
+{
+	struct tulle_sockaddr key = {.addr = *addr, .port = port};
+	struct tulle_listener first = {.workload = workload, .sockets = 1};
+	struct tulle_listener *listener;
+
+	if (!bpf_map_update_elem(&tulle_listen, &key, &first, BPF_NOEXIST))
+		return true;
+	/* SO_REUSEPORT, or declared by the agent: count the socket. */
+	listener = bpf_map_lookup_elem(&tulle_listen, &key);
+	if (!listener)
+		return false;
+	listener->workload = workload;
+	__sync_fetch_and_add(&listener->sockets, 1);
+	return true;
+}
+
+static __always_inline void tulle_forget(const struct tulle_addr *addr, __u16 port)
+{
+	struct tulle_sockaddr key = {.addr = *addr, .port = port};
+	struct tulle_listener *listener = bpf_map_lookup_elem(&tulle_listen, &key);
+
+	if (!listener || !(listener->sockets & ~TULLE_LISTEN_DECLARED))
+		return;
+	__sync_fetch_and_add(&listener->sockets, -1);
+	if (!listener->sockets)
+		bpf_map_delete_elem(&tulle_listen, &key);
+}
+
+/*
+ * A socket that listens on a workload's own address, or one with a port chosen by the kernel that
+ * a workload owns (see bind.c), makes its port reachable; its end takes that back. Returns whether
+ * the socket is a workload's.
+ */
+static __always_inline bool tulle_listener_changed(struct bpf_sock_ops *ctx, bool listening)
+{
+	const struct tulle_owner *owner;
+	struct bpf_sock *sk = ctx->sk;
+	struct tulle_addr local;
+	const __u32 *workload;
+	__u16 port = ctx->local_port;
+	bool stored = true;
+
+	tulle_ops_local(ctx, &local);
+	if (tulle_addr_is_any(&local)) {
+		if (!sk)
+			return false;
+		owner = bpf_sk_storage_get(&tulle_owners, sk, NULL, 0);
+		if (!owner)
+			return false;
+		if (listening) {
+			stored = tulle_learn(&owner->addr4, port, owner->workload);
+			if (!tulle_addr_is_zero(&owner->addr6))
+				tulle_learn(&owner->addr6, port, owner->workload);
+		} else {
+			tulle_forget(&owner->addr4, port);
+			if (!tulle_addr_is_zero(&owner->addr6))
+				tulle_forget(&owner->addr6, port);
+		}
+	} else {
+		workload = bpf_map_lookup_elem(&tulle_addrs, &local);
+		if (listening) {
+			if (!workload)
+				return false;
+			stored = tulle_learn(&local, port, *workload);
+		} else {
+			tulle_forget(&local, port);
+		}
+	}
+	if (listening)
+		tulle_count(stored ? TULLE_REASON_LISTEN_LEARNED : TULLE_REASON_LISTEN_FULL);
+	return true;
+}
+
+enum tulle_end {
+	TULLE_END_OTHER = 0,
+	TULLE_END_MESH = 1,     /* a local workload, or the proxy calling one */
+	TULLE_END_OUTBOUND = 2, /* the proxy's outbound listener */
+};
+
+static __always_inline enum tulle_end tulle_end_of(const struct tulle_config *config,
+						   const struct tulle_addr *addr, __u32 port)
+{
+	__u32 v4;
+
+	if (port == config->outbound4_port && tulle_addr_equal(addr, &config->outbound4))
+		return TULLE_END_OUTBOUND;
+	if (port == config->outbound6_port && tulle_addr_equal(addr, &config->outbound6))
+		return TULLE_END_OUTBOUND;
+	if (tulle_net_of(config, addr, &v4) != TULLE_NET_RANGE || !tulle_on_this_node(config, v4))
+		return TULLE_END_OTHER;
+	if (v4 == config->proxy_addr.w[3] || bpf_map_lookup_elem(&tulle_addrs, addr))
+		return TULLE_END_MESH;
+	return TULLE_END_OTHER;
+}
+
+/* Both ends on this node and in the mesh: the sockets of the host are never touched. */
+static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
+	struct tulle_socket_key key = {};
+	enum tulle_end local, remote;
+	struct tulle_splice *splice;
+	struct tulle_peer self = {};
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!config || !sk)
+		return;
+	tulle_ops_local(ctx, &key.local);
+	tulle_ops_remote(ctx, &key.remote);
+	key.lport = ctx->local_port;
+	key.rport = bpf_ntohl(ctx->remote_port);
+	local = tulle_end_of(config, &key.local, key.lport);
+	if (local == TULLE_END_OTHER)
+		return;
+	remote = tulle_end_of(config, &key.remote, key.rport);
+	if (remote == TULLE_END_OTHER || (local == TULLE_END_OUTBOUND && local == remote))
+		return;
+	key.netns = bpf_get_netns_cookie(ctx);
+
+	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
+	self.cookie = bpf_get_socket_cookie(ctx);
+	if (!self.sock)
+		return;
+	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!splice) {
+		tulle_count(TULLE_REASON_STORAGE_FULL);
+		return;
+	}
+	splice->peer.netns = key.netns;
+	splice->peer.local = key.remote;
+	splice->peer.remote = key.local;
+	splice->peer.lport = key.rport;
+	splice->peer.rport = key.lport;
+	if (bpf_map_update_elem(&tulle_peers, &key, &self, BPF_ANY) ||
+	    bpf_sock_hash_update(ctx, &tulle_sockets, &key, BPF_ANY))
+		tulle_count(TULLE_REASON_SOCKETS_FULL);
+	else
+		tulle_count(TULLE_REASON_SPLICE_SOCKET);
+}
+
+SEC("sockops")
+int tulle_sockops(struct bpf_sock_ops *ctx)
+{
+	if (ctx->family != TULLE_AF_INET && ctx->family != TULLE_AF_INET6)
+		return 1;
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_TCP_CONNECT_CB:
+		tulle_store_original(ctx);
+		break;
+	case BPF_SOCK_OPS_TCP_LISTEN_CB:
+		if (tulle_config_if(TULLE_F_BIND) && tulle_listener_changed(ctx, true))
+			bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+		break;
+	case BPF_SOCK_OPS_STATE_CB:
+		if (ctx->args[0] == BPF_TCP_LISTEN)
+			tulle_listener_changed(ctx, false);
+		break;
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		/* Inherited from the listener, where it watches for the end of listening. */
+		if (ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG)
+			bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags &
+							       ~BPF_SOCK_OPS_STATE_CB_FLAG);
+		tulle_offer(ctx);
+		break;
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		tulle_offer(ctx);
+		break;
+	default:
+		break;
+	}
+	return 1;
+}

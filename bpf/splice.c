@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/*
+ * sk_msg and sk_skb on tulle_sockets: what one end of a local connection sends goes straight into
+ * the other end's receive queue, past TCP.
+ *
+ * Nothing in a sockmap pushes back by itself, and redirected bytes could overtake bytes that are
+ * still under way on TCP. So each direction of a connection is in one of two states:
+ *
+ *   on TCP    (at first) messages are passed. It turns to spliced before a message if every byte
+ *             that this side ever gave to TCP is acknowledged and the reader's application has
+ *             consumed all that TCP delivered: nothing is left that could be overtaken.
+ *   spliced   messages are redirected. If the reader's queue holds more than the limit the
+ *             direction turns back to TCP, whose window makes the sender wait. The queue is in
+ *             front of everything that TCP delivers later (the verdict program puts TCP's bytes
+ *             behind it), so the order stays exact.
+ *
+ * Coming back to spliced a second time needs exact copied_seq accounting of redirected bytes
+ * (kernels 6.6.128, 6.12.75, 6.18.14 and later, recognised by a field of struct sk_psock);
+ * elsewhere a connection that spilled stays on TCP.
+ *
+ * Failure policy: always SK_PASS; TCP carries what is not redirected. SK_DROP would show as EACCES
+ * in the application.
+ *
+ * Not preserved: MSG_OOB loses its urgency, MSG_ZEROCOPY gets no completions, TCP statistics and
+ * packet captures do not see the bytes.
+ *
+ * Kernel: 5.15 loads; the bound needs redirected bytes in sk_rmem_alloc (6.12.10, 6.13), which the
+ * agent's self-test has to prove. Tried on 6.18.
+ */
+#include <bpf/bpf_core_read.h>
+
+#include "lib/kernel.h"
+#include "lib/mesh.h"
+
+#define TULLE_SPLICE_LIMIT (1 << 20)
+
+/* Above this size a message is not worth straightening before it is passed to TCP. */
+#define TULLE_PULL_MAX 4096
+
+/* Is the remembered address still the reader's socket? Finds it at the first message. */
+static __always_inline const struct tcp_sock *tulle_reader(struct tulle_splice *splice)
+{
+	const struct tcp_sock *reader;
+	const struct sock *sock;
+	__u64 cookie = 0;
+
+	if (!splice->reader.sock) {
+		const struct tulle_peer *peer = bpf_map_lookup_elem(&tulle_peers, &splice->peer);
+
+		if (!peer)
+			return NULL;
+		splice->reader = *peer;
+	}
+	reader = (const struct tcp_sock *)splice->reader.sock;
+	sock = (const struct sock *)reader;
+	bpf_probe_read_kernel(
+		&cookie, sizeof(cookie),
+		__builtin_preserve_access_index(&sock->__sk_common.skc_cookie.counter));
+	if (!cookie || cookie != splice->reader.cookie) {
+		splice->reader.sock = 0;
+		return NULL;
+	}
+	return reader;
+}
+
+static __always_inline __u32 tulle_queued(const struct tcp_sock *reader)
+{
+	const struct sock *sock = (const struct sock *)reader;
+
+	return BPF_CORE_READ(sock, sk_backlog.rmem_alloc.counter);
+}
+
+/* Nothing of this direction is under way on TCP or unread behind it. */
+static __always_inline bool tulle_tcp_empty(struct bpf_sock *sk, const struct tcp_sock *reader,
+					    const struct tulle_splice *splice)
+{
+	const struct tcp_sock *sender;
+	__u32 received, consumed;
+
+	if (splice->ever && !bpf_core_field_exists(struct sk_psock, msg_tot_len))
+		return false;
+	sender = bpf_skc_to_tcp_sock(sk);
+	if (!sender || sender->write_seq != sender->snd_una)
+		return false;
+	received = BPF_CORE_READ(reader, rcv_nxt);
+	consumed = BPF_CORE_READ(reader, copied_seq);
+	return received == consumed;
+}
+
+/*
+ * To TCP. A small message that straddles a page would leave as two segments, of which Nagle holds
+ * the second back for 40 ms.
+ */
+static __always_inline int tulle_pass(struct sk_msg_md *msg)
+{
+	__u32 size = msg->size;
+
+	if (size <= TULLE_PULL_MAX && (__u64)msg->data_end - (__u64)msg->data < size)
+		bpf_msg_pull_data(msg, 0, size, 0);
+	tulle_count(TULLE_REASON_SPLICE_PASSED);
+	return SK_PASS;
+}
+
+SEC("sk_msg")
+int tulle_skmsg(struct sk_msg_md *msg)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
+	const struct tcp_sock *reader;
+	struct tulle_splice *splice;
+	struct bpf_sock *sk = msg->sk;
+	__u32 limit, size = msg->size;
+
+	if (!sk)
+		return SK_PASS;
+	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
+	if (!splice)
+		return SK_PASS;
+	if (!config) {
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	reader = tulle_reader(splice);
+	if (!reader) {
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	limit = config->splice_limit ?: TULLE_SPLICE_LIMIT;
+	if (tulle_queued(reader) > limit) {
+		if (splice->spliced)
+			tulle_count(TULLE_REASON_SPLICE_SPILL);
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	if (!splice->spliced && !tulle_tcp_empty(sk, reader, splice))
+		return tulle_pass(msg);
+
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) != SK_PASS) {
+		/* Closed, or not yet accepted into the sockhash. */
+		tulle_count(TULLE_REASON_SPLICE_PEER_GONE);
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	if (!splice->spliced) {
+		tulle_count(splice->ever ? TULLE_REASON_SPLICE_RETURN : TULLE_REASON_SPLICE_START);
+		splice->spliced = 1;
+		splice->ever = 1;
+	}
+	tulle_count(TULLE_REASON_SPLICE_MESSAGES);
+	tulle_add(TULLE_REASON_SPLICE_BYTES, size);
+	return SK_PASS;
+}
+
+/*
+ * Does nothing, but has to be attached: without a verdict program recent kernels report FIONREAD 0
+ * on a socket of a sockmap while data waits, and bytes from TCP would not queue behind redirected
+ * ones.
+ */
+SEC("sk_skb/stream_verdict")
+int tulle_skb_verdict(struct __sk_buff *skb)
+{
+	return SK_PASS;
+}
