@@ -1,0 +1,30 @@
+package dev.tulle.config;
+
+import dev.tulle.model.ResourceRef;
+
+/** A resource that was read and found right by itself; immutable. */
+public sealed interface ConfigResource
+        permits DestinationRule, HttpRoute, KubernetesService, ServiceEntry, VirtualService, WorkloadEntry {
+    /** The outer part and the document. */
+    Manifest manifest();
+
+    /** Kind, namespace, name and place. */
+    default ResourceRef ref() {
+        return manifest().ref();
+    }
+
+    /** The namespace. */
+    default String namespace() {
+        return ref().namespace();
+    }
+
+    /** The name. */
+    default String name() {
+        return ref().name();
+    }
+
+    /** What makes it one and the same over time and files. */
+    default ResourceKey key() {
+        return ResourceKey.of(ref());
+    }
+}

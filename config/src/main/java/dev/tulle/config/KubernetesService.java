@@ -1,0 +1,33 @@
+package dev.tulle.config;
+
+import dev.tulle.model.ServicePort;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Kubernetes' Service.
+ *
+ * @param addresses cluster addresses given in the manifest; empty means that the mesh allocates one
+ * @param headless true for {@code clusterIP: None}
+ * @param selector labels of its workloads; empty selects none by label
+ */
+public record KubernetesService(
+        Manifest manifest,
+        List<String> addresses,
+        boolean headless,
+        Map<String, String> selector,
+        List<ServicePort> ports)
+        implements ConfigResource {
+    public KubernetesService {
+        addresses = List.copyOf(addresses);
+        selector = Collections.unmodifiableMap(new TreeMap<>(selector));
+        ports = List.copyOf(ports);
+    }
+
+    /** The full host name. */
+    public String hostname() {
+        return Hosts.serviceHostname(name(), namespace());
+    }
+}

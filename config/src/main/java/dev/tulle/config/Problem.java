@@ -1,0 +1,84 @@
+package dev.tulle.config;
+
+/**
+ * Something wrong in a manifest, told so that a person can go to the place and mend it.
+ *
+ * @param severity whether the resource is refused
+ * @param file the file, or where else the text came from; empty when unknown
+ * @param line counted from 1; 0 when the problem has no place in the text
+ * @param column counted from 1; 0 when the problem has no place in the text
+ * @param resource kind, namespace and name, for example {@code VirtualService default/reviews}; empty when unknown
+ * @param field the path of the field, for example {@code spec.http[0].route[1].weight}; empty for the whole document
+ * @param value the offending value, shortened; empty when there is none
+ * @param expected what would have been right; empty when the message says all
+ * @param message what is wrong, one sentence without a full stop
+ */
+public record Problem(
+        Severity severity,
+        String file,
+        int line,
+        int column,
+        String resource,
+        String field,
+        String value,
+        String expected,
+        String message) {
+    /** How bad a problem is. */
+    public enum Severity {
+        /** The resource is refused; its last good version, if any, stays in force. */
+        ERROR,
+        /** The resource is in force, but probably not as meant. */
+        WARNING
+    }
+
+    /** The longest value that is repeated in a problem, in characters; the rest is cut off. */
+    static final int MAX_VALUE = 120;
+
+    public Problem {
+        value = shorten(value);
+    }
+
+    /** True when the resource is refused. */
+    public boolean isError() {
+        return severity == Severity.ERROR;
+    }
+
+    /** One line for people: {@code file:line:column: error: resource: field: message; found 'x', expected y}. */
+    @Override
+    public String toString() {
+        StringBuilder out = new StringBuilder();
+        if (!file.isEmpty()) {
+            out.append(file);
+            if (line > 0) {
+                out.append(':').append(line).append(':').append(column);
+            }
+            out.append(": ");
+        }
+        out.append(isError() ? "error: " : "warning: ");
+        if (!resource.isEmpty()) {
+            out.append(resource).append(": ");
+        }
+        if (!field.isEmpty()) {
+            out.append(field).append(": ");
+        }
+        out.append(message);
+        if (!value.isEmpty()) {
+            out.append("; found '").append(value).append('\'');
+        }
+        if (!expected.isEmpty()) {
+            out.append(value.isEmpty() ? "; expected " : ", expected ").append(expected);
+        }
+        return out.toString();
+    }
+
+    /** Cuts long values and replaces characters that would disturb a terminal or a log line. */
+    private static String shorten(String value) {
+        int end = Math.min(value.length(), MAX_VALUE);
+        StringBuilder out = new StringBuilder(end + 1);
+        for (int i = 0; i < end; i++) {
+            char c = value.charAt(i);
+            out.append(Character.isISOControl(c) || Character.isSurrogate(c) ? '?' : c);
+        }
+        return end < value.length() ? out.append('…').toString() : out.toString();
+    }
+}

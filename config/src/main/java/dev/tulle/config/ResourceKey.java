@@ -1,0 +1,26 @@
+package dev.tulle.config;
+
+import dev.tulle.model.ResourceRef;
+import java.util.Comparator;
+
+/** What makes a resource one and the same over time and files. Ordered by kind, namespace and name. */
+public record ResourceKey(String kind, String namespace, String name) implements Comparable<ResourceKey> {
+    private static final Comparator<ResourceKey> ORDER = Comparator.comparing(ResourceKey::kind)
+            .thenComparing(ResourceKey::namespace)
+            .thenComparing(ResourceKey::name);
+
+    /** The key of the resource that a reference names. */
+    public static ResourceKey of(ResourceRef ref) {
+        return new ResourceKey(ref.kind(), ref.namespace(), ref.name());
+    }
+
+    @Override
+    public int compareTo(ResourceKey other) {
+        return ORDER.compare(this, other);
+    }
+
+    @Override
+    public String toString() {
+        return kind + " " + namespace + "/" + name;
+    }
+}

@@ -1,0 +1,15 @@
+package dev.tulle.config;
+
+import dev.tulle.model.MeshState;
+import java.util.List;
+
+/**
+ * What configuration and registrations amount to.
+ *
+ * @param problems what only shows when configuration meets registered workloads, such as two protocols on one port
+ */
+public record Translation(MeshState state, List<Problem> problems) {
+    public Translation {
+        problems = List.copyOf(problems);
+    }
+}
