@@ -1,0 +1,152 @@
+package dev.tulle.telemetry;
+
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.io.OutputStreamWriter;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes one line per request on a thread of its own. Logging never waits: when the writer cannot keep up, entries are
+ * dropped and counted. A file that passes its size limit is moved to the same name with {@code .1} (replacing an older
+ * one), so that the log takes at most twice the limit. Any thread.
+ */
+public final class AccessLog implements AutoCloseable {
+    /** Entries waiting for the writer before further ones are dropped. */
+    public static final int QUEUE = 8_192;
+
+    /** The size at which a file is moved away, in bytes. */
+    public static final long FILE_LIMIT = 64L << 20;
+
+    private static final System.Logger LOG = System.getLogger(AccessLog.class.getName());
+    private static final AccessLogEntry END =
+            new AccessLogEntry(0, "", "", "", 0, "", "", 0, 0, 0, 0, "", "", "", "", "", "", "", "", "", "");
+
+    private final @Nullable Path file;
+    private final BlockingQueue<AccessLogEntry> queue = new ArrayBlockingQueue<>(QUEUE);
+    private final Counter written;
+    private final Counter dropped;
+    private final Thread thread;
+
+    private AccessLog(@Nullable Path file, MetricRegistry registry) {
+        this.file = file;
+        MetricFamily<Counter> lines =
+                registry.counter("tulle_access_log_lines_total", "Lines of the access log.", "outcome");
+        this.written = lines.with("written");
+        this.dropped = lines.with("dropped");
+        this.thread = Thread.ofPlatform().name("access-log").daemon().unstarted(this::run);
+    }
+
+    /**
+     * Starts to write.
+     *
+     * @param target a file, made when missing and appended to; {@code -} for the standard output
+     */
+    public static AccessLog open(String target, MetricRegistry registry) {
+        AccessLog log = new AccessLog(target.equals("-") ? null : Path.of(target), registry);
+        log.thread.start();
+        return log;
+    }
+
+    /** Hands an entry to the writer, or drops it. */
+    public void log(AccessLogEntry entry) {
+        if (!queue.offer(entry)) {
+            dropped.increment();
+        }
+    }
+
+    private void run() {
+        try {
+            while (writeUntilFull()) {
+                rotate();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Writes until the file is full (true) or the log was closed (false). */
+    private boolean writeUntilFull() throws InterruptedException {
+        long size = 0;
+        try (Writer out = open()) {
+            if (file != null) {
+                size = Files.size(file);
+            }
+            while (file == null || size < FILE_LIMIT) {
+                AccessLogEntry entry = queue.poll();
+                if (entry == null) {
+                    out.flush();
+                    entry = queue.take();
+                }
+                if (entry.equals(END)) {
+                    return false;
+                }
+                String line = entry.format();
+                out.write(line);
+                out.write('\n');
+                size += line.length() + 1L;
+                written.increment();
+            }
+            return true;
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "access log " + file + ": " + e + "; tried again in 5 s");
+            TimeUnit.SECONDS.sleep(5);
+            return true;
+        }
+    }
+
+    private Writer open() throws IOException {
+        return file == null
+                ? new OutputStreamWriter(new NonClosing(), StandardCharsets.UTF_8)
+                : new BufferedWriter(
+                        Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND), 1 << 15);
+    }
+
+    private void rotate() {
+        try {
+            if (file != null && Files.exists(file) && Files.size(file) >= FILE_LIMIT) {
+                Files.move(file, file.resolveSibling(file.getFileName() + ".1"), StandardCopyOption.REPLACE_EXISTING);
+            }
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "access log " + file + ": cannot be moved away: " + e);
+        }
+    }
+
+    /** Writes what is waiting and stops; waits at most two seconds. */
+    @Override
+    public void close() {
+        try {
+            if (!queue.offer(END, 1, TimeUnit.SECONDS)) {
+                thread.interrupt();
+            }
+            thread.join(1_000);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** The process's standard output, which is not ours to close. */
+    private static final class NonClosing extends java.io.FilterOutputStream {
+        NonClosing() {
+            super(System.out);
+        }
+
+        @Override
+        public void write(byte[] bytes, int offset, int length) throws IOException {
+            out.write(bytes, offset, length);
+        }
+
+        @Override
+        public void close() throws IOException {
+            flush();
+        }
+    }
+}

@@ -1,0 +1,162 @@
+package dev.tulle.telemetry;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Istio's standard metrics of requests and connections. Resolve the handle of a combination of labels once and keep it;
+ * using a handle costs a few additions. The one proxy hop between two workloads of a host is reported once, as {@code
+ * source}. Any thread.
+ */
+public final class IstioMetrics {
+    /** Milliseconds, as Istio's dashboards expect them; recorded in microseconds. */
+    private static final long[] DURATION_MICROS = {
+        500,
+        1_000,
+        5_000,
+        10_000,
+        25_000,
+        50_000,
+        100_000,
+        250_000,
+        500_000,
+        1_000_000,
+        2_500_000,
+        5_000_000,
+        10_000_000,
+        30_000_000,
+        60_000_000,
+        300_000_000,
+        600_000_000,
+        1_800_000_000,
+        3_600_000_000L
+    };
+
+    private static final long[] BYTES = {
+        1, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+        3_600_000
+    };
+
+    private static final String[] SIDES = {
+        "reporter",
+        "source_workload",
+        "source_workload_namespace",
+        "source_principal",
+        "source_app",
+        "source_version",
+        "source_cluster",
+        "source_canonical_service",
+        "source_canonical_revision",
+        "destination_workload",
+        "destination_workload_namespace",
+        "destination_principal",
+        "destination_app",
+        "destination_version",
+        "destination_cluster",
+        "destination_canonical_service",
+        "destination_canonical_revision",
+        "destination_service",
+        "destination_service_name",
+        "destination_service_namespace",
+        "request_protocol",
+        "response_flags",
+        "connection_security_policy"
+    };
+
+    /**
+     * The labels of a request.
+     *
+     * @param protocol {@code http}, {@code grpc} or {@code tcp}
+     * @param code the status code sent downstream, 0 when none was
+     * @param flags Envoy's response flags, {@code -} for none
+     */
+    public record Labels(
+            WorkloadLabels source,
+            WorkloadLabels destination,
+            ServiceLabels service,
+            String protocol,
+            int code,
+            String flags) {}
+
+    /** The series that one request adds to. */
+    public record Requests(Counter total, Histogram duration, Histogram requestBytes, Histogram responseBytes) {
+        /** Counts one finished request; bytes are those of the bodies. */
+        public void record(long durationMicros, long requestBodyBytes, long responseBodyBytes) {
+            total.increment();
+            duration.record(durationMicros);
+            requestBytes.record(requestBodyBytes);
+            responseBytes.record(responseBodyBytes);
+        }
+    }
+
+    /** The series that one TCP connection adds to; sent is toward the service. */
+    public record Connections(Counter opened, Counter closed, Counter sent, Counter received) {}
+
+    private final MetricFamily<Counter> requests;
+    private final MetricFamily<Histogram> duration;
+    private final MetricFamily<Histogram> requestBytes;
+    private final MetricFamily<Histogram> responseBytes;
+    private final MetricFamily<Counter> opened;
+    private final MetricFamily<Counter> closed;
+    private final MetricFamily<Counter> sent;
+    private final MetricFamily<Counter> received;
+
+    /** Adds the metrics to a registry. */
+    public IstioMetrics(MetricRegistry registry) {
+        String[] coded = Arrays.copyOf(SIDES, SIDES.length + 1);
+        coded[SIDES.length] = "response_code";
+        requests = registry.counter("istio_requests_total", "Requests that ended.", coded);
+        duration = registry.histogram(
+                "istio_request_duration_milliseconds",
+                "Time from a request's head to the end of its response.",
+                DURATION_MICROS,
+                1_000,
+                coded);
+        requestBytes = registry.histogram("istio_request_bytes", "Bytes of requests' bodies.", BYTES, 1, coded);
+        responseBytes = registry.histogram("istio_response_bytes", "Bytes of responses' bodies.", BYTES, 1, coded);
+        opened = registry.counter("istio_tcp_connections_opened_total", "Connections relayed as bytes, opened.", SIDES);
+        closed = registry.counter("istio_tcp_connections_closed_total", "Connections relayed as bytes, closed.", SIDES);
+        sent = registry.counter("istio_tcp_sent_bytes_total", "Bytes sent to the client of a connection.", SIDES);
+        received = registry.counter("istio_tcp_received_bytes_total", "Bytes received from the client.", SIDES);
+    }
+
+    /** The handle for requests with these labels. */
+    public Requests requests(Labels labels) {
+        List<String> values = sides(labels);
+        values.add(Integer.toString(labels.code));
+        return new Requests(
+                requests.with(values), duration.with(values), requestBytes.with(values), responseBytes.with(values));
+    }
+
+    /** The handle for connections with these labels (the code is not used). */
+    public Connections connections(Labels labels) {
+        List<String> values = sides(labels);
+        return new Connections(opened.with(values), closed.with(values), sent.with(values), received.with(values));
+    }
+
+    private static List<String> sides(Labels labels) {
+        List<String> values = new ArrayList<>(SIDES.length + 1);
+        values.add("source");
+        workload(values, labels.source);
+        workload(values, labels.destination);
+        values.add(labels.service.host());
+        values.add(labels.service.name());
+        values.add(labels.service.namespace());
+        values.add(labels.protocol);
+        values.add(labels.flags);
+        values.add("none");
+        return values;
+    }
+
+    private static void workload(List<String> values, WorkloadLabels labels) {
+        values.add(labels.workload());
+        values.add(labels.namespace());
+        values.add(labels.principal());
+        values.add(labels.app());
+        values.add(labels.version());
+        values.add("Kubernetes");
+        values.add(labels.canonicalService());
+        values.add(labels.canonicalRevision());
+    }
+}
