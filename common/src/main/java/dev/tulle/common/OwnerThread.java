@@ -1,0 +1,129 @@
+package dev.tulle.common;
+
+import java.time.Duration;
+import java.util.concurrent.Executor;
+import java.util.concurrent.Future;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/**
+ * One thread that owns some state, with a bounded mailbox of tasks: what runs here needs no lock. A task that throws is
+ * logged and the next one runs. Thread-safe; the thread is a daemon.
+ */
+public final class OwnerThread implements Executor, AutoCloseable {
+    /** Tasks waiting at once, unless told otherwise. */
+    public static final int DEFAULT_CAPACITY = 1 << 16;
+
+    private static final System.Logger LOG = System.getLogger(OwnerThread.class.getName());
+
+    private final String name;
+    private final int capacity;
+    private final AtomicInteger waiting = new AtomicInteger();
+    private final Thread thread;
+    private final ScheduledThreadPoolExecutor executor;
+
+    /** Starts the thread with the default capacity. */
+    public OwnerThread(String name) {
+        this(name, DEFAULT_CAPACITY);
+    }
+
+    /**
+     * Starts the thread.
+     *
+     * @param name the thread's name
+     * @param capacity tasks that may wait at once; delayed ones are not counted
+     */
+    public OwnerThread(String name, int capacity) {
+        this.name = name;
+        this.capacity = capacity;
+        Thread[] made = new Thread[1];
+        this.executor = new ScheduledThreadPoolExecutor(1, task -> {
+            Thread owner = new Thread(task, name);
+            owner.setDaemon(true);
+            made[0] = owner;
+            return owner;
+        });
+        executor.setRemoveOnCancelPolicy(true);
+        executor.setExecuteExistingDelayedTasksAfterShutdownPolicy(false);
+        executor.prestartAllCoreThreads();
+        this.thread = made[0];
+    }
+
+    /**
+     * Runs the task after those that wait already.
+     *
+     * @throws RejectedExecutionException when the mailbox is full or closed
+     */
+    @Override
+    public void execute(Runnable task) {
+        if (waiting.incrementAndGet() > capacity) {
+            waiting.decrementAndGet();
+            throw new RejectedExecutionException(name + ": " + capacity + " tasks are waiting already");
+        }
+        try {
+            executor.execute(() -> {
+                waiting.decrementAndGet();
+                run(task);
+            });
+        } catch (RejectedExecutionException e) {
+            waiting.decrementAndGet();
+            throw e;
+        }
+    }
+
+    /** Runs the task unless the mailbox is closed or full, and says whether it will run. */
+    public boolean offer(Runnable task) {
+        try {
+            execute(task);
+            return true;
+        } catch (RejectedExecutionException e) {
+            return false;
+        }
+    }
+
+    /**
+     * Runs the task after the delay, unless cancelled.
+     *
+     * @throws RejectedExecutionException when the thread is closed
+     */
+    public Delayed schedule(Duration delay, Runnable task) {
+        Future<?> future = executor.schedule(() -> run(task), delay.toNanos(), TimeUnit.NANOSECONDS);
+        return () -> future.cancel(false);
+    }
+
+    /** A delayed task. */
+    @FunctionalInterface
+    public interface Delayed {
+        /** Takes the task back if it has not begun. */
+        void cancel();
+    }
+
+    /** True when called on this thread. */
+    public boolean isCurrent() {
+        return Thread.currentThread() == thread;
+    }
+
+    /** Fails when called on another thread: a programming error. */
+    public void check() {
+        if (!isCurrent()) {
+            throw new IllegalStateException(
+                    "runs on thread " + Thread.currentThread().getName() + ", expected " + name);
+        }
+    }
+
+    private void run(Runnable task) {
+        try {
+            task.run();
+        } catch (RuntimeException e) {
+            LOG.log(System.Logger.Level.ERROR, name + ": task failed", e);
+        }
+    }
+
+    /** Runs what waits already, drops what is delayed, accepts nothing more; does not wait. */
+    @Override
+    public void close() {
+        executor.shutdown();
+    }
+}

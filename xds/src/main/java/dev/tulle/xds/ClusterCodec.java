@@ -1,0 +1,174 @@
+package dev.tulle.xds;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.UInt32Value;
+import dev.tulle.model.Cluster.Balancing;
+import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers;
+import io.envoyproxy.envoy.config.cluster.v3.Cluster;
+import io.envoyproxy.envoy.config.cluster.v3.Cluster.DiscoveryType;
+import io.envoyproxy.envoy.config.cluster.v3.Cluster.LbPolicy;
+import io.envoyproxy.envoy.config.core.v3.AggregatedConfigSource;
+import io.envoyproxy.envoy.config.core.v3.ApiVersion;
+import io.envoyproxy.envoy.config.core.v3.ConfigSource;
+import io.envoyproxy.envoy.config.core.v3.Http1ProtocolOptions;
+import io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions;
+import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/** {@link dev.tulle.model.Cluster} as Envoy's Cluster, its endpoints fetched over the same stream. */
+final class ClusterCodec {
+    /** The key, and the end of the type URL, of Envoy's HTTP options of a cluster. */
+    static final String HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+
+    private static final String HTTP_OPTIONS_URL = "type.googleapis.com/" + HTTP_OPTIONS;
+    private static final Pattern NAME = Pattern.compile("outbound\\|(\\d{1,5})\\|([^|]*)\\|([^|]+)");
+
+    /** Envoy bounds connections and requests at 1024 unless told otherwise; this is how Istio says "no bound". */
+    private static final int NO_BOUND = -1;
+
+    private ClusterCodec() {}
+
+    static Cluster encode(dev.tulle.model.Cluster cluster) {
+        Cluster.Builder out = Cluster.newBuilder()
+                .setName(cluster.name())
+                .setConnectTimeout(Durations.encode(cluster.connectTimeout()))
+                .setCircuitBreakers(CircuitBreakers.newBuilder()
+                        .addThresholds(CircuitBreakers.Thresholds.newBuilder()
+                                .setMaxConnections(bound(cluster.maxConnections()))
+                                .setMaxPendingRequests(bound(cluster.maxPendingRequests()))
+                                .setMaxRequests(bound(0))
+                                .setMaxRetries(bound(0))))
+                .putTypedExtensionProtocolOptions(HTTP_OPTIONS, httpOptions(cluster));
+        if (cluster.balancing() == Balancing.PASSTHROUGH) {
+            out.setType(DiscoveryType.ORIGINAL_DST).setLbPolicy(LbPolicy.CLUSTER_PROVIDED);
+        } else {
+            out.setType(DiscoveryType.EDS)
+                    .setLbPolicy(policy(cluster.balancing()))
+                    .setEdsClusterConfig(Cluster.EdsClusterConfig.newBuilder().setEdsConfig(ads()));
+        }
+        Map<String, String> facts = new LinkedHashMap<>();
+        if (!dev.tulle.model.Cluster.nameOf(cluster.port(), cluster.subset(), cluster.hostname())
+                .equals(cluster.name())) {
+            facts.put("hostname", cluster.hostname());
+            facts.put("port", Integer.toString(cluster.port()));
+            facts.put("subset", cluster.subset());
+        }
+        MetadataCodec.putOrigin(facts, cluster.origin());
+        if (!facts.isEmpty()) {
+            out.setMetadata(MetadataCodec.encode(facts));
+        }
+        return out.build();
+    }
+
+    static dev.tulle.model.Cluster decode(Cluster cluster) {
+        Map<String, String> facts = MetadataCodec.decode(cluster.getMetadata());
+        String hostname = facts.getOrDefault("hostname", "");
+        int port = MetadataCodec.number(facts.getOrDefault("port", "0"));
+        String subset = facts.getOrDefault("subset", "");
+        Matcher name = NAME.matcher(cluster.getName());
+        if (!facts.containsKey("hostname") && name.matches()) {
+            port = Integer.parseInt(name.group(1));
+            subset = name.group(2);
+            hostname = name.group(3);
+        }
+        int maxConnections = 0;
+        int maxPendingRequests = 0;
+        if (cluster.getCircuitBreakers().getThresholdsCount() > 0) {
+            CircuitBreakers.Thresholds thresholds = cluster.getCircuitBreakers().getThresholds(0);
+            maxConnections = bound(thresholds.hasMaxConnections(), thresholds.getMaxConnections());
+            maxPendingRequests = bound(thresholds.hasMaxPendingRequests(), thresholds.getMaxPendingRequests());
+        }
+        HttpProtocolOptions http = httpOptions(cluster);
+        return new dev.tulle.model.Cluster(
+                cluster.getName(),
+                hostname,
+                port,
+                subset,
+                balancing(cluster),
+                cluster.hasConnectTimeout()
+                        ? Durations.decode(cluster.getConnectTimeout())
+                        : dev.tulle.model.Cluster.DEFAULT_CONNECT_TIMEOUT,
+                maxConnections,
+                maxPendingRequests,
+                bound(http.hasMaxRequestsPerConnection(), http.getMaxRequestsPerConnection()),
+                http.hasIdleTimeout()
+                        ? Durations.decode(http.getIdleTimeout())
+                        : dev.tulle.model.Cluster.DEFAULT_IDLE_TIMEOUT,
+                MetadataCodec.origin(facts));
+    }
+
+    /** The source of configuration of everything that refers to something else: this same stream. */
+    static ConfigSource ads() {
+        return ConfigSource.newBuilder()
+                .setAds(AggregatedConfigSource.getDefaultInstance())
+                .setInitialFetchTimeout(Durations.encode(Duration.ofSeconds(5)))
+                .setResourceApiVersion(ApiVersion.V3)
+                .build();
+    }
+
+    private static Any httpOptions(dev.tulle.model.Cluster cluster) {
+        HttpProtocolOptions.Builder common =
+                HttpProtocolOptions.newBuilder().setIdleTimeout(Durations.encode(cluster.idleTimeout()));
+        if (cluster.maxRequestsPerConnection() > 0) {
+            common.setMaxRequestsPerConnection(UInt32Value.of(cluster.maxRequestsPerConnection()));
+        }
+        return ResourceCodec.any(
+                HTTP_OPTIONS_URL,
+                io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.newBuilder()
+                        .setCommonHttpProtocolOptions(common)
+                        .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder()
+                                .setHttpProtocolOptions(Http1ProtocolOptions.getDefaultInstance()))
+                        .build());
+    }
+
+    private static HttpProtocolOptions httpOptions(Cluster cluster) {
+        Any any = cluster.getTypedExtensionProtocolOptionsMap().get(HTTP_OPTIONS);
+        if (any == null) {
+            return HttpProtocolOptions.getDefaultInstance();
+        }
+        try {
+            return io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.parseFrom(any.getValue())
+                    .getCommonHttpProtocolOptions();
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalArgumentException(
+                    "typed_extension_protocol_options[" + HTTP_OPTIONS + "]: " + e.getMessage(), e);
+        }
+    }
+
+    private static LbPolicy policy(Balancing balancing) {
+        return switch (balancing) {
+            case LEAST_REQUEST -> LbPolicy.LEAST_REQUEST;
+            case ROUND_ROBIN -> LbPolicy.ROUND_ROBIN;
+            case RANDOM -> LbPolicy.RANDOM;
+            case PASSTHROUGH -> LbPolicy.CLUSTER_PROVIDED;
+        };
+    }
+
+    private static Balancing balancing(Cluster cluster) {
+        if (cluster.getType() == DiscoveryType.ORIGINAL_DST) {
+            return Balancing.PASSTHROUGH;
+        }
+        return switch (cluster.getLbPolicy()) {
+            case ROUND_ROBIN -> Balancing.ROUND_ROBIN;
+            case RANDOM -> Balancing.RANDOM;
+            case LEAST_REQUEST -> Balancing.LEAST_REQUEST;
+            case CLUSTER_PROVIDED -> Balancing.PASSTHROUGH;
+            default ->
+                throw new IllegalArgumentException("lb_policy " + cluster.getLbPolicyValue()
+                        + ": expected ROUND_ROBIN, LEAST_REQUEST, RANDOM or CLUSTER_PROVIDED");
+        };
+    }
+
+    private static UInt32Value bound(int value) {
+        return UInt32Value.of(value == 0 ? NO_BOUND : value);
+    }
+
+    private static int bound(boolean present, UInt32Value value) {
+        return !present || value.getValue() < 0 ? 0 : value.getValue();
+    }
+}

@@ -1,0 +1,162 @@
+package dev.tulle.xds;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import dev.tulle.model.Listener.Target;
+import dev.tulle.model.WeightedCluster;
+import io.envoyproxy.envoy.config.core.v3.SocketAddress;
+import io.envoyproxy.envoy.config.listener.v3.Filter;
+import io.envoyproxy.envoy.config.listener.v3.FilterChain;
+import io.envoyproxy.envoy.config.listener.v3.FilterChainMatch;
+import io.envoyproxy.envoy.config.listener.v3.Listener;
+import io.envoyproxy.envoy.config.listener.v3.ListenerFilter;
+import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
+import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
+import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
+import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
+import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.Rds;
+import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * {@link dev.tulle.model.Listener} as Envoy's Listener: an HTTP connection manager with routes fetched over the same
+ * stream, a TCP proxy, or, where the protocol must be detected, one chain for HTTP and the other as the default.
+ */
+final class ListenerCodec {
+    private static final String TYPES = "type.googleapis.com/envoy.extensions.filters.";
+    private static final String HCM_URL = TYPES + "network.http_connection_manager.v3.HttpConnectionManager";
+    private static final String TCP_URL = TYPES + "network.tcp_proxy.v3.TcpProxy";
+    private static final String FAULT_URL = TYPES + "http.fault.v3.HTTPFault";
+    private static final String ROUTER_URL = TYPES + "http.router.v3.Router";
+    private static final String INSPECTOR_URL = TYPES + "listener.http_inspector.v3.HttpInspector";
+
+    private ListenerCodec() {}
+
+    static Listener encode(dev.tulle.model.Listener listener) {
+        Listener.Builder out = Listener.newBuilder()
+                .setName(listener.name())
+                .setAddress(EndpointsCodec.socket(listener.address(), listener.port()))
+                .setMetadata(MetadataCodec.encode(Map.of("hostname", listener.hostname())));
+        switch (listener.target()) {
+            case Target.Tcp tcp ->
+                out.addFilterChains(FilterChain.newBuilder().addFilters(tcpFilter(listener, tcp.clusters())));
+            case Target.Http http
+            when !http.detect() -> out.addFilterChains(FilterChain.newBuilder().addFilters(httpFilter(listener, http)));
+            case Target.Http http -> {
+                out.addListenerFilters(ListenerFilter.newBuilder()
+                        .setName("envoy.filters.listener.http_inspector")
+                        .setTypedConfig(ResourceCodec.any(INSPECTOR_URL, HttpInspector.getDefaultInstance())));
+                out.addFilterChains(FilterChain.newBuilder()
+                        .setFilterChainMatch(FilterChainMatch.newBuilder()
+                                .addApplicationProtocols("http/1.0")
+                                .addApplicationProtocols("http/1.1")
+                                .addApplicationProtocols("h2c"))
+                        .addFilters(httpFilter(listener, http)));
+                out.setDefaultFilterChain(FilterChain.newBuilder().addFilters(tcpFilter(listener, http.fallback())));
+            }
+        }
+        return out.build();
+    }
+
+    static dev.tulle.model.Listener decode(Listener listener) {
+        SocketAddress address = listener.getAddress().getSocketAddress();
+        if (listener.getFilterChainsCount() != 1 || listener.getFilterChains(0).getFiltersCount() != 1) {
+            throw new IllegalArgumentException("listener " + listener.getName() + " has "
+                    + listener.getFilterChainsCount() + " filter chains; expected 1 with 1 filter");
+        }
+        Any filter = listener.getFilterChains(0).getFilters(0).getTypedConfig();
+        Target target;
+        try {
+            if (filter.getTypeUrl().equals(TCP_URL)) {
+                target = new Target.Tcp(clusters(filter));
+            } else if (filter.getTypeUrl().equals(HCM_URL)) {
+                String routes = HttpConnectionManager.parseFrom(filter.getValue())
+                        .getRds()
+                        .getRouteConfigName();
+                if (listener.hasDefaultFilterChain()
+                        && listener.getDefaultFilterChain().getFiltersCount() == 1) {
+                    target = new Target.Http(
+                            routes,
+                            true,
+                            clusters(listener.getDefaultFilterChain()
+                                    .getFilters(0)
+                                    .getTypedConfig()));
+                } else {
+                    target = new Target.Http(routes, false, List.of());
+                }
+            } else {
+                throw new IllegalArgumentException("listener " + listener.getName() + ": filter of type "
+                        + filter.getTypeUrl() + ", expected an HTTP connection manager or a TCP proxy");
+            }
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalArgumentException(
+                    "listener " + listener.getName() + ": filter cannot be read: " + e.getMessage(), e);
+        }
+        return new dev.tulle.model.Listener(
+                listener.getName(),
+                address.getAddress(),
+                EndpointsCodec.port(address),
+                MetadataCodec.decode(listener.getMetadata()).getOrDefault("hostname", ""),
+                target);
+    }
+
+    private static Filter httpFilter(dev.tulle.model.Listener listener, Target.Http http) {
+        return Filter.newBuilder()
+                .setName("envoy.filters.network.http_connection_manager")
+                .setTypedConfig(ResourceCodec.any(
+                        HCM_URL,
+                        HttpConnectionManager.newBuilder()
+                                .setStatPrefix(listener.name())
+                                .setRds(Rds.newBuilder()
+                                        .setConfigSource(ClusterCodec.ads())
+                                        .setRouteConfigName(http.routeConfiguration()))
+                                .addHttpFilters(HttpFilter.newBuilder()
+                                        .setName(RouteActionCodec.FAULT_FILTER)
+                                        .setTypedConfig(Any.newBuilder().setTypeUrl(FAULT_URL)))
+                                .addHttpFilters(HttpFilter.newBuilder()
+                                        .setName("envoy.filters.http.router")
+                                        .setTypedConfig(ResourceCodec.any(ROUTER_URL, Router.getDefaultInstance())))
+                                .build()))
+                .build();
+    }
+
+    /** Shares of weight 0 are left out: Envoy's TCP proxy refuses them, and nothing goes there. */
+    private static Filter tcpFilter(dev.tulle.model.Listener listener, List<WeightedCluster> clusters) {
+        TcpProxy.Builder tcp = TcpProxy.newBuilder().setStatPrefix(listener.name());
+        List<WeightedCluster> used =
+                clusters.stream().filter(cluster -> cluster.weight() > 0).toList();
+        if (used.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "listener " + listener.name() + ": no cluster with a weight above 0 for its connections");
+        }
+        if (used.size() == 1 && used.getFirst().weight() == 1) {
+            tcp.setCluster(used.getFirst().cluster());
+        } else {
+            TcpProxy.WeightedCluster.Builder split = TcpProxy.WeightedCluster.newBuilder();
+            for (WeightedCluster cluster : used) {
+                split.addClusters(TcpProxy.WeightedCluster.ClusterWeight.newBuilder()
+                        .setName(cluster.cluster())
+                        .setWeight(cluster.weight()));
+            }
+            tcp.setWeightedClusters(split);
+        }
+        return Filter.newBuilder()
+                .setName("envoy.filters.network.tcp_proxy")
+                .setTypedConfig(ResourceCodec.any(TCP_URL, tcp.build()))
+                .build();
+    }
+
+    private static List<WeightedCluster> clusters(Any filter) throws InvalidProtocolBufferException {
+        TcpProxy tcp = TcpProxy.parseFrom(filter.getValue());
+        if (!tcp.getCluster().isEmpty()) {
+            return List.of(new WeightedCluster(tcp.getCluster(), 1));
+        }
+        List<WeightedCluster> clusters = new ArrayList<>();
+        tcp.getWeightedClusters()
+                .getClustersList()
+                .forEach(cluster -> clusters.add(new WeightedCluster(cluster.getName(), cluster.getWeight())));
+        return clusters;
+    }
+}

@@ -1,0 +1,334 @@
+package dev.tulle.xds;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.UInt32Value;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.RouteAction.Forward;
+import dev.tulle.model.RouteAction.Mirror;
+import dev.tulle.model.RouteAction.PathRewrite;
+import dev.tulle.model.RouteAction.Redirect;
+import dev.tulle.model.RouteAction.Rewrite;
+import dev.tulle.model.WeightedCluster;
+import io.envoyproxy.envoy.config.core.v3.DataSource;
+import io.envoyproxy.envoy.config.core.v3.RuntimeFractionalPercent;
+import io.envoyproxy.envoy.config.route.v3.DirectResponseAction;
+import io.envoyproxy.envoy.config.route.v3.RedirectAction;
+import io.envoyproxy.envoy.config.route.v3.RedirectAction.RedirectResponseCode;
+import io.envoyproxy.envoy.config.route.v3.RouteAction;
+import io.envoyproxy.envoy.extensions.filters.common.fault.v3.FaultDelay;
+import io.envoyproxy.envoy.extensions.filters.http.fault.v3.FaultAbort;
+import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
+import io.envoyproxy.envoy.type.matcher.v3.RegexMatchAndSubstitute;
+import io.envoyproxy.envoy.type.v3.FractionalPercent;
+import io.envoyproxy.envoy.type.v3.FractionalPercent.DenominatorType;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+
+/** {@link dev.tulle.model.RouteAction} and {@link FaultInjection} as Envoy's route action and fault filter. */
+final class RouteActionCodec {
+    /** The name under which a route carries its faults. */
+    static final String FAULT_FILTER = "envoy.filters.http.fault";
+
+    private static final String FAULT_URL = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
+
+    /** Replacing the whole path is replacing every match of this. */
+    private static final String WHOLE_PATH = "/.*";
+
+    private static final String RETRIABLE_STATUS_CODES = "retriable-status-codes";
+
+    private RouteActionCodec() {}
+
+    static RouteAction encode(Forward forward) {
+        RouteAction.Builder out = RouteAction.newBuilder().setTimeout(Durations.encode(forward.timeout()));
+        if (forward.clusters().size() == 1 && plain(forward.clusters().getFirst())) {
+            out.setCluster(forward.clusters().getFirst().cluster());
+        } else {
+            out.setWeightedClusters(split(forward.clusters()));
+        }
+        if (!forward.retry().equals(RetryPolicy.NONE)) {
+            out.setRetryPolicy(encode(forward.retry()));
+        }
+        forward.rewrite().authority().ifPresent(out::setHostRewriteLiteral);
+        forward.rewrite().path().ifPresent(path -> {
+            switch (path) {
+                case PathRewrite.MatchedPrefix prefix -> out.setPrefixRewrite(prefix.replacement());
+                case PathRewrite.Full full ->
+                    out.setRegexRewrite(substitute(WHOLE_PATH, full.path().replace("\\", "\\\\")));
+                case PathRewrite.Regex regex -> out.setRegexRewrite(substitute(regex.pattern(), regex.substitution()));
+            }
+        });
+        for (Mirror mirror : forward.mirrors()) {
+            out.addRequestMirrorPolicies(RouteAction.RequestMirrorPolicy.newBuilder()
+                    .setCluster(mirror.cluster())
+                    .setRuntimeFraction(
+                            RuntimeFractionalPercent.newBuilder().setDefaultValue(share(mirror.partsPerMillion()))));
+        }
+        return out.build();
+    }
+
+    static Forward decode(RouteAction action) {
+        List<WeightedCluster> clusters = new ArrayList<>();
+        switch (action.getClusterSpecifierCase()) {
+            case CLUSTER -> clusters.add(new WeightedCluster(action.getCluster(), 1));
+            case WEIGHTED_CLUSTERS ->
+                action.getWeightedClusters()
+                        .getClustersList()
+                        .forEach(cluster -> clusters.add(new WeightedCluster(
+                                cluster.getName(),
+                                cluster.getWeight().getValue(),
+                                RouteCodec.mutation(
+                                        cluster.getRequestHeadersToAddList(),
+                                        cluster.getRequestHeadersToRemoveList(),
+                                        cluster.getResponseHeadersToAddList(),
+                                        cluster.getResponseHeadersToRemoveList()))));
+            default ->
+                throw new IllegalArgumentException("cluster specifier " + action.getClusterSpecifierCase()
+                        + ": expected CLUSTER or WEIGHTED_CLUSTERS");
+        }
+        if (clusters.stream().noneMatch(cluster -> cluster.weight() > 0)) {
+            throw new IllegalArgumentException("no cluster has a weight above 0");
+        }
+        List<Mirror> mirrors = new ArrayList<>();
+        for (RouteAction.RequestMirrorPolicy mirror : action.getRequestMirrorPoliciesList()) {
+            mirrors.add(new Mirror(
+                    mirror.getCluster(),
+                    mirror.hasRuntimeFraction()
+                            ? share(mirror.getRuntimeFraction().getDefaultValue())
+                            : 1_000_000));
+        }
+        Optional<PathRewrite> path = Optional.empty();
+        if (!action.getPrefixRewrite().isEmpty()) {
+            path = Optional.of(new PathRewrite.MatchedPrefix(action.getPrefixRewrite()));
+        } else if (action.hasRegexRewrite()) {
+            path = Optional.of(rewrite(action.getRegexRewrite()));
+        }
+        Optional<String> authority = action.getHostRewriteLiteral().isEmpty()
+                ? Optional.empty()
+                : Optional.of(action.getHostRewriteLiteral());
+        return new Forward(
+                clusters,
+                // Envoy's default, for those control planes that rely on it.
+                action.hasTimeout() ? Durations.decode(action.getTimeout()) : Duration.ofSeconds(15),
+                action.hasRetryPolicy() ? decode(action.getRetryPolicy()) : RetryPolicy.NONE,
+                new Rewrite(authority, path),
+                mirrors);
+    }
+
+    static RedirectAction encode(Redirect redirect) {
+        RedirectAction.Builder out = RedirectAction.newBuilder()
+                .setResponseCode(
+                        switch (redirect.status()) {
+                            case 301 -> RedirectResponseCode.MOVED_PERMANENTLY;
+                            case 302 -> RedirectResponseCode.FOUND;
+                            case 303 -> RedirectResponseCode.SEE_OTHER;
+                            case 307 -> RedirectResponseCode.TEMPORARY_REDIRECT;
+                            case 308 -> RedirectResponseCode.PERMANENT_REDIRECT;
+                            default ->
+                                throw new IllegalArgumentException("redirect status " + redirect.status()
+                                        + ": expected 301, 302, 303, 307 or 308");
+                        });
+        redirect.scheme().ifPresent(out::setSchemeRedirect);
+        redirect.authority().ifPresent(out::setHostRedirect);
+        redirect.port().ifPresent(out::setPortRedirect);
+        redirect.path().ifPresent(path -> {
+            switch (path) {
+                case PathRewrite.Full full -> out.setPathRedirect(full.path());
+                case PathRewrite.MatchedPrefix prefix -> out.setPrefixRewrite(prefix.replacement());
+                case PathRewrite.Regex regex -> out.setRegexRewrite(substitute(regex.pattern(), regex.substitution()));
+            }
+        });
+        return out.build();
+    }
+
+    static Redirect decode(RedirectAction action) {
+        int status =
+                switch (action.getResponseCode()) {
+                    case MOVED_PERMANENTLY -> 301;
+                    case FOUND -> 302;
+                    case SEE_OTHER -> 303;
+                    case TEMPORARY_REDIRECT -> 307;
+                    case PERMANENT_REDIRECT -> 308;
+                    case UNRECOGNIZED ->
+                        throw new IllegalArgumentException(
+                                "redirect response_code " + action.getResponseCodeValue() + " is unknown");
+                };
+        Optional<PathRewrite> path =
+                switch (action.getPathRewriteSpecifierCase()) {
+                    case PATH_REDIRECT -> Optional.of(new PathRewrite.Full(action.getPathRedirect()));
+                    case PREFIX_REWRITE -> Optional.of(new PathRewrite.MatchedPrefix(action.getPrefixRewrite()));
+                    case REGEX_REWRITE -> Optional.of(rewrite(action.getRegexRewrite()));
+                    case PATHREWRITESPECIFIER_NOT_SET -> Optional.empty();
+                };
+        return new Redirect(
+                status,
+                text(action.getSchemeRedirect()),
+                text(action.getHostRedirect()),
+                action.getPortRedirect() == 0 ? Optional.empty() : Optional.of(action.getPortRedirect()),
+                path);
+    }
+
+    static DirectResponseAction encode(dev.tulle.model.RouteAction.DirectResponse direct) {
+        DirectResponseAction.Builder out = DirectResponseAction.newBuilder().setStatus(direct.status());
+        if (!direct.body().isEmpty()) {
+            out.setBody(DataSource.newBuilder().setInlineString(direct.body()));
+        }
+        return out.build();
+    }
+
+    static dev.tulle.model.RouteAction.DirectResponse decode(DirectResponseAction action) {
+        DataSource body = action.getBody();
+        String text =
+                switch (body.getSpecifierCase()) {
+                    case INLINE_STRING -> body.getInlineString();
+                    case INLINE_BYTES -> body.getInlineBytes().toStringUtf8();
+                    case SPECIFIER_NOT_SET -> "";
+                    default ->
+                        throw new IllegalArgumentException(
+                                "direct response body " + body.getSpecifierCase() + ": expected INLINE_STRING");
+                };
+        return new dev.tulle.model.RouteAction.DirectResponse(action.getStatus(), text);
+    }
+
+    static Optional<Any> encode(FaultInjection fault) {
+        if (fault.delay().isEmpty() && fault.abort().isEmpty()) {
+            return Optional.empty();
+        }
+        HTTPFault.Builder out = HTTPFault.newBuilder();
+        fault.delay()
+                .ifPresent(delay -> out.setDelay(FaultDelay.newBuilder()
+                        .setFixedDelay(Durations.encode(delay.duration()))
+                        .setPercentage(share(delay.partsPerMillion()))));
+        fault.abort()
+                .ifPresent(abort -> out.setAbort(FaultAbort.newBuilder()
+                        .setHttpStatus(abort.status())
+                        .setPercentage(share(abort.partsPerMillion()))));
+        return Optional.of(ResourceCodec.any(FAULT_URL, out.build()));
+    }
+
+    static FaultInjection fault(Map<String, Any> perFilter) {
+        Any any = perFilter.get(FAULT_FILTER);
+        if (any == null) {
+            return FaultInjection.NONE;
+        }
+        try {
+            HTTPFault fault = HTTPFault.parseFrom(any.getValue());
+            return new FaultInjection(
+                    fault.hasDelay()
+                            ? Optional.of(new FaultInjection.Delay(
+                                    Durations.decode(fault.getDelay().getFixedDelay()),
+                                    share(fault.getDelay().getPercentage())))
+                            : Optional.empty(),
+                    fault.hasAbort()
+                            ? Optional.of(new FaultInjection.Abort(
+                                    fault.getAbort().getHttpStatus(),
+                                    share(fault.getAbort().getPercentage())))
+                            : Optional.empty());
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalArgumentException("typed_per_filter_config[" + FAULT_FILTER + "]: " + e.getMessage(), e);
+        }
+    }
+
+    private static boolean plain(WeightedCluster cluster) {
+        return cluster.weight() == 1
+                && cluster.headers().request().isEmpty()
+                && cluster.headers().response().isEmpty();
+    }
+
+    private static io.envoyproxy.envoy.config.route.v3.WeightedCluster split(List<WeightedCluster> clusters) {
+        var out = io.envoyproxy.envoy.config.route.v3.WeightedCluster.newBuilder();
+        for (WeightedCluster cluster : clusters) {
+            out.addClusters(io.envoyproxy.envoy.config.route.v3.WeightedCluster.ClusterWeight.newBuilder()
+                    .setName(cluster.cluster())
+                    .setWeight(UInt32Value.of(cluster.weight()))
+                    .addAllRequestHeadersToAdd(
+                            RouteCodec.encode(cluster.headers().request()))
+                    .addAllRequestHeadersToRemove(cluster.headers().request().remove())
+                    .addAllResponseHeadersToAdd(
+                            RouteCodec.encode(cluster.headers().response()))
+                    .addAllResponseHeadersToRemove(cluster.headers().response().remove()));
+        }
+        return out.build();
+    }
+
+    private static io.envoyproxy.envoy.config.route.v3.RetryPolicy encode(RetryPolicy retry) {
+        var out = io.envoyproxy.envoy.config.route.v3.RetryPolicy.newBuilder()
+                .setNumRetries(UInt32Value.of(retry.attempts()));
+        if (!retry.perTryTimeout().isZero()) {
+            out.setPerTryTimeout(Durations.encode(retry.perTryTimeout()));
+        }
+        // Sorted, so that equal policies have equal bytes.
+        List<String> words = new ArrayList<>();
+        for (String condition : new TreeSet<>(retry.on())) {
+            if (!condition.isEmpty() && condition.chars().allMatch(c -> c >= '0' && c <= '9')) {
+                out.addRetriableStatusCodes(MetadataCodec.number(condition));
+            } else {
+                words.add(condition);
+            }
+        }
+        if (out.getRetriableStatusCodesCount() > 0) {
+            words.add(RETRIABLE_STATUS_CODES);
+        }
+        return out.setRetryOn(String.join(",", words)).build();
+    }
+
+    private static RetryPolicy decode(io.envoyproxy.envoy.config.route.v3.RetryPolicy policy) {
+        Set<String> on = new HashSet<>();
+        for (String word : policy.getRetryOn().split(",", -1)) {
+            if (!word.isBlank() && !word.strip().equals(RETRIABLE_STATUS_CODES)) {
+                on.add(word.strip());
+            }
+        }
+        policy.getRetriableStatusCodesList().forEach(code -> on.add(Integer.toString(code)));
+        return new RetryPolicy(
+                policy.hasNumRetries() ? policy.getNumRetries().getValue() : 1,
+                policy.hasPerTryTimeout() ? Durations.decode(policy.getPerTryTimeout()) : Duration.ZERO,
+                on);
+    }
+
+    private static PathRewrite rewrite(RegexMatchAndSubstitute rewrite) {
+        String pattern = rewrite.getPattern().getRegex();
+        String literal = rewrite.getSubstitution().replace("\\\\", "");
+        return pattern.equals(WHOLE_PATH) && literal.indexOf('\\') < 0
+                ? new PathRewrite.Full(rewrite.getSubstitution().replace("\\\\", "\\"))
+                : new PathRewrite.Regex(pattern, rewrite.getSubstitution());
+    }
+
+    private static RegexMatchAndSubstitute substitute(String pattern, String substitution) {
+        return RegexMatchAndSubstitute.newBuilder()
+                .setPattern(RouteMatchCodec.regex(pattern))
+                .setSubstitution(substitution)
+                .build();
+    }
+
+    private static FractionalPercent share(int partsPerMillion) {
+        return FractionalPercent.newBuilder()
+                .setNumerator(partsPerMillion)
+                .setDenominator(DenominatorType.MILLION)
+                .build();
+    }
+
+    private static int share(FractionalPercent percent) {
+        long parts =
+                switch (percent.getDenominator()) {
+                    case HUNDRED -> percent.getNumerator() * 10_000L;
+                    case TEN_THOUSAND -> percent.getNumerator() * 100L;
+                    case MILLION -> percent.getNumerator();
+                    case UNRECOGNIZED ->
+                        throw new IllegalArgumentException(
+                                "denominator " + percent.getDenominatorValue() + " is unknown");
+                };
+        return Math.clamp(parts, 0, 1_000_000);
+    }
+
+    private static Optional<String> text(String text) {
+        return text.isEmpty() ? Optional.empty() : Optional.of(text);
+    }
+}

@@ -1,0 +1,248 @@
+package dev.tulle.xds;
+
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Cluster;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointSet;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.HeaderMutation.Changes;
+import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.Listener;
+import dev.tulle.model.PortPath;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteAction.PathRewrite;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
+import dev.tulle.model.RouteMatch.Named;
+import dev.tulle.model.RouteMatch.PathMatch;
+import dev.tulle.model.Service;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.StringMatch;
+import dev.tulle.model.VirtualHost;
+import dev.tulle.model.WeightedCluster;
+import dev.tulle.model.Workload;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.Supplier;
+
+/** Makes random values of every resource type, the same ones for the same seed. */
+final class RandomModel {
+    private final Random random;
+
+    RandomModel(long seed) {
+        this.random = new Random(seed);
+    }
+
+    Cluster cluster() {
+        int port = port();
+        String subset = random.nextBoolean() ? "" : word();
+        String hostname = word() + ".default.svc.cluster.local";
+        String name = random.nextInt(5) == 0 ? "Other-" + word() : Cluster.nameOf(port, subset, hostname);
+        return new Cluster(
+                name,
+                hostname,
+                port,
+                subset,
+                pick(Cluster.Balancing.values()),
+                Duration.ofMillis(random.nextInt(20_000)),
+                random.nextInt(3) * 100,
+                random.nextInt(3) * 50,
+                random.nextInt(3),
+                Duration.ofNanos(random.nextInt(2_000_000_000)),
+                origin());
+    }
+
+    EndpointSet endpoints() {
+        return new EndpointSet(
+                Cluster.nameOf(port(), "", word()),
+                list(
+                        4,
+                        () -> new Endpoint(
+                                address(),
+                                port(),
+                                1 + random.nextInt(9),
+                                random.nextBoolean(),
+                                random.nextBoolean() ? "" : word(),
+                                random.nextBoolean() ? "" : word())));
+    }
+
+    Listener listener() {
+        String address = address();
+        int port = port();
+        List<WeightedCluster> split =
+                new ArrayList<>(list(2, () -> new WeightedCluster(word(), 1 + random.nextInt(5))));
+        split.add(new WeightedCluster(word(), 1));
+        Listener.Target target =
+                switch (random.nextInt(3)) {
+                    case 0 -> new Listener.Target.Tcp(split);
+                    case 1 -> new Listener.Target.Http(word() + ":" + port, true, split);
+                    default -> new Listener.Target.Http(word() + ":" + port, false, List.of());
+                };
+        return new Listener(Listener.nameOf(address, port), address, port, word(), target);
+    }
+
+    RouteConfiguration routes() {
+        return new RouteConfiguration(
+                word() + ":" + port(),
+                list(3, () -> new VirtualHost(word(), list(3, this::word), list(5, this::route))));
+    }
+
+    Service service() {
+        List<ServicePort> ports = new ArrayList<>();
+        List<PortPath> paths = new ArrayList<>();
+        for (int i = 0; i < random.nextInt(4); i++) {
+            int number = 1000 * (i + 1) + random.nextInt(1000);
+            ports.add(new ServicePort(number, port(), pick(AppProtocol.values()), random.nextBoolean() ? "" : word()));
+            paths.add(new PortPath(number, pick(PortPath.Path.values()), word()));
+        }
+        return new Service(word(), word() + ".example", list(3, this::address), ports, origin(), paths);
+    }
+
+    Workload workload() {
+        Map<String, String> labels = new TreeMap<>();
+        list(3, this::word).forEach(key -> labels.put(key, word()));
+        String name = word();
+        return new Workload(
+                "node/default/" + name,
+                name,
+                word(),
+                word(),
+                word(),
+                list(2, this::address),
+                labels,
+                list(2, this::word),
+                list(2, () -> new Workload.WorkloadPort(port(), pick(AppProtocol.values()))),
+                random.nextBoolean(),
+                origin());
+    }
+
+    private Route route() {
+        RouteAction action =
+                switch (random.nextInt(4)) {
+                    case 0 ->
+                        new RouteAction.Redirect(
+                                pick(new Integer[] {301, 302, 303, 307, 308}),
+                                maybe(this::word),
+                                maybe(this::word),
+                                maybe(this::port),
+                                maybe(this::rewrite));
+                    case 1 ->
+                        new RouteAction.DirectResponse(200 + random.nextInt(300), random.nextBoolean() ? "" : word());
+                    default -> forward();
+                };
+        FaultInjection fault = new FaultInjection(
+                maybe(() ->
+                        new FaultInjection.Delay(Duration.ofMillis(random.nextInt(5000)), random.nextInt(1_000_001))),
+                maybe(() -> new FaultInjection.Abort(400 + random.nextInt(200), random.nextInt(1_000_001))));
+        return new Route(word(), match(), action, fault, headers(), origin());
+    }
+
+    private RouteAction.Forward forward() {
+        List<WeightedCluster> clusters =
+                new ArrayList<>(list(2, () -> new WeightedCluster(word(), random.nextInt(100), headers())));
+        clusters.add(new WeightedCluster(word(), 1));
+        Set<String> on = new HashSet<>(list(3, () -> pick(new String[] {"connect-failure", "5xx", "503", "reset"})));
+        RetryPolicy retry = random.nextBoolean()
+                ? RetryPolicy.NONE
+                : new RetryPolicy(random.nextInt(4), Duration.ofMillis(random.nextInt(3) * 250L), on);
+        return new RouteAction.Forward(
+                clusters,
+                Duration.ofMillis(random.nextInt(3) * 1500L),
+                retry,
+                new RouteAction.Rewrite(maybe(this::word), maybe(this::rewrite)),
+                list(2, () -> new RouteAction.Mirror(word(), random.nextInt(1_000_001))));
+    }
+
+    private PathRewrite rewrite() {
+        return switch (random.nextInt(3)) {
+            case 0 -> new PathRewrite.Full("/" + word() + (random.nextBoolean() ? "\\1" : ""));
+            case 1 -> new PathRewrite.MatchedPrefix("/" + word());
+            default -> new PathRewrite.Regex("^/(" + word() + ")", "/x\\1");
+        };
+    }
+
+    private RouteMatch match() {
+        PathMatch path =
+                switch (random.nextInt(4)) {
+                    case 0 -> new PathMatch.Exact("/" + word());
+                    case 1 -> new PathMatch.Prefix("/" + word());
+                    case 2 -> new PathMatch.SegmentPrefix("/" + word());
+                    default -> new PathMatch.Regex("/" + word() + ".*");
+                };
+        return new RouteMatch(
+                path,
+                random.nextBoolean(),
+                maybe(this::string),
+                list(3, () -> new Named(word(), string(), random.nextBoolean())),
+                list(2, () -> new Named(word(), string(), false)));
+    }
+
+    private StringMatch string() {
+        return switch (random.nextInt(4)) {
+            case 0 -> new StringMatch.Exact(word());
+            case 1 -> new StringMatch.Prefix(word());
+            case 2 -> new StringMatch.Regex(word() + "+");
+            default -> new StringMatch.Present();
+        };
+    }
+
+    private HeaderMutation headers() {
+        return random.nextBoolean() ? HeaderMutation.NONE : new HeaderMutation(changes(), changes());
+    }
+
+    private Changes changes() {
+        return new Changes(
+                list(2, () -> new Field("x-" + word(), "100% " + word())),
+                list(2, () -> new Field("x-" + word(), word())),
+                list(2, () -> "x-" + word()));
+    }
+
+    private ResourceRef origin() {
+        return switch (random.nextInt(3)) {
+            case 0 -> ResourceRef.DEFAULT;
+            case 1 -> new ResourceRef("Registration", word(), word(), "", 0);
+            default -> new ResourceRef("VirtualService", word(), word(), word() + ".yaml", 1 + random.nextInt(99));
+        };
+    }
+
+    private String address() {
+        return random.nextInt(4) == 0
+                ? "fd00::" + Integer.toHexString(1 + random.nextInt(0xfffe))
+                : "100.64." + random.nextInt(256) + "." + random.nextInt(256);
+    }
+
+    private int port() {
+        return 1 + random.nextInt(65535);
+    }
+
+    private String word() {
+        return "w" + Integer.toString(random.nextInt(1 << 20), 36);
+    }
+
+    private <T> T pick(T[] values) {
+        return values[random.nextInt(values.length)];
+    }
+
+    private <T> Optional<T> maybe(Supplier<T> make) {
+        return random.nextBoolean() ? Optional.empty() : Optional.of(make.get());
+    }
+
+    private <T> List<T> list(int longest, Supplier<T> make) {
+        List<T> out = new ArrayList<>();
+        for (int i = random.nextInt(longest + 1); i > 0; i--) {
+            out.add(make.get());
+        }
+        return out;
+    }
+}
