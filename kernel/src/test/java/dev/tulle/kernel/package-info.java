@@ -1,0 +1,4 @@
+@NullMarked
+package dev.tulle.kernel;
+
+import org.jspecify.annotations.NullMarked;
