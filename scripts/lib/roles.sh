@@ -1,0 +1,100 @@
+# How each kind of command becomes a process.
+
+# exec_role ROLE ARGUMENT…: the shell becomes the JVM.
+exec_role() {
+	java_command "$1"
+	shift
+	exec "${JAVA[@]}" dev.tulle.cli.Main "$@"
+}
+
+# run_command OPTION… -- COMMAND…: the agent gives a lease, the shell enters the workload's cgroup and becomes the command.
+run_command() {
+	local options=() script
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		case "$1" in
+		-h | --help) exec_role cli run --help ;;
+		esac
+		options+=("$1")
+		shift
+	done
+	if [ "${1-}" != -- ] || [ $# -lt 2 ]; then
+		exec_role cli run "${options[@]}"
+	fi
+	shift
+	if ! command -v -- "$1" >/dev/null 2>&1; then
+		printf 'tulle run: %s: no such command\n' "$1" >&2
+		exit 127
+	fi
+	java_command cli
+	# The answer is shell text made by `tulle run` itself: exports, each value in single quotes, and the cgroup to enter.
+	script="$("${JAVA[@]}" dev.tulle.cli.Main run --shell "${options[@]}")" || exit $?
+	local TULLE_LEASE_CGROUP=""
+	eval "$script"
+	if ! printf '%s\n' "$$" >"$TULLE_LEASE_CGROUP/cgroup.procs"; then
+		printf 'tulle run: %s: cannot enter the cgroup of the workload\n' "$TULLE_LEASE_CGROUP" >&2
+		exit 1
+	fi
+	unset TULLE_HOME
+	exec -- "$@"
+}
+
+# supervise_up ARGUMENT…: keeps the mesh's JVM running. It is started again, with a growing pause, when it was killed by a
+# signal that nobody here sent; its own decision to stop (any other status) is final. The cause of each restart goes to the
+# new JVM, which shows it in `tulle status`.
+supervise_up() {
+	local stopping="" child="" status begun pause=0.2 restarts=0
+	case " $* " in
+	*" --help "* | *" -h "*) exec_role cli up --help ;;
+	esac
+	java_command node
+	trap 'stopping=TERM; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' TERM HUP
+	trap 'stopping=INT; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' INT
+	while :; do
+		begun=$SECONDS
+		# Its own session: Ctrl-C reaches the supervisor alone, which asks for one orderly stop.
+		setsid "${JAVA[@]}" dev.tulle.cli.Main up "$@" 8>&- &
+		child=$!
+		status=0
+		wait "$child" || status=$?
+		# A trapped signal ends `wait` early; the JVM is then on its way out.
+		while kill -0 "$child" 2>/dev/null; do
+			status=0
+			wait "$child" || status=$?
+		done
+		child=""
+		if [ -n "$stopping" ]; then
+			if [ "$status" -gt 128 ] && [ "$status" != 143 ]; then
+				say "the mesh was killed while it stopped (status $status): removing its traces"
+				"${JAVA[@]}" dev.tulle.cli.Main up --remove-traces "$@" || true
+				exit 1
+			fi
+			[ "$status" = 143 ] && status=0
+			exit "$status"
+		fi
+		# 3: the JVM's own exit when it ran out of memory; over 128: a signal.
+		if [ "$status" -le 128 ] && [ "$status" != 3 ]; then
+			exit "$status"
+		fi
+		restarts=$((restarts + 1))
+		[ $((SECONDS - begun)) -ge 30 ] && pause=0.2
+		if [ "$status" = 3 ]; then
+			TULLE_RESTART_CAUSE="it ran out of memory after $((SECONDS - begun)) s"
+		else
+			TULLE_RESTART_CAUSE="killed by signal $((status - 128)) after $((SECONDS - begun)) s"
+		fi
+		export TULLE_RESTART_CAUSE TULLE_RESTARTS=$restarts
+		say "control and agent: $TULLE_RESTART_CAUSE; starting again in $pause s"
+		sleep "$pause" &
+		wait $! || true
+		if [ -n "$stopping" ]; then
+			"${JAVA[@]}" dev.tulle.cli.Main up --remove-traces "$@" || true
+			exit 0
+		fi
+		case "$pause" in
+		0.2) pause=0.5 ;;
+		0.5) pause=1 ;;
+		1) pause=2 ;;
+		*) pause=5 ;;
+		esac
+	done
+}
