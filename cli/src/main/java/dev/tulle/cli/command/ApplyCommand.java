@@ -1,0 +1,96 @@
+package dev.tulle.cli.command;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.output.Output;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Gives configuration to the control plane; returns when the connected clients have it. */
+@Command(
+        name = "apply",
+        description = "Gives configuration to the mesh. Returns when every connected client has it; each file applies"
+                + " whole or not at all.")
+public final class ApplyCommand extends BaseCommand {
+    @Mixin
+    private final MeshPlace place = new MeshPlace();
+
+    @Option(
+            names = {"-f", "--file"},
+            required = true,
+            arity = "1..*",
+            paramLabel = "FILE|DIR|-",
+            description = "What to apply: files, the files of a directory, or standard input.")
+    private List<String> files = new ArrayList<>();
+
+    @Mixin
+    private final Output output = new Output();
+
+    /** Makes the command. */
+    public ApplyCommand() {}
+
+    @Override
+    public Integer call() {
+        JsonArray results = new JsonArray();
+        List<String> refused = new ArrayList<>();
+        try (MeshClient control = MeshClient.control(place)) {
+            for (Manifests.Manifest manifest : Manifests.read(files)) {
+                try {
+                    results.add(
+                            control.call("apply", Json.of("content", manifest.content(), "origin", manifest.name())));
+                } catch (CommandFailure failure) {
+                    if (failure.status() != CommandFailure.NO) {
+                        throw failure;
+                    }
+                    refused.add(failure.details().isEmpty() ? failure.getMessage() : "");
+                    refused.addAll(failure.details());
+                }
+            }
+        }
+        output.print(out(), results, () -> text(results));
+        if (!refused.isEmpty()) {
+            refused.removeIf(String::isEmpty);
+            throw new CommandFailure(CommandFailure.NO, "refused, nothing of these files was applied:", refused);
+        }
+        return 0;
+    }
+
+    private static String text(JsonArray results) {
+        StringBuilder text = new StringBuilder();
+        for (JsonElement result : results) {
+            if (result instanceof JsonObject object) {
+                for (JsonObject resource : Json.objects(object, "resources")) {
+                    String action = Json.text(resource, "action");
+                    text.append(action.isEmpty() ? "applied" : action)
+                            .append(' ')
+                            .append(Json.text(resource, "kind"))
+                            .append(' ')
+                            .append(Json.text(resource, "namespace"))
+                            .append('/')
+                            .append(Json.text(resource, "name"))
+                            .append('\n');
+                }
+                for (String warning : texts(object.get("warnings"))) {
+                    text.append("warning: ").append(warning).append('\n');
+                }
+            }
+        }
+        return text.toString();
+    }
+
+    private static List<String> texts(@org.jspecify.annotations.Nullable JsonElement array) {
+        List<String> texts = new ArrayList<>();
+        if (array instanceof JsonArray elements) {
+            elements.forEach(element -> texts.add(Json.plain(element)));
+        }
+        return texts;
+    }
+}

@@ -1,0 +1,38 @@
+package dev.tulle.cli.command;
+
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** Removes a configuration object. */
+@Command(name = "delete", description = "Removes a configuration object.")
+public final class DeleteCommand extends BaseCommand {
+    @Mixin
+    private final MeshPlace place = new MeshPlace();
+
+    @Mixin
+    private final NamespaceOptions namespace = new NamespaceOptions();
+
+    @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, vs, httproute, service.")
+    @SuppressWarnings("NullAway.Init") // set by picocli: the parameter is required
+    private String kind;
+
+    @Parameters(index = "1", paramLabel = "NAME", description = "The object's name.")
+    @SuppressWarnings("NullAway.Init") // set by picocli: the parameter is required
+    private String name;
+
+    /** Makes the command. */
+    public DeleteCommand() {}
+
+    @Override
+    public Integer call() {
+        try (MeshClient control = MeshClient.control(place)) {
+            control.call("delete", Json.of("kind", Resources.kind(kind), "namespace", namespace.one(), "name", name));
+        }
+        out().println("deleted " + Resources.kind(kind) + " " + namespace.one() + "/" + name);
+        return 0;
+    }
+}

@@ -1,0 +1,117 @@
+package dev.tulle.cli.command;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.output.Output;
+import dev.tulle.cli.output.Table;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** What the mesh would do with a connection or request, step by step, and the object behind each step. */
+@Command(
+        name = "explain",
+        description = "Shows, step by step, what the mesh does with a request, and the object behind each step.")
+public final class ExplainCommand extends BaseCommand {
+    @Mixin
+    private final MeshPlace place = new MeshPlace();
+
+    @Option(names = "--from", required = true, paramLabel = "WORKLOAD", description = "Who calls: [NAMESPACE/]NAME.")
+    @SuppressWarnings("NullAway.Init") // set by picocli: the option is required
+    private String from;
+
+    @Option(
+            names = "--to",
+            required = true,
+            paramLabel = "URL|HOST:PORT",
+            description = "What is called: http://reviews:9080/path or reviews:9080.")
+    @SuppressWarnings("NullAway.Init") // set by picocli: the option is required
+    private String to;
+
+    @Option(names = "--method", paramLabel = "M", description = "The request's method. Default: GET.")
+    private String method = "GET";
+
+    @Option(names = "--header", paramLabel = "K:V", description = "A header of the request; repeatable.")
+    private List<String> headers = new ArrayList<>();
+
+    @Mixin
+    private final Output output = new Output();
+
+    /** Makes the command. */
+    public ExplainCommand() {}
+
+    @Override
+    public Integer call() {
+        JsonObject params = Json.of("from", from, "to", to, "method", method, "headers", headerObject());
+        JsonObject explanation;
+        try (MeshClient control = MeshClient.control(place)) {
+            explanation = control.object("explain", params);
+        }
+        addPath(explanation);
+        output.print(out(), explanation, () -> text(explanation));
+        return Json.bool(explanation, "refused") ? CommandFailure.NO : 0;
+    }
+
+    private JsonObject headerObject() {
+        JsonObject object = new JsonObject();
+        for (String header : headers) {
+            int colon = header.indexOf(':');
+            if (colon < 1) {
+                throw new CommandFailure(
+                        CommandFailure.USAGE, "--header: '" + header + "' has no name; expected NAME:VALUE");
+            }
+            object.addProperty(
+                    header.substring(0, colon).trim().toLowerCase(java.util.Locale.ROOT),
+                    header.substring(colon + 1).trim());
+        }
+        return object;
+    }
+
+    /** The agent's part: what the kernel does with the connection. */
+    private void addPath(JsonObject explanation) {
+        JsonElement address = explanation.get("address");
+        if (address == null || !address.isJsonPrimitive()) {
+            return;
+        }
+        try (MeshClient agent = MeshClient.agent(place)) {
+            explanation.add(
+                    "kernel",
+                    agent.call(
+                            "explain-path",
+                            Json.of(
+                                    "from",
+                                    from,
+                                    "address",
+                                    address.getAsString(),
+                                    "port",
+                                    Json.number(explanation, "port"))));
+        } catch (CommandFailure failure) {
+            explanation.add("kernel", Json.of("trouble", failure.getMessage()));
+        }
+    }
+
+    private static String text(JsonObject explanation) {
+        Table table = new Table("STEP", "DECISION", "BECAUSE OF");
+        for (JsonObject step : Json.objects(explanation, "steps")) {
+            table.row(Json.text(step, "step"), Json.text(step, "decision"), Json.text(step, "origin"));
+        }
+        JsonObject kernel = Json.object(explanation, "kernel");
+        if (!kernel.isEmpty()) {
+            if (kernel.has("steps")) {
+                for (JsonObject step : Json.objects(kernel, "steps")) {
+                    table.row(Json.text(step, "step"), Json.text(step, "decision"), Json.text(step, "origin"));
+                }
+            } else {
+                table.row("path", Json.text(kernel, "path"), Json.text(kernel, "reason"));
+                table.row("tier", Json.text(kernel, "tier"), "");
+            }
+        }
+        return table.text(Output.colour());
+    }
+}

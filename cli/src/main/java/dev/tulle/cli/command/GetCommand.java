@@ -1,0 +1,74 @@
+package dev.tulle.cli.command;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.output.Output;
+import dev.tulle.cli.output.Table;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** Shows the configuration that the control plane holds. */
+@Command(name = "get", description = "Shows configuration objects.")
+public final class GetCommand extends BaseCommand {
+    @Mixin
+    private final MeshPlace place = new MeshPlace();
+
+    @Mixin
+    private final NamespaceOptions namespace = new NamespaceOptions();
+
+    @Mixin
+    private final Output output = new Output();
+
+    @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, vs, httproute, service.")
+    @SuppressWarnings("NullAway.Init") // set by picocli: the parameter is required
+    private String kind;
+
+    @Parameters(index = "1", arity = "0..1", paramLabel = "NAME", description = "Only this object.")
+    private @Nullable String name;
+
+    /** Makes the command. */
+    public GetCommand() {}
+
+    @Override
+    public Integer call() {
+        JsonObject params = Json.of("kind", Resources.kind(kind), "name", name == null ? "" : name);
+        String only = namespace.selected();
+        if (only != null) {
+            params.addProperty("namespace", only);
+        }
+        JsonElement result;
+        try (MeshClient control = MeshClient.control(place)) {
+            result = control.call("get", params);
+        }
+        JsonArray resources = namespace.filter(ListCommands.elements(result, "resources"));
+        if (name != null && resources.isEmpty()) {
+            throw new CommandFailure(
+                    CommandFailure.NO,
+                    "no " + Resources.kind(kind) + " named " + name
+                            + (only == null ? " in any namespace" : " in namespace " + only));
+        }
+        output.print(out(), resources, () -> text(resources));
+        return 0;
+    }
+
+    private static String text(JsonArray resources) {
+        Table table = new Table("NAMESPACE", "KIND", "NAME", "FROM");
+        for (JsonObject resource : Json.objects(resources)) {
+            String file = Json.text(resource, "file");
+            long line = Json.number(resource, "line");
+            table.row(
+                    Json.text(resource, "namespace"),
+                    Json.text(resource, "kind"),
+                    Json.text(resource, "name"),
+                    line > 0 ? file + ":" + line : file);
+        }
+        return table.text(Output.colour());
+    }
+}

@@ -1,0 +1,212 @@
+package dev.tulle.cli.command;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.output.Output;
+import dev.tulle.cli.output.Table;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** The lists of what the mesh knows: one command each, the same options. */
+public final class ListCommands {
+    private ListCommands() {}
+
+    /** Elements of a result that is an array itself or holds it under the given name. */
+    static JsonElement elements(JsonElement result, String name) {
+        if (result instanceof JsonObject object) {
+            JsonElement member = object.get(name);
+            return member == null ? new JsonArray() : member;
+        }
+        return result;
+    }
+
+    /** One list: the control plane's method, and how a row looks. */
+    abstract static class ListCommand extends BaseCommand {
+        @Mixin
+        private final MeshPlace place = new MeshPlace();
+
+        @Mixin
+        private final NamespaceOptions namespace = new NamespaceOptions();
+
+        @Mixin
+        private final Output output = new Output();
+
+        @Parameters(arity = "0..1", paramLabel = "NAME", description = "Only those whose name contains this.")
+        private @Nullable String name;
+
+        private final String method;
+
+        ListCommand(String method) {
+            this.method = method;
+        }
+
+        abstract Table table();
+
+        abstract void addRows(Table table, JsonObject element);
+
+        @Override
+        public final Integer call() {
+            JsonElement result;
+            try (MeshClient control = MeshClient.control(place)) {
+                result = control.call(method, new JsonObject());
+            }
+            JsonArray shown = new JsonArray();
+            for (JsonObject element : Json.objects(namespace.filter(elements(result, method)))) {
+                if (name == null || named(element).contains(name)) {
+                    shown.add(element);
+                }
+            }
+            output.print(out(), shown, () -> text(shown));
+            return 0;
+        }
+
+        private static String named(JsonObject element) {
+            return Json.text(element, "name")
+                    + ' '
+                    + Json.text(element, "hostname")
+                    + ' '
+                    + Json.text(element, "cluster");
+        }
+
+        private String text(JsonArray elements) {
+            Table table = table();
+            Json.objects(elements).forEach(element -> addRows(table, element));
+            return table.text(Output.colour());
+        }
+    }
+
+    /** Running instances. */
+    @Command(name = "workloads", description = "Lists workloads.")
+    public static final class Workloads extends ListCommand {
+        /** Makes the command. */
+        public Workloads() {
+            super("workloads");
+        }
+
+        @Override
+        Table table() {
+            return new Table("NAMESPACE", "NAME", "ADDRESS", "SERVICES", "PORTS", "READY", "LABELS", "NODE");
+        }
+
+        @Override
+        void addRows(Table table, JsonObject workload) {
+            table.row(
+                    Json.text(workload, "namespace"),
+                    Json.text(workload, "name"),
+                    first(workload, "addresses"),
+                    Json.text(workload, "services"),
+                    ports(workload),
+                    Json.bool(workload, "healthy") ? "yes" : "no",
+                    Json.text(workload, "labels"),
+                    Json.text(workload, "node"));
+        }
+    }
+
+    /** Stable names. */
+    @Command(name = "services", description = "Lists services, and which data path each port takes.")
+    public static final class Services extends ListCommand {
+        /** Makes the command. */
+        public Services() {
+            super("services");
+        }
+
+        @Override
+        Table table() {
+            return new Table("NAMESPACE", "NAME", "ADDRESS", "PORT", "PROTOCOL", "PATH", "WHY");
+        }
+
+        @Override
+        void addRows(Table table, JsonObject service) {
+            List<JsonObject> paths = Json.objects(service, "paths");
+            List<JsonObject> ports = Json.objects(service, "ports");
+            String hostname = Json.text(service, "hostname");
+            for (int i = 0; i < ports.size(); i++) {
+                JsonObject path = i < paths.size() ? paths.get(i) : ports.get(i);
+                table.row(
+                        Json.text(service, "namespace"),
+                        hostname,
+                        first(service, "addresses"),
+                        Json.text(ports.get(i), "number"),
+                        Json.text(ports.get(i), "protocol"),
+                        Json.text(path, "path"),
+                        Json.text(path, "reason"));
+            }
+        }
+    }
+
+    /** Where services are served. */
+    @Command(name = "endpoints", description = "Lists the endpoints of every service port and subset.")
+    public static final class Endpoints extends ListCommand {
+        /** Makes the command. */
+        public Endpoints() {
+            super("endpoints");
+        }
+
+        @Override
+        Table table() {
+            return new Table("CLUSTER", "ENDPOINT", "WORKLOAD", "WEIGHT", "READY");
+        }
+
+        @Override
+        void addRows(Table table, JsonObject set) {
+            List<JsonObject> endpoints = Json.objects(set, "endpoints");
+            if (endpoints.isEmpty()) {
+                table.row(Json.text(set, "cluster"), "none", "", "", "");
+            }
+            for (JsonObject endpoint : endpoints) {
+                table.row(
+                        Json.text(set, "cluster"),
+                        Json.text(endpoint, "address") + ":" + Json.text(endpoint, "port"),
+                        Json.text(endpoint, "workload"),
+                        Json.text(endpoint, "weight"),
+                        Json.bool(endpoint, "healthy") ? "yes" : "no");
+            }
+        }
+    }
+
+    /** What requests match. */
+    @Command(name = "routes", description = "Lists routes in the order in which they are tried.")
+    public static final class Routes extends ListCommand {
+        /** Makes the command. */
+        public Routes() {
+            super("routes");
+        }
+
+        @Override
+        Table table() {
+            return new Table("SERVICE", "ROUTE", "MATCH", "ACTION", "FROM");
+        }
+
+        @Override
+        void addRows(Table table, JsonObject configuration) {
+            for (JsonObject route : Json.objects(configuration, "routes")) {
+                table.row(
+                        Json.text(configuration, "name"),
+                        Json.text(route, "name"),
+                        Json.text(route, "match"),
+                        Json.text(route, "action"),
+                        Json.text(route, "origin"));
+            }
+        }
+    }
+
+    private static String first(JsonObject element, String name) {
+        return element.get(name) instanceof JsonArray array && !array.isEmpty() ? Json.plain(array.get(0)) : "";
+    }
+
+    private static String ports(JsonObject workload) {
+        List<String> ports = new ArrayList<>();
+        for (JsonObject port : Json.objects(workload, "ports")) {
+            ports.add(Json.text(port, "protocol").toLowerCase(java.util.Locale.ROOT) + ":" + Json.text(port, "number"));
+        }
+        return String.join(",", ports);
+    }
+}

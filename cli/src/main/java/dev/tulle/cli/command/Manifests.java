@@ -1,0 +1,101 @@
+package dev.tulle.cli.command;
+
+import dev.tulle.cli.client.CommandFailure;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Reads configuration files, directories and standard input. */
+final class Manifests {
+    /** The largest file that is read: 16 MiB. A larger one is refused before it is read. */
+    static final int MAX_BYTES = 16 << 20;
+
+    /** One file's text. */
+    record Manifest(String name, String content) {}
+
+    private Manifests() {}
+
+    /** Everything that the arguments name: a file, a directory (its files, not those below), or {@code -}. */
+    static List<Manifest> read(List<String> arguments) {
+        List<Manifest> found = new ArrayList<>();
+        for (String argument : arguments) {
+            try {
+                readOne(argument, found);
+            } catch (IOException e) {
+                throw new CommandFailure(CommandFailure.NO, problem(argument, e));
+            }
+        }
+        return found;
+    }
+
+    private static void readOne(String argument, List<Manifest> found) throws IOException {
+        if (argument.equals("-")) {
+            found.add(new Manifest("-", decode("-", bounded("-", System.in))));
+            return;
+        }
+        Path path = Path.of(argument);
+        if (!Files.isDirectory(path)) {
+            found.add(readFile(path));
+            return;
+        }
+        List<Path> files;
+        try (Stream<Path> listed = Files.list(path)) {
+            files = listed.filter(Manifests::isManifest).sorted().toList();
+        }
+        if (files.isEmpty()) {
+            throw new CommandFailure(CommandFailure.NO, argument + ": no file in it ends in .yaml, .yml or .json");
+        }
+        for (Path file : files) {
+            found.add(readFile(file));
+        }
+    }
+
+    private static boolean isManifest(Path path) {
+        String name = path.toString();
+        return (name.endsWith(".yaml") || name.endsWith(".yml") || name.endsWith(".json")) && Files.isRegularFile(path);
+    }
+
+    private static Manifest readFile(Path path) throws IOException {
+        if (!Files.exists(path)) {
+            throw new NoSuchFileException(path.toString());
+        }
+        try (InputStream in = Files.newInputStream(path)) {
+            return new Manifest(path.toString(), decode(path.toString(), bounded(path.toString(), in)));
+        }
+    }
+
+    private static byte[] bounded(String name, InputStream in) throws IOException {
+        byte[] bytes = in.readNBytes(MAX_BYTES + 1);
+        if (bytes.length > MAX_BYTES) {
+            throw new CommandFailure(
+                    CommandFailure.NO, name + ": larger than " + (MAX_BYTES >> 20) + " MiB; expected a smaller file");
+        }
+        return bytes;
+    }
+
+    /** Bytes that are no UTF-8 are kept out here: the line and column of their parser would mean nothing. */
+    private static String decode(String name, byte[] bytes) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(java.nio.ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new CommandFailure(
+                    CommandFailure.NO, name + ":1: not text: its bytes are no UTF-8; expected YAML or JSON");
+        }
+    }
+
+    private static String problem(String argument, IOException e) {
+        return e instanceof NoSuchFileException
+                ? argument + ": no such file or directory"
+                : argument + ": cannot be read: " + e.getMessage();
+    }
+}

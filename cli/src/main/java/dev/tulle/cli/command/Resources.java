@@ -1,0 +1,33 @@
+package dev.tulle.cli.command;
+
+import java.util.Locale;
+import java.util.Map;
+
+/** The names under which a kind of resource may be given on the command line. */
+final class Resources {
+    private static final Map<String, String> KINDS = Map.ofEntries(
+            Map.entry("virtualservice", "VirtualService"),
+            Map.entry("virtualservices", "VirtualService"),
+            Map.entry("vs", "VirtualService"),
+            Map.entry("destinationrule", "DestinationRule"),
+            Map.entry("destinationrules", "DestinationRule"),
+            Map.entry("dr", "DestinationRule"),
+            Map.entry("serviceentry", "ServiceEntry"),
+            Map.entry("serviceentries", "ServiceEntry"),
+            Map.entry("se", "ServiceEntry"),
+            Map.entry("workloadentry", "WorkloadEntry"),
+            Map.entry("workloadentries", "WorkloadEntry"),
+            Map.entry("we", "WorkloadEntry"),
+            Map.entry("httproute", "HTTPRoute"),
+            Map.entry("httproutes", "HTTPRoute"),
+            Map.entry("service", "Service"),
+            Map.entry("services", "Service"),
+            Map.entry("svc", "Service"));
+
+    private Resources() {}
+
+    /** The kind as manifests spell it; an unknown one as it was given, for the control plane to refuse. */
+    static String kind(String given) {
+        return KINDS.getOrDefault(given.toLowerCase(Locale.ROOT), given);
+    }
+}

@@ -1,0 +1,169 @@
+package dev.tulle.cli.command;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.client.PidFile;
+import dev.tulle.cli.client.Problems;
+import dev.tulle.cli.client.RunEvents;
+import dev.tulle.cli.output.Output;
+import dev.tulle.cli.output.Table;
+import java.time.InstantSource;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+
+/** How the mesh is: roles, tier per hook with its reason, clients' state, problems, and what happened lately. */
+@Command(
+        name = "status",
+        description = "Shows how the mesh is. Status 1 when a role is missing or a client refuses its configuration.")
+public final class StatusCommand extends BaseCommand {
+    private static final int EVENTS_SHOWN = 12;
+
+    @Mixin
+    private final MeshPlace place = new MeshPlace();
+
+    @Mixin
+    private final Output output = new Output();
+
+    /** Makes the command. */
+    public StatusCommand() {}
+
+    @Override
+    public Integer call() {
+        List<String> troubles = new ArrayList<>();
+        JsonObject status = new JsonObject();
+        JsonObject control = ask("control", status, troubles);
+        JsonObject agent = ask("agent", status, troubles);
+        if (control == null && agent == null) {
+            throw new CommandFailure(CommandFailure.UNREACHABLE, "no mesh answers", troubles);
+        }
+        JsonObject proxy = proxyStatus();
+        status.add("proxy", proxy);
+        if (!Json.bool(proxy, "running")) {
+            troubles.add("the proxy does not run");
+        }
+        JsonArray events = new JsonArray();
+        for (RunEvents.Event event : new RunEvents(place.runDirectory(), InstantSource.system()).latest(EVENTS_SHOWN)) {
+            events.add(Json.of("time", event.time().toString(), "role", event.role(), "what", event.what()));
+        }
+        status.add("events", events);
+        status.add("troubles", Json.texts(troubles));
+        status.addProperty("healthy", troubles.isEmpty());
+        output.print(out(), status, () -> text(status));
+        return troubles.isEmpty() ? 0 : CommandFailure.NO;
+    }
+
+    private @Nullable JsonObject ask(String role, JsonObject status, List<String> troubles) {
+        try (MeshClient client = role.equals("control") ? MeshClient.control(place) : MeshClient.agent(place)) {
+            JsonObject answer = client.object("status", new JsonObject());
+            status.add(role, answer);
+            return answer;
+        } catch (CommandFailure failure) {
+            troubles.add(failure.getMessage());
+            return null;
+        }
+    }
+
+    private JsonObject proxyStatus() {
+        OptionalLong pid = PidFile.living(place.runDirectory(), "proxy");
+        JsonObject proxy = Json.of("running", pid.isPresent());
+        if (pid.isPresent()) {
+            proxy.addProperty("pid", pid.getAsLong());
+        }
+        return proxy;
+    }
+
+    private static String text(JsonObject status) {
+        StringBuilder text = new StringBuilder();
+        Table roles = new Table("ROLE", "STATE", "DETAIL");
+        for (String role : List.of("control", "agent", "proxy")) {
+            JsonObject state = Json.object(status, role);
+            boolean running = role.equals("proxy") ? Json.bool(state, "running") : status.has(role);
+            roles.row(role, running ? "running" : "missing", detail(role, state));
+        }
+        text.append(roles.text(Output.colour()));
+        tiers(Json.object(status, "agent"), text);
+        clients(Json.object(status, "control"), text);
+        problems(Json.object(status, "control"), text);
+        events(status, text);
+        List<String> troubles = new ArrayList<>();
+        status.getAsJsonArray("troubles").forEach(trouble -> troubles.add(Json.plain(trouble)));
+        text.append('\n').append(troubles.isEmpty() ? "healthy" : "not healthy: " + String.join("; ", troubles));
+        return text.append('\n').toString();
+    }
+
+    private static String detail(String role, JsonObject state) {
+        return switch (role) {
+            case "control" -> counted(state, "services") + counted(state, "workloads") + counted(state, "resources");
+            case "agent" -> "tier " + Json.text(state, "tier") + ", prefix " + Json.text(state, "prefix");
+            default -> state.has("pid") ? "pid " + Json.text(state, "pid") : "";
+        };
+    }
+
+    private static String counted(JsonObject state, String name) {
+        return state.has(name) ? Json.text(state, name) + " " + name + " " : "";
+    }
+
+    private static void tiers(JsonObject agent, StringBuilder text) {
+        List<JsonObject> hooks = Json.objects(agent, "hooks");
+        if (hooks.isEmpty()) {
+            return;
+        }
+        Table table = new Table("HOOK", "TIER", "STATE", "WHY");
+        for (JsonObject hook : hooks) {
+            table.row(
+                    Json.text(hook, "name"),
+                    Json.text(hook, "tier"),
+                    Json.text(hook, "state"),
+                    Json.text(hook, "reason"));
+        }
+        text.append('\n').append(table.text(Output.colour()));
+    }
+
+    private static void clients(JsonObject control, StringBuilder text) {
+        List<JsonObject> clients = Json.objects(control, "clients");
+        if (clients.isEmpty()) {
+            return;
+        }
+        Table table = new Table("CLIENT", "TYPE", "SUBSCRIBED", "ACKNOWLEDGED", "REFUSED");
+        for (JsonObject client : clients) {
+            table.row(
+                    Json.text(client, "node"),
+                    Json.text(client, "type"),
+                    Json.text(client, "subscribed"),
+                    Json.text(client, "acked"),
+                    Json.text(client, "nacked"));
+        }
+        text.append('\n').append(table.text(Output.colour()));
+    }
+
+    private static void problems(JsonObject control, StringBuilder text) {
+        JsonElement problems = control.get("problems");
+        if (problems instanceof JsonArray array && !array.isEmpty()) {
+            text.append("\nconfiguration problems (the last good version stays in force):\n");
+            Json.objects(array)
+                    .forEach(problem ->
+                            text.append("  ").append(Problems.line(problem)).append('\n'));
+        }
+    }
+
+    private static void events(JsonObject status, StringBuilder text) {
+        List<JsonObject> events = Json.objects(status, "events");
+        if (events.isEmpty()) {
+            return;
+        }
+        Table table = new Table("TIME", "ROLE", "WHAT HAPPENED");
+        for (JsonObject event : events) {
+            table.row(Json.text(event, "time"), Json.text(event, "role"), Json.text(event, "what"));
+        }
+        text.append('\n').append(table.text(Output.colour()));
+    }
+}
