@@ -1,0 +1,82 @@
+package dev.tulle.agent.enrol;
+
+import dev.tulle.model.Workload.WorkloadPort;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * What a workload asks for, checked.
+ *
+ * @param name the workload's name, a DNS label
+ * @param namespace the namespace, a DNS label
+ * @param service the service it belongs to, empty when it is only a client
+ * @param serviceAccount the service account of its identity
+ * @param labels its labels
+ * @param ports the ports it listens on; the first one is its main port
+ * @param publications ports opened to the outside
+ * @param permits callers outside the mesh that may reach it directly
+ * @param probes readiness probes; it is ready when all pass
+ * @param source where its processes are
+ */
+public record EnrolSpec(
+        String name,
+        String namespace,
+        String service,
+        String serviceAccount,
+        Map<String, String> labels,
+        List<WorkloadPort> ports,
+        List<Publication> publications,
+        List<Permit> permits,
+        List<Probe> probes,
+        Source source) {
+    public EnrolSpec {
+        labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
+        ports = List.copyOf(ports);
+        publications = List.copyOf(publications);
+        permits = List.copyOf(permits);
+        probes = List.copyOf(probes);
+    }
+
+    /** Namespace and name: unique on a node. */
+    public String key() {
+        return namespace + "/" + name;
+    }
+
+    /** The directory name of its own control group; a dot cannot occur in a name, so this cannot collide. */
+    public String directoryName() {
+        return namespace.equals("default") ? name : name + "." + namespace;
+    }
+
+    /**
+     * A port opened to the outside through the node proxy.
+     *
+     * @param address the host's address, {@code 0.0.0.0} for all
+     * @param port the host's port
+     * @param targetPort the workload's port
+     */
+    public record Publication(String address, int port, int targetPort) {}
+
+    /**
+     * Callers outside the mesh that may reach a port of the workload without the proxy.
+     *
+     * @param host true for processes of this host, false for other hosts
+     * @param port the workload's port, 0 for all
+     */
+    public record Permit(boolean host, int port) {}
+
+    /** Where the processes are. */
+    public sealed interface Source {
+        /** A command about to be started in a new control group of the mesh. */
+        record NewGroup() implements Source {}
+
+        /** A systemd unit that runs. */
+        record Unit(String unit) implements Source {}
+
+        /** An existing control group, by path. */
+        record Group(String path) implements Source {}
+
+        /** A running process and its descendants. */
+        record Pid(long pid) implements Source {}
+    }
+}

@@ -1,0 +1,305 @@
+package dev.tulle.agent.enrol;
+
+import dev.tulle.agent.enrol.EnrolSpec.Publication;
+import dev.tulle.agent.enrol.EnrolSpec.Source;
+import dev.tulle.agent.enrol.Lease.State;
+import dev.tulle.agent.enrol.RefusedException.Code;
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.host.Cidr;
+import dev.tulle.model.Workload.WorkloadPort;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The workloads of this node: who is enrolled, with which address, in which control group. Owner thread only; every
+ * change is on disk before anyone is told.
+ */
+public final class Enrolments {
+    /** A group that no process enters for this long is given up. */
+    public static final Duration START_TIMEOUT = Duration.ofSeconds(30);
+
+    private static final System.Logger LOG = System.getLogger(Enrolments.class.getName());
+
+    /** Told about every change, after it is on disk. */
+    public interface Listener {
+        /** A workload has joined, or has come back with an agent's or a unit's restart. */
+        void onJoined(Lease lease);
+
+        /** A workload has left. */
+        void onLeft(Lease lease);
+    }
+
+    private final Cgroups cgroups;
+    private final String meshGroup;
+    private final Cidr range;
+    private final PublishRules publishRules;
+    private final LeaseStore store;
+    private final Clock clock;
+    private final Listener listener;
+    private final GroupFinder finder;
+    private final Map<String, Lease> leases = new LinkedHashMap<>();
+    private AddressPool pool = new AddressPool(Map.of());
+    private Optional<Cidr> prefix = Optional.empty();
+
+    /**
+     * For one mesh on this node.
+     *
+     * @param meshGroup the mesh's own control group, for example {@code /tulle}
+     * @param range the workload range of the mesh
+     * @param publishRules which ports may be published
+     */
+    public Enrolments(
+            Cgroups cgroups,
+            String meshGroup,
+            Cidr range,
+            PublishRules publishRules,
+            LeaseStore store,
+            Clock clock,
+            Listener listener) {
+        this.cgroups = cgroups;
+        this.meshGroup = meshGroup;
+        this.range = range;
+        this.publishRules = publishRules;
+        this.store = store;
+        this.clock = clock;
+        this.listener = listener;
+        this.finder = new GroupFinder(cgroups, meshGroup);
+    }
+
+    /** Takes over what an earlier agent left: living groups stay enrolled, ended ones are given back. */
+    public void adopt() throws IOException {
+        LeaseStore.Contents contents = store.load();
+        prefix = Cidr.parse(contents.prefix());
+        pool = new AddressPool(contents.memory());
+        for (Lease lease : contents.leases()) {
+            boolean same = cgroups.exists(lease.group()) && cgroups.id(lease.group()) == lease.groupId();
+            if (same || lease.ofUnit()) {
+                leases.put(lease.key(), same ? lease : lease.with(State.DORMANT));
+            } else {
+                pool.giveBack(lease.key(), lease.address());
+            }
+        }
+        for (Lease lease : List.copyOf(leases.values())) {
+            if (lease.live()) {
+                listener.onJoined(lease);
+            }
+        }
+        sweep();
+        save();
+    }
+
+    /** The node's prefix, once there was one. */
+    public Optional<Cidr> prefix() {
+        return prefix;
+    }
+
+    /**
+     * Takes the prefix that the control plane granted.
+     *
+     * @return false when workloads still hold addresses of another one: they keep them, and the old prefix stays
+     */
+    public boolean grant(Cidr granted) throws IOException {
+        if (prefix.isPresent() && prefix.get().equals(granted)) {
+            return true;
+        }
+        if (leases.values().stream().anyMatch(lease -> !granted.contains(lease.address()))) {
+            return false;
+        }
+        prefix = Optional.of(granted);
+        save();
+        return true;
+    }
+
+    /** All leases, oldest first. */
+    public List<Lease> leases() {
+        return List.copyOf(leases.values());
+    }
+
+    /** The lease of a workload, by {@code namespace/name}. */
+    public Optional<Lease> lease(String key) {
+        return Optional.ofNullable(leases.get(key));
+    }
+
+    /**
+     * Enrols a workload.
+     *
+     * @param sharedAddress true in the tiers in which all workloads live on 127.0.0.1 and need ports of their own
+     * @throws RefusedException with one sentence for whoever asked
+     */
+    public Lease enrol(EnrolSpec spec, boolean sharedAddress) throws RefusedException, IOException {
+        Cidr node = prefix.orElseThrow(() -> new RefusedException(
+                Code.UNAVAILABLE,
+                "this node has no address prefix yet: the control plane has not answered since the first start"));
+        sweep();
+        Lease existing = leases.get(spec.key());
+        if (existing != null) {
+            throw new RefusedException(Code.EXISTS, taken(existing));
+        }
+        checkPorts(spec, sharedAddress);
+        int address = pool.take(
+                        node,
+                        spec.key(),
+                        leases.values().stream().map(Lease::address).toList())
+                .orElseThrow(() -> new RefusedException(
+                        Code.UNAVAILABLE, "no address is left in " + node + ": " + leases.size() + " workloads run"));
+        GroupFinder.Found found = finder.find(spec);
+        Lease lease;
+        try {
+            GroupFinder.refuseOverlap(found.group(), leases());
+            lease = new Lease(
+                    spec,
+                    address,
+                    address - range.network(),
+                    found.group(),
+                    cgroups.id(found.group()),
+                    found.own(),
+                    clock.instant(),
+                    cgroups.populated(found.group()) ? State.RUNNING : State.STARTING);
+            leases.put(spec.key(), lease);
+            save();
+        } catch (RefusedException | IOException e) {
+            leases.remove(spec.key());
+            if (found.own()) {
+                cgroups.remove(found.group(), "/");
+            }
+            throw e;
+        }
+        listener.onJoined(lease);
+        return lease;
+    }
+
+    private String taken(Lease existing) {
+        return switch (existing.state()) {
+            case STARTING ->
+                "workload " + existing.key() + " is being started since "
+                        + Duration.between(existing.started(), clock.instant()).toSeconds() + " s";
+            case RUNNING -> "workload " + existing.key() + " already runs, in " + existing.group();
+            case DORMANT -> "workload " + existing.key() + " is enrolled for a unit that does not run now";
+        };
+    }
+
+    private void checkPorts(EnrolSpec spec, boolean sharedAddress) throws RefusedException {
+        for (Publication wanted : spec.publications()) {
+            publishRules.check(wanted);
+            for (Lease lease : leases.values()) {
+                for (Publication other : lease.spec().publications()) {
+                    if (PublishRules.collide(wanted, other)) {
+                        throw new RefusedException(
+                                Code.EXISTS,
+                                "port " + wanted.port() + " is already published by workload " + lease.key());
+                    }
+                }
+            }
+        }
+        if (!sharedAddress) {
+            return;
+        }
+        for (Lease lease : leases.values()) {
+            for (WorkloadPort other : lease.spec().ports()) {
+                for (WorkloadPort port : spec.ports()) {
+                    if (port.number() == other.number()) {
+                        throw new RefusedException(
+                                Code.EXISTS,
+                                "port " + port.number() + " is taken by workload " + lease.key()
+                                        + ": in this tier all workloads share 127.0.0.1, so each needs a port of its"
+                                        + " own (--port with another number; it is passed to the program as PORT)");
+                    }
+                }
+            }
+        }
+    }
+
+    /**
+     * Ends a lease by request. Its processes go on, outside the mesh.
+     *
+     * @throws RefusedException when there is no such workload
+     */
+    public void release(String key) throws RefusedException, IOException {
+        Lease lease = leases.get(key);
+        if (lease == null) {
+            throw new RefusedException(Code.NOT_FOUND, "workload " + key + " is not enrolled on this node");
+        }
+        end(lease, "released");
+    }
+
+    /** Looks at every group once: begins, ends and wakes leases. */
+    public void sweep() throws IOException {
+        for (Lease lease : List.copyOf(leases.values())) {
+            boolean populated = cgroups.populated(lease.group());
+            if (lease.state() == State.DORMANT) {
+                wake(lease, populated);
+            } else if (populated) {
+                if (lease.state() == State.STARTING) {
+                    leases.put(lease.key(), lease.with(State.RUNNING));
+                    save();
+                }
+            } else if (lease.state() == State.RUNNING) {
+                stop(lease);
+            } else if (lease.started().plus(START_TIMEOUT).isBefore(clock.instant())
+                    || !cgroups.exists(lease.group())) {
+                end(lease, "no process was started in its group");
+            }
+        }
+    }
+
+    private void stop(Lease lease) throws IOException {
+        if (!lease.ofUnit()) {
+            end(lease, "its last process has ended");
+            return;
+        }
+        leases.put(lease.key(), lease.with(State.DORMANT));
+        save();
+        listener.onLeft(lease);
+    }
+
+    private void wake(Lease lease, boolean populated) throws IOException {
+        if (!populated || !(lease.spec().source() instanceof Source.Unit)) {
+            return;
+        }
+        Lease awake = lease.in(lease.group(), cgroups.id(lease.group()));
+        leases.put(lease.key(), awake);
+        save();
+        listener.onJoined(awake);
+    }
+
+    private void end(Lease lease, String why) throws IOException {
+        LOG.log(System.Logger.Level.INFO, "workload " + lease.key() + " leaves the mesh: " + why);
+        leases.remove(lease.key());
+        pool.giveBack(lease.key(), lease.address());
+        save();
+        if (lease.live()) {
+            listener.onLeft(lease);
+        }
+        if (lease.ownGroup()) {
+            try {
+                cgroups.remove(lease.group(), "/");
+            } catch (IOException e) {
+                LOG.log(System.Logger.Level.WARNING, e.getMessage());
+            }
+        }
+    }
+
+    /** Removes groups of the mesh that no lease knows and nobody runs in, left by a crash. */
+    public void sweepOrphans() throws IOException {
+        Instant now = clock.instant();
+        for (String group : new ArrayList<>(cgroups.children(meshGroup + "/workloads"))) {
+            boolean known =
+                    leases.values().stream().anyMatch(lease -> lease.group().equals(group));
+            if (!known && !cgroups.populated(group)) {
+                LOG.log(System.Logger.Level.INFO, "removing the empty control group " + group + " at " + now);
+                cgroups.remove(group, "/");
+            }
+        }
+    }
+
+    private void save() throws IOException {
+        store.save(new LeaseStore.Contents(prefix.map(Cidr::toString).orElse(""), leases(), pool.memory()));
+    }
+}

@@ -1,0 +1,149 @@
+package dev.tulle.agent.enrol;
+
+import dev.tulle.agent.enrol.EnrolSpec.Source;
+import dev.tulle.agent.enrol.RefusedException.Code;
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.host.Shell;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * Finds, or makes, the control group of a workload to be enrolled. Blocks while it asks systemd; owner thread only.
+ *
+ * <p>A process that is moved here keeps the sockets that it has open: they stay as they were, and a server keeps
+ * listening where it listened. Connects and binds that it makes afterwards are captured.
+ */
+final class GroupFinder {
+    private final Cgroups cgroups;
+    private final String meshGroup;
+
+    /**
+     * For one mesh.
+     *
+     * @param meshGroup the mesh's own group, for example {@code /tulle}
+     */
+    GroupFinder(Cgroups cgroups, String meshGroup) {
+        this.cgroups = cgroups;
+        this.meshGroup = meshGroup;
+    }
+
+    /**
+     * A group for a workload.
+     *
+     * @param group relative to the hierarchy's mount point
+     * @param own true when it was made here
+     */
+    record Found(String group, boolean own) {}
+
+    /** Finds or makes the group that a request names. */
+    Found find(EnrolSpec spec) throws RefusedException, IOException {
+        return switch (spec.source()) {
+            case Source.NewGroup _ -> create(spec);
+            case Source.Unit(String unit) -> new Found(checked(ofUnit(unit)), false);
+            case Source.Group(String path) -> {
+                String group = cgroups.group(path)
+                        .orElseThrow(() -> new RefusedException(
+                                Code.NOT_FOUND,
+                                "control group '" + path + "' does not exist under " + cgroups.mount()));
+                yield new Found(checked(group), false);
+            }
+            case Source.Pid(long pid) -> ofProcess(spec, pid);
+        };
+    }
+
+    private Found create(EnrolSpec spec) throws IOException {
+        String group = meshGroup + "/workloads/" + spec.directoryName();
+        cgroups.create(group);
+        return new Found(group, true);
+    }
+
+    /** The group in which systemd runs a unit. */
+    String ofUnit(String unit) throws RefusedException {
+        Shell.Outcome outcome;
+        try {
+            outcome = Shell.run("systemctl", "show", "--property=ControlGroup", "--value", "--", unit);
+        } catch (IOException e) {
+            throw new RefusedException(
+                    Code.UNAVAILABLE, "unit " + unit + ": systemd cannot be asked: " + e.getMessage());
+        }
+        if (!outcome.ok()) {
+            throw new RefusedException(Code.UNAVAILABLE, "unit " + unit + ": " + outcome.trouble());
+        }
+        String path = outcome.output().strip();
+        if (path.isEmpty() || path.equals("/")) {
+            throw new RefusedException(
+                    Code.NOT_FOUND, "unit " + unit + " does not exist or does not run: systemd names no control group");
+        }
+        Optional<String> group = cgroups.group(path);
+        return group.orElseThrow(() -> new RefusedException(
+                Code.NOT_FOUND,
+                "unit " + unit + ": its control group " + path + " does not exist under " + cgroups.mount()));
+    }
+
+    private Found ofProcess(EnrolSpec spec, long pid) throws RefusedException, IOException {
+        if (pid == ProcessHandle.current().pid() || pid == 1) {
+            throw new RefusedException(Code.FORBIDDEN, "process " + pid + " cannot be a workload");
+        }
+        if (!Files.exists(Path.of("/proc/" + pid))) {
+            throw new RefusedException(Code.NOT_FOUND, "process " + pid + " does not exist");
+        }
+        String group = cgroups.groupOf(pid);
+        if (isOwnLeaf(group, pid)) {
+            return new Found(checked(group), false);
+        }
+        if (group.startsWith(meshGroup + "/")) {
+            throw new RefusedException(Code.EXISTS, "process " + pid + " already belongs to the mesh: " + group);
+        }
+        Found made = create(spec);
+        try {
+            cgroups.moveTree(pid, made.group());
+        } catch (IOException e) {
+            cgroups.remove(made.group(), group);
+            throw e;
+        }
+        return made;
+    }
+
+    /** True when a group is nobody's but the process's and its descendants'. */
+    private boolean isOwnLeaf(String group, long pid) throws IOException {
+        if (group.equals("/")
+                || group.startsWith(meshGroup + "/")
+                || !cgroups.children(group).isEmpty()) {
+            return false;
+        }
+        Set<Long> family = ProcessHandle.of(pid)
+                .map(handle -> handle.descendants().map(ProcessHandle::pid).collect(Collectors.toSet()))
+                .orElse(Set.of());
+        Set<Long> others = new HashSet<>(cgroups.processes(group));
+        others.removeAll(family);
+        others.remove(pid);
+        return others.isEmpty();
+    }
+
+    private String checked(String group) throws RefusedException {
+        if (group.equals("/")) {
+            throw new RefusedException(Code.INVALID, "the root control group holds the whole host: name one below it");
+        }
+        if (group.equals(meshGroup) || group.startsWith(meshGroup + "/")) {
+            throw new RefusedException(Code.INVALID, "control group " + group + " belongs to the mesh itself");
+        }
+        return group;
+    }
+
+    /** Refuses a group that holds, or is held by, one that is enrolled already. */
+    static void refuseOverlap(String group, List<Lease> leases) throws RefusedException {
+        for (Lease lease : leases) {
+            String other = lease.group();
+            if (other.equals(group) || other.startsWith(group + "/") || group.startsWith(other + "/")) {
+                throw new RefusedException(
+                        Code.EXISTS, "control group " + group + " is already enrolled as workload " + lease.key());
+            }
+        }
+    }
+}

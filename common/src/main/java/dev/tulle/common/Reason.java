@@ -1,0 +1,121 @@
+package dev.tulle.common;
+
+import java.util.Optional;
+
+/**
+ * Why something happened, was refused or took a slower way: one number shared by the kernel programs, the agent, the
+ * metrics and the flow records. The table is {@code bpf/lib/reasons.h}; a test holds the two equal. Numbers are never
+ * reused.
+ */
+public enum Reason {
+    NONE(0, "no reason"),
+    CONNECT_KERNEL(1, "connect: endpoint chosen in the kernel"),
+    CONNECT_PROXY(2, "connect: redirected to the node proxy"),
+    CONNECT_DIRECT(3, "connect: to a workload's own address, source bound"),
+    CONNECT_OUTSIDE(4, "connect: outside the mesh, passed untouched"),
+    CONNECT_LOCALHOST(5, "connect: localhost rewritten to the workload's own address"),
+    CONNECT_DNS(6, "connect: DNS redirected to the mesh resolver"),
+    BIND_OWN(7, "bind: wildcard rewritten to the workload's own address"),
+    DATAGRAM_DNS(8, "sendmsg: DNS redirected to the mesh resolver"),
+    DATAGRAM_KERNEL(9, "sendmsg: UDP endpoint chosen in the kernel"),
+    LISTEN_LEARNED(10, "listen: port of a workload learned"),
+    SPLICE_SOCKET(11, "sockops: socket offered for splicing"),
+    SPLICE_START(12, "splice: one direction of a connection began to be spliced"),
+    SPLICE_MESSAGES(13, "splice: messages handed to the reader's queue"),
+    SPLICE_BYTES(14, "splice: bytes handed to the reader's queue"),
+    SPLICE_SPILL(15, "splice: reader's queue over the limit, went on over TCP"),
+    SPLICE_RETURN(16, "splice: TCP proven empty, splicing again"),
+    SPLICE_PASSED(17, "splice: messages passed to TCP"),
+    ORIGINAL_DST(18, "getsockopt: original destination answered"),
+    PEERNAME(19, "getpeername: service address shown"),
+    GUARD_WORKLOAD(20, "guard: workload admitted to a workload's address"),
+    GUARD_PROXY(21, "guard: node proxy or agent admitted to a workload's address"),
+    GUARD_PERMIT(22, "guard: caller outside the mesh admitted by a permit"),
+    SOURCE_BOUND(23, "connect: source address bound"),
+    CONNECT_ASK(24, "connect: unknown mesh address handed to the node proxy"),
+    SERVICE_REFUSED(64, "the service record refuses connections"),
+    NO_ENDPOINT(65, "the service has no endpoint"),
+    REGISTRY_ONLY(66, "destination unknown and outbound policy is REGISTRY_ONLY"),
+    UNKNOWN_VIP(67, "no such service address and outbound policy is REGISTRY_ONLY"),
+    BIND_FOREIGN(68, "bind to an address of the workload range that is not its own"),
+    BIND_VIP(69, "bind to a service address"),
+    FAMILY_MISMATCH(70, "an IPv4 socket cannot reach the service's IPv6 endpoint"),
+    UDP_NEEDS_PROXY(71, "a UDP service cannot be served by the node proxy"),
+    GUARD_HOST(72, "the host called a workload without a permit"),
+    GUARD_OUTSIDE(73, "an address outside the mesh called a workload without a permit"),
+    GUARD_NO_WORKLOAD(74, "no workload has this address"),
+    GUARD_NO_LISTENER(75, "the workload does not listen on this port"),
+    SENDMSG_REFUSED(76, "a datagram to an unknown service address"),
+    SOURCE_NOT_BOUND(96, "the socket was bound before: source address left alone"),
+    STORAGE_FULL(97, "no memory for socket storage"),
+    SLOT_MISSING(98, "endpoint slot missing, handed to the node proxy"),
+    ORIGDST_FULL(99, "original destination could not be stored"),
+    SOCKETS_FULL(100, "socket could not be put into the sockhash"),
+    LISTEN_FULL(101, "listener could not be stored"),
+    EVENT_LOST(102, "event lost: ring buffer full"),
+    EVENT_LIMITED(103, "event not written: rate limit"),
+    SPLICE_PEER_GONE(104, "splice: the reader left the sockhash, passed to TCP"),
+    NO_OWN_ADDR6(105, "bind: IPv6-only wildcard left alone, no IPv6 address leased"),
+    NEEDS_HTTP(128, "service needs HTTP routing"),
+    NEEDS_MTLS(129, "an endpoint is on another host"),
+    NEEDS_POLICY(130, "an authorization policy needs the node proxy"),
+    NEEDS_FAULT(131, "fault injection needs the node proxy"),
+    NEEDS_PLUGIN(132, "a plug-in needs the node proxy"),
+    NEEDS_TRAFFIC_POLICY(133, "a traffic policy needs the node proxy"),
+    TOO_MANY_ENDPOINTS(134, "weights or endpoints do not fit the slots"),
+    KERNEL_L4_OFF(135, "endpoint choice in the kernel is switched off");
+
+    /** Entries of the kernel's table of counters: room for numbers to come. */
+    public static final int TABLE_SIZE = 256;
+
+    private final int number;
+    private final String text;
+
+    Reason(int number, String text) {
+        this.number = number;
+        this.text = text;
+    }
+
+    /** The number, 0 to 255. */
+    public int number() {
+        return number;
+    }
+
+    /** One line for people. */
+    public String text() {
+        return text;
+    }
+
+    /** The class of what happened. */
+    public Kind kind() {
+        if (number >= 128) {
+            return Kind.NOT_KERNEL;
+        }
+        if (number >= 96) {
+            return Kind.DEGRADED;
+        }
+        return number >= 64 ? Kind.REFUSED : Kind.DONE;
+    }
+
+    /** The reason with this number; empty for a number of a newer version. */
+    public static Optional<Reason> of(int number) {
+        for (Reason reason : values()) {
+            if (reason.number == number) {
+                return Optional.of(reason);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The classes of reasons. */
+    public enum Kind {
+        /** It happened as wanted. */
+        DONE,
+        /** The application or the caller sees an error. */
+        REFUSED,
+        /** Something was not possible and a slower or plainer way was taken. */
+        DEGRADED,
+        /** Why a service is not served by the kernel. */
+        NOT_KERNEL
+    }
+}
