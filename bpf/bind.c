@@ -49,28 +49,6 @@ static __always_inline void tulle_bind_wildcard(struct bpf_sock_addr *ctx, bool 
 	tulle_count(TULLE_REASON_BIND_OWN);
 }
 
-/* May this caller bind an address of the workload range? */
-static __always_inline bool tulle_bind_allowed(const struct tulle_config *config,
-					       const struct tulle_workload *caller,
-					       const struct tulle_addr *addr, __u32 v4)
-{
-	switch (tulle_role_of(caller)) {
-	case TULLE_ROLE_WORKLOAD:
-		return tulle_addr_equal(addr, &caller->addr4) ||
-		       tulle_addr_equal(addr, &caller->addr6);
-	/*
-	 * Only this node's prefix is local, so only there could an address be forged; the rest of
-	 * the range may be in use for something else on this host.
-	 */
-	case TULLE_ROLE_PROXY:
-		return v4 == config->proxy_addr.w[3] || !tulle_on_this_node(config, v4);
-	case TULLE_ROLE_AGENT:
-		return v4 == config->agent_addr.w[3] || !tulle_on_this_node(config, v4);
-	default:
-		return v4 == config->host_addr.w[3] || !tulle_on_this_node(config, v4);
-	}
-}
-
 static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_BIND);
@@ -101,7 +79,7 @@ static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
 	caller = tulle_caller(&cgroup);
 	if (net == TULLE_NET_VIP)
 		reason = TULLE_REASON_BIND_VIP;
-	else if (tulle_bind_allowed(config, caller, &addr, v4))
+	else if (tulle_is_own(config, caller, &addr, v4))
 		return TULLE_PROCEED;
 	tulle_report(TULLE_EVENT_BIND, reason, caller, cgroup, &addr, port, tulle_proto_of(ctx));
 	return TULLE_REFUSE;

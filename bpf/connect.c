@@ -55,24 +55,38 @@ static __always_inline bool tulle_bind_source(struct bpf_sock_addr *ctx, bool in
 	return true;
 }
 
-/* The node proxy and the agent call workloads from addresses of their own, which the guard knows.
+/*
+ * Callers that are no workload: the node proxy and the agent call workloads from addresses of
+ * their own, which the guard knows. The host is given its address by the preferred source of the
+ * node's route; IPv6 has no such thing on local addresses and would lend the caller the target's
+ * own address, as if the workload called itself.
  */
-static __always_inline void tulle_connect_infra(struct bpf_sock_addr *ctx, bool inet6,
-						const struct tulle_config *config,
-						const struct tulle_addr *source,
-						const struct tulle_addr *dst)
+static __always_inline int tulle_connect_infra(struct bpf_sock_addr *ctx, bool inet6,
+					       const struct tulle_config *config,
+					       const struct tulle_workload *caller, __u64 cgroup,
+					       const struct tulle_addr *dst, __u16 port, __u8 proto)
 {
+	__u8 role = tulle_role_of(caller);
+	const struct tulle_addr *own = tulle_infra_addr(config, role);
+	const struct tulle_addr any = {};
 	struct tulle_addr twin;
 	__u32 v4;
 
 	if (tulle_net_of(config, dst, &v4) != TULLE_NET_RANGE)
-		return;
+		return TULLE_PROCEED;
 	if (tulle_addr_is_v4(dst)) {
-		tulle_bind_source(ctx, inet6, source);
-	} else {
-		tulle_addr_twin(config, source->w[3], &twin);
-		tulle_bind_source(ctx, inet6, &twin);
+		if (role != TULLE_ROLE_HOST)
+			tulle_bind_source(ctx, inet6, own);
+		return TULLE_PROCEED;
 	}
+	if (role == TULLE_ROLE_HOST && !tulle_on_this_node(config, v4))
+		return TULLE_PROCEED;
+	tulle_addr_twin(config, own->w[3], &twin);
+	if (tulle_bind_source(ctx, inet6, &twin) || !tulle_source_is(ctx, inet6, &any))
+		return TULLE_PROCEED;
+	tulle_report(TULLE_EVENT_CONNECT, TULLE_REASON_SOURCE_FOREIGN, caller, cgroup, dst, port,
+		     proto);
+	return TULLE_REFUSE;
 }
 
 static __always_inline bool tulle_proxy_target(struct tulle_decision *d,
@@ -203,23 +217,12 @@ static __always_inline int tulle_connect(struct bpf_sock_addr *ctx, bool inet6)
 	proto = tulle_proto_of(ctx);
 	if (!proto)
 		return TULLE_PROCEED;
-	caller = tulle_caller(&cgroup);
-	if (!caller)
-		return TULLE_PROCEED;
 	tulle_user_addr(ctx, inet6, &dst, &port);
-	switch (caller->role) {
-	case TULLE_ROLE_WORKLOAD:
+	caller = tulle_caller(&cgroup);
+	if (caller && caller->role == TULLE_ROLE_WORKLOAD)
 		return tulle_connect_workload(ctx, inet6, config, caller, cgroup, &dst, port,
 					      proto);
-	case TULLE_ROLE_PROXY:
-		tulle_connect_infra(ctx, inet6, config, &config->proxy_addr, &dst);
-		return TULLE_PROCEED;
-	case TULLE_ROLE_AGENT:
-		tulle_connect_infra(ctx, inet6, config, &config->agent_addr, &dst);
-		return TULLE_PROCEED;
-	default:
-		return TULLE_PROCEED;
-	}
+	return tulle_connect_infra(ctx, inet6, config, caller, cgroup, &dst, port, proto);
 }
 
 SEC("cgroup/connect4")

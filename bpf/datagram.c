@@ -11,27 +11,76 @@
 #include "lib/decide.h"
 #include "lib/event.h"
 
-/* Makes answers come back to the workload's address, unless the application chose a source. */
-static __always_inline void tulle_set_source(struct bpf_sock_addr *ctx, bool inet6,
-					     const struct tulle_workload *caller)
+static __always_inline void tulle_msg_source(const struct bpf_sock_addr *ctx, bool inet6,
+					     struct tulle_addr *source)
 {
-	const struct bpf_sock *sk = ctx->sk;
+	if (inet6)
+		tulle_addr_set(source, ctx->msg_src_ip6[0], ctx->msg_src_ip6[1],
+			       ctx->msg_src_ip6[2], ctx->msg_src_ip6[3]);
+	else
+		tulle_addr_set_v4(source, ctx->msg_src_ip4);
+}
 
-	if (!sk)
-		return;
-	if (!inet6) {
-		if (!sk->src_ip4)
-			ctx->msg_src_ip4 = caller->addr4.w[3];
-		return;
+static __always_inline void tulle_set_msg_source(struct bpf_sock_addr *ctx, bool inet6,
+						 const struct tulle_addr *source)
+{
+	if (inet6) {
+		ctx->msg_src_ip6[0] = source->w[0];
+		ctx->msg_src_ip6[1] = source->w[1];
+		ctx->msg_src_ip6[2] = source->w[2];
+		ctx->msg_src_ip6[3] = source->w[3];
+	} else {
+		ctx->msg_src_ip4 = source->w[3];
 	}
-	if (tulle_addr_is_zero(&caller->addr6))
+}
+
+/* Has the application chosen a source, by bind or with the message (IP_PKTINFO)? */
+static __always_inline bool tulle_source_chosen(const struct bpf_sock_addr *ctx, bool inet6)
+{
+	struct tulle_addr any = {}, source;
+
+	tulle_msg_source(ctx, inet6, &source);
+	if (!tulle_addr_is_any(&source))
+		return true;
+	if (!inet6)
+		tulle_addr_set_v4(&any, 0);
+	return ctx->sk && !tulle_source_is(ctx, inet6, &any);
+}
+
+/*
+ * A source address given with the message passes by the bind hook, so it is judged here, for
+ * every caller.
+ */
+static __always_inline bool tulle_source_foreign(const struct bpf_sock_addr *ctx, bool inet6,
+						 const struct tulle_config *config,
+						 const struct tulle_workload *caller)
+{
+	struct tulle_addr source;
+	enum tulle_net net;
+	__u32 v4;
+
+	tulle_msg_source(ctx, inet6, &source);
+	net = tulle_net_of(config, &source, &v4);
+	return net == TULLE_NET_VIP ||
+	       (net == TULLE_NET_RANGE && !tulle_is_own(config, caller, &source, v4));
+}
+
+/* As tulle_connect_infra. */
+static __always_inline void tulle_sendmsg_infra(struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_config *config, __u8 role,
+						const struct tulle_addr *dst)
+{
+	const struct tulle_addr *own = tulle_infra_addr(config, role);
+	struct tulle_addr source = *own;
+	__u32 v4;
+
+	if (tulle_net_of(config, dst, &v4) != TULLE_NET_RANGE || tulle_source_chosen(ctx, inet6))
 		return;
-	if (sk->src_ip6[0] | sk->src_ip6[1] | sk->src_ip6[2] | sk->src_ip6[3])
+	if (inet6)
+		tulle_addr_twin(config, own->w[3], &source);
+	else if (role == TULLE_ROLE_HOST)
 		return;
-	ctx->msg_src_ip6[0] = caller->addr6.w[0];
-	ctx->msg_src_ip6[1] = caller->addr6.w[1];
-	ctx->msg_src_ip6[2] = caller->addr6.w[2];
-	ctx->msg_src_ip6[3] = caller->addr6.w[3];
+	tulle_set_msg_source(ctx, inet6, &source);
 }
 
 /* Keeps the address that the application expects the answer from, and the chosen slot. */
@@ -63,56 +112,73 @@ static __always_inline bool tulle_expect(struct bpf_sock_addr *ctx,
 	return !bpf_map_update_elem(&tulle_datagrams, &key, &expected, BPF_ANY);
 }
 
-static __always_inline int tulle_sendmsg(struct bpf_sock_addr *ctx, bool inet6)
+static __always_inline __u16 tulle_sendmsg_workload(struct bpf_sock_addr *ctx, bool inet6,
+						    const struct tulle_config *config,
+						    const struct tulle_workload *caller,
+						    const struct tulle_addr *dst, __u16 port)
 {
-	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
-	const struct tulle_workload *caller;
 	struct bpf_sock *sk = ctx->sk;
 	struct tulle_decision d;
-	struct tulle_addr dst;
-	__u64 cgroup;
-	__u16 port;
 
-	if (!config || ctx->protocol != TULLE_UDP || !sk)
-		return TULLE_PROCEED;
-	caller = tulle_caller(&cgroup);
-	if (!caller || caller->role != TULLE_ROLE_WORKLOAD)
-		return TULLE_PROCEED;
-	tulle_user_addr(ctx, inet6, &dst, &port);
-
-	tulle_decide(&d, config, caller, bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0), &dst,
-		     port, TULLE_UDP);
+	if (!sk)
+		return TULLE_REASON_NONE;
+	tulle_decide(&d, config, caller, bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0), dst, port,
+		     TULLE_UDP);
 	if (d.action == TULLE_ACT_PASS)
-		return TULLE_PROCEED;
+		return TULLE_REASON_NONE;
 	if (d.action != TULLE_ACT_MESH)
-		goto refuse;
+		return d.reason;
 
 	/* Here the kernel cannot cross from IPv6 to v4-mapped, but a mesh address has a twin. */
 	if (inet6 && tulle_addr_is_v4(&d.addr)) {
 		__u32 v4;
 
-		if (tulle_net_of(config, &d.addr, &v4) != TULLE_NET_RANGE || !config->range6.w[0]) {
-			d.reason = TULLE_REASON_FAMILY_MISMATCH;
-			goto refuse;
-		}
+		if (tulle_net_of(config, &d.addr, &v4) != TULLE_NET_RANGE || !config->range6.w[0])
+			return TULLE_REASON_FAMILY_MISMATCH;
 		tulle_addr_twin(config, v4, &d.addr);
 	} else if (!inet6 && !tulle_addr_is_v4(&d.addr)) {
-		d.reason = TULLE_REASON_FAMILY_MISMATCH;
-		goto refuse;
+		return TULLE_REASON_FAMILY_MISMATCH;
 	}
-	if (!tulle_addr_equal(&d.addr, &dst) || d.port != port) {
-		if (!tulle_expect(ctx, caller, &d, &dst, port)) {
-			d.reason = TULLE_REASON_STORAGE_FULL;
-			goto refuse;
-		}
+	if (!tulle_addr_equal(&d.addr, dst) || d.port != port) {
+		if (!tulle_expect(ctx, caller, &d, dst, port))
+			return TULLE_REASON_STORAGE_FULL;
 		tulle_set_user_addr(ctx, inet6, &d.addr, d.port);
 		tulle_count(d.reason == TULLE_REASON_CONNECT_DNS ? TULLE_REASON_DATAGRAM_DNS
 								 : TULLE_REASON_DATAGRAM_KERNEL);
 	}
-	tulle_set_source(ctx, inet6, caller);
-	return TULLE_PROCEED;
-refuse:
-	tulle_report(TULLE_EVENT_SENDMSG, d.reason, caller, cgroup, &dst, port, TULLE_UDP);
+	/* So that answers come back to the workload, and the target knows who asks. */
+	if (!tulle_source_chosen(ctx, inet6)) {
+		const struct tulle_addr *own = inet6 ? &caller->addr6 : &caller->addr4;
+
+		if (!tulle_addr_is_zero(own))
+			tulle_set_msg_source(ctx, inet6, own);
+		else if (d.reason != TULLE_REASON_CONNECT_DNS)
+			return TULLE_REASON_SOURCE_FOREIGN;
+	}
+	return TULLE_REASON_NONE;
+}
+
+static __always_inline int tulle_sendmsg(struct bpf_sock_addr *ctx, bool inet6)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
+	const struct tulle_workload *caller;
+	__u16 port, reason = TULLE_REASON_NONE;
+	struct tulle_addr dst;
+	__u64 cgroup;
+
+	if (!config || ctx->protocol != TULLE_UDP)
+		return TULLE_PROCEED;
+	caller = tulle_caller(&cgroup);
+	tulle_user_addr(ctx, inet6, &dst, &port);
+	if (tulle_source_foreign(ctx, inet6, config, caller))
+		reason = TULLE_REASON_SOURCE_FOREIGN;
+	else if (caller && caller->role == TULLE_ROLE_WORKLOAD)
+		reason = tulle_sendmsg_workload(ctx, inet6, config, caller, &dst, port);
+	else
+		tulle_sendmsg_infra(ctx, inet6, config, tulle_role_of(caller), &dst);
+	if (!reason)
+		return TULLE_PROCEED;
+	tulle_report(TULLE_EVENT_SENDMSG, reason, caller, cgroup, &dst, port, TULLE_UDP);
 	return TULLE_REFUSE;
 }
 

@@ -67,4 +67,40 @@ static __always_inline __u8 tulle_role_of(const struct tulle_workload *caller)
 	return caller ? caller->role : TULLE_ROLE_HOST;
 }
 
+/* May this caller use an address of the workload range as its own? `v4`: its IPv4 form. */
+static __always_inline bool tulle_is_own(const struct tulle_config *config,
+					 const struct tulle_workload *caller,
+					 const struct tulle_addr *addr, __u32 v4)
+{
+	switch (tulle_role_of(caller)) {
+	case TULLE_ROLE_WORKLOAD:
+		return tulle_addr_equal(addr, &caller->addr4) ||
+		       tulle_addr_equal(addr, &caller->addr6);
+	/*
+	 * Only this node's prefix is local, so only there could an address be forged; the rest of
+	 * the range may be in use for something else on this host.
+	 */
+	case TULLE_ROLE_PROXY:
+		return v4 == config->proxy_addr.w[3] || !tulle_on_this_node(config, v4);
+	case TULLE_ROLE_AGENT:
+		return v4 == config->agent_addr.w[3] || !tulle_on_this_node(config, v4);
+	default:
+		return v4 == config->host_addr.w[3] || !tulle_on_this_node(config, v4);
+	}
+}
+
+/* The one mesh address of a caller that is no workload, v4-mapped. */
+static __always_inline const struct tulle_addr *tulle_infra_addr(const struct tulle_config *config,
+								 __u8 role)
+{
+	switch (role) {
+	case TULLE_ROLE_PROXY:
+		return &config->proxy_addr;
+	case TULLE_ROLE_AGENT:
+		return &config->agent_addr;
+	default:
+		return &config->host_addr;
+	}
+}
+
 #endif

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+"""Runs the tests of the kernel data path in the kernel: run.py OBJECT [NAME-PART…].
+
+A test is a function test_…(lab) whose docstring says what it proves. Last line: "N passed,
+M failed". Exit status 0 if M is 0.
+"""
+
+import os
+import signal
+import sys
+import time
+import traceback
+
+import lab as lab_module
+import test_bind
+import test_connect
+import test_datagram
+import test_guard
+import test_names
+import test_splice
+import test_stall
+
+MODULES = (test_bind, test_connect, test_datagram, test_guard, test_names, test_splice, test_stall)
+
+
+class Hung(Exception):
+    pass
+
+
+def on_alarm(_number, _frame):
+    raise Hung(f"test did not end in {4 * lab_module.TIMEOUT} s")
+
+
+def on_term(_number, _frame):
+    raise KeyboardInterrupt
+
+
+def main(argv):
+    if os.geteuid():
+        print("needs root", file=sys.stderr)
+        return 2
+    wanted = argv[2:]
+    lab = lab_module.Lab(os.path.abspath(argv[1]))
+    passed = failed = 0
+    signal.signal(signal.SIGTERM, on_term)
+    signal.signal(signal.SIGALRM, on_alarm)
+    try:
+        lab.open()
+        for module in MODULES:
+            for name, test in vars(module).items():
+                title = f"{module.__name__[5:]}.{name[5:]}"
+                if not name.startswith("test_") or (
+                        wanted and not any(part in title for part in wanted)):
+                    continue
+                proves = " ".join((test.__doc__ or "").split())
+                started = time.monotonic()
+                signal.alarm(4 * lab_module.TIMEOUT)
+                try:
+                    note = test(lab)
+                    passed += 1
+                    outcome = "ok  "
+                except Exception:
+                    failed += 1
+                    outcome, note = "FAIL", None
+                    traceback.print_exc()
+                finally:
+                    signal.alarm(0)
+                    lab.reset()
+                took = time.monotonic() - started
+                print(f"{outcome} {title} ({took:.1f} s): {proves}"
+                      + (f" [{note}]" if note else ""), flush=True)
+    finally:
+        lab.close()
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
