@@ -14,15 +14,17 @@
  *             front of everything that TCP delivers later (the verdict program puts TCP's bytes
  *             behind it), so the order stays exact.
  *
- * Coming back to spliced a second time needs exact copied_seq accounting of redirected bytes
- * (kernels 6.6.128, 6.12.75, 6.18.14 and later, recognised by a field of struct sk_psock);
- * elsewhere a connection that spilled stays on TCP.
+ * What the application has consumed is known where redirected bytes are kept apart in copied_seq
+ * (kernels 6.6.128, 6.12.75, 6.18.14 and later, recognised by a field of struct sk_psock).
+ * Elsewhere a direction is spliced only if it never sent a byte over TCP, and one that spilled
+ * stays on TCP for good.
  *
  * Failure policy: always SK_PASS; TCP carries what is not redirected. SK_DROP would show as EACCES
  * in the application.
  *
  * Not preserved: MSG_OOB loses its urgency, MSG_ZEROCOPY gets no completions, TCP statistics and
- * packet captures do not see the bytes.
+ * packet captures do not see the bytes, and a blocking reader without timeout that waits while a
+ * reset arrives sees EAGAIN before ECONNRESET (the kernel's own doing; end of stream is exact).
  *
  * Kernel: 5.15 loads; the bound needs redirected bytes in sk_rmem_alloc (6.12.10, 6.13), which the
  * agent's self-test has to prove. Tried on 6.18.
@@ -33,34 +35,42 @@
 #include "lib/mesh.h"
 
 #define TULLE_SPLICE_LIMIT (1 << 20)
+#define TULLE_TCP_CLOSE    7
 
 /* Above this size a message is not worth straightening before it is passed to TCP. */
 #define TULLE_PULL_MAX 4096
 
-/* Is the remembered address still the reader's socket? Finds it at the first message. */
+static __always_inline bool tulle_is_socket(const struct tulle_peer *peer)
+{
+	const struct sock *sock = (const struct sock *)peer->sock;
+
+	return (__u64)BPF_CORE_READ(sock, __sk_common.skc_cookie.counter) == peer->cookie;
+}
+
+/*
+ * The reader's socket, found at the first message; later only the proof that its address still
+ * holds it. A socket that was reset and not yet closed by its application can still be there under
+ * a tuple that a new connection uses again: it has left the sockhash, so it is not taken.
+ */
 static __always_inline const struct tcp_sock *tulle_reader(struct tulle_splice *splice)
 {
-	const struct tcp_sock *reader;
+	const struct tulle_peer *peer;
 	const struct sock *sock;
-	__u64 cookie = 0;
 
 	if (!splice->reader.sock) {
-		const struct tulle_peer *peer = bpf_map_lookup_elem(&tulle_peers, &splice->peer);
-
+		peer = bpf_map_lookup_elem(&tulle_peers, &splice->peer);
 		if (!peer)
+			return NULL;
+		sock = (const struct sock *)peer->sock;
+		if (BPF_CORE_READ(sock, __sk_common.skc_state) == TULLE_TCP_CLOSE)
 			return NULL;
 		splice->reader = *peer;
 	}
-	reader = (const struct tcp_sock *)splice->reader.sock;
-	sock = (const struct sock *)reader;
-	bpf_probe_read_kernel(
-		&cookie, sizeof(cookie),
-		__builtin_preserve_access_index(&sock->__sk_common.skc_cookie.counter));
-	if (!cookie || cookie != splice->reader.cookie) {
+	if (!tulle_is_socket(&splice->reader)) {
 		splice->reader.sock = 0;
 		return NULL;
 	}
-	return reader;
+	return (const struct tcp_sock *)splice->reader.sock;
 }
 
 static __always_inline __u32 tulle_queued(const struct tcp_sock *reader)
@@ -74,13 +84,13 @@ static __always_inline __u32 tulle_queued(const struct tcp_sock *reader)
 static __always_inline bool tulle_tcp_empty(struct bpf_sock *sk, const struct tcp_sock *reader,
 					    const struct tulle_splice *splice)
 {
-	const struct tcp_sock *sender;
+	const struct tcp_sock *sender = bpf_skc_to_tcp_sock(sk);
 	__u32 received, consumed;
 
-	if (splice->ever && !bpf_core_field_exists(struct sk_psock, msg_tot_len))
-		return false;
-	sender = bpf_skc_to_tcp_sock(sk);
 	if (!sender || sender->write_seq != sender->snd_una)
+		return false;
+	if (!bpf_core_field_exists(struct sk_psock, msg_tot_len) &&
+	    (splice->ever || sender->bytes_sent))
 		return false;
 	received = BPF_CORE_READ(reader, rcv_nxt);
 	consumed = BPF_CORE_READ(reader, copied_seq);

@@ -19,6 +19,7 @@ struct atomic64_t___tulle {
 };
 
 struct sock_common {
+	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
 	struct atomic64_t___tulle skc_cookie;
 };
@@ -35,6 +36,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 snd_una;
 	__u32 write_seq;
+	__u64 bytes_sent;
 };
 
 /* Came together with exact copied_seq accounting of redirected bytes (6.6.128, 6.12.75, 6.18.14).

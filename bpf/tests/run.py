@@ -18,10 +18,12 @@ import test_connect
 import test_datagram
 import test_guard
 import test_names
+import test_object
 import test_splice
 import test_stall
 
-MODULES = (test_bind, test_connect, test_datagram, test_guard, test_names, test_splice, test_stall)
+MODULES = (test_object, test_bind, test_connect, test_datagram, test_guard, test_names, test_splice,
+           test_stall)
 
 
 class Hung(Exception):
