@@ -1,0 +1,211 @@
+package dev.tulle.config;
+
+import dev.tulle.config.HttpRule.Mirror;
+import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.HeaderMutation.Changes;
+import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteAction.PathRewrite;
+import dev.tulle.model.RouteAction.Rewrite;
+import dev.tulle.model.RouteMatch.PathMatch;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/** What the filters of an HTTPRoute's rule amount to. */
+record HttpRouteFilters(
+        HeaderMutation headers, Optional<RouteAction> redirect, Optional<Rewrite> rewrite, List<Mirror> mirrors) {
+    private static final int PARTS = 1_000_000;
+
+    private static final Map<String, String> TYPES = Map.of(
+            "RequestHeaderModifier", "requestHeaderModifier",
+            "ResponseHeaderModifier", "responseHeaderModifier",
+            "RequestRedirect", "requestRedirect",
+            "URLRewrite", "urlRewrite",
+            "RequestMirror", "requestMirror",
+            "CORS", "cors",
+            "ExternalAuth", "externalAuth",
+            "ExtensionRef", "extensionRef");
+
+    private static final Map<String, String> PATH_TYPES =
+            Map.of("ReplaceFullPath", "replaceFullPath", "ReplacePrefixMatch", "replacePrefixMatch");
+
+    /** Filters of a rule. */
+    static HttpRouteFilters decode(Fields rule, String namespace, List<HttpRule.Match> matches) {
+        Builder builder = new Builder(namespace, matches);
+        builder.read(rule, true);
+        return builder.build();
+    }
+
+    /** Filters of a single backend, where only changes of headers are supported. */
+    static HeaderMutation headersOnly(Fields backend) {
+        Builder builder = new Builder("", List.of());
+        builder.read(backend, false);
+        return builder.build().headers();
+    }
+
+    private static final class Builder {
+        private final String namespace;
+        private final List<HttpRule.Match> matches;
+        private final List<Mirror> mirrors = new ArrayList<>();
+        private Changes request = Changes.NONE;
+        private Changes response = Changes.NONE;
+        private Optional<RouteAction> redirect = Optional.empty();
+        private Optional<Rewrite> rewrite = Optional.empty();
+
+        Builder(String namespace, List<HttpRule.Match> matches) {
+            this.namespace = namespace;
+            this.matches = matches;
+        }
+
+        HttpRouteFilters build() {
+            HeaderMutation headers = request.isEmpty() && response.isEmpty()
+                    ? HeaderMutation.NONE
+                    : new HeaderMutation(request, response);
+            return new HttpRouteFilters(headers, redirect, rewrite, List.copyOf(mirrors));
+        }
+
+        void read(Fields owner, boolean wholeRule) {
+            Set<String> seen = new HashSet<>();
+            for (Fields filter : owner.objects("filters")) {
+                if (!filter.has("type")) {
+                    filter.requiredString("type");
+                }
+                Optional<String> field = filter.choice("type", TYPES);
+                if (field.isPresent()) {
+                    if (!seen.add(field.get()) && !field.get().equals("requestMirror")) {
+                        filter.error("type", "each filter once", "two filters of this type");
+                    }
+                    filter(filter, field.get(), wholeRule);
+                } else {
+                    filter.tolerate(TYPES.values().toArray(new String[0]));
+                }
+                filter.done();
+            }
+            if (redirect.isPresent() && rewrite.isPresent()) {
+                owner.error("filters", "RequestRedirect or URLRewrite, not both", "two changes of the URL");
+            }
+        }
+
+        private void filter(Fields filter, String field, boolean wholeRule) {
+            boolean headers = field.endsWith("HeaderModifier");
+            boolean known = headers
+                    || Set.of("requestRedirect", "urlRewrite", "requestMirror").contains(field);
+            if (!known || (!wholeRule && !headers)) {
+                filter.unsupportedValue(
+                        "type",
+                        wholeRule ? "this filter" : "this filter on a single backend",
+                        wholeRule ? "another filter" : "RequestHeaderModifier or ResponseHeaderModifier");
+                filter.tolerate(field);
+                return;
+            }
+            Optional<Fields> found = filter.requiredObject(field);
+            if (found.isEmpty()) {
+                return;
+            }
+            Fields settings = found.get();
+            switch (field) {
+                case "requestHeaderModifier" -> request = changes(settings);
+                case "responseHeaderModifier" -> response = changes(settings);
+                case "requestRedirect" -> redirect = Optional.of(redirect(settings));
+                case "urlRewrite" -> rewrite = Optional.of(new Rewrite(hostname(settings), path(settings)));
+                default -> mirror(settings);
+            }
+            settings.done();
+        }
+
+        private static Optional<String> hostname(Fields settings) {
+            Optional<String> host = settings.string("hostname");
+            if (host.isPresent() && !Words.isDnsName(host.get().toLowerCase(Locale.ROOT))) {
+                settings.error("hostname", "a host name", "not a host name");
+            }
+            return host;
+        }
+
+        private RouteAction redirect(Fields settings) {
+            Optional<String> scheme = settings.choice("scheme", Map.of("http", "http", "https", "https"));
+            OptionalInt port = settings.port("port");
+            int status = settings.integer("statusCode", 301, 308).orElse(302);
+            return new RouteAction.Redirect(
+                    status,
+                    scheme,
+                    hostname(settings),
+                    port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(),
+                    path(settings));
+        }
+
+        private Optional<PathRewrite> path(Fields settings) {
+            Optional<Fields> found = settings.object("path");
+            if (found.isEmpty()) {
+                return Optional.empty();
+            }
+            Fields path = found.get();
+            if (!path.has("type")) {
+                path.requiredString("type");
+            }
+            String field = path.choice("type", PATH_TYPES).orElse("replaceFullPath");
+            String value = path.requiredString(field);
+            path.tolerate("type");
+            path.done();
+            if (field.equals("replaceFullPath")) {
+                return Optional.of(new PathRewrite.Full(value));
+            }
+            if (matches.stream().anyMatch(m -> !(m.route().path() instanceof PathMatch.SegmentPrefix))) {
+                path.error(field, "a match of type PathPrefix in every match of the rule", "no prefix to replace");
+            }
+            return Optional.of(new PathRewrite.MatchedPrefix(value));
+        }
+
+        private void mirror(Fields settings) {
+            OptionalInt percent = settings.integer("percent", 0, 100);
+            int parts = percent.isPresent() ? percent.getAsInt() * (PARTS / 100) : PARTS;
+            Optional<Fields> fraction = settings.object("fraction");
+            if (fraction.isPresent()) {
+                int numerator = fraction.get()
+                        .requiredInteger("numerator", 0, Integer.MAX_VALUE)
+                        .orElse(0);
+                int denominator = fraction.get()
+                        .integer("denominator", 1, Integer.MAX_VALUE)
+                        .orElse(100);
+                if (numerator > denominator) {
+                    fraction.get().error("numerator", "at most the denominator", "more than everything");
+                }
+                fraction.get().done();
+                parts = (int) Math.min(PARTS, (long) numerator * PARTS / denominator);
+            }
+            int share = parts;
+            settings.requiredObject("backendRef")
+                    .flatMap(ref -> HttpRouteDecoder.backend(ref, namespace, 1, HeaderMutation.NONE))
+                    .ifPresent(destination -> mirrors.add(new Mirror(destination, share)));
+        }
+
+        private static Changes changes(Fields settings) {
+            List<String> remove = new ArrayList<>();
+            for (String name : settings.strings("remove")) {
+                if (IstioFields.checkHeaderName(settings, "remove", name)) {
+                    remove.add(name.toLowerCase(Locale.ROOT));
+                }
+            }
+            return new Changes(fields(settings, "set"), fields(settings, "add"), remove);
+        }
+
+        private static List<Field> fields(Fields settings, String name) {
+            List<Field> out = new ArrayList<>();
+            for (Fields entry : settings.objects(name)) {
+                String header = entry.requiredString("name");
+                String value = entry.requiredString("value");
+                boolean right = header.isEmpty() || IstioFields.checkHeaderName(entry, "name", header);
+                if (right && IstioFields.checkHeaderValue(entry, "value", value)) {
+                    out.add(new Field(header.toLowerCase(Locale.ROOT), value));
+                }
+                entry.done();
+            }
+            return out;
+        }
+    }
+}

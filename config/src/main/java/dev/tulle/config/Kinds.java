@@ -1,0 +1,93 @@
+package dev.tulle.config;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** The kinds that can be read, and the well-known ones that cannot. */
+final class Kinds {
+    /** Decodes the rest of a document whose outer part is right. */
+    @FunctionalInterface
+    interface Decoder {
+        ConfigResource decode(Manifest manifest, Fields document);
+    }
+
+    record Kind(String name, List<String> apiVersions, Decoder decoder) {}
+
+    private static final List<String> ISTIO =
+            List.of("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3");
+
+    private static final Map<String, Kind> KINDS = new TreeMap<>(Map.of(
+            "Service", new Kind("Service", List.of("v1"), ServiceDecoder::decode),
+            "VirtualService", new Kind("VirtualService", ISTIO, VirtualServiceDecoder::decode),
+            "DestinationRule", new Kind("DestinationRule", ISTIO, DestinationRuleDecoder::decode),
+            "ServiceEntry", new Kind("ServiceEntry", ISTIO, ServiceEntryDecoder::decode),
+            "WorkloadEntry", new Kind("WorkloadEntry", ISTIO, ServiceEntryDecoder::decodeWorkloadEntry),
+            "HTTPRoute",
+                    new Kind(
+                            "HTTPRoute",
+                            List.of("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"),
+                            HttpRouteDecoder::decode)));
+
+    /** Kinds that people will try, which have a meaning that this version cannot honour. */
+    private static final List<String> UNSUPPORTED = List.of(
+            "AuthorizationPolicy",
+            "BackendTLSPolicy",
+            "CiliumNetworkPolicy",
+            "ConfigMap",
+            "EnvoyFilter",
+            "GRPCRoute",
+            "Gateway",
+            "GatewayClass",
+            "Ingress",
+            "NetworkPolicy",
+            "PeerAuthentication",
+            "ProxyConfig",
+            "ReferenceGrant",
+            "RequestAuthentication",
+            "Sidecar",
+            "TCPRoute",
+            "TLSRoute",
+            "Telemetry",
+            "TrafficExtension",
+            "UDPRoute",
+            "WasmPlugin",
+            "WorkloadGroup");
+
+    private Kinds() {}
+
+    /** The names of the kinds that can be read. */
+    static List<String> names() {
+        return List.copyOf(KINDS.keySet());
+    }
+
+    /** Finds the kind, or reports why there is none. */
+    static Optional<Kind> find(Fields document, String apiVersion, String name) {
+        Kind kind = KINDS.get(name);
+        if (kind == null) {
+            String expected = "one of " + String.join(", ", names());
+            if (name.equals("RouteRule") || name.equals("DestinationPolicy")) {
+                document.error("kind", expected, "a kind of 2018; 'tulle convert' turns RouteRule into today's kinds");
+            } else if (UNSUPPORTED.contains(name)) {
+                document.error("kind", expected, "this kind is not supported by this version of Tulle");
+            } else {
+                String guess = Words.nearest(name, KINDS.keySet())
+                        .map(word -> ", did you mean '" + word + "'?")
+                        .orElse("");
+                document.error("kind", expected, "unknown kind" + guess);
+            }
+            return Optional.empty();
+        }
+        if (!kind.apiVersions().contains(apiVersion)) {
+            if (!apiVersion.isEmpty()) {
+                document.error(
+                        "apiVersion",
+                        "one of " + String.join(", ", kind.apiVersions()),
+                        "unknown apiVersion of the kind " + name);
+            }
+            return Optional.empty();
+        }
+        return Optional.of(kind);
+    }
+}

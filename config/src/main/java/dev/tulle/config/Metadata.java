@@ -1,0 +1,54 @@
+package dev.tulle.config;
+
+import dev.tulle.model.ResourceRef;
+import java.util.Map;
+import java.util.Optional;
+
+/** Decodes {@code metadata}. */
+final class Metadata {
+    private Metadata() {}
+
+    /** Who the document is about, as far as that can be told; reports nothing. */
+    static Optional<ResourceRef> identity(Fields document, String kind, int line, String file) {
+        Optional<Fields> metadata = new Fields(new Findings(file), document.node(), "").object("metadata");
+        if (metadata.isEmpty()) {
+            return Optional.empty();
+        }
+        String name = metadata.get().string("name").orElse("");
+        String namespace = metadata.get().has("namespace")
+                ? metadata.get().string("namespace").orElse("")
+                : ManifestParser.DEFAULT_NAMESPACE;
+        return Words.isDnsName(name) && Words.isDnsLabel(namespace)
+                ? Optional.of(new ResourceRef(kind, namespace, name, file, line))
+                : Optional.empty();
+    }
+
+    /** Checks everything and returns the labels. */
+    static Map<String, String> decode(Fields metadata) {
+        String name = metadata.requiredString("name");
+        if (!name.isEmpty() && !Words.isDnsName(name)) {
+            metadata.error("name", "lower-case letters, digits, '-' and '.', at most 253", "not a name");
+        }
+        metadata.string("namespace").ifPresent(namespace -> {
+            if (!Words.isDnsLabel(namespace)) {
+                metadata.error("namespace", "lower-case letters, digits and '-', at most 63", "not a namespace");
+            }
+        });
+        Map<String, String> labels = metadata.stringMap("labels");
+        metadata.stringMap("annotations");
+        metadata.tolerate(
+                "creationTimestamp",
+                "deletionGracePeriodSeconds",
+                "deletionTimestamp",
+                "finalizers",
+                "generateName",
+                "generation",
+                "managedFields",
+                "ownerReferences",
+                "resourceVersion",
+                "selfLink",
+                "uid");
+        metadata.done();
+        return labels;
+    }
+}
