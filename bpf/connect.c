@@ -144,6 +144,7 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 {
 	const struct tulle_addr *source;
 	struct bpf_sock *sk = ctx->sk;
+	struct tulle_addr original = *dst;
 	struct tulle_decision d;
 
 	/* A socket may be connected again: nothing of the last time may show. */
@@ -165,18 +166,24 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 			d.reason = TULLE_REASON_FAMILY_MISMATCH;
 			goto refuse;
 		}
-		/*
-		 * Without its own source address a workload would be taken for the host and
-		 * refused at the target. The proxy knows it all the same, by the pair map.
-		 */
 		source = v4 ? &caller->addr4 : &caller->addr6;
-		if (!tulle_bind_source(ctx, inet6, source) && proto == TULLE_TCP &&
-		    d.reason != TULLE_REASON_CONNECT_DNS &&
-		    d.reason != TULLE_REASON_CONNECT_LOCALHOST) {
-			d.addr = *dst;
+		if (!tulle_bind_source(ctx, inet6, source) &&
+		    d.reason != TULLE_REASON_CONNECT_DNS) {
+			/*
+			 * Without its own source address a workload would be taken for the host,
+			 * or with IPv6 for the target itself. The proxy knows it all the same, by
+			 * the pair map; UDP has no such way.
+			 */
+			if (proto != TULLE_TCP) {
+				d.reason = TULLE_REASON_SOURCE_FOREIGN;
+				goto refuse;
+			}
+			if (d.reason == TULLE_REASON_CONNECT_LOCALHOST)
+				original = d.addr;
+			d.addr = original;
 			tulle_decide_proxy(&d, TULLE_REASON_CONNECT_PROXY);
 			if (!tulle_proxy_target(&d, ctx, inet6, config)) {
-				d.reason = TULLE_REASON_SOURCE_NOT_BOUND;
+				d.reason = TULLE_REASON_SOURCE_FOREIGN;
 				goto refuse;
 			}
 		}
@@ -190,7 +197,7 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 	}
 
 	if (!tulle_addr_equal(&d.addr, dst) || d.port != port) {
-		if (!tulle_remember(ctx, caller, &d, dst, port, proto)) {
+		if (!tulle_remember(ctx, caller, &d, &original, port, proto)) {
 			d.reason = TULLE_REASON_STORAGE_FULL;
 			goto refuse;
 		}

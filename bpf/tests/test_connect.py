@@ -236,6 +236,35 @@ def test_bound_client(lab):
     server.result()
 
 
+def test_bound_client_special(lab):
+    """The same for localhost (the proxy is told the workload's own address) and refusal for UDP
+    (IPv6 would lend such a socket the target's address)."""
+    proxy = start_proxy(lab)
+
+    def bound_localhost():
+        server = listen("0.0.0.0", 9097)
+        sock = socket.socket()
+        sock.bind(("", 0))
+        sock.connect(("127.0.0.1", 9097))
+        text = receive_all(sock).decode()
+        server.close()
+        return text
+    assert lab.run("workloads/b", bound_localhost) == f"127.0.0.1 {B} 9097"
+    proxy.kill()
+
+    def bound_udp(family, any_address, address):
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.bind((any_address, 0))
+        try:
+            sock.connect((address, 9098))
+            return 0
+        except OSError as error:
+            return error.errno
+    assert lab.run("workloads/b", bound_udp, socket.AF_INET6, "::", twin(A)) == errno.EPERM
+    assert lab.run("workloads/b", bound_udp, socket.AF_INET, "", A) == errno.EPERM
+    assert lab.run("workloads/b", bound_udp, socket.AF_INET, "", "198.51.100.2") == 0
+
+
 def test_localhost(lab):
     """127.0.0.1, ::1, 127.0.0.2 and 0.0.0.0 mean the workload itself where it listens, and the
     host elsewhere; getpeername goes on showing what was dialled."""
