@@ -1,0 +1,45 @@
+package dev.tulle.config;
+
+import dev.tulle.config.DestinationRule.TrafficPolicy;
+import dev.tulle.model.Cluster.Balancing;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** Finds the DestinationRules of a host: the most specific host wins, rules of one host add up. */
+final class Policies {
+    private final Map<String, List<DestinationRule>> byHost = new HashMap<>();
+    private final List<String> patterns = new ArrayList<>();
+
+    Policies(List<DestinationRule> rules, ServiceCatalog catalog) {
+        for (DestinationRule rule : rules) {
+            String host = Hosts.resolve(rule.host(), rule.namespace(), catalog::knows);
+            byHost.computeIfAbsent(host, _ -> new ArrayList<>()).add(rule);
+        }
+        byHost.keySet().stream().filter(Hosts::isPattern).sorted().forEach(patterns::add);
+    }
+
+    /** The rules of a host, the one whose own policy counts first. */
+    List<DestinationRule> rulesOf(String hostname) {
+        List<DestinationRule> exact = byHost.get(hostname);
+        if (exact != null) {
+            return exact;
+        }
+        return Hosts.mostSpecific(patterns, hostname)
+                .flatMap(pattern -> Optional.ofNullable(byHost.get(pattern)))
+                .orElse(List.of());
+    }
+
+    /** What in a policy the kernel cannot do when it chooses endpoints, in words. */
+    static Optional<String> needsProxy(TrafficPolicy policy) {
+        if (policy.balancing().isPresent() && policy.balancing().get() != Balancing.RANDOM) {
+            return Optional.of("the balancing " + policy.balancing().get());
+        }
+        if (policy.maxConnections().orElse(0) > 0) {
+            return Optional.of("a bound on connections");
+        }
+        return policy.connectTimeout().map(_ -> "a connect timeout");
+    }
+}

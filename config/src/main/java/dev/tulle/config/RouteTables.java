@@ -1,0 +1,308 @@
+package dev.tulle.config;
+
+import dev.tulle.config.HttpRule.Action;
+import dev.tulle.config.Problem.Severity;
+import dev.tulle.config.ServiceCatalog.Draft;
+import dev.tulle.model.Cluster;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteAction.PathRewrite;
+import dev.tulle.model.RouteAction.Rewrite;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
+import dev.tulle.model.RouteMatch.PathMatch;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.VirtualHost;
+import dev.tulle.model.WeightedCluster;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/** Builds the route tables of service ports from VirtualServices and HTTPRoutes. */
+final class RouteTables {
+    private final ServiceCatalog catalog;
+    private final List<Problem> problems;
+    private final Map<String, List<VirtualService>> virtualServices = new HashMap<>();
+    private final List<String> patterns = new ArrayList<>();
+    private final Map<String, List<HttpRoute>> httpRoutes = new HashMap<>();
+    private final ConfigSnapshot config;
+    private final Set<Position> reported = new HashSet<>();
+
+    RouteTables(ConfigSnapshot config, ServiceCatalog catalog, List<Problem> problems) {
+        this.catalog = catalog;
+        this.problems = problems;
+        this.config = config;
+        for (VirtualService service : config.virtualServices()) {
+            Set<String> hosts = new LinkedHashSet<>();
+            for (String host : service.hosts()) {
+                hosts.add(Hosts.resolve(host, service.namespace(), catalog::knows));
+            }
+            hosts.forEach(host -> virtualServices
+                    .computeIfAbsent(host, _ -> new ArrayList<>())
+                    .add(service));
+        }
+        virtualServices.keySet().stream().filter(Hosts::isPattern).sorted().forEach(patterns::add);
+        for (HttpRoute route : config.httpRoutes()) {
+            Set<String> hosts = new LinkedHashSet<>();
+            route.parents().forEach(parent -> hosts.add(parent.hostname()));
+            hosts.forEach(host ->
+                    httpRoutes.computeIfAbsent(host, _ -> new ArrayList<>()).add(route));
+        }
+    }
+
+    /** The clusters that share the connections of a port, and the object that says so. */
+    record Split(List<WeightedCluster> clusters, ResourceRef origin) {}
+
+    private List<VirtualService> virtualServicesOf(String hostname) {
+        List<VirtualService> exact = virtualServices.get(hostname);
+        if (exact != null) {
+            return exact;
+        }
+        return Hosts.mostSpecific(patterns, hostname)
+                .flatMap(pattern -> Optional.ofNullable(virtualServices.get(pattern)))
+                .orElse(List.of());
+    }
+
+    /** The split of a port's connections, when a VirtualService has a rule for them. */
+    Optional<Split> tcp(Draft draft, ServicePort port) {
+        for (VirtualService service : virtualServicesOf(draft.hostname())) {
+            for (VirtualService.TcpRule rule : service.tcp()) {
+                if (rule.ports().isEmpty() || rule.ports().contains(port.number())) {
+                    return Optional.of(new Split(
+                            clusters(rule.destinations(), service.ref(), service.namespace(), port), service.ref()));
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The route table of a port that speaks HTTP. */
+    RouteConfiguration http(Draft draft, ServicePort port, List<String> addresses) {
+        List<Route> routes = new ArrayList<>();
+        for (VirtualService service : virtualServicesOf(draft.hostname())) {
+            for (HttpRule rule : service.http()) {
+                for (HttpRule.Match match : rule.matches()) {
+                    if (match.port().isEmpty() || match.port().getAsInt() == port.number()) {
+                        routes.add(route(rule, match, match.route(), service, port));
+                    }
+                }
+            }
+        }
+        List<Route> attached = new ArrayList<>();
+        for (HttpRoute route : httpRoutes.getOrDefault(draft.hostname(), List.of())) {
+            if (isAttached(route, draft.hostname(), port)) {
+                attached.addAll(routesOf(route, port));
+            }
+        }
+        // A stable sort: equally specific routes keep the order of their objects and rules.
+        attached.sort(RoutePrecedence.MOST_SPECIFIC_FIRST);
+        routes.addAll(attached);
+        if (routes.isEmpty()) {
+            routes.add(defaultRoute(draft, port));
+        }
+        String name = draft.hostname() + ":" + port.number();
+        VirtualHost host = new VirtualHost(name, domains(draft, port, addresses), uniquelyNamed(routes));
+        return new RouteConfiguration(name, List.of(host));
+    }
+
+    private static Route defaultRoute(Draft draft, ServicePort port) {
+        WeightedCluster cluster = new WeightedCluster(Cluster.nameOf(port.number(), "", draft.hostname()), 1);
+        return new Route(
+                "default",
+                RouteMatch.ANY,
+                new RouteAction.Forward(List.of(cluster), Duration.ZERO, RetryPolicy.DEFAULT, Rewrite.NONE, List.of()),
+                FaultInjection.NONE,
+                HeaderMutation.NONE,
+                ResourceRef.DEFAULT);
+    }
+
+    private static boolean isAttached(HttpRoute route, String hostname, ServicePort port) {
+        return route.parents().stream()
+                .anyMatch(parent -> parent.hostname().equals(hostname)
+                        && (parent.port().isEmpty() || parent.port().getAsInt() == port.number()));
+    }
+
+    private List<Route> routesOf(HttpRoute source, ServicePort port) {
+        List<Route> routes = new ArrayList<>();
+        for (HttpRule rule : source.rules()) {
+            for (HttpRule.Match match : rule.matches()) {
+                for (RouteMatch narrowed : RoutePrecedence.forHostnames(match.route(), source.hostnames())) {
+                    routes.add(route(rule, match, narrowed, source, port));
+                }
+            }
+        }
+        return routes;
+    }
+
+    private Route route(
+            HttpRule rule, HttpRule.Match match, RouteMatch condition, ConfigResource source, ServicePort port) {
+        RouteAction action =
+                switch (rule.action()) {
+                    case Action.Answer answer -> answer.action();
+                    case Action.Forward forward -> forward(forward, condition.path(), source, port);
+                };
+        String name = match.name().isEmpty() ? rule.name() : rule.name() + "." + match.name();
+        return new Route(name, condition, action, rule.fault(), rule.headers(), source.ref());
+    }
+
+    private RouteAction forward(Action.Forward forward, PathMatch path, ConfigResource source, ServicePort port) {
+        if (forward.destinations().stream().noneMatch(d -> d.weight() > 0)) {
+            return new RouteAction.DirectResponse(500, "");
+        }
+        List<WeightedCluster> clusters = clusters(forward.destinations(), source.ref(), source.namespace(), port);
+        Rewrite rewrite = forward.rewrite();
+        if (forward.rewriteUri().isPresent()) {
+            String uri = forward.rewriteUri().get();
+            PathRewrite change =
+                    path instanceof PathMatch.Prefix ? new PathRewrite.MatchedPrefix(uri) : new PathRewrite.Full(uri);
+            rewrite = new Rewrite(rewrite.authority(), Optional.of(change));
+        }
+        List<RouteAction.Mirror> mirrors = new ArrayList<>();
+        for (HttpRule.Mirror mirror : forward.mirrors()) {
+            String cluster = cluster(mirror.destination(), source.ref(), source.namespace(), port);
+            mirrors.add(new RouteAction.Mirror(cluster, mirror.partsPerMillion()));
+        }
+        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors);
+    }
+
+    private List<WeightedCluster> clusters(
+            List<Destination> destinations, ResourceRef source, String namespace, ServicePort port) {
+        List<WeightedCluster> out = new ArrayList<>(destinations.size());
+        for (Destination d : destinations) {
+            out.add(new WeightedCluster(cluster(d, source, namespace, port), d.weight(), d.headers()));
+        }
+        return out;
+    }
+
+    /** The cluster of a destination; a missing port means the only port of its service, else the dialled one. */
+    private String cluster(Destination destination, ResourceRef source, String namespace, ServicePort dialled) {
+        String hostname = Hosts.resolve(destination.host(), namespace, catalog::knows);
+        Optional<Draft> target = catalog.find(hostname);
+        List<ServicePort> ports = target.map(Draft::ports).orElse(List.of());
+        int number =
+                destination.port().orElse(ports.size() == 1 ? ports.getFirst().number() : dialled.number());
+        Position at = destination.position();
+        if (target.isEmpty()) {
+            warn(
+                    source,
+                    at,
+                    destination.host(),
+                    "a service that is declared or that a workload names",
+                    "no such service yet: requests that take this share fail");
+        } else if (ports.stream().noneMatch(p -> p.number() == number)) {
+            warn(
+                    source,
+                    at,
+                    hostname + ":" + number,
+                    "a port of the service",
+                    "the service has no such port: requests that take this share fail");
+        }
+        return Cluster.nameOf(number, destination.subset(), hostname);
+    }
+
+    private void warn(ResourceRef source, Position at, String value, String expected, String message) {
+        if (reported.add(new Position(at.line(), at.column(), source + at.field()))) {
+            problems.add(Problems.at(Severity.WARNING, source, at, value, expected, message));
+        }
+    }
+
+    /** Every way in which a client may name the service, then everything else that dials its address. */
+    private static List<String> domains(Draft draft, ServicePort port, List<String> addresses) {
+        List<String> names = new ArrayList<>();
+        names.add(draft.hostname());
+        if (draft.hostname().endsWith("." + Hosts.SERVICE_DOMAIN)) {
+            String service = draft.hostname().substring(0, draft.hostname().indexOf('.'));
+            names.add(service);
+            names.add(service + "." + draft.namespace());
+            names.add(service + "." + draft.namespace() + ".svc");
+        }
+        for (String address : addresses) {
+            names.add(address.indexOf(':') >= 0 ? "[" + address + "]" : address);
+        }
+        List<String> domains = new ArrayList<>(names.size() * 2 + 1);
+        for (String name : names) {
+            domains.add(name);
+            domains.add(name + ":" + port.number());
+        }
+        domains.add("*");
+        return domains;
+    }
+
+    private static List<Route> uniquelyNamed(List<Route> routes) {
+        Map<String, Integer> seen = new HashMap<>();
+        List<Route> out = new ArrayList<>(routes.size());
+        for (Route route : routes) {
+            int count = seen.merge(route.name(), 1, Integer::sum);
+            out.add(
+                    count == 1
+                            ? route
+                            : new Route(
+                                    route.name() + "#" + count,
+                                    route.match(),
+                                    route.action(),
+                                    route.fault(),
+                                    route.headers(),
+                                    route.origin()));
+        }
+        return out;
+    }
+
+    /** Tells about rules for requests at a port whose requests nobody reads. */
+    void reportHttpOnBytes(Draft draft, ServicePort port) {
+        List<ConfigResource> ignored = new ArrayList<>();
+        virtualServicesOf(draft.hostname()).stream()
+                .filter(v -> !v.http().isEmpty())
+                .forEach(ignored::add);
+        httpRoutes.getOrDefault(draft.hostname(), List.of()).stream()
+                .filter(r -> isAttached(r, draft.hostname(), port))
+                .forEach(ignored::add);
+        for (ConfigResource resource : ignored) {
+            problems.add(Problems.about(
+                    resource.ref(),
+                    "",
+                    draft.hostname() + ":" + port.number() + " " + port.protocol(),
+                    "a port with the protocol HTTP",
+                    "rules for requests have no effect on this port, which is carried as bytes"));
+        }
+    }
+
+    /** Tells about hosts and parents that no service has. */
+    void reportUnused() {
+        for (VirtualService service : config.virtualServices()) {
+            for (int i = 0; i < service.hosts().size(); i++) {
+                String host = service.hosts().get(i);
+                String hostname = Hosts.resolve(host, service.namespace(), catalog::knows);
+                if (!Hosts.isPattern(hostname) && !catalog.knows(hostname)) {
+                    warn(
+                            service.ref(),
+                            service.hostPositions().get(i),
+                            host,
+                            "a service that is declared or that a workload names",
+                            "no such service yet: the rules take effect when it appears");
+                }
+            }
+        }
+        for (HttpRoute route : config.httpRoutes()) {
+            for (HttpRoute.Parent parent : route.parents()) {
+                if (!catalog.knows(parent.hostname())) {
+                    warn(
+                            route.ref(),
+                            parent.position(),
+                            parent.service(),
+                            "a Service of the namespace " + parent.namespace(),
+                            "no such service yet: the rules take effect when it appears");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+package dev.tulle.config;
+
+import dev.tulle.config.Backends.Backend;
+import dev.tulle.config.DestinationRule.TrafficPolicy;
+import dev.tulle.config.ServiceCatalog.Draft;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Cluster;
+import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Listener;
+import dev.tulle.model.MeshState;
+import dev.tulle.model.PortPath;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.Service;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.WeightedCluster;
+import dev.tulle.model.Workload;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * Turns configuration and registered workloads into what the control plane distributes. Pure: the same inputs (and the
+ * same answers of the allocator) give the same output.
+ */
+public final class Translator {
+    private final Backends backends;
+    private final Policies policies;
+    private final RouteTables routeTables;
+    private final VipAllocator vips;
+    private final List<Problem> problems;
+
+    private final Map<String, Service> services = new HashMap<>();
+    private final Map<String, Listener> listeners = new HashMap<>();
+    private final Map<String, RouteConfiguration> routes = new HashMap<>();
+    private final Map<String, Cluster> clusters = new HashMap<>();
+    private final Map<String, EndpointSet> endpoints = new HashMap<>();
+
+    private Translator(
+            ServiceCatalog catalog,
+            Backends backends,
+            ConfigSnapshot config,
+            VipAllocator vips,
+            List<Problem> problems) {
+        this.backends = backends;
+        this.vips = vips;
+        this.problems = problems;
+        this.policies = new Policies(config.destinationRules(), catalog);
+        this.routeTables = new RouteTables(config, catalog, problems);
+    }
+
+    /**
+     * Translates.
+     *
+     * @param registered the workloads that nodes registered
+     */
+    public static Translation translate(ConfigSnapshot config, Collection<Workload> registered, VipAllocator vips) {
+        List<Problem> problems = new ArrayList<>();
+        TreeMap<String, Workload> workloads = new TreeMap<>();
+        Map<String, ServiceEntry.Peer> peers = new HashMap<>();
+        for (WorkloadEntry entry : config.workloadEntries()) {
+            Workload workload = workload(entry);
+            workloads.put(workload.uid(), workload);
+            peers.put(workload.uid(), entry.peer());
+        }
+        for (Workload workload : registered) {
+            workloads.put(workload.uid(), workload);
+        }
+        ServiceCatalog catalog = ServiceCatalog.of(config, workloads.values(), problems);
+        Backends backends = new Backends(workloads.values(), peers, catalog);
+        Translator translator = new Translator(catalog, backends, config, vips, problems);
+        for (Draft draft : catalog.drafts()) {
+            translator.service(draft);
+        }
+        translator.routeTables.reportUnused();
+        MeshState state = new MeshState(
+                translator.services,
+                workloads,
+                translator.listeners,
+                translator.routes,
+                translator.clusters,
+                translator.endpoints);
+        return new Translation(state, problems);
+    }
+
+    private static Workload workload(WorkloadEntry entry) {
+        return new Workload(
+                "config/" + entry.namespace() + "/" + entry.name(),
+                entry.name(),
+                entry.namespace(),
+                entry.serviceAccount(),
+                "",
+                List.of(entry.peer().address()),
+                entry.peer().labels(),
+                List.of(),
+                List.of(),
+                true,
+                entry.ref());
+    }
+
+    private void service(Draft draft) {
+        List<String> addresses =
+                draft.addresses().isEmpty() ? vips.addresses(draft.namespace(), draft.hostname()) : draft.addresses();
+        List<DestinationRule> rules = policies.rulesOf(draft.hostname());
+        List<PortPath> paths = new ArrayList<>();
+        for (ServicePort port : draft.ports()) {
+            List<Backend> found = backends.of(draft, port);
+            clusters(draft, port, rules, found);
+            paths.add(port(draft, port, addresses, rules, found));
+        }
+        Service service =
+                new Service(draft.namespace(), draft.hostname(), addresses, draft.ports(), draft.origin(), paths);
+        services.put(draft.namespace() + "/" + draft.hostname(), service);
+    }
+
+    private void clusters(Draft draft, ServicePort port, List<DestinationRule> rules, List<Backend> found) {
+        TrafficPolicy base =
+                rules.isEmpty() ? TrafficPolicy.NONE : rules.getFirst().policy();
+        ResourceRef origin = base.equals(TrafficPolicy.NONE)
+                ? draft.origin()
+                : rules.getFirst().ref();
+        cluster(draft, port, "", base, origin, found, Map.of());
+        for (DestinationRule rule : rules) {
+            for (DestinationRule.Subset subset : rule.subsets()) {
+                TrafficPolicy policy = subset.policy().over(base);
+                cluster(draft, port, subset.name(), policy, rule.ref(), found, subset.labels());
+            }
+        }
+    }
+
+    private void cluster(
+            Draft draft,
+            ServicePort port,
+            String subset,
+            TrafficPolicy policy,
+            ResourceRef origin,
+            List<Backend> found,
+            Map<String, String> labels) {
+        String name = Cluster.nameOf(port.number(), subset, draft.hostname());
+        Balancing balancing =
+                draft.passthrough() ? Balancing.PASSTHROUGH : policy.balancing().orElse(Balancing.LEAST_REQUEST);
+        Cluster cluster = new Cluster(
+                name,
+                draft.hostname(),
+                port.number(),
+                subset,
+                balancing,
+                policy.connectTimeout().orElse(Cluster.DEFAULT_CONNECT_TIMEOUT),
+                policy.maxConnections().orElse(0),
+                policy.maxPendingRequests().orElse(0),
+                policy.maxRequestsPerConnection().orElse(0),
+                policy.idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
+                origin);
+        if (clusters.putIfAbsent(name, cluster) == null) {
+            endpoints.put(
+                    name,
+                    new EndpointSet(
+                            name,
+                            found.stream()
+                                    .filter(b -> Backends.matches(labels, b.labels()))
+                                    .map(Backend::endpoint)
+                                    .toList()));
+        }
+    }
+
+    /** Makes the listeners and the route table of a port, and says which path serves it. */
+    private PortPath port(
+            Draft draft, ServicePort port, List<String> addresses, List<DestinationRule> rules, List<Backend> found) {
+        if (port.protocol() == AppProtocol.UDP) {
+            return new PortPath(port.number(), PortPath.Path.KERNEL_L4, "UDP: the kernel chooses the endpoint");
+        }
+        Optional<RouteTables.Split> split = routeTables.tcp(draft, port);
+        List<WeightedCluster> bytes = split.map(RouteTables.Split::clusters)
+                .orElseGet(() -> List.of(new WeightedCluster(Cluster.nameOf(port.number(), "", draft.hostname()), 1)));
+        boolean detect = port.protocol() == AppProtocol.AUTO;
+        Listener.Target target;
+        if (detect || port.protocol() == AppProtocol.HTTP) {
+            RouteConfiguration table = routeTables.http(draft, port, addresses);
+            routes.put(table.name(), table);
+            target = new Listener.Target.Http(table.name(), detect, detect ? bytes : List.of());
+        } else {
+            target = new Listener.Target.Tcp(bytes);
+            routeTables.reportHttpOnBytes(draft, port);
+        }
+        for (String address : addresses) {
+            listener(draft, port, address, target);
+        }
+        return path(draft, port, split, rules, found);
+    }
+
+    private void listener(Draft draft, ServicePort port, String address, Listener.Target target) {
+        String name = Listener.nameOf(address, port.number());
+        Listener listener = new Listener(name, address, port.number(), draft.hostname(), target);
+        Listener earlier = listeners.putIfAbsent(name, listener);
+        if (earlier != null) {
+            problems.add(Problems.about(
+                    draft.origin(),
+                    "",
+                    address + ":" + port.number(),
+                    "an address and port that no other service has",
+                    "the service " + earlier.hostname() + " already has this address and port"));
+        }
+    }
+
+    private static PortPath path(
+            Draft draft,
+            ServicePort port,
+            Optional<RouteTables.Split> split,
+            List<DestinationRule> rules,
+            List<Backend> found) {
+        int number = port.number();
+        if (port.protocol() == AppProtocol.HTTP) {
+            return proxy(number, "HTTP: each request is routed");
+        }
+        if (port.protocol() == AppProtocol.AUTO) {
+            return proxy(number, "the port does not say what is spoken: the proxy looks at the first bytes");
+        }
+        if (split.isPresent()) {
+            return proxy(number, split.get().origin() + " routes its connections");
+        }
+        if (draft.passthrough()) {
+            return proxy(number, "connections go to the address that was dialled");
+        }
+        if (!rules.isEmpty()) {
+            Optional<String> needs = Policies.needsProxy(rules.getFirst().policy());
+            if (needs.isPresent()) {
+                return proxy(number, rules.getFirst().ref() + " sets " + needs.get());
+            }
+        }
+        if (found.stream().anyMatch(b -> !Words.isIpAddress(b.endpoint().address()))) {
+            return proxy(number, "its endpoints are host names");
+        }
+        String what = port.protocol() == AppProtocol.TCP ? "plain TCP" : port.protocol() + ", carried as bytes";
+        return new PortPath(number, PortPath.Path.KERNEL_L4, what + ": the kernel chooses the endpoint at connect");
+    }
+
+    private static PortPath proxy(int port, String reason) {
+        return new PortPath(port, PortPath.Path.PROXY, reason);
+    }
+}
