@@ -84,8 +84,9 @@ struct {
 	__uint(max_entries, 65536);
 } events SEC(".maps");
 
-/* Keeps the enum in the object's BTF. */
+/* Types that no map names are in the object's BTF only if a global variable uses them. */
 enum sample_reason sample_reason_kept = SAMPLE_REFUSED;
+struct event *event_kept;
 
 static __always_inline void count(__u32 index)
 {

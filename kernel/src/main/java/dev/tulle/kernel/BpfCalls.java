@@ -68,7 +68,26 @@ final class BpfCalls {
     private static final MethodHandle LINK_DETACH =
             NativeLibrary.handle(LIBRARY, "bpf_link_detach", FunctionDescriptor.of(INT, INT));
 
+    // int bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license, const struct bpf_insn *code,
+    // size_t count, struct bpf_prog_load_opts *options)
+    private static final MethodHandle PROGRAM_LOAD =
+            NativeLibrary.handle(LIBRARY, "bpf_prog_load", FunctionDescriptor.of(INT, INT, PTR, PTR, PTR, LONG, PTR));
+
     private BpfCalls() {}
+
+    static int programLoad(
+            int type,
+            MemorySegment name,
+            MemorySegment license,
+            MemorySegment code,
+            long count,
+            MemorySegment options) {
+        try {
+            return (int) PROGRAM_LOAD.invokeExact(type, name, license, code, count, options);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
 
     static int mapUpdate(int fd, MemorySegment key, MemorySegment value, long flags) {
         try {

@@ -135,9 +135,6 @@ final class LibBpf {
     // int libbpf_probe_bpf_map_type(enum bpf_map_type type, const void *options)
     private static final MethodHandle PROBE_MAP_TYPE =
             NativeLibrary.handle(LIBRARY, "libbpf_probe_bpf_map_type", FunctionDescriptor.of(INT, INT, PTR));
-    // int libbpf_probe_bpf_helper(enum bpf_prog_type type, enum bpf_func_id helper, const void *options)
-    private static final MethodHandle PROBE_HELPER =
-            NativeLibrary.handle(LIBRARY, "libbpf_probe_bpf_helper", FunctionDescriptor.of(INT, INT, INT, PTR));
     // int libbpf_num_possible_cpus(void)
     private static final MethodHandle POSSIBLE_CPUS =
             NativeLibrary.handle(LIBRARY, "libbpf_num_possible_cpus", FunctionDescriptor.of(INT));
@@ -449,14 +446,6 @@ final class LibBpf {
     static int probeMapType(int type, MemorySegment options) {
         try {
             return (int) PROBE_MAP_TYPE.invokeExact(type, options);
-        } catch (Throwable t) {
-            throw unexpected(t);
-        }
-    }
-
-    static int probeHelper(int type, int helper, MemorySegment options) {
-        try {
-            return (int) PROBE_HELPER.invokeExact(type, helper, options);
         } catch (Throwable t) {
             throw unexpected(t);
         }

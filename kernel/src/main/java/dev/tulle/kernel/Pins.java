@@ -25,7 +25,7 @@ final class Pins {
 
     private static String hint(int result) {
         return switch (-result) {
-            case Errno.EINVAL -> " (is that directory on a bpf file system?)";
+            case Errno.EINVAL, Errno.EPERM -> " (is that directory on a bpf file system?)";
             case Errno.ENOENT -> " (the directory does not exist)";
             default -> "";
         };

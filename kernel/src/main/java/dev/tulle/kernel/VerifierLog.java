@@ -107,10 +107,10 @@ public final class VerifierLog {
             rule(Cause.INVALID_ACCESS, "invalid access to (packet|map value|map key|memory|mem)"),
             rule(Cause.INVALID_ACCESS, "invalid bpf_context access (off=-?\\d+ size=\\d+)"),
             rule(Cause.INVALID_ACCESS, "dereference of modified (\\w+) ptr"),
+            rule(Cause.INVALID_ACCESS, "math between (\\w+) pointer"),
             rule(
                     Cause.INVALID_ACCESS,
                     "(?:min value is negative|unbounded memory access|unbounded min value|max value is outside)"),
-            rule(Cause.INVALID_ACCESS, "math between (\\w+) pointer"),
             rule(Cause.INVALID_ACCESS, "pointer arithmetic .*prohibited"),
             rule(Cause.INVALID_ACCESS, "misaligned (?:\\w+ )*access"),
             rule(Cause.INVALID_ACCESS, "cannot (?:write into|access|read|store).*"),
