@@ -1,0 +1,5 @@
+/** Tests of the project's structure. */
+@NullMarked
+package dev.tulle.it.architecture;
+
+import org.jspecify.annotations.NullMarked;
