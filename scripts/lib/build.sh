@@ -29,7 +29,7 @@ build_is_current() {
 # source_newer_than FILE: prints the first source file or folder that changed after FILE.
 source_newer_than() {
 	cd "$TULLE_HOME"
-	find pom.xml ./*/pom.xml ./*/src/main bpf scripts/lib scripts/logging.properties \
+	find pom.xml ./*/pom.xml ./*/src/main samples/bookinfo/pom.xml samples/bookinfo/src bpf scripts/lib scripts/logging.properties \
 		\( -path bpf/build -o -path bpf/tests \) -prune -o -newer "$1" -print -quit
 	cd "$OLDPWD"
 }
@@ -42,7 +42,7 @@ build_all() {
 	build_bpf
 	step "jars: Maven is starting"
 	rm -rf "$TULLE_HOME/cli/target/dist-lib"
-	run_maven -pl cli -am package -Dmaven.test.skip=true -Dspotless.check.skip=true ||
+	run_maven -pl cli,samples/bookinfo -am package -Dmaven.test.skip=true -Dspotless.check.skip=true ||
 		build_failed "Maven could not build the jars"
 	finish_build "$begun"
 	done_line "built in $((SECONDS - start)) s"

@@ -1,0 +1,153 @@
+# The suites of ./test. Each one is a function suite_NAME that writes its log and calls `count PASSED FAILED`.
+
+PASSED=0
+FAILED=0
+SUMMARY=""
+
+# run_suite NAME: runs the function, shows how long it took and what failed.
+run_suite() {
+	local name=$1 start=$SECONDS passed_before=$PASSED failed_before=$FAILED line
+	LOG="$LOGS/$name.log"
+	say "$name: running (log: target/logs/$name.log)"
+	: >"$LOG"
+	"suite_$name"
+	line="$name: $((PASSED - passed_before)) passed, $((FAILED - failed_before)) failed in $((SECONDS - start)) s"
+	say "$line"
+	SUMMARY+="  $line"$'\n'
+}
+
+# count PASSED FAILED: adds to the sums.
+count() {
+	PASSED=$((PASSED + $1))
+	FAILED=$((FAILED + $2))
+}
+
+# check NAME COMMAND…: one test that is a command: passed when its status is 0.
+check() {
+	local name=$1
+	shift
+	if "$@" >>"$LOG" 2>&1 </dev/null; then
+		count 1 0
+	else
+		count 0 1
+		say "FAILED: $name"
+		tail -n 25 "$LOG" >&2
+	fi
+}
+
+# script_suite NAME COMMAND…: a program that closes with "N passed, N failed". One without that line has failed.
+script_suite() {
+	local name=$1 status=0 closing
+	shift
+	"$@" >>"$LOG" 2>&1 </dev/null || status=$?
+	closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$LOG" | tail -n 1)" || true
+	if [ -z "$closing" ]; then
+		count 0 1
+		say "FAILED: $name ended with status $status and no closing line"
+		tail -n 25 "$LOG" >&2
+		return
+	fi
+	read -r passed _ failed _ <<<"$closing"
+	[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+	count "$passed" "$failed"
+	if [ "$failed" -gt 0 ]; then
+		say "FAILED: $name: $closing, status $status"
+		grep -iE '^(not ok|FAIL)' "$LOG" | head -n 25 >&2 || tail -n 25 "$LOG" >&2
+	fi
+}
+
+ensure_test_tools() {
+	local missing=()
+	command -v clang-format-19 >/dev/null 2>&1 || command -v clang-format >/dev/null 2>&1 || missing+=(clang-format-19)
+	command -v ps >/dev/null 2>&1 || missing+=(procps)
+	if [ "${#missing[@]}" -gt 0 ]; then
+		install_packages "${missing[@]}"
+	fi
+}
+
+suite_format() {
+	check "C sources are formatted (make -C bpf format)" make -C bpf check-format
+	local script
+	for script in tulle test .ci/run scripts/traces scripts/lib/*.sh; do
+		check "$script parses" bash -n "$script"
+	done
+}
+
+suite_bpf() {
+	script_suite "programs in the kernel" make -C bpf test
+}
+
+# Maven's whole build: compilation with its checks as errors, format, unit and end-to-end tests.
+suite_java() {
+	local begun="$TULLE_HOME/target/build-begun" status=0
+	touch "$begun"
+	BUILD_LOG="$LOG"
+	build_bpf
+	rm -rf cli/target/dist-lib ./*/target/surefire-reports samples/*/target/surefire-reports
+	run_maven verify -Dmaven.test.failure.ignore=true || status=$?
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	count_junit
+	if [ "$status" = 0 ]; then
+		count 1 0
+		finish_build "$begun"
+		done_line "start-up archives trained"
+	else
+		count 0 1
+		say "FAILED: mvn verify"
+		grep -E '^\[ERROR\]' "$LOG" | head -n 30 >&2 || true
+	fi
+}
+
+# Sums the reports: one <testsuite … tests= errors= failures= skipped=> each.
+count_junit() {
+	local sums
+	sums="$(python3 - <<'PYTHON'
+import glob
+import xml.etree.ElementTree as tree
+
+passed = failed = 0
+bad = []
+for path in sorted(glob.glob("**/target/surefire-reports/TEST-*.xml", recursive=True)):
+    root = tree.parse(path).getroot()
+    wrong = int(root.get("errors", 0)) + int(root.get("failures", 0))
+    passed += int(root.get("tests", 0)) - wrong - int(root.get("skipped", 0))
+    failed += wrong
+    for case in root.iter("testcase"):
+        for kind in ("failure", "error"):
+            for trouble in case.findall(kind):
+                text = (trouble.get("message") or trouble.text or "").strip().splitlines()
+                bad.append("%s.%s: %s" % (case.get("classname"), case.get("name"), text[0] if text else kind))
+print(passed, failed)
+print("\n".join(bad[:50]))
+PYTHON
+	)"
+	read -r passed failed <<<"$sums"
+	count "$passed" "$failed"
+	if [ "$failed" -gt 0 ]; then
+		say "FAILED:"
+		tail -n +2 <<<"$sums" >&2
+	fi
+}
+
+suite_samples() {
+	script_suite "Bookinfo" samples/bookinfo/test.sh
+}
+
+suite_demo() {
+	check "tulle demo --once" "$TULLE_HOME/tulle" demo --once
+}
+
+# check_traces BEFORE: nothing may be there that was not there before.
+check_traces() {
+	LOG="$LOGS/traces.log"
+	"$TULLE_HOME/scripts/traces" >"$LOGS/traces-after.txt"
+	if LC_ALL=C comm -13 "$1" "$LOGS/traces-after.txt" >"$LOG" && [ ! -s "$LOG" ]; then
+		count 1 0
+		SUMMARY+="  nothing left behind"$'\n'
+	else
+		count 0 1
+		SUMMARY+="  left behind (target/logs/traces.log)"$'\n'
+		say "FAILED: left behind:"
+		cat "$LOG" >&2
+	fi
+}
