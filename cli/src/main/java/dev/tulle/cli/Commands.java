@@ -12,7 +12,9 @@ import dev.tulle.cli.command.ListCommands;
 import dev.tulle.cli.command.ReleaseCommand;
 import dev.tulle.cli.command.RunCommand;
 import dev.tulle.cli.command.StatusCommand;
+import dev.tulle.cli.command.ValidateCommand;
 import dev.tulle.cli.command.VersionCommand;
+import dev.tulle.cli.demo.DemoCommand;
 import dev.tulle.cli.output.Output;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -51,12 +53,14 @@ final class Commands {
 
     private static Map<String, Supplier<Object>> byName() {
         Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+        commands.put("demo", DemoCommand::new);
         commands.put("run", RunCommand::new);
         commands.put("enrol", EnrolCommand::new);
         commands.put("release", ReleaseCommand::new);
         commands.put("apply", ApplyCommand::new);
         commands.put("get", GetCommand::new);
         commands.put("delete", DeleteCommand::new);
+        commands.put("validate", ValidateCommand::new);
         commands.put("workloads", ListCommands.Workloads::new);
         commands.put("services", ListCommands.Services::new);
         commands.put("endpoints", ListCommands.Endpoints::new);

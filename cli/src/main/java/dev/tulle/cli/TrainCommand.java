@@ -61,6 +61,7 @@ final class TrainCommand extends BaseCommand {
                     List.of("run", "--run-dir", run, "--shell", "--name", "a", "--port", "http:80", "--label", "a=b"),
                     List.of("explain", "--run-dir", run, "--from", "a", "--to", "http://a/"),
                     List.of("apply", "--run-dir", run, "-f", manifest.toString()),
+                    List.of("validate", manifest.toString()),
                     List.of("get", "--run-dir", run, "service"),
                     List.of("status", "--run-dir", run))) {
                 Main.run(command.toArray(String[]::new));

@@ -35,6 +35,13 @@ public final class MeshPlace {
         this.environment = environment;
     }
 
+    /** A given mesh. */
+    public MeshPlace(String mesh, Path runDirectory) {
+        this(Map.of());
+        this.mesh = mesh;
+        this.runDirectory = runDirectory;
+    }
+
     /** The mesh's name: cgroup, pins, nft table and default directories are called after it. */
     public String mesh() {
         String name = mesh != null ? mesh : environment.getOrDefault("TULLE_MESH", DEFAULT_MESH);

@@ -6,9 +6,10 @@ import com.google.gson.JsonObject;
 public final class Problems {
     private Problems() {}
 
-    /** One problem as the control plane reports it: file:line:column: object: field: message. */
+    /** One problem as the control plane reports it: {@code file:line:column: error: object: field: message}. */
     public static String line(JsonObject problem) {
         return line(
+                Json.text(problem, "severity").toLowerCase(java.util.Locale.ROOT),
                 Json.text(problem, "file"),
                 (int) Json.number(problem, "line"),
                 (int) Json.number(problem, "column"),
@@ -20,7 +21,8 @@ public final class Problems {
     }
 
     /** Joins the parts that are there; 0 for a line or column means unknown. */
-    public static String line(
+    private static String line(
+            String severity,
             String file,
             int line,
             int column,
@@ -36,21 +38,23 @@ public final class Problems {
                 text.append(':').append(column);
             }
         }
-        append(text, resource);
-        append(text, field);
-        append(text, message.isEmpty() ? "invalid" : message);
+        if (!text.isEmpty()) {
+            text.append(": ");
+        }
+        text.append(severity.isEmpty() ? "error" : severity).append(": ");
+        if (!resource.isEmpty()) {
+            text.append(resource).append(": ");
+        }
+        if (!field.isEmpty()) {
+            text.append(field).append(": ");
+        }
+        text.append(message.isEmpty() ? "invalid" : message);
         if (!value.isEmpty()) {
-            text.append("; found ").append(value);
+            text.append("; found '").append(value).append('\'');
         }
         if (!expected.isEmpty()) {
-            text.append("; expected ").append(expected);
+            text.append(value.isEmpty() ? "; expected " : ", expected ").append(expected);
         }
         return text.toString();
-    }
-
-    private static void append(StringBuilder text, String part) {
-        if (!part.isEmpty()) {
-            text.append(text.isEmpty() ? "" : ": ").append(part);
-        }
     }
 }

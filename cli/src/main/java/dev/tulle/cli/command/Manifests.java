@@ -14,8 +14,8 @@ import java.util.stream.Stream;
 
 /** Reads configuration files, directories and standard input. */
 final class Manifests {
-    /** The largest file that is read: 16 MiB. A larger one is refused before it is read. */
-    static final int MAX_BYTES = 16 << 20;
+    /** The largest file that is read: 4 MiB. A larger one is refused before it is read. */
+    static final int MAX_BYTES = 4 << 20;
 
     /** One file's text. */
     record Manifest(String name, String content) {}
@@ -40,10 +40,21 @@ final class Manifests {
             found.add(new Manifest("-", decode("-", bounded("-", System.in))));
             return;
         }
+        for (Path file : files(argument)) {
+            found.add(readFile(file));
+        }
+    }
+
+    /**
+     * The files that an argument names: itself, or the manifests of a directory.
+     *
+     * @throws IOException when it cannot be listed
+     * @throws CommandFailure when the directory holds no manifest
+     */
+    static List<Path> files(String argument) throws IOException {
         Path path = Path.of(argument);
         if (!Files.isDirectory(path)) {
-            found.add(readFile(path));
-            return;
+            return List.of(path);
         }
         List<Path> files;
         try (Stream<Path> listed = Files.list(path)) {
@@ -52,9 +63,7 @@ final class Manifests {
         if (files.isEmpty()) {
             throw new CommandFailure(CommandFailure.NO, argument + ": no file in it ends in .yaml, .yml or .json");
         }
-        for (Path file : files) {
-            found.add(readFile(file));
-        }
+        return files;
     }
 
     private static boolean isManifest(Path path) {

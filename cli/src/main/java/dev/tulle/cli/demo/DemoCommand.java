@@ -1,0 +1,270 @@
+package dev.tulle.cli.demo;
+
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.command.BaseCommand;
+import dev.tulle.cli.output.Output;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/**
+ * Shows what the mesh does, on Bookinfo: starts a mesh of its own and six programs, changes routes step by step, checks
+ * what each step should do, and leaves nothing behind. Runs on the main thread; the clean-up also runs when the process
+ * is asked to stop.
+ */
+@Command(name = "demo", description = "Runs Bookinfo through a mesh of its own and shows routing, step by step.")
+public final class DemoCommand extends BaseCommand {
+    private static final Duration PAGE = Duration.ofSeconds(40);
+    private static final int PORTS_TRIED = 20;
+
+    @Option(names = "--once", description = "Runs unattended, checks each step, cleans up, exits 0 or 1.")
+    private boolean once;
+
+    @Option(
+            names = "--tier",
+            paramLabel = "TIER",
+            description = "splice, redirect, nftables or explicit; default: the best that passes its test.")
+    private @Nullable String tier;
+
+    private final AtomicBoolean cleaned = new AtomicBoolean();
+    private @Nullable DemoMesh mesh;
+    private @Nullable Bookinfo bookinfo;
+    private Set<String> tracesBefore = Set.of();
+    private @Nullable Report report;
+
+    /** Makes the command. */
+    public DemoCommand() {}
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        Path home = Path.of(System.getenv().getOrDefault("TULLE_HOME", "")).toAbsolutePath();
+        if (!Files.isExecutable(home.resolve("samples/bookinfo/run"))) {
+            throw new CommandFailure(
+                    CommandFailure.NO, home + ": no samples/bookinfo/run in it; start the demo as ./tulle demo");
+        }
+        if (tier != null
+                && !Set.of("splice", "redirect", "nftables", "explicit").contains(tier)) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE, "--tier: '" + tier + "'; expected splice, redirect, nftables or explicit");
+        }
+        Report out = new Report(out(), Output.colour());
+        report = out;
+        Path folder = home.resolve(".run/demo");
+        Path run = Path.of("/run", DemoMesh.NAME);
+        refuseSecond(run);
+        emptyFolder(folder);
+        tracesBefore = traces(home);
+        Thread hook = Thread.ofPlatform().name("demo-clean-up").unstarted(() -> cleanUp(home, false));
+        Runtime.getRuntime().addShutdownHook(hook);
+        boolean good = false;
+        try {
+            run(out, home, folder, run);
+            good = out.failures().isEmpty();
+            if (!once) {
+                invite(out);
+                new CountDownLatch(1).await();
+            }
+        } finally {
+            boolean clean = cleanUp(home, true);
+            good &= clean;
+        }
+        summary(out);
+        return good ? 0 : CommandFailure.NO;
+    }
+
+    private void run(Report out, Path home, Path folder, Path run) throws IOException, InterruptedException {
+        out.plain(out.bold("Tulle demo: Bookinfo through the mesh"));
+        long begun = System.nanoTime();
+        DemoMesh started = new DemoMesh(home, folder, run);
+        mesh = started;
+        started.start(tier);
+        MeshPlace place = new MeshPlace(DemoMesh.NAME, run);
+        String active = activeTier(place);
+        out.plain("mesh ready in " + millis(begun) + " ms, tier " + active + tierReason(place));
+        if (tier != null && !tier.equals(active)) {
+            throw new CommandFailure(CommandFailure.NO, "tier " + tier + " was asked for, " + active + " is active");
+        }
+        boolean ownPorts = active.equals("nftables") || active.equals("explicit");
+        int publish = freePort();
+        begun = System.nanoTime();
+        Bookinfo programs = new Bookinfo(home, folder);
+        bookinfo = programs;
+        Traffic traffic = new Traffic(URI.create("http://127.0.0.1:" + publish));
+        DemoSteps steps =
+                new DemoSteps(out, place, traffic, home.resolve("samples/bookinfo/config"), started.port(15090));
+        steps.apply("services.yaml");
+        steps.apply("destination-rules.yaml");
+        programs.start(started.options(), publish, ownPorts);
+        awaitPage(traffic, programs, folder);
+        out.plain("6 programs of Bookinfo answer after " + millis(begun) + " ms, none of them knows of the mesh:");
+        out.plain("  productpage (Python) -> details (Java), reviews v1 v2 v3 (Java) -> ratings (Python)");
+        out.plain("  the page: http://127.0.0.1:" + publish + "/productpage");
+        steps.split();
+        steps.allToOne();
+        steps.oneUser();
+        steps.delay();
+        steps.explain();
+        if (!ownPorts) {
+            steps.outsider();
+        }
+    }
+
+    private void invite(Report out) {
+        out.plain("");
+        out.plain(out.bold("It goes on running.") + " Sign in as jason on the page (any password), or try:");
+        for (String example : List.of("status", "services", "routes", "get virtualservice")) {
+            out.plain("  ./tulle " + example + " --mesh " + DemoMesh.NAME);
+        }
+        out.plain("  ./tulle apply --mesh " + DemoMesh.NAME
+                + " -f samples/bookinfo/config/virtual-service-reviews-50-v3.yaml");
+        out.plain("Ctrl-C stops everything and removes every trace.");
+    }
+
+    private static void summary(Report out) {
+        out.plain("");
+        for (String failure : out.failures()) {
+            out.plain("failed: " + failure);
+        }
+        out.plain(out.passed() + " checks passed, " + out.failures().size() + " failed");
+    }
+
+    private static void awaitPage(Traffic traffic, Bookinfo programs, Path folder)
+            throws InterruptedException, IOException {
+        long end = System.nanoTime() + PAGE.toNanos();
+        // Every version once: only then is everybody known to everybody.
+        Set<String> seen = new TreeSet<>();
+        while (seen.size() < 3) {
+            List<String> ended = programs.ended();
+            if (!ended.isEmpty()) {
+                Path log = folder.resolve(ended.getFirst() + ".log");
+                throw new CommandFailure(
+                        CommandFailure.NO, ended.getFirst() + " ended; the end of its log:", DemoMesh.lastLines(log));
+            }
+            Traffic.Answer answer = traffic.reviews("");
+            if (answer.status() == 200) {
+                seen.add(answer.version());
+            } else if (System.nanoTime() > end) {
+                throw new CommandFailure(
+                        CommandFailure.NO,
+                        "Bookinfo does not answer after " + PAGE.toSeconds() + " s (status " + answer.status()
+                                + ", versions seen " + seen + ")",
+                        DemoMesh.lastLines(folder.resolve("productpage-v1.log")));
+            } else {
+                Thread.sleep(50);
+            }
+            if (System.nanoTime() > end + PAGE.toNanos()) {
+                throw new CommandFailure(CommandFailure.NO, "only these versions of reviews answer: " + seen);
+            }
+        }
+    }
+
+    /** Stops and removes everything, once; true when nothing is left. */
+    private boolean cleanUp(Path home, boolean regular) {
+        if (cleaned.getAndSet(true)) {
+            return true;
+        }
+        Report out = report == null ? new Report(out(), false) : report;
+        try {
+            out.plain("");
+            out.plain(regular ? "Cleaning up." : "Stopping: removing every trace.");
+            if (bookinfo != null) {
+                bookinfo.stop();
+            }
+            if (mesh != null) {
+                mesh.stop();
+            }
+            Set<String> left = new TreeSet<>(traces(home));
+            left.removeAll(tracesBefore);
+            if (left.isEmpty()) {
+                out.plain("Nothing is left: no process, cgroup, kernel program, map, pin, nft rule, route or file.");
+                return true;
+            }
+            out.plain("LEFT BEHIND:");
+            left.forEach(trace -> out.plain("  " + trace));
+        } catch (IOException e) {
+            out.plain("cannot tell what is left: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        return false;
+    }
+
+    /** What scripts/traces finds. */
+    private static Set<String> traces(Path home) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(home.resolve("scripts/traces").toString(), DemoMesh.NAME)
+                .redirectErrorStream(true)
+                .start();
+        Set<String> lines = new TreeSet<>();
+        try (var reader = process.inputReader()) {
+            reader.lines().forEach(lines::add);
+        }
+        if (!process.waitFor(30, TimeUnit.SECONDS)) {
+            process.destroyForcibly();
+        }
+        return lines;
+    }
+
+    private static void refuseSecond(Path run) {
+        if (dev.tulle.common.LocalApiClient.answers(run.resolve("agent.sock"))) {
+            throw new CommandFailure(CommandFailure.NO, "a demo runs already; stop it first (its mesh is " + run + ")");
+        }
+    }
+
+    private static void emptyFolder(Path folder) throws IOException {
+        if (Files.exists(folder)) {
+            try (Stream<Path> files = Files.walk(folder)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.deleteIfExists(file);
+                }
+            }
+        }
+        Files.createDirectories(folder);
+    }
+
+    private static int freePort() {
+        for (int port = Bookinfo.PORT; port < Bookinfo.PORT + PORTS_TRIED; port++) {
+            if (DemoMesh.isFree(port)) {
+                return port;
+            }
+        }
+        throw new CommandFailure(CommandFailure.NO, "no free port for the page between 9080 and 9099");
+    }
+
+    private static String activeTier(MeshPlace place) {
+        try (MeshClient agent = MeshClient.agent(place)) {
+            return Json.text(agent.object("status", new JsonObject()), "tier");
+        }
+    }
+
+    private static String tierReason(MeshPlace place) {
+        List<String> refused = new ArrayList<>();
+        try (MeshClient agent = MeshClient.agent(place)) {
+            for (JsonObject better : Json.objects(agent.object("status", new JsonObject()), "refused")) {
+                refused.add(Json.text(better, "tier") + ": " + Json.text(better, "reason"));
+            }
+        }
+        return refused.isEmpty() ? "" : " (" + String.join("; ", refused) + ")";
+    }
+
+    private static long millis(long since) {
+        return Duration.ofNanos(System.nanoTime() - since).toMillis();
+    }
+}

@@ -1,0 +1,140 @@
+package dev.tulle.cli.demo;
+
+import dev.tulle.cli.client.CommandFailure;
+import java.io.File;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The demo's own mesh, started by {@code tulle up} as a user would type it, beside any other mesh of the host. */
+final class DemoMesh {
+    static final String NAME = "tulle-demo";
+
+    /** The proxy's and control plane's ports whose being free decides on the offset. */
+    private static final List<Integer> PORTS = List.of(15000, 15001, 15010, 15014, 15020, 15021, 15053, 15080, 15090);
+
+    private static final int OFFSET_STEP = 2000;
+    private static final int OFFSETS = 10;
+    private static final Duration START = Duration.ofSeconds(40);
+    private static final Duration STOP = Duration.ofSeconds(25);
+
+    private final Path home;
+    private final Path folder;
+    private final Path runDirectory;
+    private @Nullable Process process;
+    private int offset;
+
+    /**
+     * Not started yet.
+     *
+     * @param home the folder that holds the launcher
+     * @param folder for state, configuration and logs; emptied by the caller
+     * @param runDirectory for sockets
+     */
+    DemoMesh(Path home, Path folder, Path runDirectory) {
+        this.home = home;
+        this.folder = folder;
+        this.runDirectory = runDirectory;
+    }
+
+    /** The options that name this mesh to a command. */
+    List<String> options() {
+        return List.of("--mesh", NAME, "--run-dir", runDirectory.toString());
+    }
+
+    /** One of the mesh's ports, by Istio's number. */
+    int port(int number) {
+        return number + offset;
+    }
+
+    Path log() {
+        return folder.resolve("mesh.log");
+    }
+
+    /**
+     * Starts the mesh and waits until it is ready.
+     *
+     * @param tier the tier to force; null for the best that passes its test
+     * @throws CommandFailure when it does not get ready
+     */
+    void start(@Nullable String tier) throws IOException, InterruptedException {
+        offset = freeOffset();
+        List<String> command =
+                new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "up"));
+        command.addAll(options());
+        command.addAll(List.of("--state", folder.resolve("state").toString()));
+        command.addAll(List.of("--port-offset", Integer.toString(offset)));
+        if (tier != null) {
+            command.addAll(List.of("--tier", tier));
+        }
+        Process started = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(log().toFile())
+                .start();
+        process = started;
+        Path ready = runDirectory.resolve("ready");
+        long end = System.nanoTime() + START.toNanos();
+        while (!Files.exists(ready)) {
+            if (!started.isAlive() || System.nanoTime() > end) {
+                String why = started.isAlive()
+                        ? "not ready after " + START.toSeconds() + " s"
+                        : "ended with status " + started.exitValue();
+                throw new CommandFailure(
+                        CommandFailure.NO, "the mesh " + why + "; the end of its log:", lastLines(log()));
+            }
+            Thread.sleep(10);
+        }
+    }
+
+    /** True while the mesh's supervisor lives. */
+    boolean running() {
+        return process != null && process.isAlive();
+    }
+
+    /** Stops the mesh; it removes its traces from the kernel. */
+    void stop() throws InterruptedException {
+        if (process == null) {
+            return;
+        }
+        process.destroy();
+        if (!process.waitFor(STOP)) {
+            process.descendants().forEach(ProcessHandle::destroyForcibly);
+            process.destroyForcibly().waitFor();
+        }
+        process = null;
+    }
+
+    private static int freeOffset() {
+        for (int step = 0; step < OFFSETS; step++) {
+            int candidate = step * OFFSET_STEP;
+            if (PORTS.stream().allMatch(port -> isFree(port + candidate))) {
+                return candidate;
+            }
+        }
+        throw new CommandFailure(CommandFailure.NO, "no free ports for the demo's mesh; is another demo running?");
+    }
+
+    /** Whether a program could listen on the port of the loopback address now. */
+    static boolean isFree(int port) {
+        try (ServerSocket socket = new ServerSocket()) {
+            socket.setReuseAddress(true);
+            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
+            return true;
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    static List<String> lastLines(Path log) throws IOException {
+        List<String> lines = Files.exists(log) ? Files.readAllLines(log) : List.of();
+        return lines.subList(Math.max(0, lines.size() - 20), lines.size());
+    }
+}

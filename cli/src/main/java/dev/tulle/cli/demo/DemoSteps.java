@@ -1,0 +1,195 @@
+package dev.tulle.cli.demo;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.cli.client.Json;
+import dev.tulle.cli.client.MeshClient;
+import dev.tulle.cli.client.MeshPlace;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/** The steps that the demo shows, each with what it sends, what must come back, and who did the work. One thread. */
+final class DemoSteps {
+    private static final int SPLIT_REQUESTS = 60;
+
+    /** With equal shares of 60, fewer than this for one version happens once in a million runs. */
+    private static final int LEAST_SHARE = 5;
+
+    private static final int REQUESTS = 20;
+    private static final Duration EFFECT = Duration.ofMillis(200);
+    private static final Duration DELAY = Duration.ofSeconds(2);
+    private static final Duration QUICK = Duration.ofSeconds(1);
+
+    private final Report report;
+    private final MeshPlace place;
+    private final Traffic traffic;
+    private final Path config;
+    private final int proxyMetricsPort;
+
+    DemoSteps(Report report, MeshPlace place, Traffic traffic, Path config, int proxyMetricsPort) {
+        this.report = report;
+        this.place = place;
+        this.traffic = traffic;
+        this.config = config;
+        this.proxyMetricsPort = proxyMetricsPort;
+    }
+
+    /** Applies a file of the sample's configuration. */
+    void apply(String file) throws IOException {
+        try (MeshClient control = MeshClient.control(place)) {
+            Path path = config.resolve(file);
+            control.call("apply", Json.of("content", Files.readString(path), "origin", path.toString()));
+        }
+    }
+
+    /** No rules: every version answers. */
+    void split() {
+        report.step("No routing rule: reviews is split over its three versions");
+        Counters before = counters();
+        Map<String, Integer> split = Traffic.split(traffic.reviews("", SPLIT_REQUESTS));
+        boolean all = List.of("v1", "v2", "v3").stream().allMatch(v -> split.getOrDefault(v, 0) >= LEAST_SHARE);
+        report.check(
+                SPLIT_REQUESTS + " requests: " + text(split),
+                all && split.size() == 3,
+                "v1, v2 and v3 with about a third each");
+        work(before);
+    }
+
+    /** Everything to v1, at once. */
+    void allToOne() throws IOException {
+        report.step("apply virtual-service-all-v1.yaml: everybody gets reviews v1");
+        Counters before = counters();
+        long begun = System.nanoTime();
+        apply("virtual-service-all-v1.yaml");
+        long applied = System.nanoTime();
+        Map<String, Integer> split = Traffic.split(traffic.reviews("", REQUESTS));
+        report.line("applied in " + Duration.ofNanos(applied - begun).toMillis() + " ms");
+        report.check(
+                REQUESTS + " requests right after it: " + text(split), split.equals(Map.of("v1", REQUESTS)), "only v1");
+        work(before);
+    }
+
+    /** One user to v2, by a header. */
+    void oneUser() throws IOException {
+        report.step("apply virtual-service-reviews-jason-v2.yaml: the header end-user: jason gets v2, others v1");
+        Counters before = counters();
+        apply("virtual-service-reviews-jason-v2.yaml");
+        Map<String, Integer> jason = Traffic.split(traffic.reviews("jason", REQUESTS));
+        report.check(REQUESTS + " requests by jason: " + text(jason), jason.equals(Map.of("v2", REQUESTS)), "only v2");
+        Map<String, Integer> others = Traffic.split(traffic.reviews("anna", REQUESTS));
+        report.check(REQUESTS + " requests by anna: " + text(others), others.equals(Map.of("v1", REQUESTS)), "only v1");
+        work(before);
+    }
+
+    /** One user waits. */
+    void delay() throws IOException {
+        report.step("apply virtual-service-ratings-delay-jason.yaml: ratings takes 2 s longer for jason");
+        Counters before = counters();
+        apply("virtual-service-ratings-delay-jason.yaml");
+        Traffic.Answer jason = traffic.reviews("jason");
+        report.check(
+                "jason waits " + jason.took().toMillis() + " ms, status " + jason.status(),
+                jason.status() == 200
+                        && jason.took().compareTo(DELAY) >= 0
+                        && jason.took().compareTo(DELAY.plus(QUICK)) < 0,
+                "2000 to 3000 ms and status 200");
+        Traffic.Answer anna = traffic.reviews("anna");
+        report.check(
+                "anna waits " + anna.took().toMillis() + " ms, status " + anna.status(),
+                anna.status() == 200 && anna.took().compareTo(QUICK) < 0,
+                "less than 1000 ms and status 200");
+        work(before);
+    }
+
+    /** A caller outside the mesh, straight to a workload's address. */
+    void outsider() throws IOException {
+        report.step("A program outside the mesh calls a workload directly");
+        Counters before = counters();
+        String address = addressOf("reviews-v1");
+        String outcome;
+        try (Socket socket = new Socket()) {
+            socket.connect(new InetSocketAddress(address, Bookinfo.PORT), (int) QUICK.toMillis());
+            outcome = "connected";
+        } catch (IOException e) {
+            outcome = "refused (" + e.getMessage() + ")";
+        }
+        report.check(
+                "connect to " + address + ":" + Bookinfo.PORT + ": " + outcome,
+                outcome.startsWith("refused"),
+                "refused, for it is neither published nor permitted");
+        report.line("kernel: " + counters().kernelSince(before));
+    }
+
+    /** The decision behind it all, as {@code tulle explain} tells it. */
+    void explain() {
+        report.step("tulle explain --from productpage-v1 --to http://reviews:9080/ --header end-user:jason");
+        JsonObject headers = Json.of("end-user", "jason");
+        try (MeshClient control = MeshClient.control(place)) {
+            JsonObject explanation = control.object(
+                    "explain",
+                    Json.of(
+                            "from",
+                            "productpage-v1",
+                            "to",
+                            "http://reviews:9080/reviews/0",
+                            "method",
+                            "GET",
+                            "headers",
+                            headers));
+            List<JsonObject> steps = Json.objects(explanation, "steps");
+            for (JsonObject step : steps) {
+                report.line(Json.text(step, "step") + ": " + Json.text(step, "decision") + "  ["
+                        + Json.text(step, "origin") + "]");
+            }
+            boolean named =
+                    steps.stream().anyMatch(step -> Json.text(step, "decision").contains("v2"));
+            report.check("the explanation names what step 3 showed", named, "a step that names reviews v2");
+        }
+    }
+
+    private String addressOf(String workload) throws IOException {
+        try (MeshClient control = MeshClient.control(place)) {
+            JsonElement answer = control.call("workloads", new JsonObject());
+            JsonElement list = answer instanceof JsonObject object ? object.get("workloads") : answer;
+            for (JsonObject one : Json.objects(list == null ? new JsonArray() : list)) {
+                if (Json.text(one, "name").equals(workload)
+                        && one.get("addresses") instanceof JsonArray addresses
+                        && !addresses.isEmpty()) {
+                    return Json.plain(addresses.get(0));
+                }
+            }
+        }
+        throw new IOException("the mesh knows no workload " + workload);
+    }
+
+    /** How long changes take to reach requests; named by the steps that rely on it. */
+    static Duration effect() {
+        return EFFECT;
+    }
+
+    private Counters counters() {
+        return Counters.read(place, proxyMetricsPort);
+    }
+
+    private void work(Counters before) {
+        Counters now = counters();
+        report.line("kernel: " + now.kernelSince(before));
+        report.line("proxy:  " + now.proxySince(before));
+    }
+
+    private static String text(Map<String, Integer> split) {
+        StringBuilder text = new StringBuilder();
+        split.forEach((version, count) -> text.append(text.isEmpty() ? "" : "  ")
+                .append(version.isEmpty() ? "no version" : version)
+                .append(' ')
+                .append(count));
+        return text.toString();
+    }
+}

@@ -1,0 +1,100 @@
+package dev.tulle.cli.role;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermission;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The command that becomes the node proxy: enters its cgroup as root, then drops to its own user for good (no
+ * capability, no new privileges) and becomes the JVM. The pid stays the same from the first step to the last.
+ *
+ * @param java the Java command with the role's flags, without the main class
+ * @param arguments the arguments of {@code tulle proxy}
+ * @param distribution the folder of jars that the proxy's user must be able to read
+ * @param cgroup the proxy's cgroup
+ * @param scratch a folder of the run directory for mounts in the proxy's own mount namespace
+ * @param uid the user and group it runs as
+ */
+record ProxyCommandLine(
+        List<String> java, List<String> arguments, Path distribution, Path cgroup, Path scratch, int uid) {
+
+    /** Enters the cgroup ($0), then becomes the rest. */
+    private static final String ENTER_CGROUP = "echo $$ > \"$0/cgroup.procs\" || exit 71; exec \"$@\"";
+
+    /**
+     * In a mount namespace of its own: keeps one folder ($1) reachable at its own path under a parent ($0) that the
+     * proxy's user may not enter; what else that parent holds disappears from its sight. $2 is a scratch folder.
+     */
+    private static final String SHOW_ONLY =
+            "mount --bind \"$1\" \"$2\" && mount -t tmpfs -o mode=0755,size=64k tulle \"$0\""
+                    + " && mkdir -p \"$1\" && mount --bind \"$2\" \"$1\" || exit 72; shift 2; exec \"$@\"";
+
+    ProxyCommandLine {
+        java = List.copyOf(java);
+        arguments = List.copyOf(arguments);
+    }
+
+    /**
+     * The whole command.
+     *
+     * @throws IOException when permissions cannot be read
+     */
+    List<String> build() throws IOException {
+        List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.toString()));
+        Path closed = closedParent(distribution);
+        Path javaHome = Path.of(System.getProperty("java.home")).toRealPath();
+        Path closedJava = closedParent(javaHome);
+        if (closed != null) {
+            command.addAll(showOnly(closed, distribution, "distribution"));
+        }
+        if (closedJava != null && !closedJava.equals(closed)) {
+            command.addAll(showOnly(closedJava, javaHome, "java"));
+        }
+        command.addAll(List.of(
+                "setpriv",
+                "--reuid=" + uid,
+                "--regid=" + uid,
+                "--clear-groups",
+                "--no-new-privs",
+                "--inh-caps=-all",
+                "--bounding-set=-all",
+                "--"));
+        command.addAll(java);
+        command.add("dev.tulle.cli.Main");
+        command.add("proxy");
+        command.addAll(arguments);
+        return command;
+    }
+
+    private List<String> showOnly(Path parent, Path folder, String name) throws IOException {
+        Path mount = Files.createDirectories(scratch.resolve(name));
+        return List.of(
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "--",
+                "/bin/sh",
+                "-c",
+                SHOW_ONLY,
+                parent.toString(),
+                folder.toString(),
+                mount.toString());
+    }
+
+    /** The outermost parent of a folder that other users may not enter; null when all may be entered. */
+    private static @org.jspecify.annotations.Nullable Path closedParent(Path folder) throws IOException {
+        Path parent = folder.getRoot();
+        for (Path name : folder) {
+            parent = parent.resolve(name);
+            if (Files.isDirectory(parent)
+                    && !Files.getPosixFilePermissions(parent).contains(PosixFilePermission.OTHERS_EXECUTE)) {
+                return parent;
+            }
+        }
+        return null;
+    }
+}
