@@ -1,12 +1,15 @@
 package dev.tulle.common;
 
 import java.time.Duration;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 
 /**
  * One thread that owns some state, with a bounded mailbox of tasks: what runs here needs no lock. A task that throws is
@@ -69,6 +72,34 @@ public final class OwnerThread implements Executor, AutoCloseable {
             });
         } catch (RejectedExecutionException e) {
             waiting.decrementAndGet();
+            throw e;
+        }
+    }
+
+    /**
+     * Asks for something that the thread owns: runs the task there and waits for its result, or runs it at once when called
+     * on the thread itself. What the task throws is thrown here.
+     *
+     * @throws RejectedExecutionException when the mailbox is full or closed
+     */
+    public <T> T call(Supplier<T> task) {
+        if (isCurrent()) {
+            return task.get();
+        }
+        CompletableFuture<T> result = new CompletableFuture<>();
+        execute(() -> {
+            try {
+                result.complete(task.get());
+            } catch (RuntimeException e) {
+                result.completeExceptionally(e);
+            }
+        });
+        try {
+            return result.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof RuntimeException cause) {
+                throw cause;
+            }
             throw e;
         }
     }

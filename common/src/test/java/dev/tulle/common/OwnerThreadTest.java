@@ -24,6 +24,13 @@ class OwnerThreadTest {
             owner.execute(() -> current.complete(owner.isCurrent()));
             assertTrue(current.get(5, TimeUnit.SECONDS));
             assertThrows(IllegalStateException.class, owner::check);
+            assertTrue(owner.call(owner::isCurrent));
+            assertTrue(owner.call(() -> owner.call(owner::isCurrent)));
+            assertThrows(
+                    IllegalStateException.class,
+                    () -> owner.call(() -> {
+                        throw new IllegalStateException("seen by the caller");
+                    }));
             CompletableFuture<Boolean> delayed = new CompletableFuture<>();
             owner.schedule(Duration.ofMillis(1), () -> delayed.complete(owner.isCurrent()));
             assertTrue(delayed.get(5, TimeUnit.SECONDS));

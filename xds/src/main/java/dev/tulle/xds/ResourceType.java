@@ -64,6 +64,16 @@ public final class ResourceType<T> {
         return ALL;
     }
 
+    /** Envoy's abbreviation for a type URL; the URL itself for a type that is not one of these. */
+    static String shortNameOf(String typeUrl) {
+        for (ResourceType<?> type : ALL) {
+            if (type.typeUrl.equals(typeUrl)) {
+                return type.shortName;
+            }
+        }
+        return typeUrl;
+    }
+
     /** The name of a service or workload by one of its addresses; the mesh's one network has the empty name. */
     public static String nameOfAddress(String address) {
         return "/" + address;

@@ -1,0 +1,136 @@
+package dev.tulle.xds;
+
+import dev.tulle.common.OwnerThread;
+import io.grpc.Status;
+import io.grpc.stub.ServerCallStreamObserver;
+import io.grpc.stub.StreamObserver;
+import java.time.Instant;
+import java.util.function.Function;
+
+/**
+ * Binds one gRPC stream to its session. gRPC calls in on the event loop; everything else happens on the owner thread. The
+ * next request is read when the last one has been handled, so that no client can fill the owner's mailbox.
+ *
+ * @param <Q> the request message
+ * @param <P> the response message
+ */
+final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
+    /** What the server wants to know of its streams; called on the owner thread. */
+    interface Host {
+        /** A stream has begun; answers what is current. */
+        ResourceSnapshot opened(AdsStream<?, ?> stream);
+
+        /** A client may have caught up. */
+        void progressed();
+
+        /** A response is about to be sent. */
+        void sending(String typeUrl, Object response);
+
+        /** The stream has ended. */
+        void closed(AdsStream<?, ?> stream);
+    }
+
+    private final OwnerThread owner;
+    private final Host host;
+    private final ServerCallStreamObserver<P> call;
+    private final ClientSession<Q> session;
+    private final String peer = PeerAddress.current();
+    private final Instant since = Instant.now();
+    private boolean closed;
+
+    private AdsStream(
+            OwnerThread owner,
+            Host host,
+            ServerCallStreamObserver<P> call,
+            Function<ResponseOutput<P>, ClientSession<Q>> makeSession) {
+        this.owner = owner;
+        this.host = host;
+        this.call = call;
+        this.session = makeSession.apply(this);
+    }
+
+    /** Takes over a stream that a client has just opened; on the event loop. */
+    static <Q, P> StreamObserver<Q> open(
+            OwnerThread owner,
+            Host host,
+            StreamObserver<P> responses,
+            Function<ResponseOutput<P>, ClientSession<Q>> makeSession) {
+        ServerCallStreamObserver<P> call = (ServerCallStreamObserver<P>) responses;
+        AdsStream<Q, P> stream = new AdsStream<>(owner, host, call, makeSession);
+        call.disableAutoRequest();
+        call.setOnReadyHandler(() -> owner.offer(stream::push));
+        call.setOnCancelHandler(() -> owner.offer(stream::gone));
+        owner.execute(() -> {
+            stream.session.update(host.opened(stream));
+            call.request(1);
+        });
+        return stream;
+    }
+
+    ClientSession<Q> session() {
+        return session;
+    }
+
+    XdsClientState state() {
+        return session.state(peer, since);
+    }
+
+    @Override
+    public void onNext(Q request) {
+        owner.execute(() -> {
+            if (closed) {
+                return;
+            }
+            try {
+                session.onRequest(request);
+            } catch (IllegalArgumentException e) {
+                call.onError(
+                        Status.INVALID_ARGUMENT.withDescription(e.getMessage()).asRuntimeException());
+                gone();
+                return;
+            }
+            host.progressed();
+            call.request(1);
+        });
+    }
+
+    @Override
+    public void onError(Throwable failure) {
+        owner.offer(this::gone);
+    }
+
+    @Override
+    public void onCompleted() {
+        owner.offer(() -> {
+            if (!closed) {
+                gone();
+                call.onCompleted();
+            }
+        });
+    }
+
+    private void push() {
+        if (!closed) {
+            session.push();
+            host.progressed();
+        }
+    }
+
+    private void gone() {
+        if (!closed) {
+            closed = true;
+            host.closed(this);
+        }
+    }
+
+    @Override
+    public boolean isReady() {
+        return !closed && call.isReady();
+    }
+
+    @Override
+    public void send(String typeUrl, P response) {
+        host.sending(typeUrl, response);
+        call.onNext(response);
+    }
+}

@@ -1,0 +1,251 @@
+package dev.tulle.xds;
+
+import dev.tulle.common.Backoff;
+import dev.tulle.common.OwnerThread;
+import io.envoyproxy.envoy.config.core.v3.Node;
+import io.envoyproxy.envoy.service.discovery.v3.AggregatedDiscoveryServiceGrpc;
+import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import io.grpc.ManagedChannel;
+import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientResponseObserver;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.RejectedExecutionException;
+import org.jspecify.annotations.Nullable;
+
+/** {@link XdsClient} over gRPC. All state belongs to the owner thread; watchers are called on it. */
+final class DeltaXdsClient implements XdsClient {
+    private static final System.Logger LOG = System.getLogger(DeltaXdsClient.class.getName());
+    private static final Duration FIRST_WAIT = Duration.ofMillis(10);
+    private static final Duration LONGEST_WAIT = Duration.ofSeconds(15);
+
+    /** A stream that lived for this long was a good one: after it the waiting times begin anew. */
+    private static final Duration STABLE = Duration.ofSeconds(2);
+
+    private final XdsClientOptions options;
+    private final OwnerThread owner;
+    private final Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
+    private final Map<String, WatchedType> types = new LinkedHashMap<>();
+    private @Nullable Stream stream;
+    private boolean connected;
+    private boolean flushing;
+    private boolean closed;
+    private Instant since = Instant.now();
+    private String lastTrouble = "";
+    private long connects;
+
+    private DeltaXdsClient(XdsClientOptions options) {
+        this.options = options;
+        this.owner = new OwnerThread("xds-client-" + options.role());
+    }
+
+    static DeltaXdsClient start(XdsClientOptions options) {
+        DeltaXdsClient client = new DeltaXdsClient(options);
+        client.owner.execute(client::connect);
+        return client;
+    }
+
+    private String server() {
+        return options.host() + ":" + options.port();
+    }
+
+    @Override
+    public <T> Subscription watch(ResourceType<T> type, String name, ResourceWatcher<T> watcher) {
+        if (name.isEmpty() || name.equals(DeltaSession.WILDCARD)) {
+            throw new IllegalArgumentException(
+                    "name '" + name + "' of a " + type + ": expected the name of one resource");
+        }
+        WatchedName.Watch<T> watch = new WatchedName.Watch<>(type, watcher);
+        owner.execute(() -> {
+            types.computeIfAbsent(type.typeUrl(), WatchedType::new).watch(name, watch);
+            flushSoon();
+        });
+        return () -> {
+            if (watch.close()) {
+                owner.offer(() -> {
+                    WatchedType watched = types.get(type.typeUrl());
+                    if (watched != null) {
+                        watched.unwatch(name, watch);
+                        flushSoon();
+                    }
+                });
+            }
+        };
+    }
+
+    @Override
+    public XdsStatus status() {
+        try {
+            return owner.call(() -> new XdsStatus(
+                    server(),
+                    connected,
+                    since,
+                    lastTrouble,
+                    connects,
+                    types.values().stream().map(WatchedType::status).toList()));
+        } catch (RejectedExecutionException e) {
+            return new XdsStatus(server(), false, Instant.now(), "the client is closed", 0, List.of());
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            owner.execute(() -> {
+                closed = true;
+                types.clear();
+                Stream open = stream;
+                stream = null;
+                if (open != null) {
+                    open.abandon();
+                }
+            });
+        } catch (RejectedExecutionException e) {
+            LOG.log(System.Logger.Level.DEBUG, "closed already");
+        }
+        owner.close();
+    }
+
+    private void connect() {
+        if (closed) {
+            return;
+        }
+        types.values().forEach(WatchedType::streamOpened);
+        Stream next = new Stream(GrpcChannels.open(options.host(), options.port()));
+        stream = next;
+        AggregatedDiscoveryServiceGrpc.newStub(next.channel).deltaAggregatedResources(next);
+    }
+
+    /** Sends what changed once the tasks that wait now have run, so that a burst of watches is one request. */
+    private void flushSoon() {
+        if (!flushing && !closed) {
+            flushing = true;
+            owner.execute(() -> {
+                flushing = false;
+                flush();
+            });
+        }
+    }
+
+    private void flush() {
+        Stream open = stream;
+        if (open == null || !connected) {
+            return;
+        }
+        for (WatchedType type : types.values()) {
+            DeltaDiscoveryRequest.Builder request = type.nextRequest();
+            if (request != null) {
+                open.send(request);
+            }
+        }
+    }
+
+    private Node node() {
+        return Node.newBuilder()
+                .setId(options.nodeId())
+                .setCluster(options.role())
+                .setUserAgentName("tulle")
+                .build();
+    }
+
+    /** One stream, from its attempt to connect to its end. gRPC calls in on its event loop. */
+    private final class Stream implements ClientResponseObserver<DeltaDiscoveryRequest, DeltaDiscoveryResponse> {
+        private final ManagedChannel channel;
+        private @Nullable ClientCallStreamObserver<DeltaDiscoveryRequest> call;
+        private boolean introduced;
+
+        Stream(ManagedChannel channel) {
+            this.channel = channel;
+        }
+
+        @Override
+        public void beforeStart(ClientCallStreamObserver<DeltaDiscoveryRequest> requests) {
+            call = requests;
+            requests.disableAutoRequestWithInitial(1);
+            requests.setOnReadyHandler(() -> owner.offer(this::ready));
+        }
+
+        private void ready() {
+            if (stream != this || connected) {
+                return;
+            }
+            connected = true;
+            connects++;
+            since = Instant.now();
+            flush();
+        }
+
+        @Override
+        public void onNext(DeltaDiscoveryResponse response) {
+            owner.offer(() -> {
+                if (stream != this) {
+                    return;
+                }
+                WatchedType type = types.get(response.getTypeUrl());
+                if (type == null) {
+                    type = new WatchedType(response.getTypeUrl());
+                }
+                send(type.onResponse(response));
+                ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
+                if (open != null) {
+                    open.request(1);
+                }
+            });
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            owner.offer(() -> ended(GrpcChannels.reason(failure)));
+        }
+
+        @Override
+        public void onCompleted() {
+            owner.offer(() -> ended("the control plane closed the stream"));
+        }
+
+        private void send(DeltaDiscoveryRequest.Builder request) {
+            ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
+            if (open == null) {
+                return;
+            }
+            if (!introduced) {
+                request.setNode(node());
+                introduced = true;
+            }
+            open.onNext(request.build());
+        }
+
+        private void ended(String reason) {
+            if (stream != this) {
+                return;
+            }
+            stream = null;
+            abandon();
+            boolean news = connected || lastTrouble.isEmpty();
+            lastTrouble = reason;
+            if (connected) {
+                if (Duration.between(since, Instant.now()).compareTo(STABLE) > 0) {
+                    backoff.reset();
+                }
+                since = Instant.now();
+            }
+            connected = false;
+            if (news) {
+                LOG.log(System.Logger.Level.INFO, "{0}: stream to {1} ended: {2}", options.role(), server(), reason);
+                types.values().forEach(type -> type.trouble("control plane away: " + reason));
+            }
+            if (!closed) {
+                owner.schedule(backoff.next(), DeltaXdsClient.this::connect);
+            }
+        }
+
+        private void abandon() {
+            channel.shutdownNow();
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package dev.tulle.xds;
+
+import java.util.Set;
+
+/**
+ * Where the registration stream's server half reports: leases and workloads are the control plane's to decide. All methods
+ * are called on the server's owner thread and must not block.
+ */
+public interface NodeRegistry {
+    /** A node connects, for the first time or again; its earlier stream, if any, has been closed without a word here. */
+    HelloAnswer hello(String nodeId, String wantedPrefix);
+
+    /** A node announces a workload, or replaces its announcement. */
+    RegistrationAnswer register(String nodeId, WorkloadRegistration workload);
+
+    /** A node says whether a workload is ready. */
+    void health(String nodeId, String uid, boolean healthy);
+
+    /** A node takes a workload back. */
+    void deregister(String nodeId, String uid);
+
+    /** A node has announced everything it has since its last hello; what is not among these uids is gone. */
+    void announced(String nodeId, Set<String> uids);
+
+    /** A node's stream ended; its workloads stay until the lease times out. */
+    void disconnected(String nodeId, String reason);
+
+    /** The answer to a node's hello. */
+    sealed interface HelloAnswer {
+        /** The node may join. */
+        record Granted(NodeLease lease) implements HelloAnswer {}
+
+        /** The node may not join. */
+        record Refused(String reason) implements HelloAnswer {}
+    }
+}

@@ -1,0 +1,207 @@
+package dev.tulle.xds;
+
+import dev.tulle.common.OwnerThread;
+import dev.tulle.xds.NodeRegistry.HelloAnswer;
+import dev.tulle.xds.proto.tulle.Answer;
+import dev.tulle.xds.proto.tulle.ControlMessage;
+import dev.tulle.xds.proto.tulle.Heartbeat;
+import dev.tulle.xds.proto.tulle.Hello;
+import dev.tulle.xds.proto.tulle.Lease;
+import dev.tulle.xds.proto.tulle.NodeMessage;
+import dev.tulle.xds.proto.tulle.Refusal;
+import io.grpc.Metadata;
+import io.grpc.ServerCall;
+import io.grpc.ServerServiceDefinition;
+import io.grpc.Status;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The control plane's half of the registration stream: one stream per node, the newest wins. Messages are handled on the
+ * owner thread, one at a time per stream, the next is read only then.
+ */
+final class RegistrationService {
+    private static final System.Logger LOG = System.getLogger(RegistrationService.class.getName());
+
+    private final OwnerThread owner;
+    private final NodeRegistry registry;
+    private final Map<String, Session> nodes = new HashMap<>();
+
+    RegistrationService(OwnerThread owner, NodeRegistry registry) {
+        this.owner = owner;
+        this.registry = registry;
+    }
+
+    ServerServiceDefinition definition() {
+        return ServerServiceDefinition.builder(RegistrationMethod.SERVICE)
+                .addMethod(RegistrationMethod.SESSION, this::start)
+                .build();
+    }
+
+    private ServerCall.Listener<NodeMessage> start(ServerCall<NodeMessage, ControlMessage> call, Metadata headers) {
+        call.sendHeaders(new Metadata());
+        Session session = new Session(call);
+        call.request(1);
+        return session;
+    }
+
+    private final class Session extends ServerCall.Listener<NodeMessage> {
+        private final ServerCall<NodeMessage, ControlMessage> call;
+        private final Set<String> announced = new LinkedHashSet<>();
+        private @Nullable String nodeId;
+        private OwnerThread.@Nullable Delayed silence;
+        private boolean closed;
+
+        Session(ServerCall<NodeMessage, ControlMessage> call) {
+            this.call = call;
+        }
+
+        @Override
+        public void onMessage(NodeMessage message) {
+            if (!owner.offer(() -> handle(message))) {
+                call.close(
+                        Status.RESOURCE_EXHAUSTED.withDescription("the control plane is overloaded"), new Metadata());
+            }
+        }
+
+        @Override
+        public void onHalfClose() {
+            owner.offer(() -> close(Status.OK, "the node closed its stream"));
+        }
+
+        @Override
+        public void onCancel() {
+            owner.offer(() -> gone("the node's stream broke"));
+        }
+
+        private void handle(NodeMessage message) {
+            if (closed) {
+                return;
+            }
+            watchSilence();
+            switch (message.getKindCase()) {
+                case HELLO -> hello(message.getHello());
+                case HEARTBEAT ->
+                    send(ControlMessage.newBuilder()
+                            .setHeartbeat(Heartbeat.getDefaultInstance())
+                            .build());
+                case REGISTER, DEREGISTER, HEALTH, ANNOUNCED -> workload(message);
+                case KIND_NOT_SET -> LOG.log(System.Logger.Level.DEBUG, "a node sent a message of an unknown kind");
+            }
+            call.request(1);
+        }
+
+        private void hello(Hello hello) {
+            if (hello.getNodeId().isEmpty() || nodeId != null) {
+                close(Status.INVALID_ARGUMENT, "expected one hello with a node id at the start of the stream");
+                return;
+            }
+            Session earlier = nodes.get(hello.getNodeId());
+            if (earlier != null) {
+                earlier.nodeId = null;
+                earlier.close(Status.ABORTED, "the node opened another stream");
+            }
+            switch (registry.hello(hello.getNodeId(), hello.getWantedPrefix())) {
+                case HelloAnswer.Granted(NodeLease lease) -> {
+                    nodeId = hello.getNodeId();
+                    nodes.put(hello.getNodeId(), this);
+                    send(ControlMessage.newBuilder()
+                            .setLease(Lease.newBuilder()
+                                    .setPrefix(lease.prefix())
+                                    .setWorkloadRange(lease.workloadRange())
+                                    .setServiceRange(lease.serviceRange())
+                                    .setTimeoutMillis((int) lease.timeout().toMillis()))
+                            .build());
+                }
+                case HelloAnswer.Refused(String reason) -> {
+                    nodes.remove(hello.getNodeId());
+                    send(ControlMessage.newBuilder()
+                            .setRefusal(Refusal.newBuilder().setReason(reason))
+                            .build());
+                    close(Status.FAILED_PRECONDITION, reason);
+                }
+            }
+        }
+
+        private void workload(NodeMessage message) {
+            String node = nodeId;
+            if (node == null) {
+                close(Status.INVALID_ARGUMENT, "expected a hello at the start of the stream");
+                return;
+            }
+            switch (message.getKindCase()) {
+                case REGISTER -> {
+                    WorkloadRegistration workload;
+                    try {
+                        workload = RegistrationMethod.decode(message.getRegister());
+                    } catch (IllegalArgumentException e) {
+                        close(Status.INVALID_ARGUMENT, "workload cannot be read: " + e.getMessage());
+                        return;
+                    }
+                    announced.add(workload.uid(node));
+                    answer(registry.register(node, workload));
+                }
+                case DEREGISTER -> {
+                    announced.remove(message.getDeregister().getUid());
+                    registry.deregister(node, message.getDeregister().getUid());
+                }
+                case HEALTH ->
+                    registry.health(
+                            node,
+                            message.getHealth().getUid(),
+                            message.getHealth().getHealthy());
+                default -> registry.announced(node, Set.copyOf(announced));
+            }
+        }
+
+        private void answer(RegistrationAnswer answer) {
+            Answer.Builder out = Answer.newBuilder().setUid(answer.uid());
+            switch (answer) {
+                case RegistrationAnswer.Accepted accepted -> out.setAccepted(true);
+                case RegistrationAnswer.Refused refused -> out.setReason(refused.reason());
+            }
+            send(ControlMessage.newBuilder().setAnswer(out).build());
+        }
+
+        private void watchSilence() {
+            if (silence != null) {
+                silence.cancel();
+            }
+            silence = owner.schedule(
+                    RegistrationMethod.SILENCE,
+                    () -> close(
+                            Status.DEADLINE_EXCEEDED,
+                            "no heartbeat for " + RegistrationMethod.SILENCE.toSeconds() + " s"));
+        }
+
+        private void send(ControlMessage message) {
+            if (!closed) {
+                call.sendMessage(message);
+            }
+        }
+
+        private void close(Status status, String reason) {
+            if (!closed) {
+                call.close(status.withDescription(reason), new Metadata());
+                gone(reason);
+            }
+        }
+
+        private void gone(String reason) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            if (silence != null) {
+                silence.cancel();
+            }
+            String node = nodeId;
+            if (node != null && nodes.remove(node, this)) {
+                registry.disconnected(node, reason);
+            }
+        }
+    }
+}

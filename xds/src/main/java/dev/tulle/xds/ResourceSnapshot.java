@@ -1,0 +1,59 @@
+package dev.tulle.xds;
+
+import dev.tulle.model.MeshState;
+import dev.tulle.model.Service;
+import dev.tulle.model.Workload;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Everything that can be sent at one moment. Immutable; the next one shares what did not change.
+ *
+ * @param number counts up with each snapshot of this process
+ * @param state the state it was encoded from
+ * @param refused why a resource could not be encoded, by {@code type name}
+ */
+record ResourceSnapshot(long number, MeshState state, Map<String, ResourceTable> tables, Map<String, String> refused) {
+    static final ResourceSnapshot NONE = new ResourceSnapshot(0, MeshState.EMPTY, Map.of(), Map.of());
+
+    ResourceSnapshot {
+        tables = Map.copyOf(tables);
+    }
+
+    ResourceTable table(String typeUrl) {
+        return tables.getOrDefault(typeUrl, ResourceTable.EMPTY);
+    }
+
+    /** The snapshot of a new state. */
+    ResourceSnapshot next(MeshState next) {
+        Map<String, ResourceTable> made = new HashMap<>();
+        Map<String, String> problems = new TreeMap<>();
+        made.put(ResourceType.CLUSTER.typeUrl(), plain(ResourceType.CLUSTER, next.clusters(), problems));
+        made.put(ResourceType.ENDPOINTS.typeUrl(), plain(ResourceType.ENDPOINTS, next.endpoints(), problems));
+        made.put(ResourceType.LISTENER.typeUrl(), plain(ResourceType.LISTENER, next.listeners(), problems));
+        made.put(ResourceType.ROUTE.typeUrl(), plain(ResourceType.ROUTE, next.routes(), problems));
+        ResourceTable.Builder addresses = new ResourceTable.Builder(table(ResourceType.ADDRESS_URL));
+        addresses.add(
+                next.services(),
+                (Service service) -> aliases(service.addresses()),
+                (name, reason) -> problems.put("service " + name, reason));
+        addresses.add(
+                next.workloads(),
+                (Workload workload) -> aliases(workload.addresses()),
+                (name, reason) -> problems.put("workload " + name, reason));
+        made.put(ResourceType.ADDRESS_URL, addresses.build());
+        return new ResourceSnapshot(number + 1, next, made, Map.copyOf(problems));
+    }
+
+    private <T> ResourceTable plain(ResourceType<T> type, Map<String, T> values, Map<String, String> problems) {
+        ResourceTable.Builder table = new ResourceTable.Builder(table(type.typeUrl()));
+        table.add(values, value -> List.of(), (name, reason) -> problems.put(type.label() + " " + name, reason));
+        return table.build();
+    }
+
+    private static List<String> aliases(List<String> addresses) {
+        return addresses.stream().map(ResourceType::nameOfAddress).toList();
+    }
+}

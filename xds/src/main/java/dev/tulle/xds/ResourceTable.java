@@ -1,0 +1,94 @@
+package dev.tulle.xds;
+
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** All resources of one wire type at one moment, by name and by alias. Immutable. */
+final class ResourceTable {
+    static final ResourceTable EMPTY = new ResourceTable(Map.of(), Map.of());
+
+    private final Map<String, EncodedResource> byName;
+    private final Map<String, EncodedResource> byAlias;
+
+    private ResourceTable(Map<String, EncodedResource> byName, Map<String, EncodedResource> byAlias) {
+        this.byName = byName;
+        this.byAlias = byAlias;
+    }
+
+    /** The resource that a client means by this name. */
+    @Nullable
+    EncodedResource resolve(String name) {
+        EncodedResource resource = byName.get(name);
+        return resource != null ? resource : byAlias.get(name);
+    }
+
+    boolean has(String canonicalName) {
+        return byName.containsKey(canonicalName);
+    }
+
+    Iterable<EncodedResource> all() {
+        return byName.values();
+    }
+
+    int size() {
+        return byName.size();
+    }
+
+    /** Builds the next table out of the present one, encoding only what differs. */
+    static final class Builder {
+        private final ResourceTable previous;
+        private final Map<String, EncodedResource> byName = new HashMap<>();
+        private final Map<String, EncodedResource> byAlias = new HashMap<>();
+        private boolean changed;
+
+        Builder(ResourceTable previous) {
+            this.previous = previous;
+        }
+
+        /**
+         * Adds the resources.
+         *
+         * @param aliases further names of a value
+         * @param problems told the name and reason of each resource that cannot be encoded; its last good version stays
+         */
+        <T> void add(Map<String, T> values, Function<T, List<String>> aliases, Problems problems) {
+            values.forEach((name, value) -> {
+                EncodedResource old = previous.byName.get(name);
+                EncodedResource resource = old;
+                if (old == null || !old.source().equals(value)) {
+                    try {
+                        resource = EncodedResource.of(name, aliases.apply(value), value);
+                        changed = true;
+                    } catch (IllegalArgumentException e) {
+                        problems.report(name, String.valueOf(e.getMessage()));
+                    }
+                }
+                if (resource != null) {
+                    put(resource);
+                }
+            });
+        }
+
+        private void put(EncodedResource resource) {
+            byName.put(resource.name(), resource);
+            for (String alias : resource.aliases()) {
+                byAlias.putIfAbsent(alias, resource);
+            }
+        }
+
+        /** The table; the very same object as before when nothing changed. */
+        ResourceTable build() {
+            boolean same = !changed && byName.size() == previous.byName.size();
+            return same ? previous : new ResourceTable(byName, byAlias);
+        }
+    }
+
+    /** Told of resources that cannot be encoded. */
+    @FunctionalInterface
+    interface Problems {
+        void report(String name, String reason);
+    }
+}

@@ -1,0 +1,135 @@
+package dev.tulle.xds;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One name that a client watches, with the last good value and those who are told. Runs on the client's owner thread.
+ */
+final class WatchedName {
+    /** What the control plane has said about the name. */
+    enum State {
+        /** Nothing yet. */
+        WAITING,
+        /** It exists. */
+        PRESENT,
+        /** It does not exist. */
+        ABSENT
+    }
+
+    /** One watch: a watcher and the type it asked for, as services and workloads share names. */
+    static final class Watch<T> {
+        private final ResourceType<T> type;
+        private final ResourceWatcher<T> watcher;
+
+        /** Set by any thread; the owner thread calls no closed watch. */
+        private volatile boolean closed;
+
+        Watch(ResourceType<T> type, ResourceWatcher<T> watcher) {
+            this.type = type;
+            this.watcher = watcher;
+        }
+
+        ResourceType<T> type() {
+            return type;
+        }
+
+        boolean close() {
+            boolean first = !closed;
+            closed = true;
+            return first;
+        }
+
+        private void changed(Object value) {
+            guard(() -> {
+                if (type.modelType().isInstance(value)) {
+                    watcher.onChanged(type.modelType().cast(value));
+                } else {
+                    watcher.onAbsent();
+                }
+            });
+        }
+
+        private void absent() {
+            guard(watcher::onAbsent);
+        }
+
+        private void trouble(String reason) {
+            guard(() -> watcher.onTrouble(reason));
+        }
+
+        private void guard(Runnable call) {
+            if (closed) {
+                return;
+            }
+            try {
+                call.run();
+            } catch (RuntimeException e) {
+                LOG.log(System.Logger.Level.ERROR, "a watcher of a " + type + " failed", e);
+            }
+        }
+    }
+
+    private static final System.Logger LOG = System.getLogger(WatchedName.class.getName());
+
+    private final List<Watch<?>> watches = new ArrayList<>();
+    private State state = State.WAITING;
+    private @Nullable Object value;
+    private String version = "";
+
+    State state() {
+        return state;
+    }
+
+    /** The version of the last good value; empty when there is none. */
+    String version() {
+        return version;
+    }
+
+    boolean isWatched() {
+        return !watches.isEmpty();
+    }
+
+    /** Adds a watch and tells it what is known. */
+    void add(Watch<?> watch) {
+        watches.add(watch);
+        Object known = value;
+        if (state == State.PRESENT && known != null) {
+            watch.changed(known);
+        } else if (state == State.ABSENT) {
+            watch.absent();
+        }
+    }
+
+    void remove(Watch<?> watch) {
+        watches.remove(watch);
+    }
+
+    /** The resource exists with this value. */
+    void present(Object next, String nextVersion) {
+        boolean news = state != State.PRESENT || !next.equals(value);
+        state = State.PRESENT;
+        value = next;
+        version = nextVersion;
+        if (news) {
+            List.copyOf(watches).forEach(watch -> watch.changed(next));
+        }
+    }
+
+    /** The resource does not exist. */
+    void absent() {
+        boolean news = state != State.ABSENT;
+        state = State.ABSENT;
+        value = null;
+        version = "";
+        if (news) {
+            List.copyOf(watches).forEach(Watch::absent);
+        }
+    }
+
+    /** Something is wrong; the last good value stays. */
+    void trouble(String reason) {
+        List.copyOf(watches).forEach(watch -> watch.trouble(reason));
+    }
+}

@@ -1,0 +1,189 @@
+package dev.tulle.xds;
+
+import com.google.protobuf.MessageLite;
+import dev.tulle.common.OwnerThread;
+import dev.tulle.model.MeshState;
+import io.envoyproxy.envoy.service.discovery.v3.AggregatedDiscoveryServiceGrpc.AggregatedDiscoveryServiceImplBase;
+import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import io.grpc.Server;
+import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
+import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The server half of xDS and of the registration stream. Its state lives on the owner thread that it is given; methods
+ * marked so must be called there. Until the first {@link #update} it answers nobody, so that a control plane that has just
+ * started deletes nothing.
+ */
+public final class XdsServer implements AutoCloseable {
+    private static final int MAX_REQUEST_BYTES = 16 << 20;
+
+    private final OwnerThread owner;
+    private final Server server;
+    private final Set<AdsStream<?, ?>> streams = new LinkedHashSet<>();
+    private final List<Waiter> waiters = new ArrayList<>();
+    private final Map<String, Long> pushes = new TreeMap<>();
+    private ResourceSnapshot snapshot = ResourceSnapshot.NONE;
+    private long closedRejects;
+    private long bytes;
+    private long opened;
+
+    private XdsServer(XdsServerOptions options, OwnerThread owner, NodeRegistry registry) {
+        this.owner = owner;
+        this.server = NettyServerBuilder.forAddress(new InetSocketAddress(options.host(), options.port()))
+                .bossEventLoopGroup(GrpcLoop.shared())
+                .workerEventLoopGroup(GrpcLoop.shared())
+                .channelType(NioServerSocketChannel.class)
+                // Handlers only hand over to the owner thread.
+                .directExecutor()
+                .permitKeepAliveTime(5, TimeUnit.SECONDS)
+                .keepAliveTime(30, TimeUnit.SECONDS)
+                .maxInboundMessageSize(MAX_REQUEST_BYTES)
+                .intercept(new PeerAddress())
+                .addService(new Discovery())
+                .addService(new RegistrationService(owner, registry).definition())
+                .build();
+    }
+
+    /**
+     * Binds and starts to serve.
+     *
+     * @param owner the thread that owns the server's state; the caller keeps it and closes it after the server
+     * @throws IOException when the address cannot be bound
+     */
+    public static XdsServer start(XdsServerOptions options, OwnerThread owner, NodeRegistry registry)
+            throws IOException {
+        XdsServer made = new XdsServer(options, owner, registry);
+        made.server.start();
+        return made;
+    }
+
+    /** The port that it listens on. */
+    public int port() {
+        return server.getPort();
+    }
+
+    /**
+     * Makes a state the current one and sends each client what changed for it. On the owner thread.
+     *
+     * @return the number of the snapshot
+     */
+    public long update(MeshState state) {
+        owner.check();
+        snapshot = snapshot.next(state);
+        for (AdsStream<?, ?> stream : List.copyOf(streams)) {
+            stream.session().update(snapshot);
+        }
+        checkWaiters();
+        return snapshot.number();
+    }
+
+    /** Why resources of the current state could not be encoded, by type and name. On the owner thread. */
+    public Map<String, String> refused() {
+        owner.check();
+        return snapshot.refused();
+    }
+
+    /** The connected clients. On the owner thread. */
+    public List<XdsClientState> clients() {
+        owner.check();
+        return streams.stream().map(AdsStream::state).toList();
+    }
+
+    /** Counts since the start. On the owner thread. */
+    public XdsServerStats stats() {
+        owner.check();
+        long rejects = closedRejects;
+        for (AdsStream<?, ?> stream : streams) {
+            rejects += stream.session().rejects();
+        }
+        return new XdsServerStats(pushes, rejects, bytes, opened);
+    }
+
+    /**
+     * Waits until all clients connected now have answered everything that they subscribed to of a snapshot. On the owner
+     * thread.
+     *
+     * @param number the snapshot, as {@link #update} returned it
+     * @return completed on the owner thread, with false when the time is over first
+     */
+    public CompletableFuture<Boolean> awaitSynced(long number, Duration timeout) {
+        owner.check();
+        Waiter waiter = new Waiter(number, new LinkedHashSet<>(streams), new CompletableFuture<>());
+        waiters.add(waiter);
+        OwnerThread.Delayed end = owner.schedule(timeout, () -> {
+            waiters.remove(waiter);
+            waiter.done().complete(false);
+        });
+        CompletableFuture<Boolean> done = waiter.done().whenComplete((synced, failure) -> end.cancel());
+        checkWaiters();
+        return done;
+    }
+
+    private void checkWaiters() {
+        for (Waiter waiter : List.copyOf(waiters)) {
+            waiter.streams()
+                    .removeIf(stream ->
+                            !streams.contains(stream) || stream.session().isSynced(waiter.number()));
+            if (waiter.streams().isEmpty()) {
+                waiters.remove(waiter);
+                waiter.done().complete(true);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        server.shutdownNow();
+    }
+
+    private record Waiter(long number, Set<AdsStream<?, ?>> streams, CompletableFuture<Boolean> done) {}
+
+    private final class Discovery extends AggregatedDiscoveryServiceImplBase {
+        @Override
+        public StreamObserver<DeltaDiscoveryRequest> deltaAggregatedResources(
+                StreamObserver<DeltaDiscoveryResponse> responses) {
+            return AdsStream.open(owner, new Streams(), responses, DeltaSession::new);
+        }
+    }
+
+    /** Keeps account of the open streams. */
+    private final class Streams implements AdsStream.Host {
+        @Override
+        public ResourceSnapshot opened(AdsStream<?, ?> stream) {
+            opened++;
+            streams.add(stream);
+            return snapshot;
+        }
+
+        @Override
+        public void progressed() {
+            checkWaiters();
+        }
+
+        @Override
+        public void sending(String typeUrl, Object response) {
+            pushes.merge(ResourceType.shortNameOf(typeUrl), 1L, Long::sum);
+            bytes += ((MessageLite) response).getSerializedSize();
+        }
+
+        @Override
+        public void closed(AdsStream<?, ?> stream) {
+            streams.remove(stream);
+            closedRejects += stream.session().rejects();
+            checkWaiters();
+        }
+    }
+}

@@ -1,0 +1,138 @@
+package dev.tulle.xds;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tulle.common.OwnerThread;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Workload;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+
+/** Both halves of the registration stream over real gRPC. */
+class RegistrationTest {
+    private final FakeRegistry registry = new FakeRegistry();
+
+    @Test
+    void aNodeGetsItsLeaseAndItsWorkloadsSurviveAReconnect() throws Exception {
+        OwnerThread owner = new OwnerThread("registration-test");
+        XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry);
+        int port = server.port();
+        Leases leases = new Leases();
+        try (RegistrationClient client =
+                XdsClients.register(new RegistrationOptions("127.0.0.1", port, "n1", ""), leases)) {
+            WorkloadRegistration w = workload("w", "100.64.3.2");
+            assertEquals(
+                    new RegistrationAnswer.Accepted("n1/default/w"),
+                    client.register(w).get(20, TimeUnit.SECONDS));
+            assertEquals("100.64.3.0/24", leases.take());
+            assertEquals(w, owner.call(() -> registry.workloads.get("n1/default/w")));
+            RegistrationAnswer refused = client.register(new WorkloadRegistration(
+                            "x", "default", "x", List.of(), Map.of(), List.of(), List.of(), true))
+                    .get(20, TimeUnit.SECONDS);
+            assertInstanceOf(RegistrationAnswer.Refused.class, refused);
+            client.health("n1/default/w", false);
+            ClientServerTest.until(() -> owner.call(() -> registry.events.contains("health n1/default/w false")));
+
+            server.close();
+            ClientServerTest.until(() -> !client.status().connected());
+            var late = client.register(workload("late", "100.64.3.3"));
+            owner.call(() -> {
+                registry.events.clear();
+                return true;
+            });
+            server = XdsServer.start(new XdsServerOptions("127.0.0.1", port), owner, registry);
+            assertInstanceOf(RegistrationAnswer.Accepted.class, late.get(20, TimeUnit.SECONDS));
+            assertEquals("100.64.3.0/24", leases.take());
+            ClientServerTest.until(() -> owner.call(() -> registry.events.contains("announced n1 3")));
+            List<String> events = owner.call(() -> List.copyOf(registry.events));
+            assertEquals("hello n1 100.64.3.0/24", events.getFirst(), "it asks for the prefix that it has");
+            assertEquals(
+                    w.withHealth(false),
+                    owner.call(() -> registry.workloads.get("n1/default/w")),
+                    "with its present health");
+            assertTrue(client.status().connected());
+            assertEquals(3, client.status().workloads());
+
+            client.deregister("n1/default/w");
+            ClientServerTest.until(() -> owner.call(() -> registry.events.contains("deregister n1/default/w")));
+        }
+        ClientServerTest.until(() -> owner.call(() -> registry.events.contains("disconnected n1")));
+        server.close();
+        owner.close();
+    }
+
+    @Test
+    void aSecondStreamOfANodeReplacesTheFirst() throws Exception {
+        OwnerThread owner = new OwnerThread("registration-test");
+        try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry)) {
+            RegistrationOptions options = new RegistrationOptions("127.0.0.1", server.port(), "n1", "");
+            Leases first = new Leases();
+            Leases second = new Leases();
+            RegistrationClient old = XdsClients.register(options, first);
+            first.take();
+            RegistrationClient young = XdsClients.register(options, second);
+            second.take();
+            assertTrue(first.trouble().contains("another stream"));
+            old.close();
+            young.close();
+        } finally {
+            owner.close();
+        }
+    }
+
+    @Test
+    void aRefusedNodeIsToldWhy() throws Exception {
+        OwnerThread owner = new OwnerThread("registration-test");
+        registry.refuse = "the workload range is used up";
+        try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry)) {
+            Leases leases = new Leases();
+            RegistrationClient client =
+                    XdsClients.register(new RegistrationOptions("127.0.0.1", server.port(), "n1", ""), leases);
+            assertTrue(leases.trouble().contains("the workload range is used up"));
+            client.close();
+        } finally {
+            owner.close();
+        }
+    }
+
+    private static WorkloadRegistration workload(String name, String address) {
+        return new WorkloadRegistration(
+                name,
+                "default",
+                name,
+                List.of(address),
+                Map.of("app", name, "version", "v1"),
+                List.of("reviews"),
+                List.of(new Workload.WorkloadPort(9080, AppProtocol.HTTP)),
+                true);
+    }
+
+    private static final class Leases implements RegistrationClient.Listener {
+        private final BlockingQueue<String> prefixes = new LinkedBlockingQueue<>();
+        private final BlockingQueue<String> troubles = new LinkedBlockingQueue<>();
+
+        @Override
+        public void onLease(NodeLease lease) {
+            prefixes.add(lease.prefix());
+        }
+
+        @Override
+        public void onTrouble(String reason) {
+            troubles.add(reason);
+        }
+
+        String take() throws InterruptedException {
+            return String.valueOf(prefixes.poll(20, TimeUnit.SECONDS));
+        }
+
+        String trouble() throws InterruptedException {
+            return String.valueOf(troubles.poll(20, TimeUnit.SECONDS));
+        }
+    }
+}
