@@ -107,6 +107,27 @@ public final class CgroupFs {
         return pids;
     }
 
+    /** Kills every process of the cgroup and of those below it at once (SIGKILL); returns before they are all gone. */
+    public void kill(Path cgroup) throws IOException {
+        Path wanted = inside(cgroup);
+        if (wanted.equals(root)) {
+            throw new IllegalArgumentException("the root cgroup holds the whole host: it is not killed");
+        }
+        Path all = wanted.resolve("cgroup.kill");
+        if (Files.exists(all)) {
+            Files.write(all, new byte[] {'1'}, StandardOpenOption.WRITE);
+            return;
+        }
+        // Before kernel 5.14: one by one, parents first, so that a child made meanwhile is found on a later pass.
+        try (Stream<Path> tree = Files.walk(wanted)) {
+            for (Path directory : tree.filter(Files::isDirectory).toList()) {
+                for (long pid : processes(directory)) {
+                    ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+                }
+            }
+        }
+    }
+
     /** Whether the cgroup or one below it has a process; false if it does not exist. */
     public boolean populated(Path cgroup) throws IOException {
         try {

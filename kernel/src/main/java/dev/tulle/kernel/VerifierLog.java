@@ -121,6 +121,7 @@ public final class VerifierLog {
                     Cause.REGISTER,
                     "R\\d+ (?:leaks addr|is not a scalar|invalid zero-sized|must have zero offset|must be)"),
             rule(Cause.REGISTER, "frame pointer is read only|!read_ok"),
+            rule(Cause.PERMISSION, "Couldn't load trivial BPF program"),
             rule(Cause.MAP, "cannot pass map_type (\\d+) into func"),
             rule(Cause.MAP, "(?:map_type|map) .*not (?:supported|compatible)"),
             rule(Cause.MAP, "map '([\\w.]+)': failed to create"),
@@ -163,6 +164,9 @@ public final class VerifierLog {
             return fromLog;
         }
         Verdict fromMessages = match(messages, lines);
+        if (fromMessages != null && errno == Errno.EPERM && fromMessages.cause == Cause.MAP) {
+            return new Verdict(Cause.PERMISSION, fromMessages.summary, fromMessages.subject);
+        }
         if (fromMessages != null) {
             return fromMessages;
         }

@@ -71,6 +71,19 @@ class CgroupFsTest {
     }
 
     @Test
+    void killingEmptiesTheTree() throws Exception {
+        try (TestTree tree = new TestTree("kill")) {
+            Path child = tree.cgroups.create(tree.cgroups.root().relativize(tree.cgroup) + "/child");
+            Process process = new ProcessBuilder("sleep", "60").start();
+            tree.cgroups.move(process.pid(), child);
+            tree.cgroups.kill(tree.cgroup);
+            assertEquals(128 + 9, process.waitFor());
+            assertFalse(tree.cgroups.populated(tree.cgroup));
+            assertThrows(IllegalArgumentException.class, () -> tree.cgroups.kill(tree.cgroups.root()));
+        }
+    }
+
+    @Test
     void nothingOutsideTheTreeIsTouched() throws Exception {
         CgroupFs cgroups = CgroupFs.find();
         assertThrows(IllegalArgumentException.class, () -> cgroups.create("../elsewhere"));
