@@ -9,8 +9,13 @@
  *
  * Kernel: 5.15 (netns cookie here); tried on 6.18.
  */
+#include <bpf/bpf_core_read.h>
+
 #include "lib/kernel.h"
 #include "lib/mesh.h"
+
+#define TULLE_SOL_TCP     6
+#define TULLE_TCP_NODELAY 1
 
 /*
  * Both forms are read (volatile) before the family decides: a compiler that merges the branches
@@ -167,6 +172,7 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 	struct tulle_splice *splice;
 	struct tulle_peer self = {};
 	struct bpf_sock *sk = ctx->sk;
+	int on = 1;
 
 	if (!config || !sk)
 		return;
@@ -201,6 +207,14 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 		tulle_count(TULLE_REASON_SOCKETS_FULL);
 	else
 		tulle_count(TULLE_REASON_SPLICE_SOCKET);
+
+	/*
+	 * Where a spilled direction stays on TCP for good (see splice.c) its acknowledgements no
+	 * longer ride on the other direction's data; Nagle would wait 40 ms for each. Kernels
+	 * before 6.0 refuse, which leaves them as they were.
+	 */
+	if (!bpf_core_field_exists(struct sk_psock, msg_tot_len))
+		bpf_setsockopt(ctx, TULLE_SOL_TCP, TULLE_TCP_NODELAY, &on, sizeof(on));
 }
 
 SEC("sockops")

@@ -6,9 +6,9 @@
  * Nothing in a sockmap pushes back by itself, and redirected bytes could overtake bytes that are
  * still under way on TCP. So each direction of a connection is in one of two states:
  *
- *   on TCP    (at first) messages are passed. It turns to spliced before a message if every byte
- *             that this side ever gave to TCP is acknowledged and the reader's application has
- *             consumed all that TCP delivered: nothing is left that could be overtaken.
+ *   on TCP    (at first) messages are passed. It turns to spliced before a message if the
+ *             reader's application has consumed every byte that this side ever gave to TCP:
+ *             nothing is left that could be overtaken.
  *   spliced   messages are redirected. If the reader's queue holds more than the limit the
  *             direction turns back to TCP, whose window makes the sender wait. The queue is in
  *             front of everything that TCP delivers later (the verdict program puts TCP's bytes
@@ -80,21 +80,25 @@ static __always_inline __u32 tulle_queued(const struct tcp_sock *reader)
 	return BPF_CORE_READ(sock, sk_backlog.rmem_alloc.counter);
 }
 
-/* Nothing of this direction is under way on TCP or unread behind it. */
+/*
+ * Nothing of this direction is under way on TCP or unread behind it: both ends count in the same
+ * sequence numbers, and the sender is locked, so what holds now goes on holding. Acknowledgements
+ * are not asked, they may come 40 ms later.
+ */
 static __always_inline bool tulle_tcp_empty(struct bpf_sock *sk, const struct tcp_sock *reader,
 					    const struct tulle_splice *splice)
 {
 	const struct tcp_sock *sender = bpf_skc_to_tcp_sock(sk);
-	__u32 received, consumed;
+	__u32 written;
 
-	if (!sender || sender->write_seq != sender->snd_una)
+	if (!sender)
 		return false;
 	if (!bpf_core_field_exists(struct sk_psock, msg_tot_len) &&
 	    (splice->ever || sender->bytes_sent))
 		return false;
-	received = BPF_CORE_READ(reader, rcv_nxt);
-	consumed = BPF_CORE_READ(reader, copied_seq);
-	return received == consumed;
+	written = sender->write_seq;
+	return BPF_CORE_READ(reader, rcv_nxt) == written &&
+	       BPF_CORE_READ(reader, copied_seq) == written;
 }
 
 /*

@@ -170,11 +170,15 @@ static __always_inline void tulle_decide(struct tulle_decision *d,
 	if (port == TULLE_DNS_PORT && net == TULLE_NET_OTHER && config->flags & TULLE_F_DNS) {
 		bool inet4 = tulle_addr_is_v4(dst) || !config->dns6_port;
 
-		d->addr = inet4 ? config->dns4 : config->dns6;
-		d->port = inet4 ? config->dns4_port : config->dns6_port;
-		d->action = TULLE_ACT_MESH;
-		d->reason = TULLE_REASON_CONNECT_DNS;
-		return;
+		__u16 dns_port = inet4 ? config->dns4_port : config->dns6_port;
+
+		if (dns_port) {
+			d->addr = inet4 ? config->dns4 : config->dns6;
+			d->port = dns_port;
+			d->action = TULLE_ACT_MESH;
+			d->reason = TULLE_REASON_CONNECT_DNS;
+			return;
+		}
 	}
 	/* The kernel takes connect(0.0.0.0) for localhost. */
 	if (tulle_addr_is_loopback(dst) || tulle_addr_is_any(dst)) {
