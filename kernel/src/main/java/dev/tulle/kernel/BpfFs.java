@@ -50,7 +50,10 @@ public final class BpfFs {
     /** The pins and directories right below {@code directory}, by name; empty if it does not exist. */
     public static List<Path> list(Path directory) throws IOException {
         try (Stream<Path> entries = Files.list(directory)) {
-            return entries.sorted().toList();
+            // Every mount's root holds the kernel's own maps.debug and progs.debug.
+            return entries.filter(p -> !p.getFileName().toString().endsWith(".debug"))
+                    .sorted()
+                    .toList();
         } catch (NoSuchFileException e) {
             return List.of();
         }

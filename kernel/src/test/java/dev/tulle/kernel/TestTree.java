@@ -1,23 +1,28 @@
 package dev.tulle.kernel;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /** A private cgroup tree and pin directory of one test class, removed on close. */
 final class TestTree implements AutoCloseable {
     final CgroupFs cgroups;
     final Path cgroup;
     final Path pins;
-    private final boolean mounted;
+    private final Path mount;
 
     TestTree(String name) throws IOException {
         long pid = ProcessHandle.current().pid();
         cgroups = CgroupFs.find();
         cgroup = cgroups.create("tulle-kerneltest-" + pid + "/" + name);
-        mounted = BpfFs.ensureMounted(BpfFs.DEFAULT);
-        pins = BpfFs.DEFAULT.resolve("tulle-kerneltest-" + pid + "-" + name);
-        Files.createDirectory(pins);
+        // A mount of its own: nothing is shared with whatever else uses the host's.
+        mount = Files.createTempDirectory("tulle-kerneltest");
+        assertTrue(BpfFs.ensureMounted(mount));
+        pins = Files.createDirectory(mount.resolve(name));
     }
 
     /** Runs a command inside the cgroup and gives its exit status. */
@@ -39,8 +44,8 @@ final class TestTree implements AutoCloseable {
         if (parent != null && parent.toFile().delete()) {
             // the last class of the run removes the common parent
         }
-        if (mounted && BpfFs.list(BpfFs.DEFAULT).isEmpty()) {
-            BpfFs.unmount(BpfFs.DEFAULT);
-        }
+        assertEquals(List.of(), BpfFs.list(mount));
+        BpfFs.unmount(mount);
+        Files.delete(mount);
     }
 }
