@@ -74,6 +74,11 @@ final class Commands {
         return commands;
     }
 
+    /** The names of all commands. */
+    static List<String> names() {
+        return List.copyOf(BY_NAME.keySet());
+    }
+
     /** The command line that knows the named command, or all of them when there is no such command. */
     static CommandLine line(String name) {
         Supplier<Object> command = BY_NAME.get(name);

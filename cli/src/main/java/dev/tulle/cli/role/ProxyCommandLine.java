@@ -43,6 +43,7 @@ record ProxyCommandLine(
      * @throws IOException when permissions cannot be read
      */
     List<String> build() throws IOException {
+        Files.createDirectories(cgroup);
         List<String> command = new ArrayList<>(List.of("/bin/sh", "-c", ENTER_CGROUP, cgroup.toString()));
         Path closed = closedParent(distribution);
         Path javaHome = Path.of(System.getProperty("java.home")).toRealPath();

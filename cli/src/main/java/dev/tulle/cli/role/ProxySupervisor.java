@@ -4,7 +4,6 @@ import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.client.RunEvents;
 import java.io.File;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -37,7 +36,18 @@ public final class ProxySupervisor implements AutoCloseable {
 
     private static final String ROLE = "proxy";
 
-    private final ProxyCommandLine command;
+    /** Gives the command that becomes the proxy. */
+    @FunctionalInterface
+    interface Launch {
+        /**
+         * The command, its last process being the proxy itself under the first one's pid.
+         *
+         * @throws IOException when it cannot be put together now
+         */
+        List<String> command() throws IOException;
+    }
+
+    private final Launch launch;
     private final Path runDirectory;
     private final Duration drain;
     private final RunEvents events;
@@ -45,10 +55,10 @@ public final class ProxySupervisor implements AutoCloseable {
     private final Condition changed = lock.newCondition();
     private final Thread watcher;
     private boolean closing;
-    private int restarts;
+    private int starts;
 
-    private ProxySupervisor(ProxyCommandLine command, Path runDirectory, Duration drain, RunEvents events) {
-        this.command = command;
+    private ProxySupervisor(Launch launch, Path runDirectory, Duration drain, RunEvents events) {
+        this.launch = launch;
         this.runDirectory = runDirectory;
         this.drain = drain;
         this.events = events;
@@ -60,17 +70,17 @@ public final class ProxySupervisor implements AutoCloseable {
      *
      * @param drain how long {@link #close} lets connections finish before the process is killed
      */
-    static ProxySupervisor start(ProxyCommandLine command, Path runDirectory, Duration drain, RunEvents events) {
-        ProxySupervisor supervisor = new ProxySupervisor(command, runDirectory, drain, events);
+    static ProxySupervisor start(Launch launch, Path runDirectory, Duration drain, RunEvents events) {
+        ProxySupervisor supervisor = new ProxySupervisor(launch, runDirectory, drain, events);
         supervisor.watcher.start();
         return supervisor;
     }
 
-    /** How often the proxy died and was started again. */
+    /** How often this process started the proxy again after a first time. */
     public int restarts() {
         lock.lock();
         try {
-            return restarts;
+            return Math.max(0, starts - 1);
         } finally {
             lock.unlock();
         }
@@ -113,8 +123,7 @@ public final class ProxySupervisor implements AutoCloseable {
     }
 
     private String runOnce() throws IOException, InterruptedException {
-        Files.createDirectories(command.cgroup());
-        ProcessBuilder builder = new ProcessBuilder(command.build())
+        ProcessBuilder builder = new ProcessBuilder(launch.command())
                 .directory(new File("/"))
                 .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
                 .redirectOutput(ProcessBuilder.Redirect.INHERIT)
@@ -130,7 +139,7 @@ public final class ProxySupervisor implements AutoCloseable {
             }
             process = builder.start();
             PidFile.write(runDirectory, ROLE, process.pid());
-            restarts++;
+            starts++;
         } finally {
             lock.unlock();
         }
