@@ -57,6 +57,11 @@ public final class ConfigSnapshot {
         return Optional.ofNullable(byKey.get(key));
     }
 
+    /** True when the other holds equal resources and problems. */
+    boolean sameAs(ConfigSnapshot other) {
+        return byKey.equals(other.byKey) && problems.equals(other.problems);
+    }
+
     /** What is wrong, ordered by file and line. */
     public List<Problem> problems() {
         return problems;

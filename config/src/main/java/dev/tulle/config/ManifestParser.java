@@ -21,6 +21,9 @@ public final class ManifestParser {
     /** The namespace of a manifest that names none. */
     public static final String DEFAULT_NAMESPACE = "default";
 
+    /** Problems of one file that are told one by one. */
+    private static final int MAX_PROBLEMS = 200;
+
     private final Limits limits;
 
     /**
@@ -132,7 +135,22 @@ public final class ManifestParser {
             reading.problems.addAll(findings.problems());
             reading.complete = false;
         });
-        return new ParsedManifest(file, reading.resources, reading.problems, reading.refused, reading.complete);
+        return new ParsedManifest(
+                file, reading.resources, capped(file, reading.problems), reading.refused, reading.complete);
+    }
+
+    /** A file of nothing but mistakes must not fill the memory with their descriptions. */
+    private static List<Problem> capped(String file, List<Problem> problems) {
+        if (problems.size() <= MAX_PROBLEMS) {
+            return problems;
+        }
+        List<Problem> out = new ArrayList<>(problems.subList(0, MAX_PROBLEMS));
+        Findings rest = new Findings(file);
+        Problem last = problems.get(MAX_PROBLEMS);
+        rest.error(
+                last.line(), last.column(), "", "", "", "and " + (problems.size() - MAX_PROBLEMS) + " more problems");
+        out.addAll(rest.problems());
+        return out;
     }
 
     /** JSON may be indented by tabs, YAML may not; in JSON a tab is never part of a value, only its escape is. */

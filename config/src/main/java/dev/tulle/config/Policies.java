@@ -3,19 +3,22 @@ package dev.tulle.config;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
 import dev.tulle.model.Cluster.Balancing;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /** Finds the DestinationRules of a host: the most specific host wins, rules of one host add up. */
 final class Policies {
     private final Map<String, List<DestinationRule>> byHost = new HashMap<>();
     private final List<String> patterns = new ArrayList<>();
 
-    Policies(List<DestinationRule> rules, ServiceCatalog catalog) {
+    /** @param known tells which host names are declared */
+    Policies(Collection<DestinationRule> rules, Predicate<String> known) {
         for (DestinationRule rule : rules) {
-            String host = Hosts.resolve(rule.host(), rule.namespace(), catalog::knows);
+            String host = Hosts.resolve(rule.host(), rule.namespace(), known);
             byHost.computeIfAbsent(host, _ -> new ArrayList<>()).add(rule);
         }
         byHost.keySet().stream().filter(Hosts::isPattern).sorted().forEach(patterns::add);

@@ -35,4 +35,20 @@ final class Problems {
                 expected,
                 message);
     }
+
+    /** One resource in two places. */
+    static Problem duplicate(ConfigResource refused, ConfigResource kept, String consequence) {
+        ResourceRef ref = refused.ref();
+        return new Problem(
+                Severity.ERROR,
+                ref.file(),
+                ref.line(),
+                1,
+                refused.key().toString(),
+                "metadata.name",
+                refused.name(),
+                "each resource once",
+                "duplicate name: the same resource is in " + kept.ref().file() + ":"
+                        + kept.ref().line() + consequence);
+    }
 }

@@ -50,7 +50,7 @@ public final class Translator {
         this.backends = backends;
         this.vips = vips;
         this.problems = problems;
-        this.policies = new Policies(config.destinationRules(), catalog);
+        this.policies = new Policies(config.destinationRules(), catalog::knows);
         this.routeTables = new RouteTables(config, catalog, problems);
     }
 
