@@ -1,0 +1,74 @@
+package dev.tulle.testkit;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/**
+ * What a mesh could leave on a host: eBPF programs, maps and links, pins, nft tables, routes, addresses, cgroups and
+ * processes. Taken before and after, the difference must be empty.
+ */
+public record HostTraces(Set<String> traces) {
+    public HostTraces {
+        traces = Set.copyOf(traces);
+    }
+
+    /**
+     * Looks at the host now.
+     *
+     * @param mesh the mesh's name: only cgroups, pins, tables and processes that carry it are counted, so that others
+     *     may work on the same host meanwhile
+     */
+    public static HostTraces of(String mesh) throws IOException, InterruptedException {
+        Set<String> found = new TreeSet<>();
+        lines(found, "nft", List.of("nft", "list", "tables"), mesh);
+        lines(found, "route", List.of("ip", "route", "show", "table", "all"), "100.64.");
+        lines(found, "route", List.of("ip", "route", "show", "table", "all"), "240.240.");
+        lines(found, "route6", List.of("ip", "-6", "route", "show", "table", "all"), "fd74:756c:");
+        lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), "100.64.");
+        lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), "fd74:756c:");
+        for (String top : List.of("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) {
+            if (Files.isDirectory(Path.of(top, mesh))) {
+                found.add("cgroup " + Path.of(top, mesh));
+            }
+        }
+        if (Files.exists(Path.of("/sys/fs/bpf", mesh))) {
+            found.add("pins " + Path.of("/sys/fs/bpf", mesh));
+        }
+        try (Stream<ProcessHandle> processes = ProcessHandle.allProcesses()) {
+            processes
+                    .filter(process -> process.info().commandLine().orElse("").contains("--mesh " + mesh))
+                    .forEach(process -> found.add("process " + process.pid()));
+        }
+        return new HostTraces(found);
+    }
+
+    /** How many eBPF programs and maps of any mesh the kernel holds, as {@code programs/maps}. */
+    public static String kernelObjects() throws IOException, InterruptedException {
+        long programs = Command.of("bpftool", "prog", "show").ok().out().lines()
+                .filter(line -> line.contains("name tulle_"))
+                .count();
+        long maps = Command.of("bpftool", "map", "show").ok().out().lines()
+                .filter(line -> line.contains("name tulle_"))
+                .count();
+        return programs + " programs, " + maps + " maps";
+    }
+
+    /** What is here and was not in {@code before}. */
+    public Set<String> since(HostTraces before) {
+        Set<String> more = new TreeSet<>(traces);
+        more.removeAll(before.traces);
+        return more;
+    }
+
+    private static void lines(Set<String> found, String what, List<String> command, String part)
+            throws IOException, InterruptedException {
+        Command.of(command).run().out().lines()
+                .filter(line -> line.contains(part))
+                .forEach(line -> found.add(what + " " + line.strip()));
+    }
+}

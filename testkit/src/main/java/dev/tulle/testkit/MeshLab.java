@@ -1,0 +1,223 @@
+package dev.tulle.testkit;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A mesh of its own on this host, started by {@code ./tulle up} as a user would, with real workloads in it, for
+ * end-to-end tests. Needs root and a built distribution. Everything it starts is stopped by {@link #close}, which fails
+ * when a trace is left.
+ */
+public final class MeshLab implements AutoCloseable {
+    /** Cgroup, pins, nft table and sockets are called after it. */
+    public static final String NAME = "tulle-it";
+
+    private static final int PORT_OFFSET = 4000;
+    private static final Duration START = Duration.ofSeconds(40);
+
+    private final Path home;
+    private final Path folder;
+    private final HostTraces before;
+    private final Process up;
+    private final List<Process> workloads = new ArrayList<>();
+
+    private MeshLab(Path home, Path folder, HostTraces before, Process up) {
+        this.home = home;
+        this.folder = folder;
+        this.before = before;
+        this.up = up;
+    }
+
+    /**
+     * Starts a mesh and waits until it is ready.
+     *
+     * @param tier the tier to force; null for the best
+     * @param more further options of {@code tulle up}
+     */
+    public static MeshLab start(@Nullable String tier, String... more) throws IOException, InterruptedException {
+        Path home = home();
+        HostTraces before = HostTraces.of(NAME);
+        Path folder = Files.createTempDirectory("tulle-it");
+        Path run = folder.resolve("run");
+        List<String> command = new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "up"));
+        command.addAll(List.of("--mesh", NAME, "--run-dir", run.toString()));
+        command.addAll(List.of("--state", folder.resolve("state").toString()));
+        command.addAll(List.of("--port-offset", Integer.toString(PORT_OFFSET)));
+        if (tier != null) {
+            command.addAll(List.of("--tier", tier));
+        }
+        command.addAll(List.of(more));
+        Process up = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(folder.resolve("mesh.log").toFile())
+                .start();
+        MeshLab lab = new MeshLab(home, folder, before, up);
+        try {
+            lab.await("the mesh is ready", START, () -> !up.isAlive() || Files.exists(run.resolve("ready")));
+            if (!up.isAlive()) {
+                throw new AssertionError("tulle up ended with status " + up.exitValue() + ":\n" + lab.log());
+            }
+            return lab;
+        } catch (AssertionError | InterruptedException e) {
+            lab.stopProcesses();
+            throw e;
+        }
+    }
+
+    /** The checkout: the nearest folder above the working directory that holds the launcher. */
+    public static Path home() {
+        for (Path at = Path.of("").toAbsolutePath(); at != null; at = at.getParent()) {
+            if (Files.isExecutable(at.resolve("tulle")) && Files.exists(at.resolve("pom.xml"))) {
+                return at;
+            }
+        }
+        throw new AssertionError("no ./tulle above " + Path.of("").toAbsolutePath());
+    }
+
+    /** A scratch folder that lives as long as the lab. */
+    public Path folder() {
+        return folder;
+    }
+
+    /** The directory whose manifests are in force. */
+    public Path configDirectory() {
+        return folder.resolve("state/config");
+    }
+
+    /** What the mesh has logged so far. */
+    public String log() throws IOException {
+        return Files.readString(folder.resolve("mesh.log"));
+    }
+
+    /** The supervisor's process: the launcher, whose child is the JVM of control and agent. */
+    public ProcessHandle supervisor() {
+        return up.toHandle();
+    }
+
+    /** The pid of a role, from its pid file. */
+    public long pid(String role) throws IOException {
+        String text = Files.readString(folder.resolve("run").resolve(role + ".pid")).strip();
+        return Long.parseLong(text.split("\\s+")[0]);
+    }
+
+    /** A {@code tulle} command against this mesh. */
+    public Command tulle(String... words) {
+        List<String> command = new ArrayList<>(List.of(home.resolve("tulle").toString()));
+        command.add(words[0]);
+        command.addAll(options());
+        command.addAll(List.of(words).subList(1, words.length));
+        return Command.of(command);
+    }
+
+    private List<String> options() {
+        return List.of("--mesh", NAME, "--run-dir", folder.resolve("run").toString());
+    }
+
+    /** Writes text to a file of the scratch folder and applies it. */
+    public Command.Result apply(String name, String manifest) throws IOException, InterruptedException {
+        Path file = folder.resolve(name + ".yaml");
+        Files.writeString(file, manifest);
+        return tulle("apply", "-f", file.toString()).ok();
+    }
+
+    /**
+     * Starts a workload in the background: {@code tulle run OPTIONS -- COMMAND}.
+     *
+     * @param name its name, also of its log file
+     */
+    public Process workload(String name, List<String> options, List<String> command)
+            throws IOException, InterruptedException {
+        List<String> words = new ArrayList<>(List.of(home.resolve("tulle").toString(), "run"));
+        words.addAll(options());
+        words.addAll(List.of("--name", name));
+        words.addAll(options);
+        words.add("--");
+        words.addAll(command);
+        Process process = new ProcessBuilder(words)
+                .redirectErrorStream(true)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(folder.resolve(name + ".log").toFile())
+                .start();
+        workloads.add(process);
+        return process;
+    }
+
+    /** Runs a command as a workload to its end. */
+    public Command in(String name, String... command) {
+        List<String> words = new ArrayList<>(List.of("run"));
+        words.addAll(List.of("--name", name, "--"));
+        words.addAll(List.of(command));
+        return tulle(words.toArray(String[]::new));
+    }
+
+    /** One of the mesh's ports, by Istio's number. */
+    public int port(int number) {
+        return number + PORT_OFFSET;
+    }
+
+    /** A program of the tests' resources, as a path that an interpreter can run. */
+    public Path program(String name) throws IOException {
+        Path target = folder.resolve("programs").resolve(name);
+        if (!Files.exists(target)) {
+            Files.createDirectories(target.getParent());
+            try (var in = MeshLab.class.getResourceAsStream("/programs/" + name)) {
+                if (in == null) {
+                    throw new AssertionError("no program " + name + " in the tests' resources");
+                }
+                Files.copy(in, target);
+            }
+        }
+        return target;
+    }
+
+    /** Waits until a condition holds; looks every 50 ms. */
+    public void await(String what, Duration bound, BooleanSupplier condition) throws InterruptedException, IOException {
+        long end = System.nanoTime() + bound.toNanos();
+        while (!condition.getAsBoolean()) {
+            if (System.nanoTime() > end) {
+                throw new AssertionError("not within " + bound + ": " + what + "\n" + log());
+            }
+            Thread.sleep(50);
+        }
+    }
+
+    private void stopProcesses() throws InterruptedException {
+        for (Process workload : workloads) {
+            workload.descendants().forEach(ProcessHandle::destroyForcibly);
+            workload.destroyForcibly().waitFor();
+        }
+        up.destroy();
+        if (!up.waitFor(40, TimeUnit.SECONDS)) {
+            up.descendants().forEach(ProcessHandle::destroyForcibly);
+            up.destroyForcibly().waitFor();
+            throw new AssertionError("tulle up did not stop within 40 s");
+        }
+    }
+
+    /** Stops everything; fails when something is left on the host. */
+    @Override
+    public void close() throws IOException, InterruptedException {
+        stopProcesses();
+        String log = log();
+        var left = HostTraces.of(NAME).since(before);
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(file);
+            }
+        }
+        if (!left.isEmpty()) {
+            throw new AssertionError("the mesh left behind: " + left + "\n" + log);
+        }
+    }
+}
