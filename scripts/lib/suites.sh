@@ -133,6 +133,21 @@ suite_samples() {
 	script_suite "Bookinfo" samples/bookinfo/test.sh
 }
 
+# A mesh of its own per class, real programs in it: the tests tagged e2e, on the distribution that is built by now.
+suite_e2e() {
+	local status=0 program
+	for program in wrk curl; do
+		command -v "$program" >/dev/null 2>&1 || install_packages "$program"
+	done
+	ensure_built
+	BUILD_LOG="$LOG"
+	rm -rf ./*/target/surefire-reports samples/*/target/surefire-reports
+	run_maven -pl it -am test -Dgroups=e2e -De2e.excluded=none -Dmaven.test.failure.ignore=true || status=$?
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	count_junit
+	[ "$status" = 0 ] || count 0 1
+}
+
 suite_demo() {
 	check "tulle demo --once" "$TULLE_HOME/tulle" demo --once
 }

@@ -11,12 +11,14 @@ import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Proves that unmodified programs which all listen on the wildcard address and the same port answer by name, each at an
  * address of its own, and that nobody outside the mesh reaches them unless a port is published.
  */
+@Tag("e2e")
 class NamesAndAddressesTest {
     private static MeshLab lab;
 
@@ -27,7 +29,12 @@ class NamesAndAddressesTest {
         lab.workload(
                 "reviews",
                 List.of("--service", "reviews", "--port", "http:9080"),
-                List.of(java, "-XX:TieredStopAtLevel=1", lab.program("Server.java").toString(), "reviews", "9080"));
+                List.of(
+                        java,
+                        "-XX:TieredStopAtLevel=1",
+                        lab.program("Server.java").toString(),
+                        "reviews",
+                        "9080"));
         lab.workload(
                 "ratings",
                 List.of("--service", "ratings", "--port", "http:9080", "--publish", "127.0.0.1:9480:9080"),
@@ -43,7 +50,15 @@ class NamesAndAddressesTest {
         try {
             return curl("http://reviews:9080/").status() == 0
                     && curl("http://ratings:9080/").status() == 0
-                    && lab.in("look", "python3", lab.program("transfer.py").toString(), "get", "counter", "7000", "1", "none")
+                    && lab.in(
+                                            "look",
+                                            "python3",
+                                            lab.program("transfer.py").toString(),
+                                            "get",
+                                            "counter",
+                                            "7000",
+                                            "1",
+                                            "none")
                                     .run()
                                     .status()
                             == 0;
@@ -66,7 +81,8 @@ class NamesAndAddressesTest {
 
     @Test
     void twoServersOnTheSamePortAnswerByName() throws Exception {
-        for (String name : List.of("reviews", "reviews.default", "reviews.default.svc", "reviews.default.svc.cluster.local")) {
+        for (String name :
+                List.of("reviews", "reviews.default", "reviews.default.svc", "reviews.default.svc.cluster.local")) {
             Command.Result answer = curl("http://" + name + ":9080/a");
             assertEquals(0, answer.status(), answer.toString());
             assertTrue(answer.out().startsWith("reviews "), answer.toString());
@@ -79,17 +95,25 @@ class NamesAndAddressesTest {
     @Test
     void theHostIsRefusedUnlessPublished() throws Exception {
         String address = address("ratings");
-        Command.Result direct = Command.of("curl", "-sS", "-m", "3", "http://" + address + ":9080/").run();
+        Command.Result direct = Command.of("curl", "-sS", "-m", "3", "http://" + address + ":9080/")
+                .run();
         assertNotEquals(0, direct.status(), direct.toString());
-        Command.Result published =
-                Command.of("curl", "-sS", "--fail", "-m", "3", "http://127.0.0.1:9480/p").ok();
+        Command.Result published = Command.of("curl", "-sS", "--fail", "-m", "3", "http://127.0.0.1:9480/p")
+                .ok();
         assertTrue(published.out().startsWith("ratings "), published.toString());
     }
 
     @Test
     void aTcpServiceIsServedByTheKernelAndSeesTheCallersOwnAddress() throws Exception {
         Command.Result answer = lab.in(
-                        "d", "python3", lab.program("transfer.py").toString(), "put", "counter", "7000", "1000000", "none")
+                        "d",
+                        "python3",
+                        lab.program("transfer.py").toString(),
+                        "put",
+                        "counter",
+                        "7000",
+                        "1000000",
+                        "none")
                 .run();
         assertEquals("ok 1000000\n", answer.out(), answer.toString());
         Command.Result direct = curl("http://" + address("ratings") + ":9080/");

@@ -12,9 +12,11 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Proves that routing changes take effect at once and that a hundred of them under load cost no request. */
+@Tag("e2e")
 class RouteChangeTest {
     private static final int APPLIES = 100;
     private static final long EFFECT_MILLIS = 200;
@@ -40,8 +42,7 @@ class RouteChangeTest {
                   http:
                   - route:
                     - destination: {host: reviews, subset: %s}
-                """
-                .formatted(version);
+                """.formatted(version);
     }
 
     @Test
@@ -82,7 +83,10 @@ class RouteChangeTest {
             String wrk = Files.readString(lab.folder().resolve("load.log"));
             assertTrue(wrk.contains("Requests/sec"), wrk);
             assertTrue(!wrk.contains("Non-2xx") && !wrk.contains("Socket errors"), wrk);
-            assertEquals(List.of(), wrong(lab.folder().resolve("probe.log"), changes, end), "requests on the wrong route or failed");
+            assertEquals(
+                    List.of(),
+                    wrong(lab.folder().resolve("probe.log"), changes, end),
+                    "requests on the wrong route or failed");
         }
     }
 
@@ -121,8 +125,19 @@ class RouteChangeTest {
 
     private static boolean serves(MeshLab lab) {
         try {
-            Command.Result seen = lab.in("look", "curl", "-sS", "--fail", "-m", "3", "http://reviews:9080/", "http://reviews:9080/",
-                            "http://reviews:9080/", "http://reviews:9080/", "http://reviews:9080/", "http://reviews:9080/")
+            Command.Result seen = lab.in(
+                            "look",
+                            "curl",
+                            "-sS",
+                            "--fail",
+                            "-m",
+                            "3",
+                            "http://reviews:9080/",
+                            "http://reviews:9080/",
+                            "http://reviews:9080/",
+                            "http://reviews:9080/",
+                            "http://reviews:9080/",
+                            "http://reviews:9080/")
                     .run();
             return seen.out().contains("v1") && seen.out().contains("v2");
         } catch (Exception e) {

@@ -10,12 +10,14 @@ import java.nio.file.Files;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /**
  * Proves what stays when a role is killed under load: capture and spliced L4 connections outlive control and agent, the
  * proxy comes back by itself, and the mesh says what happened.
  */
+@Tag("e2e")
 class SurvivalTest {
     @Test
     void killedRolesComeBackAndTheDataPathStays() throws Exception {
@@ -34,7 +36,14 @@ class SurvivalTest {
             Process transfer = lab.workload(
                     "transfer",
                     List.of(),
-                    List.of("python3", lab.program("transfer.py").toString(), "get", "bytes", "7000", "1000000000", "random"));
+                    List.of(
+                            "python3",
+                            lab.program("transfer.py").toString(),
+                            "get",
+                            "bytes",
+                            "7000",
+                            "1000000000",
+                            "random"));
             Thread.sleep(2500);
             long jvm = lab.pid("up");
             kill(jvm);
@@ -71,8 +80,19 @@ class SurvivalTest {
 
     private static boolean answers(MeshLab lab) {
         try {
-            return lab.in("look", "curl", "-sS", "--fail", "-m", "3", "http://web:9080/").run().status() == 0
-                    && lab.in("look2", "python3", lab.program("transfer.py").toString(), "get", "bytes", "7000", "1", "none")
+            return lab.in("look", "curl", "-sS", "--fail", "-m", "3", "http://web:9080/")
+                                    .run()
+                                    .status()
+                            == 0
+                    && lab.in(
+                                            "look2",
+                                            "python3",
+                                            lab.program("transfer.py").toString(),
+                                            "get",
+                                            "bytes",
+                                            "7000",
+                                            "1",
+                                            "none")
                                     .run()
                                     .status()
                             == 0;

@@ -6,10 +6,12 @@ import dev.tulle.testkit.Command;
 import dev.tulle.testkit.MeshLab;
 import java.time.Duration;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Proves that bytes arrive whole and in order in every tier, also when the reader at either end pauses or stalls. */
+@Tag("e2e")
 class TransferTest {
     private static final int MIB = 1 << 20;
 
@@ -26,8 +28,11 @@ class TransferTest {
                     "detected",
                     List.of("--service", "detected", "--port", "auto:7001"),
                     List.of("python3", lab.program("transfer.py").toString(), "serve", "7001"));
-            lab.await("both serve", Duration.ofSeconds(20), () -> moves(lab, "get", "bytes", "7000", 1, "none")
-                    && moves(lab, "get", "detected", "7001", 1, "none"));
+            lab.await(
+                    "both serve",
+                    Duration.ofSeconds(20),
+                    () -> moves(lab, "get", "bytes", "7000", 1, "none")
+                            && moves(lab, "get", "detected", "7001", 1, "none"));
             for (List<String> target : List.of(List.of("bytes", "7000"), List.of("detected", "7001"))) {
                 for (String verb : List.of("put", "get")) {
                     check(lab, verb, target, MIB, "random");
@@ -50,10 +55,18 @@ class TransferTest {
         }
     }
 
-    private static Command.Result transfer(
-            MeshLab lab, String verb, String host, String port, int size, String pause) throws Exception {
-        return lab.in("mover", "python3", lab.program("transfer.py").toString(), verb, host, port, Integer.toString(size), pause)
-                .within(Duration.ofSeconds(120))
+    private static Command.Result transfer(MeshLab lab, String verb, String host, String port, int size, String pause)
+            throws Exception {
+        return lab.in(
+                        "mover",
+                        "python3",
+                        lab.program("transfer.py").toString(),
+                        verb,
+                        host,
+                        port,
+                        Integer.toString(size),
+                        pause)
+                .within(Duration.ofMinutes(2))
                 .run();
     }
 }

@@ -49,10 +49,16 @@ public record HostTraces(Set<String> traces) {
 
     /** How many eBPF programs and maps of any mesh the kernel holds, as {@code programs/maps}. */
     public static String kernelObjects() throws IOException, InterruptedException {
-        long programs = Command.of("bpftool", "prog", "show").ok().out().lines()
+        long programs = Command.of("bpftool", "prog", "show")
+                .ok()
+                .out()
+                .lines()
                 .filter(line -> line.contains("name tulle_"))
                 .count();
-        long maps = Command.of("bpftool", "map", "show").ok().out().lines()
+        long maps = Command.of("bpftool", "map", "show")
+                .ok()
+                .out()
+                .lines()
                 .filter(line -> line.contains("name tulle_"))
                 .count();
         return programs + " programs, " + maps + " maps";
@@ -67,7 +73,10 @@ public record HostTraces(Set<String> traces) {
 
     private static void lines(Set<String> found, String what, List<String> command, String part)
             throws IOException, InterruptedException {
-        Command.of(command).run().out().lines()
+        Command.of(command)
+                .run()
+                .out()
+                .lines()
                 .filter(line -> line.contains(part))
                 .forEach(line -> found.add(what + " " + line.strip()));
     }

@@ -49,7 +49,8 @@ public final class MeshLab implements AutoCloseable {
         HostTraces before = HostTraces.of(NAME);
         Path folder = Files.createTempDirectory("tulle-it");
         Path run = folder.resolve("run");
-        List<String> command = new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "up"));
+        List<String> command =
+                new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "up"));
         command.addAll(List.of("--mesh", NAME, "--run-dir", run.toString()));
         command.addAll(List.of("--state", folder.resolve("state").toString()));
         command.addAll(List.of("--port-offset", Integer.toString(PORT_OFFSET)));
@@ -107,7 +108,8 @@ public final class MeshLab implements AutoCloseable {
 
     /** The pid of a role, from its pid file. */
     public long pid(String role) throws IOException {
-        String text = Files.readString(folder.resolve("run").resolve(role + ".pid")).strip();
+        String text =
+                Files.readString(folder.resolve("run").resolve(role + ".pid")).strip();
         return Long.parseLong(text.split("\\s+")[0]);
     }
 
