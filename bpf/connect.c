@@ -147,9 +147,18 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 	struct tulle_addr original = *dst;
 	struct tulle_decision d;
 
-	/* A socket may be connected again: nothing of the last time may show. */
-	if (sk)
+	/*
+	 * A socket may be connected again: nothing of the last time may show. But the kernel keeps
+	 * the receive queue of a sockmap over a TCP disconnect, so the old connection's end would
+	 * be read as the new one's.
+	 */
+	if (sk) {
 		bpf_sk_storage_delete(&tulle_dialled, sk);
+		if (proto == TULLE_TCP && bpf_sk_storage_get(&tulle_splices, sk, NULL, 0)) {
+			d.reason = TULLE_REASON_RECONNECT;
+			goto refuse;
+		}
+	}
 
 	tulle_decide(&d, config, caller, NULL, dst, port, proto);
 	if (d.action == TULLE_ACT_PASS) {

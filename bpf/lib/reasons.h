@@ -55,6 +55,7 @@
 	X(75,  GUARD_NO_LISTENER,   "the workload does not listen on this port")                   \
 	X(76,  SENDMSG_REFUSED,     "a datagram to an unknown service address")                    \
 	X(77,  SOURCE_FOREIGN,      "a source address that is not the caller's own")               \
+	X(78,  RECONNECT,           "a socket that was spliced cannot be connected again")         \
 	X(96,  SOURCE_NOT_BOUND,    "the socket was bound before: source address left alone")      \
 	X(97,  STORAGE_FULL,        "no memory for socket storage")                                \
 	X(98,  SLOT_MISSING,        "endpoint slot missing, handed to the node proxy")             \

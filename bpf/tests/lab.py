@@ -125,6 +125,9 @@ class Lab:
         self.processes = []
         self.root = None
         self.netns_other = None
+        # As splice.c asks: does the kernel keep redirected bytes apart in copied_seq?
+        with open("/sys/kernel/btf/vmlinux", "rb") as btf:
+            self.exact_accounting = b"\0msg_tot_len\0" in btf.read()
 
     def open(self):
         libc = bpf.LIBC

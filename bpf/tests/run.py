@@ -14,6 +14,7 @@ import traceback
 
 import lab as lab_module
 import test_bind
+import test_bypass
 import test_connect
 import test_datagram
 import test_guard
@@ -22,8 +23,8 @@ import test_object
 import test_splice
 import test_stall
 
-MODULES = (test_object, test_bind, test_connect, test_datagram, test_guard, test_names, test_splice,
-           test_stall)
+MODULES = (test_object, test_bind, test_connect, test_datagram, test_names, test_guard,
+           test_bypass, test_splice, test_stall)
 
 
 class Hung(Exception):
