@@ -1,0 +1,123 @@
+package dev.tulle.control;
+
+import java.nio.file.Path;
+import java.time.Duration;
+
+/**
+ * How the control plane runs.
+ *
+ * @param configDirectory the directory of manifests; default {@code <state>/config}
+ * @param stateDirectory what survives a restart; default {@code /var/lib/tulle}
+ * @param socket the local API; default {@code /run/tulle/control.sock}
+ * @param xdsHost where xDS and registration listen; default the loopback
+ * @param xdsPort default 15010; 0 for any free port
+ * @param httpPort metrics, readiness and debugging, on the loopback; default 15014; 0 for any free port
+ * @param workloadRange nodes' prefixes are leased from it; default 100.64.0.0/10
+ * @param serviceRange services' virtual addresses are taken from it; default 240.240.0.0/16
+ * @param leaseTimeout workloads of a node stay this long after its stream ended; default 30 s
+ * @param grace after a start, nodes that had workloads get this long to come back before anything is sent; default 3 s
+ * @param debounce changes of registrations and files within this time are one; default 10 ms
+ */
+public record ControlOptions(
+        Path configDirectory,
+        Path stateDirectory,
+        Path socket,
+        String xdsHost,
+        int xdsPort,
+        int httpPort,
+        String workloadRange,
+        String serviceRange,
+        Duration leaseTimeout,
+        Duration grace,
+        Duration debounce) {
+    /** The state directory of a host's one mesh. */
+    public static final Path DEFAULT_STATE_DIRECTORY = Path.of("/var/lib/tulle");
+
+    /** The local API of a host's one mesh. */
+    public static final Path DEFAULT_SOCKET = Path.of("/run/tulle/control.sock");
+
+    /** Everything at its default. */
+    public static ControlOptions defaults() {
+        return of(DEFAULT_STATE_DIRECTORY, DEFAULT_SOCKET);
+    }
+
+    /** The defaults, with the configuration below the state directory. */
+    public static ControlOptions of(Path stateDirectory, Path socket) {
+        return new ControlOptions(
+                stateDirectory.resolve("config"),
+                stateDirectory,
+                socket,
+                "127.0.0.1",
+                15010,
+                15014,
+                "100.64.0.0/10",
+                "240.240.0.0/16",
+                Duration.ofSeconds(30),
+                Duration.ofSeconds(3),
+                Duration.ofMillis(10));
+    }
+
+    /** The same with another directory of manifests. */
+    public ControlOptions withConfigDirectory(Path directory) {
+        return new ControlOptions(
+                directory,
+                stateDirectory,
+                socket,
+                xdsHost,
+                xdsPort,
+                httpPort,
+                workloadRange,
+                serviceRange,
+                leaseTimeout,
+                grace,
+                debounce);
+    }
+
+    /** The same with other ports. */
+    public ControlOptions withPorts(int xds, int http) {
+        return new ControlOptions(
+                configDirectory,
+                stateDirectory,
+                socket,
+                xdsHost,
+                xds,
+                http,
+                workloadRange,
+                serviceRange,
+                leaseTimeout,
+                grace,
+                debounce);
+    }
+
+    /** The same with other address ranges. */
+    public ControlOptions withRanges(String workloads, String services) {
+        return new ControlOptions(
+                configDirectory,
+                stateDirectory,
+                socket,
+                xdsHost,
+                xdsPort,
+                httpPort,
+                workloads,
+                services,
+                leaseTimeout,
+                grace,
+                debounce);
+    }
+
+    /** The same with other times. */
+    public ControlOptions withTimes(Duration newLeaseTimeout, Duration newGrace) {
+        return new ControlOptions(
+                configDirectory,
+                stateDirectory,
+                socket,
+                xdsHost,
+                xdsPort,
+                httpPort,
+                workloadRange,
+                serviceRange,
+                newLeaseTimeout,
+                newGrace,
+                debounce);
+    }
+}

@@ -1,0 +1,266 @@
+package dev.tulle.control;
+
+import dev.tulle.common.LocalApiServer;
+import dev.tulle.common.OwnerThread;
+import dev.tulle.config.ConfigDirectory;
+import dev.tulle.config.ConfigDirectoryOptions;
+import dev.tulle.config.ConfigSnapshot;
+import dev.tulle.config.Problem;
+import dev.tulle.config.Translation;
+import dev.tulle.config.Translator;
+import dev.tulle.xds.XdsClientState;
+import dev.tulle.xds.XdsServer;
+import dev.tulle.xds.XdsServerOptions;
+import dev.tulle.xds.XdsServerStats;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The control plane: configuration and registrations in, one immutable state out, over xDS. One owner thread holds
+ * everything that changes; each change makes a whole new state, which is sent as the differences from the last one.
+ *
+ * <p>After a start nothing is sent until the configuration is read and the nodes that had workloads have announced them
+ * again, or have had time to: so that a restart takes nothing away from anybody.
+ */
+public final class ControlPlane implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(ControlPlane.class.getName());
+
+    private final ControlOptions options;
+    private final OwnerThread owner = new OwnerThread("control");
+    private final Instant started = Instant.now();
+    private final ConfigDirectory directory;
+    private final ServiceAddresses addresses;
+    private final WorkloadRegistry registry;
+    private final XdsServer xds;
+    private final ControlMetrics metrics;
+    private final List<AutoCloseable> parts = new ArrayList<>();
+    private int httpPort;
+    private boolean graceOver;
+    private boolean rebuildPlanned;
+    private List<Problem> ownProblems = List.of();
+
+    /** The configuration last seen; set by the directory's thread, read by the owner. */
+    private volatile ConfigSnapshot config = ConfigSnapshot.EMPTY;
+
+    /** What is in force; set by the owner, read by anybody. */
+    private volatile MeshView view = MeshView.NONE;
+
+    private ControlPlane(ControlOptions options) throws IOException {
+        this.options = options;
+        Files.createDirectories(options.stateDirectory());
+        Cidr serviceRange = Cidr.parse(options.serviceRange());
+        Cidr workloadRange = Cidr.parse(options.workloadRange());
+        if (workloadRange.length() > NodeLeases.PREFIX_LENGTH) {
+            throw new IllegalArgumentException("workload range " + options.workloadRange() + ": expected room for a /"
+                    + NodeLeases.PREFIX_LENGTH + " per node");
+        }
+        this.addresses = ServiceAddresses.load(
+                new StateFile(options.stateDirectory().resolve("service-addresses.json")), serviceRange);
+        NodeLeases leases =
+                NodeLeases.load(new StateFile(options.stateDirectory().resolve("node-leases.json")), workloadRange);
+        this.registry = new WorkloadRegistry(owner, leases, options, this::registrationsChanged);
+        this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory()));
+        parts.add(directory);
+        try {
+            this.xds = XdsServer.start(new XdsServerOptions(options.xdsHost(), options.xdsPort()), owner, registry);
+            parts.add(xds);
+            this.metrics = new ControlMetrics(this);
+        } catch (IOException | RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    /**
+     * Starts the control plane.
+     *
+     * @throws IOException when a directory, port or socket cannot be used; the message says which
+     */
+    public static ControlPlane start(ControlOptions options) throws IOException {
+        ControlPlane plane = new ControlPlane(options);
+        try {
+            plane.begin();
+        } catch (IOException | RuntimeException e) {
+            plane.close();
+            throw e;
+        }
+        return plane;
+    }
+
+    private void begin() throws IOException {
+        ControlHttp http = ControlHttp.start(options.httpPort(), this, metrics);
+        httpPort = http.port();
+        parts.add(http);
+        parts.add(LocalApiServer.start(options.socket(), "rw-------", new ControlApi(this)));
+        owner.schedule(options.grace(), () -> {
+            graceOver = true;
+            if (view.number() == 0) {
+                LOG.log(System.Logger.Level.INFO, "nodes that did not come back: {0}", registry.awaited());
+                rebuild();
+            }
+        });
+        parts.add(directory.addListener(snapshot -> {
+            config = snapshot;
+            owner.offer(this::rebuildSoon);
+        }));
+        LOG.log(
+                System.Logger.Level.INFO,
+                "control plane: xDS on {0}:{1,number,#}, configuration from {2}",
+                options.xdsHost(),
+                xds.port(),
+                directory.directory());
+    }
+
+    /** The port of xDS and registration. */
+    public int xdsPort() {
+        return xds.port();
+    }
+
+    /** The port of metrics, readiness and debug pages. */
+    public int httpPort() {
+        return httpPort;
+    }
+
+    /** The options that it runs with. */
+    public ControlOptions options() {
+        return options;
+    }
+
+    /** True when it has sent, or would send, a first state. */
+    public boolean isReady() {
+        return view.number() > 0;
+    }
+
+    private void registrationsChanged() {
+        metrics.triggered("registration");
+        rebuildSoon();
+    }
+
+    /** Changes that come close together are one change. */
+    private void rebuildSoon() {
+        if (!rebuildPlanned) {
+            rebuildPlanned = true;
+            owner.schedule(options.debounce(), () -> {
+                if (rebuildPlanned) {
+                    rebuild();
+                }
+            });
+        }
+    }
+
+    /** Makes the state of what is known now and sends it; on the owner thread. Returns the snapshot's number. */
+    private long rebuild() {
+        rebuildPlanned = false;
+        if (!graceOver && !registry.awaited().isEmpty()) {
+            return view.number();
+        }
+        ConfigSnapshot seen = config;
+        try {
+            Translation translation = Translator.translate(seen, registry.workloads(), addresses);
+            addresses.save();
+            ownProblems = List.of();
+            if (view.number() == 0 || !translation.state().equals(view.state())) {
+                long number = xds.update(translation.state());
+                view = new MeshView(number, seen, translation.state(), problems(seen, translation.problems()));
+                metrics.updated(number);
+            } else {
+                view = new MeshView(view.number(), seen, view.state(), problems(seen, translation.problems()));
+            }
+        } catch (IOException | RuntimeException e) {
+            LOG.log(System.Logger.Level.ERROR, "the state cannot be made, the last one stays", e);
+            ownProblems = List.of(trouble("the configuration cannot be put into force, the last state stays: " + e));
+            view = new MeshView(view.number(), seen, view.state(), problems(seen, List.of()));
+        }
+        return view.number();
+    }
+
+    private List<Problem> problems(ConfigSnapshot seen, List<Problem> translation) {
+        List<Problem> all = new ArrayList<>(seen.problems());
+        all.addAll(translation);
+        all.addAll(ownProblems);
+        xds.refused().forEach((resource, reason) -> all.add(trouble(resource + " cannot be sent: " + reason)));
+        return all;
+    }
+
+    private static Problem trouble(String message) {
+        return new Problem(Problem.Severity.ERROR, "", 0, 0, "", "", "", "", message);
+    }
+
+    MeshView view() {
+        return view;
+    }
+
+    ConfigDirectory directory() {
+        return directory;
+    }
+
+    ControlMetrics metrics() {
+        return metrics;
+    }
+
+    Duration uptime() {
+        return Duration.between(started, Instant.now());
+    }
+
+    List<XdsClientState> clients() {
+        return owner.call(xds::clients);
+    }
+
+    XdsServerStats xdsStats() {
+        return owner.call(xds::stats);
+    }
+
+    Map<String, String> nodes() {
+        return owner.call(registry::nodes);
+    }
+
+    /**
+     * Puts the configuration in force as it is now and, when asked, waits until the connected clients have taken it.
+     *
+     * @param wait how long to wait at most; zero not to wait
+     * @return true when all clients have taken it
+     */
+    boolean putInForce(Duration wait) {
+        CompletableFuture<Boolean> synced = owner.call(() -> {
+            config = directory.snapshot();
+            long number = rebuild();
+            return wait.isZero() ? CompletableFuture.completedFuture(false) : xds.awaitSynced(number, wait);
+        });
+        return synced.join();
+    }
+
+    /** Waits on the owner thread for the clients to take a snapshot; completed there. */
+    CompletableFuture<Boolean> awaitSynced(long number, Duration wait) {
+        return xds.awaitSynced(number, wait);
+    }
+
+    @Override
+    public void close() {
+        for (AutoCloseable part : parts.reversed()) {
+            closeQuietly(part);
+        }
+        parts.clear();
+        owner.close();
+    }
+
+    private static void closeQuietly(@Nullable AutoCloseable part) {
+        if (part == null) {
+            return;
+        }
+        try {
+            part.close();
+        } catch (Exception e) {
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "could not close " + part.getClass().getSimpleName(),
+                    e);
+        }
+    }
+}

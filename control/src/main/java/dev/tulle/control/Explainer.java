@@ -1,0 +1,325 @@
+package dev.tulle.control;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.model.Cluster;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Listener;
+import dev.tulle.model.MeshState;
+import dev.tulle.model.PortPath;
+import dev.tulle.model.RequestView;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteDecision;
+import dev.tulle.model.RouteTable;
+import dev.tulle.model.Service;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.WeightedCluster;
+import dev.tulle.model.Workload;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Says, step by step, what the mesh does with one request, with the object behind each step: with the same values and the
+ * same decision code that the proxy uses. Where chance decides, all outcomes are shown.
+ */
+final class Explainer {
+    private static final String CLUSTER_DOMAIN = ".svc.cluster.local";
+
+    private final MeshState state;
+    private final JsonArray steps = new JsonArray();
+    private final JsonObject answer = new JsonObject();
+    private boolean refused;
+
+    private Explainer(MeshState state) {
+        this.state = state;
+    }
+
+    /** What a person typed. */
+    private record Request(
+            String host,
+            int port,
+            boolean http,
+            String path,
+            String query,
+            String authority,
+            String method,
+            Map<String, String> headers)
+            implements RequestView {
+        @Override
+        public @Nullable String header(String name) {
+            return headers.get(name);
+        }
+    }
+
+    static JsonObject explain(MeshState state, JsonObject params) throws ApiFailure {
+        Request request = parse(params);
+        Explainer explainer = new Explainer(state);
+        explainer.run(ControlApi.text(params, "from"), request);
+        explainer.answer.add("steps", explainer.steps);
+        explainer.answer.addProperty("refused", explainer.refused);
+        return explainer.answer;
+    }
+
+    private static Request parse(JsonObject params) throws ApiFailure {
+        String to = ControlApi.text(params, "to");
+        String method = ControlApi.text(params, "method");
+        Map<String, String> headers = new HashMap<>();
+        if (params.get("headers") instanceof JsonObject given) {
+            for (Map.Entry<String, JsonElement> header : given.entrySet()) {
+                headers.put(header.getKey().toLowerCase(Locale.ROOT), ControlApi.text(given, header.getKey()));
+            }
+        }
+        boolean url = to.contains("://");
+        URI uri;
+        try {
+            uri = new URI(url ? to : "tcp://" + to);
+        } catch (URISyntaxException e) {
+            throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");
+        }
+        int port = uri.getPort();
+        if (port < 0 && url) {
+            port = uri.getScheme().equals("https") ? 443 : 80;
+        }
+        if (uri.getHost() == null || port < 1 || port > 65535) {
+            throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");
+        }
+        String path = uri.getRawPath() == null || uri.getRawPath().isEmpty() ? "/" : uri.getRawPath();
+        String sentAuthority = headers.getOrDefault("host", uri.getRawAuthority());
+        return new Request(
+                uri.getHost().toLowerCase(Locale.ROOT),
+                port,
+                url && uri.getScheme().equals("http"),
+                path,
+                uri.getRawQuery() == null ? "" : uri.getRawQuery(),
+                sentAuthority,
+                method.isEmpty() ? "GET" : method,
+                headers);
+    }
+
+    private void run(String from, Request request) throws ApiFailure {
+        String namespace = source(from);
+        answer.addProperty("port", request.port());
+        Optional<Service> found = service(request.host(), namespace);
+        if (found.isEmpty()) {
+            unknown(request);
+            return;
+        }
+        Service service = found.get();
+        answer.addProperty("address", service.addresses().getFirst());
+        step(
+                "service",
+                service.namespace() + "/" + service.hostname() + " at "
+                        + service.addresses().getFirst(),
+                service.origin().toString());
+        Optional<ServicePort> port = service.ports().stream()
+                .filter(candidate -> candidate.number() == request.port())
+                .findFirst();
+        if (port.isEmpty()) {
+            refused = true;
+            step(
+                    "port",
+                    request.port() + " is not a port of the service; it has "
+                            + service.ports().stream()
+                                    .map(candidate -> Integer.toString(candidate.number()))
+                                    .toList(),
+                    service.origin().toString());
+            return;
+        }
+        Optional<PortPath> path = service.paths().stream()
+                .filter(candidate -> candidate.port() == request.port())
+                .findFirst();
+        boolean proxied = path.map(PortPath::path).orElse(PortPath.Path.PROXY) == PortPath.Path.PROXY;
+        step(
+                "path",
+                (proxied ? "node proxy" : "kernel (L4)")
+                        + path.map(candidate -> ": " + candidate.reason()).orElse(""),
+                service.origin().toString());
+        answer.addProperty("path", proxied ? "PROXY" : "KERNEL_L4");
+        String all = Cluster.nameOf(request.port(), "", service.hostname());
+        if (!proxied) {
+            clusters(List.of(new WeightedCluster(all, 1)));
+            return;
+        }
+        listener(service, request, all);
+    }
+
+    /** The caller; answers its namespace. */
+    private String source(String from) throws ApiFailure {
+        int slash = from.lastIndexOf('/');
+        String name = from.substring(slash + 1);
+        String namespace = slash < 0 ? "" : from.substring(0, slash);
+        List<Workload> named = state.workloads().values().stream()
+                .filter(workload -> workload.uid().equals(from)
+                        || (workload.name().equals(name)
+                                && (namespace.isEmpty() || workload.namespace().equals(namespace))))
+                .toList();
+        // A service's name stands for any of its workloads: from "productpage" is what people type first.
+        if (named.isEmpty()) {
+            named = state.workloads().values().stream()
+                    .filter(workload -> workload.services().contains(name)
+                            && (namespace.isEmpty() || workload.namespace().equals(namespace)))
+                    .toList();
+        }
+        if (named.isEmpty()) {
+            throw new ApiFailure("not-found", "there is no workload named '" + from + "'");
+        }
+        Workload workload = named.getFirst();
+        step(
+                "workload",
+                workload.uid() + " at " + String.join(", ", workload.addresses()) + ", service account "
+                        + workload.namespace() + "/" + workload.serviceAccount(),
+                workload.origin().toString());
+        answer.addProperty("workload", workload.uid());
+        return workload.namespace();
+    }
+
+    /** The service that mesh DNS finds for a name, or that has the address. */
+    private Optional<Service> service(String host, String namespace) {
+        List<String> candidates =
+                List.of(host, host + "." + namespace + CLUSTER_DOMAIN, host + CLUSTER_DOMAIN, host + ".cluster.local");
+        for (String candidate : candidates) {
+            for (Service service : state.services().values()) {
+                if (service.hostname().equals(candidate)) {
+                    return Optional.of(service);
+                }
+            }
+        }
+        return state.services().values().stream()
+                .filter(service -> service.addresses().contains(host))
+                .findFirst();
+    }
+
+    private void unknown(Request request) {
+        for (Workload workload : state.workloads().values()) {
+            if (workload.addresses().contains(request.host())) {
+                answer.addProperty("address", request.host());
+                step(
+                        "destination",
+                        "the address of workload " + workload.uid() + ", called directly: no route applies",
+                        workload.origin().toString());
+                return;
+            }
+        }
+        step(
+                "service",
+                "none has the name or address " + request.host() + ": the mesh leaves the connection alone",
+                "");
+    }
+
+    private void listener(Service service, Request request, String all) {
+        String name = Listener.nameOf(service.addresses().getFirst(), request.port());
+        Listener listener = state.listeners().get(name);
+        if (listener == null) {
+            refused = true;
+            step("listener", name + " does not exist", service.origin().toString());
+            return;
+        }
+        switch (listener.target()) {
+            case Listener.Target.Tcp tcp -> {
+                step("listener", name + ": connections are split, bytes are not read", "");
+                clusters(tcp.clusters());
+            }
+            case Listener.Target.Http http
+            when http.detect() && !request.http() -> {
+                step("listener", name + ": not HTTP, passed as bytes", "");
+                clusters(http.fallback().isEmpty() ? List.of(new WeightedCluster(all, 1)) : http.fallback());
+            }
+            case Listener.Target.Http http -> {
+                step("listener", name + ": HTTP, routes " + http.routeConfiguration(), "");
+                route(http.routeConfiguration(), request);
+            }
+        }
+    }
+
+    private void route(String name, Request request) {
+        RouteConfiguration configuration = state.routes().get(name);
+        if (configuration == null) {
+            refused = true;
+            step("route", "route table " + name + " does not exist", "");
+            return;
+        }
+        RouteDecision decision = RouteTable.compile(configuration).decide(request, new Random(0));
+        Route route = decision.route();
+        if (route == null) {
+            refused = true;
+            step("route", "404: " + decision.reason(), "");
+            return;
+        }
+        step(
+                "route",
+                route.name() + " of virtual host " + decision.virtualHost() + " (" + RouteText.match(route.match())
+                        + "): " + RouteText.action(route),
+                route.origin().toString());
+        answer.add("route", RecordJson.of(route.origin()));
+        String fault = RouteText.fault(route.fault());
+        if (!fault.isEmpty()) {
+            step("fault", fault, route.origin().toString());
+        }
+        if (route.action() instanceof RouteAction.Forward forward) {
+            clusters(forward.clusters());
+        }
+    }
+
+    private void clusters(List<WeightedCluster> split) {
+        List<WeightedCluster> used = split.size() == 1
+                ? split
+                : split.stream().filter(share -> share.weight() > 0).toList();
+        for (WeightedCluster share : used) {
+            Cluster cluster = state.clusters().get(share.cluster());
+            if (cluster == null) {
+                refused = true;
+                step("cluster", share.cluster() + " does not exist", "");
+                continue;
+            }
+            step(
+                    "cluster",
+                    cluster.name() + ", " + cluster.balancing().name().toLowerCase(Locale.ROOT),
+                    cluster.origin().toString());
+            endpoints(cluster.name());
+        }
+    }
+
+    private void endpoints(String cluster) {
+        EndpointSet set = state.endpoints().get(cluster);
+        List<Endpoint> all = set == null ? List.of() : set.endpoints();
+        List<Endpoint> healthy = all.stream().filter(Endpoint::healthy).toList();
+        List<Endpoint> candidates = healthy.isEmpty() ? all : healthy;
+        if (candidates.isEmpty()) {
+            refused = true;
+            step("endpoint", "none: requests are answered with 503", "");
+        }
+        for (Endpoint endpoint : candidates) {
+            List<String> origins = new ArrayList<>();
+            state.workloads().values().stream()
+                    .filter(workload -> workload.name().equals(endpoint.workload())
+                            && workload.namespace().equals(endpoint.namespace()))
+                    .forEach(workload -> origins.add(workload.origin().toString()));
+            step(
+                    "endpoint",
+                    (candidates.size() == 1 ? "" : "one of: ") + endpoint.address() + ":" + endpoint.port()
+                            + (endpoint.workload().isEmpty() ? "" : " (" + endpoint.workload() + ")")
+                            + (endpoint.healthy() ? "" : ", not ready"),
+                    origins.isEmpty() ? "" : origins.getFirst());
+        }
+    }
+
+    private void step(String name, String decision, String origin) {
+        JsonObject step = new JsonObject();
+        step.addProperty("step", name);
+        step.addProperty("decision", decision);
+        step.addProperty("origin", origin);
+        steps.add(step);
+    }
+}

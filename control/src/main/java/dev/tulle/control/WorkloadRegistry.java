@@ -1,0 +1,272 @@
+package dev.tulle.control;
+
+import dev.tulle.common.OwnerThread;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.Workload;
+import dev.tulle.xds.NodeLease;
+import dev.tulle.xds.NodeRegistry;
+import dev.tulle.xds.RegistrationAnswer;
+import dev.tulle.xds.WorkloadRegistration;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The nodes and their workloads. A workload stays while its node's stream is gone, until the lease times out; announcing
+ * the same again changes nothing. Runs on the control plane's owner thread.
+ */
+final class WorkloadRegistry implements NodeRegistry {
+    private static final System.Logger LOG = System.getLogger(WorkloadRegistry.class.getName());
+    private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
+    private static final int MAX_PER_NODE = 1000;
+    private static final Cidr LOOPBACK = Cidr.parse("127.0.0.0/8");
+
+    private final OwnerThread owner;
+    private final NodeLeases leases;
+    private final ControlOptions options;
+    private final Runnable onChange;
+    private final Map<String, Node> nodes = new TreeMap<>();
+    private final Map<String, Workload> workloads = new TreeMap<>();
+    private final Map<String, String> uidByAddress = new HashMap<>();
+    private final Set<String> awaited;
+
+    /** A node that has said hello since the start. */
+    private static final class Node {
+        final Cidr prefix;
+        boolean connected;
+        OwnerThread.@Nullable Delayed expiry;
+
+        Node(Cidr prefix) {
+            this.prefix = prefix;
+        }
+    }
+
+    /**
+     * A registry without nodes.
+     *
+     * @param onChange called after each change of the workloads, and when a node that was waited for is back
+     */
+    WorkloadRegistry(OwnerThread owner, NodeLeases leases, ControlOptions options, Runnable onChange) {
+        this.owner = owner;
+        this.leases = leases;
+        this.options = options;
+        this.onChange = onChange;
+        this.awaited = new HashSet<>(leases.active());
+    }
+
+    Collection<Workload> workloads() {
+        return List.copyOf(workloads.values());
+    }
+
+    /** The nodes that had workloads before this process and have not announced theirs yet. */
+    Set<String> awaited() {
+        return Set.copyOf(awaited);
+    }
+
+    /** What to show of the nodes: name to prefix and state. */
+    Map<String, String> nodes() {
+        Map<String, String> out = new TreeMap<>();
+        nodes.forEach((name, node) -> out.put(name, node.prefix + (node.connected ? "" : " (disconnected)")));
+        return out;
+    }
+
+    @Override
+    public HelloAnswer hello(String nodeId, String wantedPrefix) {
+        if (!NAME.matcher(nodeId).matches()) {
+            return new HelloAnswer.Refused(
+                    "node id '" + nodeId + "': expected lower-case letters, digits, '-' and '.', at most 253");
+        }
+        Optional<Cidr> prefix;
+        try {
+            prefix = leases.grant(nodeId, wantedPrefix);
+        } catch (UncheckedIOException e) {
+            LOG.log(System.Logger.Level.ERROR, "the leases cannot be written", e);
+            return new HelloAnswer.Refused("the control plane cannot write down the lease: " + e.getMessage());
+        }
+        if (prefix.isEmpty()) {
+            return new HelloAnswer.Refused("the workload range " + options.workloadRange() + " is used up");
+        }
+        Node node = nodes.computeIfAbsent(nodeId, _ -> new Node(prefix.get()));
+        node.connected = true;
+        if (node.expiry != null) {
+            node.expiry.cancel();
+            node.expiry = null;
+        }
+        return new HelloAnswer.Granted(new NodeLease(
+                prefix.get().toString(), options.workloadRange(), options.serviceRange(), options.leaseTimeout()));
+    }
+
+    @Override
+    public RegistrationAnswer register(String nodeId, WorkloadRegistration workload) {
+        String uid = workload.uid(nodeId);
+        Optional<String> refusal = check(nodeId, uid, workload);
+        if (refusal.isPresent()) {
+            return new RegistrationAnswer.Refused(uid, refusal.get());
+        }
+        put(new Workload(
+                uid,
+                workload.name(),
+                workload.namespace(),
+                workload.serviceAccount(),
+                nodeId,
+                workload.addresses(),
+                workload.labels(),
+                workload.services(),
+                workload.ports(),
+                workload.healthy(),
+                new ResourceRef("Registration", workload.namespace(), workload.name(), "", 0)));
+        return new RegistrationAnswer.Accepted(uid);
+    }
+
+    private Optional<String> check(String nodeId, String uid, WorkloadRegistration workload) {
+        Node node = nodes.get(nodeId);
+        if (node == null) {
+            return Optional.of("node " + nodeId + " has no lease");
+        }
+        if (!NAME.matcher(workload.name()).matches()
+                || !NAME.matcher(workload.namespace()).matches()) {
+            return Optional.of("name " + workload.namespace() + "/" + workload.name()
+                    + ": expected lower-case letters, digits, '-' and '.', at most 253");
+        }
+        if (!workloads.containsKey(uid)
+                && workloads.values().stream()
+                                .filter(other -> other.node().equals(nodeId))
+                                .count()
+                        >= MAX_PER_NODE) {
+            return Optional.of("node " + nodeId + " has " + MAX_PER_NODE + " workloads already");
+        }
+        for (String address : workload.addresses()) {
+            int number;
+            try {
+                number = Cidr.number(address);
+            } catch (IllegalArgumentException e) {
+                return Optional.of("address '" + address + "': expected an IPv4 address");
+            }
+            if (LOOPBACK.contains(number)) {
+                continue;
+            }
+            if (!node.prefix.contains(number)) {
+                return Optional.of("address " + address + ": expected one of the node's prefix " + node.prefix);
+            }
+            String holder = uidByAddress.get(address);
+            if (holder != null && !holder.equals(uid)) {
+                return Optional.of("address " + address + " is that of workload " + holder);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private void put(Workload workload) {
+        Workload earlier = workloads.put(workload.uid(), workload);
+        if (workload.equals(earlier)) {
+            return;
+        }
+        if (earlier != null) {
+            earlier.addresses().forEach(uidByAddress::remove);
+        }
+        workload.addresses().forEach(address -> uidByAddress.put(address, workload.uid()));
+        noteActive(workload.node());
+        onChange.run();
+    }
+
+    private void remove(Collection<String> uids) {
+        Set<String> touched = new HashSet<>();
+        for (String uid : uids) {
+            Workload workload = workloads.remove(uid);
+            if (workload != null) {
+                workload.addresses().forEach(address -> uidByAddress.remove(address, uid));
+                touched.add(workload.node());
+            }
+        }
+        if (!touched.isEmpty()) {
+            touched.forEach(this::noteActive);
+            onChange.run();
+        }
+    }
+
+    private void noteActive(String nodeId) {
+        boolean has = workloads.values().stream().anyMatch(w -> w.node().equals(nodeId));
+        try {
+            leases.setActive(nodeId, has);
+        } catch (UncheckedIOException e) {
+            // Only a wait after the next start depends on it.
+            LOG.log(System.Logger.Level.WARNING, "the leases cannot be written", e);
+        }
+    }
+
+    @Override
+    public void health(String nodeId, String uid, boolean healthy) {
+        Workload old = workloads.get(uid);
+        if (old == null || !old.node().equals(nodeId)) {
+            return;
+        }
+        put(new Workload(
+                uid,
+                old.name(),
+                old.namespace(),
+                old.serviceAccount(),
+                old.node(),
+                old.addresses(),
+                old.labels(),
+                old.services(),
+                old.ports(),
+                healthy,
+                old.origin()));
+    }
+
+    @Override
+    public void deregister(String nodeId, String uid) {
+        Workload workload = workloads.get(uid);
+        if (workload != null && workload.node().equals(nodeId)) {
+            remove(List.of(uid));
+        }
+    }
+
+    @Override
+    public void announced(String nodeId, Set<String> uids) {
+        List<String> gone = new ArrayList<>();
+        for (Workload workload : workloads.values()) {
+            if (workload.node().equals(nodeId) && !uids.contains(workload.uid())) {
+                gone.add(workload.uid());
+            }
+        }
+        remove(gone);
+        noteActive(nodeId);
+        if (awaited.remove(nodeId)) {
+            onChange.run();
+        }
+    }
+
+    @Override
+    public void disconnected(String nodeId, String reason) {
+        Node node = nodes.get(nodeId);
+        if (node == null) {
+            return;
+        }
+        LOG.log(
+                System.Logger.Level.INFO,
+                "node {0} is gone ({1}); its workloads stay for {2} s",
+                nodeId,
+                reason,
+                options.leaseTimeout().toSeconds());
+        node.connected = false;
+        node.expiry = owner.schedule(options.leaseTimeout(), () -> {
+            List<String> uids = workloads.values().stream()
+                    .filter(workload -> workload.node().equals(nodeId))
+                    .map(Workload::uid)
+                    .toList();
+            LOG.log(System.Logger.Level.WARNING, "node {0} did not come back: {1} workloads go", nodeId, uids.size());
+            nodes.remove(nodeId);
+            remove(uids);
+        });
+    }
+}
