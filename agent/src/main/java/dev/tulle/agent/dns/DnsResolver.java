@@ -22,15 +22,27 @@ public final class DnsResolver {
         /** The namespace of the workload that has this address; {@code default} for anybody else. */
         String namespaceOf(InetAddress source, int port);
 
-        /**
-         * The addresses of a service, in text form; blocks until the mesh knows and the kernel is ready for them.
-         *
-         * @return empty when there is no such service, or nobody can say in time
-         */
-        Optional<List<String>> addressesOf(String namespace, String hostname);
+        /** The addresses of a service; blocks until the mesh knows and the kernel is ready for them, or time is up. */
+        Lookup addressesOf(String namespace, String hostname);
 
         /** The host name of the service at an address; empty when none is known. */
         Optional<String> hostnameOf(String address);
+    }
+
+    /** What the mesh says about a service. */
+    public sealed interface Lookup {
+        /** It exists, with these addresses in text form. */
+        record Known(List<String> addresses) implements Lookup {
+            public Known {
+                addresses = List.copyOf(addresses);
+            }
+        }
+
+        /** It does not exist. */
+        record Absent() implements Lookup {}
+
+        /** Nobody can say in time. */
+        record Unknown() implements Lookup {}
     }
 
     private final MeshNames names;
@@ -136,11 +148,20 @@ public final class DnsResolver {
 
     private Optional<byte[]> fromMesh(DnsQuery query, String namespace) {
         Meaning meaning = names.of(query.name(), namespace, forwarder.config().searchDomains());
+        boolean unknown = false;
         for (Candidate candidate : meaning.candidates()) {
-            Optional<List<String>> addresses = directory.addressesOf(candidate.namespace(), candidate.hostname());
-            if (addresses.isPresent()) {
-                return Optional.of(DnsAnswer.addresses(query, ofType(query.type(), addresses.get())));
+            switch (directory.addressesOf(candidate.namespace(), candidate.hostname())) {
+                case Lookup.Known(var addresses) -> {
+                    return Optional.of(DnsAnswer.addresses(query, ofType(query.type(), addresses)));
+                }
+                case Lookup.Absent _ -> {}
+                case Lookup.Unknown _ -> unknown = true;
             }
+        }
+        // While nobody can say whether a mesh name exists, "it does not" would be a lie that is kept.
+        boolean ours = meaning.meshOnly() || query.name().labels().size() == 1;
+        if (unknown && ours) {
+            return Optional.of(DnsAnswer.error(query, DnsQuery.RCODE_SERVER));
         }
         return meaning.meshOnly() ? Optional.of(DnsAnswer.noName(query)) : Optional.empty();
     }

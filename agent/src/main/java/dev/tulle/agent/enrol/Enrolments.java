@@ -240,7 +240,8 @@ public final class Enrolments {
                     leases.put(lease.key(), lease.with(State.RUNNING));
                     save();
                 }
-            } else if (lease.state() == State.RUNNING) {
+            } else if (lease.state() == State.RUNNING || cgroups.everRan(lease.group())) {
+                // A command may begin and end between two looks.
                 stop(lease);
             } else if (lease.started().plus(START_TIMEOUT).isBefore(clock.instant())
                     || !cgroups.exists(lease.group())) {

@@ -119,6 +119,24 @@ public final class Cgroups {
         }
     }
 
+    /**
+     * True when a process has run in the group or below, also one that has ended since: the kernel keeps the time that
+     * they used, with or without a cpu controller.
+     */
+    public boolean everRan(String group) throws IOException {
+        try {
+            return Files.readAllLines(directory(group).resolve("cpu.stat")).stream()
+                    .anyMatch(line -> line.startsWith("usage_usec ") && !line.equals("usage_usec 0"));
+        } catch (NoSuchFileException e) {
+            return false;
+        } catch (IOException e) {
+            if (!exists(group)) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
     /** The processes directly in a group; empty when it does not exist. */
     public List<Long> processes(String group) throws IOException {
         try {

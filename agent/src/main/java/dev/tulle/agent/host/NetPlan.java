@@ -39,11 +39,13 @@ public record NetPlan(Set<String> addresses, Set<LoRoute> routes) {
     }
 
     /**
-     * The plan of a node that has its own prefix (tiers with an address per workload).
+     * The plan of a node that has its own prefix (tiers with an address per workload). IPv4 needs the route alone; an
+     * IPv6 source address must stand on an interface.
      *
      * @param prefix6 the first 96 bits of the IPv6 twins, in text form; empty where IPv6 is off
+     * @param workloads the workloads' addresses as numbers
      */
-    public static NetPlan ofPrefix(Cidr prefix, String prefix6) {
+    public static NetPlan ofPrefix(Cidr prefix, String prefix6, List<Integer> workloads) {
         Set<String> addresses = new LinkedHashSet<>();
         Set<LoRoute> routes = new LinkedHashSet<>();
         String host = Ip.text4(prefix.host(1));
@@ -52,6 +54,9 @@ public record NetPlan(Set<String> addresses, Set<LoRoute> routes) {
         if (!prefix6.isEmpty()) {
             String host6 = Ip.twin(prefix6, prefix.host(1));
             addresses.add(host6 + "/128");
+            addresses.add(Ip.twin(prefix6, prefix.host(2)) + "/128");
+            addresses.add(Ip.twin(prefix6, prefix.host(3)) + "/128");
+            workloads.forEach(address -> addresses.add(Ip.twin(prefix6, address) + "/128"));
             routes.add(new LoRoute(Ip.twin(prefix6, prefix.network()) + "/" + (96 + prefix.bits()), true, host6));
         }
         return new NetPlan(addresses, routes);

@@ -104,8 +104,9 @@ class DnsServerTest {
         }
 
         @Override
-        public Optional<List<String>> addressesOf(String namespace, String hostname) {
-            return Optional.ofNullable(services.get(namespace + "/" + hostname));
+        public DnsResolver.Lookup addressesOf(String namespace, String hostname) {
+            List<String> addresses = services.get(namespace + "/" + hostname);
+            return addresses == null ? new DnsResolver.Lookup.Absent() : new DnsResolver.Lookup.Known(addresses);
         }
 
         @Override

@@ -143,6 +143,20 @@ class EnrolmentsTest {
     }
 
     @Test
+    void aCommandThatEndsBetweenTwoLooksFreesItsName() throws Exception {
+        Enrolments enrolments = enrolments();
+        enrolments.adopt();
+        assertTrue(enrolments.grant(PREFIX));
+        Lease a = enrolments.enrol(spec("{'name':'a'}"), false);
+        Path used = mount.resolve(a.group().substring(1)).resolve("cpu.stat");
+        Files.writeString(used, "usage_usec 0\nuser_usec 0\n");
+        assertThrows(RefusedException.class, () -> enrolments.enrol(spec("{'name':'a'}"), false));
+        Files.writeString(used, "usage_usec 751\nuser_usec 751\n");
+        enrolments.sweep();
+        assertEquals(List.of(), enrolments.leases());
+    }
+
+    @Test
     void aRestartedAgentFindsItsWorkloads() throws Exception {
         Enrolments first = enrolments();
         first.adopt();

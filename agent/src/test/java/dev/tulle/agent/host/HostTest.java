@@ -67,15 +67,15 @@ class HostTest {
     void plansAddressesAndRoutes() {
         Cidr prefix = Cidr.of("prefix", "100.80.3.0/24");
         Cidr services = Cidr.of("services", "240.242.0.0/16");
-        NetPlan plan = NetPlan.ofPrefix(prefix, "fd74:756c:6c65::");
+        NetPlan plan = NetPlan.ofPrefix(prefix, "fd74:756c:6c65::", List.of(prefix.host(10)));
         List<List<String>> make = plan.commandsFrom(NetPlan.EMPTY);
-        assertEquals(4, make.size());
+        assertEquals(7, make.size());
         assertTrue(
                 make.contains(List.of("route", "replace", "local", "100.80.3.0/24", "dev", "lo", "src", "100.80.3.1")));
         assertTrue(make.stream().anyMatch(command -> command.contains("fd74:756c:6c65::6450:300/120")));
         assertEquals("addr", make.getFirst().getFirst());
         assertEquals(List.of(), plan.commandsFrom(plan));
-        List<List<String>> remove = NetPlan.EMPTY.commandsFrom(NetPlan.ofPrefix(prefix, ""));
+        List<List<String>> remove = NetPlan.EMPTY.commandsFrom(NetPlan.ofPrefix(prefix, "", List.of(prefix.host(10))));
         assertEquals(
                 List.of(
                         List.of("route", "del", "local", "100.80.3.0/24", "dev", "lo"),

@@ -1,0 +1,151 @@
+package dev.tulle.agent;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.agent.enrol.EnrolRequest;
+import dev.tulle.agent.enrol.EnrolSpec;
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.enrol.RefusedException;
+import dev.tulle.agent.enrol.RefusedException.Code;
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.host.Ip;
+import dev.tulle.agent.tier.Tier;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.Map;
+
+/** The methods of {@code agent.sock}. Thread-safe: everything happens on the owner thread. */
+final class AgentApi {
+    /** How long a first request waits for the node's prefix. */
+    private static final Duration PREFIX_TIMEOUT = Duration.ofSeconds(5);
+
+    private final AgentOptions options;
+    private final AgentLoop loop;
+    private final AgentState state;
+    private final Cgroups cgroups;
+    private final StatusReport status;
+    private final Runnable detach;
+
+    /**
+     * The methods.
+     *
+     * @param detach removes every trace and ends the agent
+     */
+    AgentApi(
+            AgentOptions options,
+            AgentLoop loop,
+            AgentState state,
+            Cgroups cgroups,
+            StatusReport status,
+            Runnable detach) {
+        this.options = options;
+        this.loop = loop;
+        this.state = state;
+        this.cgroups = cgroups;
+        this.status = status;
+        this.detach = detach;
+    }
+
+    LocalApi api() {
+        return new LocalApi(Map.of(
+                "run", (params, _) -> run(params),
+                "release", (params, _) -> release(params),
+                "workloads", (_, _) -> loop.call(status::workloads),
+                "status", (_, _) -> loop.call(status::status),
+                "tiers", (_, _) -> loop.call(status::tiers),
+                "flows", (params, _) -> status.flows(params),
+                "explain-path", (params, _) -> explain(params),
+                "detach", (_, _) -> detach()));
+    }
+
+    private JsonElement run(JsonObject params) throws Exception {
+        EnrolSpec spec = EnrolRequest.parse(params);
+        long deadline = System.nanoTime() + PREFIX_TIMEOUT.toNanos();
+        while (loop.call(() -> state.network().isEmpty()) && System.nanoTime() < deadline) {
+            Thread.sleep(50);
+        }
+        return loop.call(() -> {
+            Lease lease = state.enrol(spec);
+            JsonObject answer = new JsonObject();
+            answer.addProperty("workload", state.uid(lease));
+            answer.addProperty("cgroup", cgroups.directory(lease.group()).toString());
+            answer.addProperty("address", state.addressOf(lease));
+            answer.addProperty("tier", state.datapath().tier().word());
+            answer.add("env", environment(lease));
+            return answer;
+        });
+    }
+
+    private JsonObject environment(Lease lease) {
+        Tier tier = state.datapath().tier();
+        JsonObject env = new JsonObject();
+        env.addProperty("TULLE_WORKLOAD", lease.spec().name());
+        env.addProperty("TULLE_NAMESPACE", lease.spec().namespace());
+        env.addProperty("TULLE_ADDRESS", state.addressOf(lease));
+        if (!tier.hasOwnAddresses() && !lease.spec().ports().isEmpty()) {
+            env.addProperty(
+                    "PORT", Integer.toString(lease.spec().ports().getFirst().number()));
+        }
+        if (tier == Tier.EXPLICIT) {
+            String proxy = "http://127.0.0.1:" + options.explicitPort();
+            env.addProperty("http_proxy", proxy);
+            env.addProperty("HTTP_PROXY", proxy);
+            env.addProperty("no_proxy", "127.0.0.1,localhost,::1");
+            env.addProperty("NO_PROXY", "127.0.0.1,localhost,::1");
+        }
+        return env;
+    }
+
+    private JsonElement release(JsonObject params) throws Exception {
+        String key = key(text(params, "namespace", "default"), text(params, "name", ""));
+        loop.call(() -> {
+            state.release(key);
+            return key;
+        });
+        return new JsonArray();
+    }
+
+    private JsonElement explain(JsonObject params) throws Exception {
+        String from = text(params, "from", "");
+        String address = text(params, "address", "");
+        if (Ip.parse(address).isEmpty()) {
+            throw new RefusedException(Code.INVALID, "address: expected an IP address, found '" + address + "'");
+        }
+        String port = text(params, "port", "");
+        if (!port.matches("[0-9]{1,5}") || Integer.parseInt(port) < 1 || Integer.parseInt(port) > 65535) {
+            throw new RefusedException(Code.INVALID, "port: expected 1 to 65535, found '" + port + "'");
+        }
+        String key = from.contains("/") ? from : key(text(params, "namespace", "default"), from);
+        return loop.call(() -> {
+            Lease lease = state.lease(key)
+                    .orElseThrow(() ->
+                            new RefusedException(Code.NOT_FOUND, "workload " + key + " is not enrolled on this node"));
+            return new PathExplainer(options, state).explain(lease, address, Integer.parseInt(port));
+        });
+    }
+
+    private JsonElement detach() {
+        Thread.ofPlatform().name("tulle-detach").start(() -> {
+            try {
+                // Lets the answer reach whoever asked.
+                Thread.sleep(100);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            detach.run();
+        });
+        JsonObject answer = new JsonObject();
+        answer.addProperty("detaching", true);
+        return answer;
+    }
+
+    private static String key(String namespace, String name) {
+        return namespace + "/" + name.toLowerCase(Locale.ROOT);
+    }
+
+    private static String text(JsonObject params, String field, String fallback) {
+        JsonElement element = params.get(field);
+        return element == null || !element.isJsonPrimitive() ? fallback : element.getAsString();
+    }
+}

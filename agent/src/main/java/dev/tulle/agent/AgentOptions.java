@@ -1,0 +1,293 @@
+package dev.tulle.agent;
+
+import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
+import dev.tulle.agent.host.Cidr;
+import dev.tulle.agent.host.Ip;
+import dev.tulle.agent.tier.Tier;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * How a node agent runs. Every name, path, range and port can be changed, so that several meshes run side by side.
+ * Immutable; {@link #builder} starts from the defaults.
+ *
+ * @param meshName names the control group, the nftables table and the pins; default {@code tulle}
+ * @param node the node's name, unique in the mesh and stable; default the host's name
+ * @param runDirectory sockets and pid files; default {@code /run/tulle}
+ * @param stateDirectory leases and last-good state; default {@code /var/lib/tulle}
+ * @param pinDirectory on a bpf file system; default {@code /sys/fs/bpf/tulle}
+ * @param bpfObject the compiled kernel object; default {@code bpf/build/tulle.bpf.o} under the working directory
+ * @param range workloads' addresses; default {@code 100.64.0.0/10}
+ * @param serviceRange services' virtual addresses; default {@code 240.240.0.0/16}
+ * @param range6 the first 96 bits of workloads' IPv6 twins; default {@code fd74:756c:6c65::}; empty: no IPv6
+ * @param serviceRange6 the first 96 bits of services' IPv6 twins; default {@code fd74:756c:6c66::}
+ * @param domain the mesh's DNS domain; default {@code cluster.local}
+ * @param controlHost where the control plane is; default {@code 127.0.0.1}
+ * @param controlPort its xDS port; default 15010
+ * @param outboundPort the node proxy's port for captured connections; default 15001
+ * @param dnsPort the agent's DNS port; default 15053
+ * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
+ * @param metricsPort the agent's metrics and readiness; default 15020; 0: none
+ * @param tier the tier to use and no other; default empty: the best that passes its self-test
+ * @param cgroupRoot the cgroup v2 mount point; default empty: found among the mounts
+ * @param proxyUid the user of the node proxy: who may use {@code node.sock}; default 65534; 0: root
+ * @param outboundPolicy what happens to destinations outside the mesh; default {@link OutboundPolicy#ALLOW_ANY}
+ * @param resolverFile the host's resolver configuration; default {@code /etc/resolv.conf}
+ * @param resolverPort the port of the host's resolvers; default 53
+ * @param selfTest whether a tier is tried before it is used; default true
+ */
+public record AgentOptions(
+        String meshName,
+        String node,
+        Path runDirectory,
+        Path stateDirectory,
+        Path pinDirectory,
+        Path bpfObject,
+        Cidr range,
+        Cidr serviceRange,
+        String range6,
+        String serviceRange6,
+        String domain,
+        String controlHost,
+        int controlPort,
+        int outboundPort,
+        int dnsPort,
+        int explicitPort,
+        int metricsPort,
+        Optional<Tier> tier,
+        Optional<Path> cgroupRoot,
+        int proxyUid,
+        OutboundPolicy outboundPolicy,
+        Path resolverFile,
+        int resolverPort,
+        boolean selfTest) {
+    public AgentOptions {
+        if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
+            throw new IllegalArgumentException(
+                    "mesh name '" + meshName + "': expected a lower-case letter, then at most 39 letters, digits, '-'");
+        }
+        if (!node.matches("[A-Za-z0-9]([-A-Za-z0-9.]{0,252})")) {
+            throw new IllegalArgumentException("node name '" + node + "': expected a host name");
+        }
+        if (!range6.isEmpty()
+                && (Ip.parse(range6).isEmpty() || Ip.parse(serviceRange6).isEmpty())) {
+            throw new IllegalArgumentException("IPv6 prefixes '" + range6 + "' and '" + serviceRange6
+                    + "': expected IPv6 addresses such as fd74:756c:6c65::");
+        }
+        if (range.bits() > 24) {
+            throw new IllegalArgumentException("workload range " + range + ": expected a /24 or larger");
+        }
+        for (int port : new int[] {controlPort, outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
+            if (port < 0 || port > 65535) {
+                throw new IllegalArgumentException("port " + port + ": expected 0 to 65535");
+            }
+        }
+    }
+
+    /** The defaults, to be changed. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** The mesh's own control group, relative to the hierarchy. */
+    public String meshGroup() {
+        return "/" + meshName;
+    }
+
+    /** The agent's local API. */
+    public Path agentSocket() {
+        return runDirectory.resolve("agent.sock");
+    }
+
+    /** What the node proxy asks the agent on. */
+    public Path nodeSocket() {
+        return runDirectory.resolve("node.sock");
+    }
+
+    /** Ports that the mesh uses itself. */
+    Set<Integer> ownPorts() {
+        Set<Integer> ports = new java.util.HashSet<>(Set.of(15000, 15014, 15021, 15090));
+        ports.addAll(java.util.List.of(controlPort, outboundPort, dnsPort, explicitPort, metricsPort));
+        return ports;
+    }
+
+    private static String hostName() {
+        try {
+            String name = InetAddress.getLocalHost().getHostName();
+            return name.isEmpty() ? "localhost" : name;
+        } catch (UnknownHostException e) {
+            return "localhost";
+        }
+    }
+
+    /** Changes options one by one; not thread-safe. */
+    public static final class Builder {
+        private String meshName = "tulle";
+        private Optional<String> node = Optional.empty();
+        private Path runDirectory = Path.of("/run/tulle");
+        private Path stateDirectory = Path.of("/var/lib/tulle");
+        private Path pinDirectory = Path.of("/sys/fs/bpf/tulle");
+        private Path bpfObject = Path.of("bpf/build/tulle.bpf.o");
+        private Cidr range = Cidr.of("workload range", "100.64.0.0/10");
+        private Cidr serviceRange = Cidr.of("service range", "240.240.0.0/16");
+        private String range6 = "fd74:756c:6c65::";
+        private String serviceRange6 = "fd74:756c:6c66::";
+        private String domain = "cluster.local";
+        private String controlHost = "127.0.0.1";
+        private int controlPort = 15010;
+        private int outboundPort = 15001;
+        private int dnsPort = 15053;
+        private int explicitPort = 15080;
+        private int metricsPort = 15020;
+        private Optional<Tier> tier = Optional.empty();
+        private Optional<Path> cgroupRoot = Optional.empty();
+        private int proxyUid = 65534;
+        private OutboundPolicy outboundPolicy = OutboundPolicy.ALLOW_ANY;
+        private Path resolverFile = Path.of("/etc/resolv.conf");
+        private int resolverPort = 53;
+        private boolean selfTest = true;
+
+        private Builder() {}
+
+        public Builder meshName(String value) {
+            meshName = value;
+            return this;
+        }
+
+        public Builder node(String value) {
+            node = Optional.of(value);
+            return this;
+        }
+
+        public Builder runDirectory(Path value) {
+            runDirectory = value;
+            return this;
+        }
+
+        public Builder stateDirectory(Path value) {
+            stateDirectory = value;
+            return this;
+        }
+
+        public Builder pinDirectory(Path value) {
+            pinDirectory = value;
+            return this;
+        }
+
+        public Builder bpfObject(Path value) {
+            bpfObject = value;
+            return this;
+        }
+
+        public Builder range(String value) {
+            range = Cidr.of("workload range", value);
+            return this;
+        }
+
+        public Builder serviceRange(String value) {
+            serviceRange = Cidr.of("service range", value);
+            return this;
+        }
+
+        public Builder range6(String workloads, String services) {
+            range6 = workloads;
+            serviceRange6 = services;
+            return this;
+        }
+
+        public Builder domain(String value) {
+            domain = value;
+            return this;
+        }
+
+        public Builder control(String host, int port) {
+            controlHost = host;
+            controlPort = port;
+            return this;
+        }
+
+        public Builder outboundPort(int value) {
+            outboundPort = value;
+            return this;
+        }
+
+        public Builder dnsPort(int value) {
+            dnsPort = value;
+            return this;
+        }
+
+        public Builder explicitPort(int value) {
+            explicitPort = value;
+            return this;
+        }
+
+        public Builder metricsPort(int value) {
+            metricsPort = value;
+            return this;
+        }
+
+        /** Empty: the best that passes its self-test. */
+        public Builder tier(Optional<Tier> value) {
+            tier = value;
+            return this;
+        }
+
+        public Builder cgroupRoot(Path value) {
+            cgroupRoot = Optional.of(value);
+            return this;
+        }
+
+        public Builder proxyUid(int value) {
+            proxyUid = value;
+            return this;
+        }
+
+        public Builder outboundPolicy(OutboundPolicy value) {
+            outboundPolicy = value;
+            return this;
+        }
+
+        public Builder resolver(Path file, int port) {
+            resolverFile = file;
+            resolverPort = port;
+            return this;
+        }
+
+        public Builder selfTest(boolean value) {
+            selfTest = value;
+            return this;
+        }
+
+        /** The options; throws IllegalArgumentException naming the first that is wrong. */
+        public AgentOptions build() {
+            return new AgentOptions(
+                    meshName,
+                    node.orElseGet(AgentOptions::hostName),
+                    runDirectory,
+                    stateDirectory,
+                    pinDirectory,
+                    bpfObject,
+                    range,
+                    serviceRange,
+                    range6,
+                    serviceRange6,
+                    domain,
+                    controlHost,
+                    controlPort,
+                    outboundPort,
+                    dnsPort,
+                    explicitPort,
+                    metricsPort,
+                    tier,
+                    cgroupRoot,
+                    proxyUid,
+                    outboundPolicy,
+                    resolverFile,
+                    resolverPort,
+                    selfTest);
+        }
+    }
+}

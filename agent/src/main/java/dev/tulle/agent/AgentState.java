@@ -1,0 +1,381 @@
+package dev.tulle.agent;
+
+import dev.tulle.agent.datapath.Datapath;
+import dev.tulle.agent.datapath.MeshNetwork;
+import dev.tulle.agent.enrol.EnrolSpec;
+import dev.tulle.agent.enrol.Enrolments;
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.enrol.LeaseStore;
+import dev.tulle.agent.enrol.Prober;
+import dev.tulle.agent.enrol.PublishRules;
+import dev.tulle.agent.enrol.RefusedException;
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.host.Cidr;
+import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.service.ServiceDirectory;
+import dev.tulle.agent.service.ServiceStore;
+import dev.tulle.kernel.BpfException;
+import dev.tulle.xds.NodeLease;
+import dev.tulle.xds.RegistrationAnswer;
+import dev.tulle.xds.RegistrationClient;
+import dev.tulle.xds.RegistrationOptions;
+import dev.tulle.xds.WorkloadRegistration;
+import dev.tulle.xds.XdsClient;
+import java.io.IOException;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * Everything that the agent knows and wants, and the one place that brings the host to it. Owner thread only; whoever
+ * changes something calls {@link #reconcile}, which may also run at any other time.
+ */
+final class AgentState implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(AgentState.class.getName());
+
+    /** How soon a reconciliation that failed is tried again. */
+    private static final Duration RETRY = Duration.ofSeconds(1);
+
+    private final AgentOptions options;
+    private final AgentLoop loop;
+    private final Cgroups cgroups;
+    private final ChosenTier tier;
+    private final Enrolments enrolments;
+    private final ServiceDirectory services;
+    private final XdsClient xds;
+    private final RegistrationClient registration;
+    private final Map<String, Member> members = new HashMap<>();
+    private final Publications publications;
+    private boolean dirty;
+    private boolean adopting = true;
+    private String trouble = "";
+
+    /** What is kept of a workload while it is in the mesh. */
+    private static final class Member {
+        Optional<Prober> prober = Optional.empty();
+        boolean healthy;
+        String refusal = "";
+        boolean registered;
+    }
+
+    /** A workload for reports. */
+    record WorkloadReport(Lease lease, boolean healthy, boolean registered, String refusal, String probe) {}
+
+    AgentState(AgentOptions options, AgentLoop loop, Cgroups cgroups, ChosenTier tier, ControlLinks links)
+            throws IOException {
+        this.options = options;
+        this.loop = loop;
+        this.cgroups = cgroups;
+        this.tier = tier;
+        this.publications = new Publications();
+        LeaseStore leaseStore = new LeaseStore(options.stateDirectory());
+        this.enrolments = new Enrolments(
+                cgroups,
+                options.meshGroup(),
+                options.range(),
+                PublishRules.ofHost(options.proxyUid(), options.ownPorts()),
+                leaseStore,
+                Clock.systemUTC(),
+                new Enrolments.Listener() {
+                    @Override
+                    public void onJoined(Lease lease) {
+                        joined(lease);
+                    }
+
+                    @Override
+                    public void onLeft(Lease lease) {
+                        left(lease);
+                    }
+                });
+        this.xds = links.xds();
+        this.services = new ServiceDirectory(
+                xds, loop, new ServiceStore(options.stateDirectory()), this::reachableByKernel, this::changed);
+        String before = leaseStore.load().prefix();
+        this.registration = links.registration(
+                new RegistrationOptions(options.controlHost(), options.controlPort(), options.node(), before),
+                new RegistrationClient.Listener() {
+                    @Override
+                    public void onLease(NodeLease lease) {
+                        loop.execute(() -> granted(lease));
+                    }
+
+                    @Override
+                    public void onTrouble(String reason) {
+                        LOG.log(System.Logger.Level.DEBUG, "registration: " + reason);
+                    }
+                });
+    }
+
+    /** Takes over what an earlier agent left. */
+    void adopt() throws IOException {
+        enrolments.adopt();
+        adopting = false;
+        services.restore();
+        enrolments.sweepOrphans();
+        reconcile();
+    }
+
+    private boolean reachableByKernel(String address) {
+        return tier.datapath().tier().hasOwnAddresses()
+                && enrolments.prefix().map(prefix -> prefix.contains(address)).orElse(false);
+    }
+
+    private void granted(NodeLease lease) {
+        try {
+            Cidr prefix = Cidr.of("the control plane's prefix", lease.prefix());
+            if (!options.range().contains(prefix)) {
+                trouble = "the control plane granted " + prefix + ", which is outside the workload range "
+                        + options.range() + ": control plane and agent have different options";
+                LOG.log(System.Logger.Level.ERROR, trouble);
+                return;
+            }
+            if (!enrolments.grant(prefix)) {
+                trouble = "the control plane granted " + prefix + " but workloads still hold addresses of "
+                        + enrolments.prefix().orElse(prefix);
+                LOG.log(System.Logger.Level.WARNING, trouble);
+            }
+            changed();
+        } catch (IOException | IllegalArgumentException e) {
+            trouble = "lease of the control plane: " + e.getMessage();
+            LOG.log(System.Logger.Level.ERROR, trouble);
+        }
+    }
+
+    /** The mesh's addresses, once the node has a prefix. */
+    Optional<MeshNetwork> network() {
+        boolean ipv6 = HostNetwork.hasIpv6() && tier.datapath().tier().hasOwnAddresses();
+        return enrolments
+                .prefix()
+                .map(prefix -> new MeshNetwork(
+                        options.range(),
+                        options.serviceRange(),
+                        prefix,
+                        ipv6 ? options.range6() : "",
+                        ipv6 ? options.serviceRange6() : "",
+                        options.outboundPort(),
+                        options.dnsPort()));
+    }
+
+    private void changed() {
+        if (!dirty) {
+            dirty = true;
+            loop.execute(this::reconcile);
+        }
+    }
+
+    /** Brings the host to what is wanted. A failure is logged, shown in the status and tried again. */
+    void reconcile() {
+        dirty = false;
+        Optional<MeshNetwork> network = network();
+        if (network.isEmpty()) {
+            return;
+        }
+        long version = services.version();
+        try {
+            tier.datapath().apply(network.get(), enrolments.leases(), services.views());
+            trouble = trouble.startsWith("data path") ? "" : trouble;
+            services.applied(version);
+        } catch (IOException | BpfException e) {
+            trouble = "data path: " + e.getMessage();
+            LOG.log(System.Logger.Level.ERROR, trouble, e);
+            loop.after(RETRY, this::changed);
+        }
+    }
+
+    /** Looks at the workloads' groups. */
+    void sweep() {
+        try {
+            enrolments.sweep();
+        } catch (IOException e) {
+            trouble = "control groups: " + e.getMessage();
+            LOG.log(System.Logger.Level.ERROR, trouble, e);
+        }
+    }
+
+    Lease enrol(EnrolSpec spec) throws RefusedException, IOException {
+        Lease lease = enrolments.enrol(spec, !tier.datapath().tier().hasOwnAddresses());
+        // The kernel must know the workload before its first connect.
+        reconcile();
+        if (trouble.startsWith("data path")) {
+            enrolments.release(lease.key());
+            throw new RefusedException(RefusedException.Code.UNAVAILABLE, trouble);
+        }
+        return lease;
+    }
+
+    void release(String key) throws RefusedException, IOException {
+        enrolments.release(key);
+        reconcile();
+    }
+
+    /** Where a workload is reached on this host. */
+    String addressOf(Lease lease) {
+        return tier.datapath().tier().hasOwnAddresses() ? lease.addressText() : "127.0.0.1";
+    }
+
+    private void joined(Lease lease) {
+        EnrolSpec spec = lease.spec();
+        Member member = new Member();
+        // A workload that an earlier agent had is believed to be ready until its probes say otherwise.
+        member.healthy = adopting || spec.probes().isEmpty();
+        members.put(lease.key(), member);
+        WorkloadRegistration announced = new WorkloadRegistration(
+                spec.name(),
+                spec.namespace(),
+                spec.serviceAccount(),
+                List.of(addressOf(lease)),
+                spec.labels(),
+                spec.service().isEmpty() ? List.of() : List.of(spec.service()),
+                spec.ports(),
+                member.healthy);
+        var _ = registration.register(announced).thenAccept(answer -> loop.execute(() -> answered(lease, answer)));
+        if (!spec.probes().isEmpty()) {
+            member.prober = Optional.of(Prober.start(
+                    spec.probes(),
+                    addressOf(lease),
+                    cgroups.directory(lease.group()),
+                    member.healthy,
+                    ready -> loop.execute(() -> health(lease, ready))));
+        }
+        publications.set(enrolments.leases(), this::addressOf);
+        changed();
+    }
+
+    private void answered(Lease lease, RegistrationAnswer answer) {
+        Member member = members.get(lease.key());
+        if (member == null) {
+            return;
+        }
+        switch (answer) {
+            case RegistrationAnswer.Accepted _ -> {
+                member.registered = true;
+                member.refusal = "";
+            }
+            case RegistrationAnswer.Refused refused -> {
+                member.refusal = refused.reason();
+                LOG.log(
+                        System.Logger.Level.WARNING,
+                        "the control plane refuses workload " + lease.key() + ": " + refused.reason());
+            }
+        }
+    }
+
+    private void health(Lease lease, boolean ready) {
+        Member member = members.get(lease.key());
+        if (member != null && enrolments.lease(lease.key()).isPresent()) {
+            member.healthy = ready;
+            registration.health(uid(lease), ready);
+        }
+    }
+
+    private void left(Lease lease) {
+        Member member = members.remove(lease.key());
+        if (member != null) {
+            member.prober.ifPresent(Prober::close);
+        }
+        registration.deregister(uid(lease));
+        publications.set(enrolments.leases(), this::addressOf);
+        changed();
+    }
+
+    String uid(Lease lease) {
+        return options.node() + "/" + lease.key();
+    }
+
+    List<WorkloadReport> workloads() {
+        return enrolments.leases().stream()
+                .map(lease -> {
+                    Member member = members.getOrDefault(lease.key(), new Member());
+                    return new WorkloadReport(
+                            lease,
+                            member.healthy,
+                            member.registered,
+                            member.refusal,
+                            member.prober.map(Prober::trouble).orElse(""));
+                })
+                .toList();
+    }
+
+    /** The workload that holds an address. */
+    Optional<Lease> byAddress(String address) {
+        return enrolments.leases().stream()
+                .filter(lease -> lease.live() && lease.addressText().equals(address))
+                .findFirst();
+    }
+
+    /** The workload whose control group, or one above, has this number. */
+    Optional<Lease> byGroup(long groupId) throws IOException {
+        for (Lease lease : enrolments.leases()) {
+            if (lease.live() && holds(lease.group(), groupId, 0)) {
+                return Optional.of(lease);
+            }
+        }
+        return Optional.empty();
+    }
+
+    private boolean holds(String group, long groupId, int depth) throws IOException {
+        if (!cgroups.exists(group) || depth > 8) {
+            return false;
+        }
+        if (cgroups.id(group) == groupId) {
+            return true;
+        }
+        for (String child : cgroups.children(group)) {
+            if (holds(child, groupId, depth + 1)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    Optional<Lease> lease(String key) {
+        return enrolments.lease(key);
+    }
+
+    List<Lease> leases() {
+        return enrolments.leases();
+    }
+
+    ServiceDirectory services() {
+        return services;
+    }
+
+    Publications publications() {
+        return publications;
+    }
+
+    Datapath datapath() {
+        return tier.datapath();
+    }
+
+    ChosenTier tier() {
+        return tier;
+    }
+
+    XdsClient xds() {
+        return xds;
+    }
+
+    RegistrationClient registration() {
+        return registration;
+    }
+
+    /** What is wrong now; empty when nothing is. */
+    String trouble() {
+        return trouble;
+    }
+
+    /** Ends what this process does; the host stays as it is, so that the next agent finds it. */
+    @Override
+    public void close() {
+        members.values().forEach(member -> member.prober.ifPresent(Prober::close));
+        publications.close();
+        services.close();
+        registration.close();
+        xds.close();
+        tier.datapath().close();
+    }
+}

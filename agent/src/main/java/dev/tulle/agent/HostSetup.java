@@ -1,0 +1,141 @@
+package dev.tulle.agent;
+
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.BpfFs;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What an agent needs of the host before anything else: its directories, the mesh's control groups, a bpf file system,
+ * and the certainty that it is the only agent of this mesh. Closing gives the lock back and leaves the groups in place.
+ */
+final class HostSetup implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(HostSetup.class.getName());
+    private static final String CLEAN = "ended cleanly";
+
+    private final AgentOptions options;
+    private final Cgroups cgroups;
+    private final FileChannel lockFile;
+    private final String lastEnd;
+    private @Nullable String groupBefore;
+
+    private HostSetup(AgentOptions options, Cgroups cgroups, FileChannel lockFile, String lastEnd) {
+        this.options = options;
+        this.cgroups = cgroups;
+        this.lockFile = lockFile;
+        this.lastEnd = lastEnd;
+    }
+
+    /**
+     * Prepares the host.
+     *
+     * @throws IOException when something is missing or forbidden, or another agent of this mesh runs
+     */
+    static HostSetup prepare(AgentOptions options) throws IOException {
+        Cgroups cgroups = options.cgroupRoot().isPresent()
+                ? new Cgroups(options.cgroupRoot().get())
+                : Cgroups.find();
+        Files.createDirectories(options.runDirectory());
+        Files.createDirectories(options.stateDirectory());
+        Path lock = options.runDirectory().resolve("agent.lock");
+        FileChannel lockFile =
+                FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try {
+            FileLock held = lockFile.tryLock();
+            if (held == null) {
+                throw new IOException("another agent of this mesh runs: " + lock + " is locked");
+            }
+            HostSetup setup = new HostSetup(options, cgroups, lockFile, lastEnd(lock));
+            Files.writeString(lock, Long.toString(ProcessHandle.current().pid()));
+            setup.makeGroups();
+            return setup;
+        } catch (IOException | RuntimeException e) {
+            lockFile.close();
+            throw e;
+        }
+    }
+
+    /** The lock file holds the pid of a running agent; one that is left in it was not removed by that agent. */
+    private static String lastEnd(Path lock) throws IOException {
+        String text = Files.readString(lock).strip();
+        return text.isEmpty() || text.equals(CLEAN)
+                ? ""
+                : "the agent before this one (process " + text
+                        + ") ended without stopping; capture stayed in force and its workloads were taken over";
+    }
+
+    private void makeGroups() throws IOException {
+        try {
+            for (String name : new String[] {"", "/agent", "/proxy", "/workloads"}) {
+                cgroups.create(options.meshGroup() + name);
+            }
+            long self = ProcessHandle.current().pid();
+            groupBefore = cgroups.groupOf(self);
+            cgroups.move(self, options.meshGroup() + "/agent");
+        } catch (IOException e) {
+            throw new IOException(
+                    "control groups cannot be made under " + cgroups.mount() + ": " + e.getMessage()
+                            + " (the agent needs root, or write access there)",
+                    e);
+        }
+    }
+
+    /**
+     * Mounts the bpf file system where the pins should go, if there is none.
+     *
+     * @return why that is not possible; empty when it is there
+     */
+    Optional<String> mountBpf() {
+        try {
+            Path pins = options.pinDirectory();
+            if (BpfFs.isOn(pins)) {
+                return Optional.empty();
+            }
+            if (!pins.startsWith(BpfFs.DEFAULT)) {
+                return Optional.of(
+                        pins + " is not on a bpf file system, and only " + BpfFs.DEFAULT + " can be mounted");
+            }
+            if (BpfFs.ensureMounted(BpfFs.DEFAULT)) {
+                LOG.log(System.Logger.Level.INFO, "mounted the bpf file system at " + BpfFs.DEFAULT);
+                Files.writeString(Traces.bpfMountMark(options), BpfFs.DEFAULT.toString());
+            }
+            return Optional.empty();
+        } catch (IOException | BpfException e) {
+            return Optional.of("the bpf file system cannot be mounted: " + e.getMessage());
+        }
+    }
+
+    Cgroups cgroups() {
+        return cgroups;
+    }
+
+    /** How the agent before this one ended, in words; empty when it stopped as it should, or there was none. */
+    String lastEnd() {
+        return lastEnd;
+    }
+
+    /** Leaves the agent's group and gives the lock back. */
+    @Override
+    public void close() {
+        try {
+            String back = groupBefore;
+            if (back != null && !back.startsWith(options.meshGroup()) && cgroups.exists(back)) {
+                cgroups.move(ProcessHandle.current().pid(), back);
+            }
+            Path lock = options.runDirectory().resolve("agent.lock");
+            if (Files.exists(lock)) {
+                Files.writeString(lock, CLEAN);
+            }
+            lockFile.close();
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "ending: " + e.getMessage());
+        }
+    }
+}

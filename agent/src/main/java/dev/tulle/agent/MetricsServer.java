@@ -1,0 +1,143 @@
+package dev.tulle.agent;
+
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import dev.tulle.agent.dns.DnsResolver;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Reason;
+import dev.tulle.telemetry.MetricRegistry;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+
+/**
+ * The agent's metrics and readiness on 127.0.0.1: {@code /metrics}, and {@code /healthz/ready}, which answers 200 once the
+ * node has a prefix and the data path is in force.
+ */
+final class MetricsServer implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(MetricsServer.class.getName());
+
+    private final AgentLoop loop;
+    private final AgentState state;
+    private final DnsResolver dns;
+    private final MetricRegistry registry = new MetricRegistry();
+    private final HttpServer server;
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+
+    private MetricsServer(AgentLoop loop, AgentState state, DnsResolver dns, HttpServer server) {
+        this.loop = loop;
+        this.state = state;
+        this.dns = dns;
+        this.server = server;
+    }
+
+    /**
+     * Starts to serve.
+     *
+     * @throws IOException when the port is taken
+     */
+    static MetricsServer start(int port, AgentLoop loop, AgentState state, DnsResolver dns) throws IOException {
+        HttpServer http;
+        try {
+            http = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 16);
+        } catch (IOException e) {
+            throw new IOException("metrics port " + port + ": " + e.getMessage(), e);
+        }
+        MetricsServer server = new MetricsServer(loop, state, dns, http);
+        http.setExecutor(server.threads);
+        http.createContext("/metrics", server::metrics);
+        http.createContext("/healthz/ready", server::ready);
+        http.start();
+        return server;
+    }
+
+    private void metrics(HttpExchange exchange) throws IOException {
+        try {
+            loop.call(() -> {
+                refresh();
+                return true;
+            });
+            answer(exchange, 200, registry.expose());
+        } catch (IOException e) {
+            throw e;
+        } catch (Exception e) {
+            LOG.log(System.Logger.Level.WARNING, "metrics", e);
+            answer(exchange, 503, e.getMessage() + "\n");
+        }
+    }
+
+    private void refresh() {
+        long[] counters = state.datapath().counters();
+        for (Reason reason : Reason.values()) {
+            if (reason.number() < counters.length && counters[reason.number()] != 0) {
+                registry.gauge("tulle_kernel_events", "What the kernel programs counted, by reason.", "reason", "kind")
+                        .with(reason.name(), reason.kind().name())
+                        .set(counters[reason.number()]);
+            }
+        }
+        for (Tier tier : Tier.values()) {
+            registry.gauge("tulle_agent_tier", "1 for the tier in force.", "tier")
+                    .with(tier.word())
+                    .set(tier == state.datapath().tier() ? 1 : 0);
+        }
+        gauge(
+                "tulle_agent_workloads",
+                "Workloads enrolled on this node.",
+                state.leases().size());
+        gauge(
+                "tulle_agent_services",
+                "Services that this node's workloads use.",
+                state.services().views().size());
+        gauge(
+                "tulle_agent_xds_connected",
+                "1 while the control plane answers.",
+                state.xds().status().connected() ? 1 : 0);
+        DnsResolver.Counts counts = dns.counts();
+        dnsAnswers("mesh", counts.mesh());
+        dnsAnswers("cached", counts.cached());
+        dnsAnswers("forwarded", counts.forwarded());
+        dnsAnswers("failed", counts.failed());
+        dnsAnswers("malformed", counts.malformed());
+    }
+
+    private void gauge(String name, String help, long value) {
+        registry.gauge(name, help, new String[0]).with().set(value);
+    }
+
+    private void dnsAnswers(String kind, long value) {
+        registry.gauge("tulle_agent_dns_answers", "DNS questions since the start, by how they were answered.", "kind")
+                .with(kind)
+                .set(value);
+    }
+
+    private void ready(HttpExchange exchange) throws IOException {
+        try {
+            String trouble = loop.call(
+                    () -> state.network().isEmpty() ? "no address prefix from the control plane yet" : state.trouble());
+            answer(exchange, trouble.isEmpty() ? 200 : 503, (trouble.isEmpty() ? "ready" : trouble) + "\n");
+        } catch (IOException e) {
+            throw e;
+        } catch (Exception e) {
+            answer(exchange, 503, e.getMessage() + "\n");
+        }
+    }
+
+    private static void answer(HttpExchange exchange, int status, String text) throws IOException {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        exchange.getResponseHeaders().set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+        exchange.sendResponseHeaders(status, bytes.length);
+        try (OutputStream out = exchange.getResponseBody()) {
+            out.write(bytes);
+        }
+    }
+
+    @Override
+    public void close() {
+        server.stop(0);
+        threads.shutdownNow();
+    }
+}

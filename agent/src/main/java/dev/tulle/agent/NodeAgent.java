@@ -1,0 +1,212 @@
+package dev.tulle.agent;
+
+import dev.tulle.agent.dns.DnsResolver;
+import dev.tulle.agent.dns.DnsServer;
+import dev.tulle.agent.dns.MeshNames;
+import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.LocalApiServer;
+import dev.tulle.xds.RegistrationClient;
+import dev.tulle.xds.RegistrationOptions;
+import dev.tulle.xds.XdsClient;
+import dev.tulle.xds.XdsClientOptions;
+import dev.tulle.xds.XdsClients;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * The node agent: enrols workloads, keeps the kernel's data path, answers DNS and the local APIs. Thread-safe.
+ *
+ * <p>Closing ends the process's part only: what is captured stays captured, so that the next agent takes over.
+ * {@link #detachAll} removes every trace.
+ */
+public final class NodeAgent implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(NodeAgent.class.getName());
+
+    /** How often the workloads' groups are looked at. */
+    private static final Duration SWEEP = Duration.ofMillis(250);
+
+    /** How often everything is compared with the host, whether or not something changed. */
+    private static final Duration RECONCILE = Duration.ofSeconds(10);
+
+    private final AgentOptions options;
+    private final AgentState state;
+    private final Deque<AutoCloseable> parts;
+    private final AtomicBoolean closed = new AtomicBoolean();
+    private final CompletableFuture<List<String>> detached = new CompletableFuture<>();
+
+    private NodeAgent(AgentOptions options, AgentState state, Deque<AutoCloseable> parts) {
+        this.options = options;
+        this.state = state;
+        this.parts = parts;
+    }
+
+    /**
+     * Starts an agent. Returns once the data path is in force and the APIs answer; the control plane may come later.
+     *
+     * @throws IOException with one sentence: what the host lacks, which port is taken, or that another agent runs
+     */
+    public static NodeAgent start(AgentOptions options) throws IOException {
+        return start(options, new ControlLinks() {
+            @Override
+            public XdsClient xds() {
+                return XdsClients.connect(
+                        new XdsClientOptions(options.controlHost(), options.controlPort(), options.node(), "agent"));
+            }
+
+            @Override
+            public RegistrationClient registration(
+                    RegistrationOptions registration, RegistrationClient.Listener listener) {
+                return XdsClients.register(registration, listener);
+            }
+        });
+    }
+
+    static NodeAgent start(AgentOptions options, ControlLinks links) throws IOException {
+        Deque<AutoCloseable> parts = new ArrayDeque<>();
+        try {
+            return start(options, links, parts);
+        } catch (IOException | RuntimeException e) {
+            closeAll(parts);
+            throw e;
+        }
+    }
+
+    private static NodeAgent start(AgentOptions options, ControlLinks links, Deque<AutoCloseable> parts)
+            throws IOException {
+        HostSetup host = HostSetup.prepare(options);
+        parts.push(host);
+        Flows flows = new Flows();
+        ChosenTier tier = new TierChooser(options, host.cgroups(), selfTests(options, host), flows::add).choose();
+        LOG.log(System.Logger.Level.INFO, "tier " + tier.datapath().tier().word() + "; refused: " + tier.refused());
+        AgentLoop loop = new AgentLoop();
+        AgentState state;
+        try {
+            state = new AgentState(options, loop, host.cgroups(), tier, links);
+        } catch (IOException | RuntimeException e) {
+            tier.datapath().close();
+            throw e;
+        }
+        parts.push(state);
+        parts.push(loop);
+        onLoop(loop, state);
+        DnsResolver resolver = new DnsResolver(
+                new MeshNames(options.domain()),
+                options.serviceRange(),
+                HostNetwork.hasIpv6() && tier.datapath().tier().hasOwnAddresses(),
+                new MeshDirectory(loop, state),
+                options.resolverFile(),
+                options.resolverPort(),
+                Clock.systemUTC());
+        parts.push(DnsServer.start(dnsAddresses(), options.dnsPort(), resolver));
+        if (options.metricsPort() != 0) {
+            parts.push(MetricsServer.start(options.metricsPort(), loop, state, resolver));
+        }
+        NodeAgent agent = new NodeAgent(options, state, parts);
+        StatusReport status = new StatusReport(options, state, flows, resolver, host.lastEnd());
+        AgentApi agentApi = new AgentApi(options, loop, state, host.cgroups(), status, agent::detachAndComplete);
+        NodeApi nodeApi = new NodeApi(loop, state);
+        parts.push(nodeApi);
+        LocalApiServer nodeServer = LocalApiServer.start(options.nodeSocket(), "rw-------", nodeApi.api());
+        parts.push(nodeServer);
+        Files.setAttribute(options.nodeSocket(), "unix:uid", options.proxyUid());
+        parts.push(LocalApiServer.start(options.agentSocket(), "rw-------", agentApi.api()));
+        loop.every(SWEEP, state::sweep);
+        loop.every(RECONCILE, state::reconcile);
+        return agent;
+    }
+
+    private static TierChooser.SelfTests selfTests(AgentOptions options, HostSetup host) {
+        Optional<String> noPins = Optional.empty();
+        boolean kernelTierPossible = options.tier().map(Tier::hasOwnAddresses).orElse(true)
+                && TierChooser.kernelObstacle(options).isEmpty();
+        if (kernelTierPossible) {
+            noPins = host.mountBpf();
+        }
+        Optional<String> pinTrouble = noPins;
+        return _ -> pinTrouble;
+    }
+
+    private static void onLoop(AgentLoop loop, AgentState state) throws IOException {
+        try {
+            loop.call(() -> {
+                state.adopt();
+                return true;
+            });
+        } catch (IOException | RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IOException("taking over the state of an earlier agent: " + e.getMessage(), e);
+        }
+    }
+
+    private static List<InetAddress> dnsAddresses() {
+        List<InetAddress> addresses = new ArrayList<>();
+        addresses.add(InetAddress.ofLiteral("127.0.0.1"));
+        if (HostNetwork.hasIpv6()) {
+            addresses.add(InetAddress.ofLiteral("::1"));
+        }
+        return addresses;
+    }
+
+    /** The tier in force. */
+    public Tier tier() {
+        return state.datapath().tier();
+    }
+
+    /** Completes when the agent has detached by request, with what could not be removed; a process may then end. */
+    public CompletableFuture<List<String>> detached() {
+        return detached.copy();
+    }
+
+    private void detachAndComplete() {
+        close();
+        detached.complete(Traces.remove(options));
+    }
+
+    /**
+     * Removes every trace of a mesh from this host: programs, links, maps, pins, the nftables table, routes, addresses,
+     * control groups, and the bpf file system if an agent mounted it. A running agent of the mesh is asked to end first.
+     * May be called again and again.
+     *
+     * @return what could not be removed, one sentence each; empty when nothing is left
+     */
+    public static List<String> detachAll(AgentOptions options) {
+        return Traces.remove(options);
+    }
+
+    /** Ends the agent; capture stays in force. Idempotent. */
+    @Override
+    public void close() {
+        if (closed.compareAndSet(false, true)) {
+            closeAll(parts);
+        }
+    }
+
+    private static void closeAll(Deque<AutoCloseable> parts) {
+        for (AutoCloseable part : parts) {
+            try {
+                part.close();
+            } catch (Exception e) {
+                LOG.log(System.Logger.Level.WARNING, "ending " + part.getClass().getSimpleName(), e);
+            }
+        }
+        parts.clear();
+    }
+
+    /** The run directory, for those who talk to this agent. */
+    public Path runDirectory() {
+        return options.runDirectory();
+    }
+}

@@ -1,0 +1,141 @@
+package dev.tulle.agent;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonObject;
+import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
+import dev.tulle.agent.datapath.MeshNetwork;
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.host.Ip;
+import dev.tulle.agent.service.PortTarget;
+import dev.tulle.agent.service.ServiceView;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Reason;
+import dev.tulle.model.Endpoint;
+import java.net.InetAddress;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+
+/**
+ * Says which way a connection of a workload would take now, in the order in which the programs decide. Owner thread only.
+ */
+final class PathExplainer {
+    private final AgentOptions options;
+    private final AgentState state;
+
+    PathExplainer(AgentOptions options, AgentState state) {
+        this.options = options;
+        this.state = state;
+    }
+
+    /** The answer: {@code path}, {@code reason}, {@code tier}, {@code splice} and the steps. */
+    private record Verdict(String path, Reason reason, String text, boolean splice) {}
+
+    JsonObject explain(Lease from, String address, int port) {
+        Tier tier = state.datapath().tier();
+        Verdict verdict = decide(tier, from, address, port);
+        JsonObject answer = new JsonObject();
+        answer.addProperty("from", state.uid(from));
+        answer.addProperty("address", address);
+        answer.addProperty("port", port);
+        answer.addProperty("path", verdict.path());
+        answer.addProperty("reasonCode", verdict.reason().name());
+        answer.addProperty("reason", verdict.text());
+        answer.addProperty("splice", verdict.splice());
+        answer.addProperty("tier", tier.word());
+        JsonArray steps = new JsonArray();
+        steps.add(step("workload", state.uid(from) + " at " + state.addressOf(from), "lease " + from.group()));
+        steps.add(step("path", verdict.path() + (verdict.splice() ? ", spliced" : ""), verdict.text()));
+        String refused = state.tier().refused().stream()
+                .map(report -> report.tier().word() + " refused: " + report.reason())
+                .collect(Collectors.joining("; "));
+        steps.add(step("tier", tier.word(), refused.isEmpty() ? tier.description() : refused));
+        answer.add("steps", steps);
+        return answer;
+    }
+
+    private static JsonObject step(String step, String decision, String origin) {
+        JsonObject json = new JsonObject();
+        json.addProperty("step", step);
+        json.addProperty("decision", decision);
+        json.addProperty("origin", origin);
+        return json;
+    }
+
+    private Verdict decide(Tier tier, Lease from, String text, int port) {
+        InetAddress address = Ip.parse(text).orElseThrow();
+        String canonical = Ip.text(address);
+        boolean splices = tier == Tier.SPLICE;
+        Optional<ServiceView> view = state.services().views().stream()
+                .filter(one -> one.service().addresses().contains(canonical))
+                .findFirst();
+        boolean service = options.serviceRange().contains(canonical) || view.isPresent();
+        if (tier == Tier.EXPLICIT) {
+            return service
+                    ? new Verdict("proxy", Reason.NONE, "the program uses the proxy named by HTTP_PROXY", false)
+                    : new Verdict("untouched", Reason.CONNECT_OUTSIDE, "nothing is captured in this tier", false);
+        }
+        if (tier == Tier.NFTABLES) {
+            return service
+                    ? new Verdict("proxy", Reason.CONNECT_PROXY, "nftables redirects the service range", false)
+                    : new Verdict("untouched", Reason.CONNECT_OUTSIDE, Reason.CONNECT_OUTSIDE.text(), false);
+        }
+        if (port == 53) {
+            return new Verdict("dns", Reason.CONNECT_DNS, Reason.CONNECT_DNS.text(), false);
+        }
+        if (address.isLoopbackAddress()) {
+            return new Verdict(
+                    "localhost",
+                    Reason.CONNECT_LOCALHOST,
+                    "goes to " + from.addressText() + " if the workload listens on port " + port
+                            + " there, else untouched",
+                    splices);
+        }
+        if (view.isPresent()) {
+            PortTarget target = view.get().targets().get(port);
+            return target == null ? unknown(port, view.get(), splices) : ofTarget(target, splices);
+        }
+        if (options.serviceRange().contains(canonical)) {
+            return options.outboundPolicy() == OutboundPolicy.REGISTRY_ONLY
+                    ? new Verdict("refused", Reason.UNKNOWN_VIP, Reason.UNKNOWN_VIP.text(), false)
+                    : new Verdict("proxy", Reason.CONNECT_ASK, Reason.CONNECT_ASK.text(), splices);
+        }
+        Optional<MeshNetwork> network = state.network();
+        if (options.range().contains(canonical)) {
+            boolean local = network.map(n -> n.prefix().contains(canonical)).orElse(false);
+            boolean known = state.byAddress(canonical).isPresent();
+            return local && !known
+                    ? new Verdict("refused", Reason.GUARD_NO_WORKLOAD, Reason.GUARD_NO_WORKLOAD.text(), false)
+                    : new Verdict("direct", Reason.CONNECT_DIRECT, Reason.CONNECT_DIRECT.text(), splices && local);
+        }
+        return options.outboundPolicy() == OutboundPolicy.REGISTRY_ONLY
+                ? new Verdict("refused", Reason.REGISTRY_ONLY, Reason.REGISTRY_ONLY.text(), false)
+                : new Verdict("untouched", Reason.CONNECT_OUTSIDE, Reason.CONNECT_OUTSIDE.text(), false);
+    }
+
+    private Verdict unknown(int port, ServiceView view, boolean splices) {
+        String text = view.service().hostname() + " has no port " + port;
+        return options.outboundPolicy() == OutboundPolicy.REGISTRY_ONLY
+                ? new Verdict("refused", Reason.UNKNOWN_VIP, text, false)
+                : new Verdict("proxy", Reason.CONNECT_ASK, text, splices);
+    }
+
+    private static Verdict ofTarget(PortTarget target, boolean splices) {
+        return switch (target) {
+            case PortTarget.Proxy(Reason reason, String text) -> new Verdict("proxy", reason, text, splices);
+            case PortTarget.Undecided _ ->
+                new Verdict("proxy", Reason.NONE, "the endpoints are not known yet", splices);
+            case PortTarget.Kernel(var slots)
+            when slots.isEmpty() -> new Verdict("refused", Reason.NO_ENDPOINT, Reason.NO_ENDPOINT.text(), false);
+            case PortTarget.Kernel(var slots) ->
+                new Verdict("kernel", Reason.CONNECT_KERNEL, "one of " + endpoints(slots), splices);
+        };
+    }
+
+    private static String endpoints(List<Endpoint> slots) {
+        return slots.stream()
+                .map(endpoint -> endpoint.address() + ":" + endpoint.port())
+                .distinct()
+                .collect(Collectors.joining(", "));
+    }
+}

@@ -1,0 +1,201 @@
+package dev.tulle.agent;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.agent.dns.DnsResolver;
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.host.Cidr;
+import dev.tulle.agent.tier.HookStatus;
+import dev.tulle.agent.tier.TierReport;
+import dev.tulle.common.Reason;
+import dev.tulle.model.Workload.WorkloadPort;
+import dev.tulle.xds.RegistrationStatus;
+import dev.tulle.xds.XdsStatus;
+import java.time.Instant;
+import java.util.Locale;
+import java.util.TreeMap;
+
+/** What the agent says about itself, as JSON. Owner thread only, but for {@link #flows}. */
+final class StatusReport {
+    private final AgentOptions options;
+    private final AgentState state;
+    private final Flows flows;
+    private final DnsResolver dns;
+    private final String lastEnd;
+    private final Instant started = Instant.now();
+
+    /**
+     * A report.
+     *
+     * @param lastEnd how the agent before this one ended, in words; empty when there was none
+     */
+    StatusReport(AgentOptions options, AgentState state, Flows flows, DnsResolver dns, String lastEnd) {
+        this.options = options;
+        this.state = state;
+        this.flows = flows;
+        this.dns = dns;
+        this.lastEnd = lastEnd;
+    }
+
+    JsonObject status() {
+        JsonObject status = new JsonObject();
+        status.addProperty("mesh", options.meshName());
+        status.addProperty("node", options.node());
+        status.addProperty("pid", ProcessHandle.current().pid());
+        status.addProperty("started", started.toString());
+        status.addProperty("lastEnd", lastEnd);
+        status.addProperty(
+                "prefix",
+                state.network().map(n -> n.prefix()).map(Cidr::toString).orElse(""));
+        status.addProperty(
+                "workloads", state.leases().stream().filter(Lease::live).count());
+        status.addProperty("services", state.services().views().size());
+        tiers().entrySet().forEach(entry -> status.add(entry.getKey(), entry.getValue()));
+        status.add("counters", counters());
+        status.add("xds", xds());
+        status.add("registration", registration());
+        status.add("dns", dnsCounts());
+        JsonArray troubles = new JsonArray();
+        if (!state.trouble().isEmpty()) {
+            troubles.add(state.trouble());
+        }
+        status.add("troubles", troubles);
+        return status;
+    }
+
+    JsonObject tiers() {
+        JsonObject tiers = new JsonObject();
+        String word = state.datapath().tier().word();
+        tiers.addProperty("tier", word);
+        tiers.addProperty("tierDescription", state.datapath().tier().description());
+        JsonArray refused = new JsonArray();
+        for (TierReport report : state.tier().refused()) {
+            JsonObject one = new JsonObject();
+            one.addProperty("tier", report.tier().word());
+            one.addProperty("reason", report.reason());
+            refused.add(one);
+        }
+        tiers.add("refused", refused);
+        JsonArray hooks = new JsonArray();
+        for (HookStatus hook : state.datapath().hooks()) {
+            JsonObject one = new JsonObject();
+            one.addProperty("name", hook.hook());
+            one.addProperty("tier", word);
+            one.addProperty("state", hook.active() ? "active" : "off");
+            one.addProperty("reason", hook.detail());
+            hooks.add(one);
+        }
+        tiers.add("hooks", hooks);
+        return tiers;
+    }
+
+    /** The kernel's counters by the reason's name, those that are not zero. */
+    private JsonObject counters() {
+        TreeMap<String, Long> named = new TreeMap<>();
+        long[] counters = state.datapath().counters();
+        for (int i = 0; i < counters.length; i++) {
+            if (counters[i] != 0) {
+                int number = i;
+                named.put(Reason.of(i).map(Reason::name).orElseGet(() -> "REASON_" + number), counters[i]);
+            }
+        }
+        JsonObject json = new JsonObject();
+        named.forEach(json::addProperty);
+        return json;
+    }
+
+    private JsonObject xds() {
+        XdsStatus xds = state.xds().status();
+        JsonObject json = new JsonObject();
+        json.addProperty("server", xds.server());
+        json.addProperty("connected", xds.connected());
+        json.addProperty("since", xds.since().toString());
+        json.addProperty("lastTrouble", xds.lastTrouble());
+        json.addProperty("connects", xds.connects());
+        JsonArray types = new JsonArray();
+        for (XdsStatus.TypeStatus type : xds.types()) {
+            JsonObject one = new JsonObject();
+            one.addProperty("type", type.type());
+            one.addProperty("watched", type.watched());
+            one.addProperty("present", type.present());
+            one.addProperty("waiting", type.waiting());
+            one.addProperty("rejected", type.rejected());
+            one.addProperty("lastRejection", type.lastRejection());
+            types.add(one);
+        }
+        json.add("types", types);
+        return json;
+    }
+
+    private JsonObject registration() {
+        RegistrationStatus registration = state.registration().status();
+        JsonObject json = new JsonObject();
+        json.addProperty("connected", registration.connected());
+        json.addProperty("since", registration.since().toString());
+        json.addProperty("workloads", registration.workloads());
+        json.addProperty("unanswered", registration.unanswered());
+        json.addProperty("lastTrouble", registration.lastTrouble());
+        return json;
+    }
+
+    private JsonObject dnsCounts() {
+        DnsResolver.Counts counts = dns.counts();
+        JsonObject json = new JsonObject();
+        json.addProperty("mesh", counts.mesh());
+        json.addProperty("cached", counts.cached());
+        json.addProperty("forwarded", counts.forwarded());
+        json.addProperty("failed", counts.failed());
+        json.addProperty("malformed", counts.malformed());
+        return json;
+    }
+
+    JsonArray workloads() {
+        JsonArray workloads = new JsonArray();
+        for (AgentState.WorkloadReport report : state.workloads()) {
+            Lease lease = report.lease();
+            JsonObject one = new JsonObject();
+            one.addProperty("uid", state.uid(lease));
+            one.addProperty("name", lease.spec().name());
+            one.addProperty("namespace", lease.spec().namespace());
+            one.addProperty("service", lease.spec().service());
+            one.addProperty("address", state.addressOf(lease));
+            JsonArray ports = new JsonArray();
+            for (WorkloadPort port : lease.spec().ports()) {
+                ports.add(port.protocol().name().toLowerCase(Locale.ROOT) + ":" + port.number());
+            }
+            one.add("ports", ports);
+            JsonObject labels = new JsonObject();
+            lease.spec().labels().forEach(labels::addProperty);
+            one.add("labels", labels);
+            one.addProperty("cgroup", lease.group());
+            one.addProperty("state", lease.state().name().toLowerCase(Locale.ROOT));
+            one.addProperty("started", lease.started().toString());
+            one.addProperty("healthy", report.healthy());
+            one.addProperty("registered", report.registered());
+            one.addProperty("refusal", report.refusal());
+            one.addProperty("probe", report.probe());
+            workloads.add(one);
+        }
+        return workloads;
+    }
+
+    JsonElement flows(JsonObject params) {
+        int most = params.has("last") ? Math.clamp(params.get("last").getAsInt(), 1, Flows.KEPT) : 100;
+        JsonArray array = new JsonArray();
+        for (Flows.Flow flow : flows.last(most)) {
+            JsonObject one = new JsonObject();
+            one.addProperty("time", flow.time().toString());
+            one.addProperty("hook", flow.event().what());
+            one.addProperty("reason", flow.event().reason().name());
+            one.addProperty("text", flow.event().reason().text());
+            one.addProperty("source", flow.event().source());
+            one.addProperty("destination", flow.event().destination());
+            one.addProperty("protocol", flow.event().protocol());
+            one.addProperty("pid", flow.event().pid());
+            one.addProperty("command", flow.event().command());
+            array.add(one);
+        }
+        return array;
+    }
+}

@@ -1,0 +1,37 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.service.ServiceView;
+import dev.tulle.agent.tier.HookStatus;
+import dev.tulle.agent.tier.Tier;
+import java.io.IOException;
+import java.util.List;
+
+/**
+ * One way to bring connections to where they should go. Owner thread only. Level-triggered: {@link #apply} brings whatever
+ * is there to what is wanted, and may be called at any time.
+ */
+public interface Datapath extends AutoCloseable {
+    /** The tier that it is. */
+    Tier tier();
+
+    /**
+     * Makes the host match.
+     *
+     * @param network the mesh's addresses
+     * @param leases the workloads of this node
+     * @param services the services that they use
+     * @throws IOException when the host refuses; what was in force before stays as far as possible
+     */
+    void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException;
+
+    /** Its hooks, for people. */
+    List<HookStatus> hooks();
+
+    /** Counters by reason number; empty where the kernel counts nothing. */
+    long[] counters();
+
+    /** Gives up this process's hold; what is in force stays in force. */
+    @Override
+    void close();
+}

@@ -1,0 +1,74 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.kernel.AttachType;
+import java.util.Arrays;
+import java.util.List;
+
+/** The programs of the kernel object and where each belongs. */
+enum Hook {
+    CONNECT4("tulle_connect4", Place.ROOT, AttachType.CGROUP_INET4_CONNECT, true),
+    CONNECT6("tulle_connect6", Place.ROOT, AttachType.CGROUP_INET6_CONNECT, true),
+    BIND4("tulle_bind4", Place.ROOT, AttachType.CGROUP_INET4_BIND, true),
+    BIND6("tulle_bind6", Place.ROOT, AttachType.CGROUP_INET6_BIND, true),
+    SOCKOPS("tulle_sockops", Place.ROOT, AttachType.CGROUP_SOCK_OPS, true),
+    GETSOCKOPT("tulle_getsockopt", Place.PROXY, AttachType.CGROUP_GETSOCKOPT, true),
+    SENDMSG4("tulle_sendmsg4", Place.ROOT, AttachType.CGROUP_UDP4_SENDMSG, false),
+    SENDMSG6("tulle_sendmsg6", Place.ROOT, AttachType.CGROUP_UDP6_SENDMSG, false),
+    RECVMSG4("tulle_recvmsg4", Place.ROOT, AttachType.CGROUP_UDP4_RECVMSG, false),
+    RECVMSG6("tulle_recvmsg6", Place.ROOT, AttachType.CGROUP_UDP6_RECVMSG, false),
+    GETPEER4("tulle_getpeer4", Place.ROOT, AttachType.CGROUP_INET4_GETPEERNAME, false),
+    GETPEER6("tulle_getpeer6", Place.ROOT, AttachType.CGROUP_INET6_GETPEERNAME, false),
+    SK_LOOKUP("tulle_sk_lookup", Place.NETNS, AttachType.SK_LOOKUP, false),
+    SKB_VERDICT("tulle_skb_verdict", Place.SOCKETS, AttachType.SK_SKB_STREAM_VERDICT, false),
+    SK_MSG("tulle_skmsg", Place.SOCKETS, AttachType.SK_MSG_VERDICT, false);
+
+    /** Where a program is attached. */
+    enum Place {
+        /** The root of the cgroup hierarchy. */
+        ROOT,
+        /** The node proxy's control group. */
+        PROXY,
+        /** The host's network namespace. */
+        NETNS,
+        /** The map of sockets. */
+        SOCKETS
+    }
+
+    private final String program;
+    private final Place place;
+    private final AttachType attachType;
+    private final boolean required;
+
+    Hook(String program, Place place, AttachType attachType, boolean required) {
+        this.program = program;
+        this.place = place;
+        this.attachType = attachType;
+        this.required = required;
+    }
+
+    String program() {
+        return program;
+    }
+
+    Place place() {
+        return place;
+    }
+
+    AttachType attachType() {
+        return attachType;
+    }
+
+    /** True when capture at connect does not work without it. */
+    boolean required() {
+        return required;
+    }
+
+    /** The name in reports. */
+    String word() {
+        return program.substring("tulle_".length());
+    }
+
+    static List<String> requiredPrograms() {
+        return Arrays.stream(values()).filter(Hook::required).map(Hook::program).toList();
+    }
+}

@@ -1,0 +1,172 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.agent.datapath.Structs.Config;
+import dev.tulle.agent.datapath.Structs.Net;
+import dev.tulle.agent.datapath.WantedState.InfraGroups;
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.host.NetPlan;
+import dev.tulle.agent.service.ServiceView;
+import dev.tulle.agent.tier.HookStatus;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.RecordCodec;
+import dev.tulle.kernel.RingBuffer;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Consumer;
+
+/**
+ * The tiers {@link Tier#SPLICE} and {@link Tier#REDIRECT}: programs at connect, bind and the rest, an address per
+ * workload. Everything is pinned: without this process the data path goes on as it was. Owner thread only.
+ */
+public final class KernelDatapath implements Datapath {
+    private final Tier tier;
+    private final Cgroups cgroups;
+    private final String meshGroup;
+    private final OutboundPolicy policy;
+    private final KernelObject kernel;
+    private final KernelMaps maps;
+    private final RingBuffer events;
+
+    /** What happens to destinations that the mesh does not know. */
+    public enum OutboundPolicy {
+        /** They are left alone. */
+        ALLOW_ANY,
+        /** They are refused. */
+        REGISTRY_ONLY
+    }
+
+    private KernelDatapath(
+            Tier tier,
+            Cgroups cgroups,
+            String meshGroup,
+            OutboundPolicy policy,
+            KernelObject kernel,
+            Consumer<KernelEvent> eventSink) {
+        this.tier = tier;
+        this.cgroups = cgroups;
+        this.meshGroup = meshGroup;
+        this.policy = policy;
+        this.kernel = kernel;
+        this.maps = new KernelMaps(kernel.object());
+        RecordCodec<Structs.Event> codec = Structs.codec(
+                Structs.Event.class, kernel.object().btf().struct("tulle_event").orElseThrow());
+        this.events = RingBuffer.start(
+                kernel.object().map("tulle_events"),
+                "tulle-events",
+                record -> eventSink.accept(KernelEvent.of(codec.decode(record))));
+    }
+
+    /**
+     * Loads, or takes over what an earlier agent left, and attaches.
+     *
+     * @param tier {@link Tier#SPLICE} or {@link Tier#REDIRECT}
+     * @param elf the compiled kernel object
+     * @param pins the pin directory, on a bpf file system
+     * @param meshGroup the mesh's own control group, in which {@code proxy} and {@code agent} exist
+     * @param eventSink told what the programs report, on a thread of its own
+     * @throws BpfException when the kernel refuses what this tier needs
+     */
+    public static KernelDatapath open(
+            Tier tier,
+            Path elf,
+            Path pins,
+            Cgroups cgroups,
+            String meshGroup,
+            OutboundPolicy policy,
+            Consumer<KernelEvent> eventSink)
+            throws IOException {
+        KernelObject kernel = KernelObject.load(elf, Optional.of(pins), false);
+        try {
+            kernel.attach(cgroups.mount(), cgroups.directory(meshGroup + "/proxy"), tier == Tier.SPLICE, true);
+            if (tier == Tier.SPLICE && !(kernel.active(Hook.SK_MSG) && kernel.active(Hook.SKB_VERDICT))) {
+                throw new BpfException("splicing programs are not in force: " + kernel.hooks());
+            }
+            return new KernelDatapath(tier, cgroups, meshGroup, policy, kernel, eventSink);
+        } catch (RuntimeException e) {
+            kernel.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public Tier tier() {
+        return tier;
+    }
+
+    @Override
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException {
+        List<Integer> addresses =
+                leases.stream().filter(Lease::live).map(Lease::address).toList();
+        new HostNetwork(network.prefix(), network.services(), network.range6())
+                .reconcile(NetPlan.ofPrefix(network.prefix(), network.range6(), addresses));
+        WantedState wanted =
+                WantedState.of(network, leases, services, new InfraGroups(groupId("/proxy"), groupId("/agent")), true);
+        maps.reconcile(wanted);
+        maps.configure(config(network));
+    }
+
+    private Optional<Long> groupId(String name) throws IOException {
+        String group = meshGroup + name;
+        return cgroups.exists(group) ? Optional.of(cgroups.id(group)) : Optional.empty();
+    }
+
+    private Config config(MeshNetwork network) {
+        int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4;
+        flags |= kernel.active(Hook.SK_LOOKUP) ? Structs.FLAG_GUARD : 0;
+        flags |= tier == Tier.SPLICE ? Structs.FLAG_SPLICE : 0;
+        flags |= kernel.active(Hook.SENDMSG4) && kernel.active(Hook.RECVMSG4) ? Structs.FLAG_DNS : 0;
+        return config(network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0);
+    }
+
+    static Config config(MeshNetwork network, int flags, int policy) {
+        InetAddress none = MeshNetwork.none();
+        InetAddress loopback4 = MeshNetwork.address("127.0.0.1");
+        InetAddress loopback6 = network.ipv6() ? MeshNetwork.address("::1") : none;
+        return new Config(
+                Structs.SCHEMA,
+                flags,
+                policy,
+                0,
+                new Net(network.range().network()),
+                new Net(network.range().mask()),
+                new Net(network.prefix().network()),
+                new Net(network.prefix().mask()),
+                new Net(network.services().network()),
+                new Net(network.services().mask()),
+                network.ipv6() ? MeshNetwork.address(network.range6()) : none,
+                network.ipv6() ? MeshNetwork.address(network.services6()) : none,
+                MeshNetwork.address(network.hostAddress()),
+                MeshNetwork.address(network.proxyAddress()),
+                MeshNetwork.address(network.agentAddress()),
+                loopback4,
+                loopback6,
+                loopback4,
+                loopback6,
+                network.outboundPort(),
+                network.ipv6() ? network.outboundPort() : 0,
+                network.dnsPort(),
+                network.ipv6() ? network.dnsPort() : 0);
+    }
+
+    @Override
+    public List<HookStatus> hooks() {
+        return kernel.hooks();
+    }
+
+    @Override
+    public long[] counters() {
+        return maps.counters();
+    }
+
+    @Override
+    public void close() {
+        events.close();
+        kernel.close();
+    }
+}

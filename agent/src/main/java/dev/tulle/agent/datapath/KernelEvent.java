@@ -1,0 +1,61 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Reason;
+import java.util.Locale;
+
+/**
+ * Something that a program of the kernel reports.
+ *
+ * @param what the hook: connect, bind, sendmsg or guard
+ * @param reason why
+ * @param workload the caller's number, the target's for the guard; 0 when unknown
+ * @param cgroup the caller's control group, 0 when unknown
+ * @param pid the caller, 0 when unknown
+ * @param command the caller's name as the kernel keeps it
+ * @param source address and port, empty when there is none
+ * @param destination address and port
+ * @param protocol tcp or udp
+ */
+public record KernelEvent(
+        String what,
+        Reason reason,
+        int workload,
+        long cgroup,
+        int pid,
+        String command,
+        String source,
+        String destination,
+        String protocol) {
+    static KernelEvent of(Structs.Event event) {
+        String what =
+                switch (event.type()) {
+                    case 1 -> "connect";
+                    case 2 -> "bind";
+                    case 3 -> "sendmsg";
+                    case 4 -> "guard";
+                    default -> "event " + event.type();
+                };
+        return new KernelEvent(
+                what,
+                Reason.of(event.reason()).orElse(Reason.NONE),
+                event.workload(),
+                event.cgroup(),
+                event.pid(),
+                event.comm(),
+                text(event.src(), event.sport()),
+                text(event.dst(), event.dport()),
+                event.proto() == Structs.UDP ? "udp" : "tcp");
+    }
+
+    private static String text(java.net.InetAddress address, int port) {
+        String host = Ip.text(address);
+        return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+    }
+
+    @Override
+    public String toString() {
+        return what.toUpperCase(Locale.ROOT) + " " + protocol + " " + source + " -> " + destination + " by "
+                + (command.isEmpty() ? "unknown" : command + " (" + pid + ")") + ": " + reason + ": " + reason.text();
+    }
+}

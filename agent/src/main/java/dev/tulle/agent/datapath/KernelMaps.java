@@ -1,0 +1,115 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.agent.datapath.Structs.Addr;
+import dev.tulle.agent.datapath.Structs.Config;
+import dev.tulle.agent.datapath.Structs.ListenerValue;
+import dev.tulle.agent.datapath.Structs.PermitKey;
+import dev.tulle.agent.datapath.Structs.SockAddr;
+import dev.tulle.agent.datapath.Structs.WorkloadValue;
+import dev.tulle.kernel.BpfMap;
+import dev.tulle.kernel.BpfObject;
+import dev.tulle.kernel.MapCodec;
+import dev.tulle.kernel.TypedMap;
+import java.net.InetAddress;
+import java.util.HashMap;
+import java.util.Map;
+
+/** The maps that the agent writes, brought to a wanted state. Owner thread only. */
+final class KernelMaps {
+    private final TypedMap<Integer, Config> config;
+    private final TypedMap<Long, WorkloadValue> cgroups;
+    private final TypedMap<Addr, Integer> addrs;
+    private final TypedMap<SockAddr, ListenerValue> listens;
+    private final TypedMap<PermitKey, Byte> permits;
+    private final ServiceMaps services;
+    private final BpfMap counters;
+
+    KernelMaps(BpfObject object) {
+        BpfMap configMap = object.map("tulle_config");
+        this.config = configMap.typed(MapCodec.u32(), Structs.codec(Config.class, configMap.valueLayout()));
+        BpfMap cgroupMap = object.map("tulle_cgroups");
+        this.cgroups = cgroupMap.typed(MapCodec.u64(), Structs.codec(WorkloadValue.class, cgroupMap.valueLayout()));
+        BpfMap addrMap = object.map("tulle_addrs");
+        this.addrs = addrMap.typed(Structs.codec(Addr.class, addrMap.keyLayout()), MapCodec.u32());
+        this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
+        BpfMap permitMap = object.map("tulle_permit");
+        this.permits = permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
+        this.services = new ServiceMaps(
+                Structs.map(object.map("tulle_services"), Structs.ServiceKey.class, Structs.ServiceValue.class),
+                Structs.map(object.map("tulle_slots"), Structs.SlotKey.class, Structs.EndpointValue.class));
+        this.counters = object.map("tulle_counters");
+    }
+
+    /** The configuration in force. */
+    Config config() {
+        Config found = config.get(0);
+        if (found == null) {
+            throw new IllegalStateException("the configuration map has no element 0");
+        }
+        return found;
+    }
+
+    void configure(Config wanted) {
+        if (!wanted.equals(config())) {
+            config.put(0, wanted);
+        }
+    }
+
+    /** Counters by reason number, summed over all processors. */
+    long[] counters() {
+        return counters.sumPerCpu();
+    }
+
+    /**
+     * Brings all maps to what is wanted. What a workload needs to be known by comes before what lets it in, and goes
+     * after it.
+     */
+    void reconcile(WantedState wanted) {
+        reconcile(addrs, byAddr(wanted.addrs()));
+        reconcile(cgroups, wanted.cgroups());
+        services.reconcile(wanted.services());
+        reconcileListens(wanted);
+        Map<PermitKey, Byte> wantedPermits = new HashMap<>();
+        wanted.permits().forEach(key -> wantedPermits.put(key, (byte) 1));
+        reconcile(permits, wantedPermits);
+    }
+
+    private static Map<Addr, Integer> byAddr(Map<InetAddress, Integer> addresses) {
+        Map<Addr, Integer> keyed = new HashMap<>();
+        addresses.forEach((address, id) -> keyed.put(new Addr(address), id));
+        return keyed;
+    }
+
+    private static <K, V> void reconcile(TypedMap<K, V> map, Map<K, V> wanted) {
+        Map<K, V> found = map.snapshot();
+        for (K key : found.keySet()) {
+            if (!wanted.containsKey(key)) {
+                map.delete(key);
+            }
+        }
+        wanted.forEach((key, value) -> {
+            if (!value.equals(found.get(key))) {
+                map.put(key, value);
+            }
+        });
+    }
+
+    /**
+     * The kernel keeps this map by itself; only ports on which a process listened before it was enrolled must be named,
+     * and what belonged to addresses that are no longer leased goes.
+     */
+    private void reconcileListens(WantedState wanted) {
+        Map<SockAddr, ListenerValue> found = listens.snapshot();
+        wanted.listens().forEach((key, workload) -> {
+            if (!found.containsKey(key)) {
+                listens.putNew(key, new ListenerValue(workload, Structs.LISTEN_DECLARED));
+            }
+        });
+        found.forEach((key, value) -> {
+            Integer owner = wanted.addrs().get(key.addr());
+            if (owner == null || owner != value.workload()) {
+                listens.delete(key);
+            }
+        });
+    }
+}

@@ -1,0 +1,60 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.BpfFs;
+import dev.tulle.kernel.BpfMap;
+import dev.tulle.kernel.LayoutException;
+import dev.tulle.kernel.MapCodec;
+import dev.tulle.kernel.TypedMap;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Takes a pinned data path down, whoever pinned it. */
+public final class KernelPins {
+    private static final System.Logger LOG = System.getLogger(KernelPins.class.getName());
+
+    /** How long readers have to empty their queues: bytes that wait in a socket when its map goes are lost. */
+    private static final int DRAIN_MILLIS = 200;
+
+    private KernelPins() {}
+
+    /**
+     * Takes everything down that is pinned in a directory: splicing first, then capture, then the maps.
+     *
+     * @throws IOException when a pin cannot be removed
+     */
+    public static void remove(Path pins) throws IOException {
+        if (!Files.isDirectory(pins)) {
+            return;
+        }
+        if (stopSplicing(pins.resolve("maps").resolve("tulle_config"))) {
+            try {
+                Thread.sleep(DRAIN_MILLIS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        }
+        KernelObject.removePins(pins);
+        BpfFs.removeAll(pins);
+    }
+
+    private static boolean stopSplicing(Path pin) {
+        if (!Files.exists(pin)) {
+            return false;
+        }
+        try (BpfMap map = BpfMap.openPinned(pin)) {
+            TypedMap<Integer, Structs.Config> typed =
+                    map.typed(MapCodec.u32(), Structs.codec(Structs.Config.class, map.valueLayout()));
+            Structs.Config config = typed.get(0);
+            if (config == null || (config.flags() & Structs.FLAG_SPLICE) == 0) {
+                return false;
+            }
+            typed.put(0, config.withFlags(config.flags() & ~Structs.FLAG_SPLICE));
+            return true;
+        } catch (BpfException | LayoutException e) {
+            LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
+            return false;
+        }
+    }
+}

@@ -1,0 +1,147 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.kernel.BpfMap;
+import dev.tulle.kernel.FieldCodec;
+import dev.tulle.kernel.RecordCodec;
+import dev.tulle.kernel.RecordLayout;
+import dev.tulle.kernel.TypedMap;
+import java.lang.invoke.MethodHandles;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+
+/**
+ * The records of the kernel's maps, field by field as in {@code bpf/lib/types.h}; the codec holds names and sizes equal to
+ * the object's BTF. Ports are host order; addresses are {@link InetAddress}, IPv4 v4-mapped in the kernel.
+ */
+final class Structs {
+    /** The layout of all maps that this agent knows; pins of another are not touched. */
+    static final int SCHEMA = 1;
+
+    static final int FLAG_CAPTURE = 1;
+    static final int FLAG_SPLICE = 1 << 1;
+    static final int FLAG_KERNEL_L4 = 1 << 2;
+    static final int FLAG_BIND = 1 << 3;
+    static final int FLAG_GUARD = 1 << 4;
+    static final int FLAG_DNS = 1 << 5;
+
+    static final byte ROLE_WORKLOAD = 1;
+    static final byte ROLE_PROXY = 2;
+    static final byte ROLE_AGENT = 3;
+
+    static final byte TCP = 6;
+    static final byte UDP = 17;
+
+    static final byte MODE_KERNEL = 1;
+    static final byte MODE_PROXY = 2;
+    static final byte MODE_REFUSE = 3;
+
+    static final byte SOURCE_HOST = 1;
+    static final byte SOURCE_OUTSIDE = 2;
+
+    static final int LISTEN_DECLARED = 0x8000_0000;
+
+    private static final FieldCodec<Net> NET = new FieldCodec<>(
+            Net.class,
+            Integer.BYTES,
+            net -> ByteBuffer.allocate(Integer.BYTES).putInt(net.value()).array(),
+            bytes -> new Net(ByteBuffer.wrap(bytes).getInt()));
+
+    private Structs() {}
+
+    /** An IPv4 address or mask kept in network byte order; the first byte is the number's highest. */
+    record Net(int value) {}
+
+    record Config(
+            int schema,
+            int flags,
+            int outboundPolicy,
+            int spliceLimit,
+            Net rangeNet,
+            Net rangeMask,
+            Net nodeNet,
+            Net nodeMask,
+            Net vipNet,
+            Net vipMask,
+            InetAddress range6,
+            InetAddress vip6,
+            InetAddress hostAddr,
+            InetAddress proxyAddr,
+            InetAddress agentAddr,
+            InetAddress outbound4,
+            InetAddress outbound6,
+            InetAddress dns4,
+            InetAddress dns6,
+            int outbound4Port,
+            int outbound6Port,
+            int dns4Port,
+            int dns6Port) {
+        Config withFlags(int value) {
+            return new Config(
+                    schema,
+                    value,
+                    outboundPolicy,
+                    spliceLimit,
+                    rangeNet,
+                    rangeMask,
+                    nodeNet,
+                    nodeMask,
+                    vipNet,
+                    vipMask,
+                    range6,
+                    vip6,
+                    hostAddr,
+                    proxyAddr,
+                    agentAddr,
+                    outbound4,
+                    outbound6,
+                    dns4,
+                    dns6,
+                    outbound4Port,
+                    outbound6Port,
+                    dns4Port,
+                    dns6Port);
+        }
+    }
+
+    /** {@code struct tulle_addr} by itself: its one field is four words, moved as bytes. */
+    record Addr(InetAddress w) {}
+
+    record WorkloadValue(int id, byte role, InetAddress addr4, InetAddress addr6) {}
+
+    record ServiceKey(InetAddress vip, int port, byte proto) {}
+
+    record ServiceValue(int id, int generation, int slots, int reason, byte mode, byte affinity) {}
+
+    record SlotKey(int service, int generation, int slot) {}
+
+    record EndpointValue(InetAddress addr, int workload, int port) {}
+
+    record SockAddr(InetAddress addr, int port) {}
+
+    record ListenerValue(int workload, int sockets) {}
+
+    record PermitKey(InetAddress dst, int port, byte source) {}
+
+    record Event(
+            long ts,
+            long cgroup,
+            int workload,
+            int pid,
+            int type,
+            int reason,
+            int sport,
+            int dport,
+            InetAddress src,
+            InetAddress dst,
+            byte proto,
+            byte role,
+            String comm) {}
+
+    static <R extends Record> RecordCodec<R> codec(Class<R> type, RecordLayout layout) {
+        return RecordCodec.of(MethodHandles.lookup(), type, layout, FieldCodec.address(), NET);
+    }
+
+    static <K extends Record, V extends Record> TypedMap<K, V> map(BpfMap map, Class<K> key, Class<V> value) {
+        return map.typed(codec(key, map.keyLayout()), codec(value, map.valueLayout()));
+    }
+}

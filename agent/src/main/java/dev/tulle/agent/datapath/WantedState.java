@@ -1,0 +1,157 @@
+package dev.tulle.agent.datapath;
+
+import dev.tulle.agent.datapath.Structs.EndpointValue;
+import dev.tulle.agent.datapath.Structs.PermitKey;
+import dev.tulle.agent.datapath.Structs.ServiceKey;
+import dev.tulle.agent.datapath.Structs.SockAddr;
+import dev.tulle.agent.datapath.Structs.WorkloadValue;
+import dev.tulle.agent.enrol.EnrolSpec;
+import dev.tulle.agent.enrol.EnrolSpec.Permit;
+import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.host.Ip;
+import dev.tulle.agent.service.PortTarget;
+import dev.tulle.agent.service.ServiceView;
+import dev.tulle.common.Reason;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.Workload.WorkloadPort;
+import java.net.InetAddress;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * What the kernel's maps should hold, computed from leases and services. Pure.
+ *
+ * @param cgroups who runs in which control group, by the kernel's number
+ * @param addrs workload ids by their addresses
+ * @param services how each service address and port is served
+ * @param listens declared ports of workloads that may have listened on them before they were enrolled
+ * @param permits callers outside the mesh that are let in
+ */
+record WantedState(
+        Map<Long, WorkloadValue> cgroups,
+        Map<InetAddress, Integer> addrs,
+        Map<ServiceKey, Serving> services,
+        Map<SockAddr, Integer> listens,
+        Set<PermitKey> permits) {
+    WantedState {
+        cgroups = Map.copyOf(cgroups);
+        addrs = Map.copyOf(addrs);
+        services = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(services));
+        listens = Map.copyOf(listens);
+        permits = Set.copyOf(permits);
+    }
+
+    /**
+     * How one service address and port is served.
+     *
+     * @param mode the mode of the kernel's record
+     * @param reason why not by the kernel
+     * @param slots the endpoints, when by the kernel
+     * @param keep true when a record that is there should stay as it is
+     */
+    record Serving(byte mode, Reason reason, List<EndpointValue> slots, boolean keep) {
+        Serving {
+            slots = List.copyOf(slots);
+        }
+    }
+
+    /** What {@link #of} needs of the control groups of the mesh itself; empty where one does not exist. */
+    record InfraGroups(Optional<Long> proxy, Optional<Long> agent) {}
+
+    static WantedState of(
+            MeshNetwork network, List<Lease> leases, List<ServiceView> views, InfraGroups infra, boolean kernelL4) {
+        Map<Long, WorkloadValue> cgroups = new HashMap<>();
+        Map<InetAddress, Integer> addrs = new HashMap<>();
+        Map<SockAddr, Integer> listens = new HashMap<>();
+        Set<PermitKey> permits = new HashSet<>();
+        InetAddress none = MeshNetwork.none();
+        infra.proxy().ifPresent(id -> cgroups.put(id, new WorkloadValue(0, Structs.ROLE_PROXY, none, none)));
+        infra.agent().ifPresent(id -> cgroups.put(id, new WorkloadValue(0, Structs.ROLE_AGENT, none, none)));
+        for (Lease lease : leases) {
+            if (!lease.live()) {
+                continue;
+            }
+            InetAddress addr4 = MeshNetwork.address(lease.addressText());
+            InetAddress addr6 = network.twin(lease.address());
+            cgroups.put(lease.groupId(), new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6));
+            addrs.put(addr4, lease.id());
+            if (network.ipv6()) {
+                addrs.put(addr6, lease.id());
+            }
+            for (WorkloadPort port : lease.spec().ports()) {
+                boolean mayListenAlready = !(lease.spec().source() instanceof EnrolSpec.Source.NewGroup);
+                if (port.protocol() == AppProtocol.UDP || !mayListenAlready) {
+                    continue;
+                }
+                listens.put(new SockAddr(addr4, port.number()), lease.id());
+                if (network.ipv6()) {
+                    listens.put(new SockAddr(addr6, port.number()), lease.id());
+                }
+            }
+            for (Permit permit : lease.spec().permits()) {
+                byte source = permit.host() ? Structs.SOURCE_HOST : Structs.SOURCE_OUTSIDE;
+                permits.add(new PermitKey(addr4, permit.port(), source));
+            }
+        }
+        Map<InetAddress, Integer> ids = new HashMap<>(addrs);
+        Map<ServiceKey, Serving> services = new LinkedHashMap<>();
+        for (ServiceView view : views) {
+            for (ServicePort port : view.service().ports()) {
+                PortTarget target = view.targets().get(port.number());
+                if (target == null) {
+                    continue;
+                }
+                Serving serving = serving(target, ids, kernelL4);
+                for (InetAddress vip : keyAddresses(network, view.service().addresses())) {
+                    byte proto = port.protocol() == AppProtocol.UDP ? Structs.UDP : Structs.TCP;
+                    services.put(new ServiceKey(vip, port.number(), proto), serving);
+                }
+            }
+        }
+        return new WantedState(cgroups, addrs, services, listens, permits);
+    }
+
+    private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {
+        return switch (target) {
+            case PortTarget.Proxy proxy -> new Serving(Structs.MODE_PROXY, proxy.reason(), List.of(), false);
+            case PortTarget.Undecided _ -> new Serving(Structs.MODE_PROXY, Reason.NONE, List.of(), true);
+            case PortTarget.Kernel(var slots) -> {
+                if (!kernelL4) {
+                    yield new Serving(Structs.MODE_PROXY, Reason.KERNEL_L4_OFF, List.of(), false);
+                }
+                List<EndpointValue> values = new ArrayList<>();
+                for (Endpoint endpoint : slots) {
+                    InetAddress address = MeshNetwork.address(endpoint.address());
+                    values.add(new EndpointValue(address, ids.getOrDefault(address, 0), endpoint.port()));
+                }
+                yield new Serving(Structs.MODE_KERNEL, Reason.NONE, values, false);
+            }
+        };
+    }
+
+    /** Addresses as the kernel looks them up: an IPv6 twin is found by its IPv4 address. */
+    private static List<InetAddress> keyAddresses(MeshNetwork network, List<String> addresses) {
+        List<InetAddress> keys = new ArrayList<>();
+        for (String text : addresses) {
+            Optional<InetAddress> address = Ip.parse(text);
+            boolean twin = text.indexOf(':') >= 0
+                    && !network.services6().isEmpty()
+                    && addresses.stream()
+                            .flatMap(other -> Ip.parse4(other).stream())
+                            .anyMatch(v4 -> Ip.twin(network.services6(), v4)
+                                    .equals(address.map(Ip::text).orElse("")));
+            if (address.isPresent() && !twin) {
+                keys.add(address.get());
+            }
+        }
+        return keys;
+    }
+}

@@ -1,0 +1,21 @@
+package dev.tulle.agent.service;
+
+import dev.tulle.common.Reason;
+import dev.tulle.model.Endpoint;
+import java.util.List;
+
+/** Where connections to one port of a service go, as far as is known now. */
+public sealed interface PortTarget {
+    /** The kernel chooses one of these at connect, each with the same chance; none: refused. */
+    record Kernel(List<Endpoint> slots) implements PortTarget {
+        public Kernel {
+            slots = List.copyOf(slots);
+        }
+    }
+
+    /** The node proxy takes them. */
+    record Proxy(Reason reason, String text) implements PortTarget {}
+
+    /** The kernel may choose, but the endpoints are not known yet: what is in force stays, else the proxy takes them. */
+    record Undecided() implements PortTarget {}
+}

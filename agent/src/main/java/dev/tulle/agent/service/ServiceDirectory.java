@@ -1,0 +1,299 @@
+package dev.tulle.agent.service;
+
+import dev.tulle.common.Reason;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.PortPath;
+import dev.tulle.model.Service;
+import dev.tulle.model.ServicePort;
+import dev.tulle.xds.ResourceType;
+import dev.tulle.xds.ResourceWatcher;
+import dev.tulle.xds.Subscription;
+import dev.tulle.xds.XdsClient;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The services that this node's workloads use: each is fetched when it is first asked for and followed from then on.
+ * Owner thread only, but for nothing.
+ *
+ * <p>Names that do not exist are followed too for a while, so that a client that asks again and again costs the control
+ * plane nothing; at most {@value #ABSENT_MAX} of them, those asked for longest ago leaving first.
+ */
+public final class ServiceDirectory implements AutoCloseable {
+    /** Names that do not exist and are followed all the same. */
+    static final int ABSENT_MAX = 512;
+
+    /** What is known of a name. */
+    public sealed interface Finding {
+        /** There is such a service, and the kernel is ready for it. */
+        record Found(Service service) implements Finding {}
+
+        /** The control plane says that there is none. */
+        record None() implements Finding {}
+
+        /** Nobody can say: the control plane is away. */
+        record Unknown() implements Finding {}
+    }
+
+    private static final class Entry {
+        final List<CompletableFuture<Finding>> waiting = new ArrayList<>();
+        final Map<Integer, PortWatch> ports = new HashMap<>();
+
+        @Nullable
+        Subscription subscription;
+
+        @Nullable
+        Service service;
+
+        boolean answered;
+        long version;
+
+        boolean undecided() {
+            return ports.values().stream().anyMatch(port -> port.target() instanceof PortTarget.Undecided);
+        }
+    }
+
+    private final XdsClient xds;
+    private final Executor owner;
+    private final ServiceStore store;
+    private final Predicate<String> reachable;
+    private final Runnable changed;
+    private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
+    private long version;
+    private long applied;
+
+    /**
+     * A directory.
+     *
+     * @param owner runs tasks on the owner thread
+     * @param reachable whether the kernel may send a connection to this address without the proxy
+     * @param changed told that {@link #views} has changed; answers by applying them and calling {@link #applied}
+     */
+    public ServiceDirectory(
+            XdsClient xds, Executor owner, ServiceStore store, Predicate<String> reachable, Runnable changed) {
+        this.xds = xds;
+        this.owner = owner;
+        this.store = store;
+        this.reachable = reachable;
+        this.changed = changed;
+    }
+
+    /** Follows again what was followed before a restart. */
+    public void restore() {
+        for (Service service : store.load()) {
+            Entry entry = watch(service.namespace(), service.hostname());
+            entry.service = service;
+            watchPorts(entry, service);
+            entry.version = ++version;
+        }
+        changed.run();
+    }
+
+    /** Finds a service; completes once the kernel is ready for it, which the caller should wait for only a while. */
+    public CompletableFuture<Finding> find(String namespace, String hostname) {
+        Entry entry = entries.get(namespace + "/" + hostname);
+        if (entry == null) {
+            entry = watch(namespace, hostname);
+            trim();
+        }
+        CompletableFuture<Finding> finding = new CompletableFuture<>();
+        entry.waiting.add(finding);
+        settle(entry);
+        return finding;
+    }
+
+    private Entry watch(String namespace, String hostname) {
+        Entry entry = new Entry();
+        entries.put(namespace + "/" + hostname, entry);
+        entry.subscription = xds.watch(
+                ResourceType.SERVICE, ResourceType.nameOfService(namespace, hostname), new ResourceWatcher<Service>() {
+                    @Override
+                    public void onChanged(Service value) {
+                        owner.execute(() -> onService(entry, value));
+                    }
+
+                    @Override
+                    public void onAbsent() {
+                        owner.execute(() -> onService(entry, null));
+                    }
+
+                    @Override
+                    public void onTrouble(String reason) {
+                        owner.execute(() -> settle(entry));
+                    }
+                });
+        return entry;
+    }
+
+    private void onService(Entry entry, @Nullable Service service) {
+        if (entry.subscription == null) {
+            return;
+        }
+        entry.answered = true;
+        boolean same = java.util.Objects.equals(entry.service, service);
+        entry.service = service;
+        if (!same) {
+            watchPorts(entry, service);
+            entry.version = ++version;
+            save();
+            changed.run();
+        }
+        settle(entry);
+    }
+
+    private void watchPorts(Entry entry, @Nullable Service service) {
+        Map<Integer, PortWatch> before = new HashMap<>(entry.ports);
+        entry.ports.clear();
+        if (service != null && !service.addresses().isEmpty()) {
+            for (int i = 0; i < service.ports().size(); i++) {
+                int port = service.ports().get(i).number();
+                if (pathOf(service, i).path() != PortPath.Path.KERNEL_L4) {
+                    continue;
+                }
+                PortWatch kept = before.remove(port);
+                entry.ports.put(port, kept != null ? kept : portWatch(entry, service, port));
+            }
+        }
+        before.values().forEach(PortWatch::close);
+    }
+
+    private PortWatch portWatch(Entry entry, Service service, int port) {
+        return new PortWatch(xds, owner, service.addresses().getFirst(), port, service.hostname(), reachable, () -> {
+            entry.version = ++version;
+            changed.run();
+        });
+    }
+
+    private static PortPath pathOf(Service service, int index) {
+        return index < service.paths().size()
+                ? service.paths().get(index)
+                : new PortPath(
+                        service.ports().get(index).number(), PortPath.Path.PROXY, "the control plane names no path");
+    }
+
+    /** Answers those who wait for an entry, if it can be answered. */
+    private void settle(Entry entry) {
+        Finding finding;
+        boolean connected = xds.status().connected();
+        if (entry.service != null && entry.version <= applied && !(connected && entry.undecided())) {
+            finding = new Finding.Found(entry.service);
+        } else if (entry.service == null && entry.answered) {
+            finding = new Finding.None();
+        } else if (entry.service == null && !connected) {
+            finding = new Finding.Unknown();
+        } else {
+            return;
+        }
+        List<CompletableFuture<Finding>> waiting = List.copyOf(entry.waiting);
+        entry.waiting.clear();
+        waiting.forEach(future -> future.complete(finding));
+    }
+
+    /** The version of {@link #views}, to be handed back to {@link #applied}. */
+    public long version() {
+        return version;
+    }
+
+    /** Told that the kernel holds the views of this version. */
+    public void applied(long appliedVersion) {
+        applied = Math.max(applied, appliedVersion);
+        List.copyOf(entries.values()).forEach(this::settle);
+    }
+
+    /** All services that exist, as they should be served. */
+    public List<ServiceView> views() {
+        List<ServiceView> views = new ArrayList<>();
+        for (Entry entry : entries.values()) {
+            Service service = entry.service;
+            if (service == null) {
+                continue;
+            }
+            Map<Integer, PortTarget> targets = new TreeMap<>();
+            for (int i = 0; i < service.ports().size(); i++) {
+                ServicePort port = service.ports().get(i);
+                PortWatch watch = entry.ports.get(port.number());
+                targets.put(
+                        port.number(),
+                        watch != null
+                                ? watch.target()
+                                : new PortTarget.Proxy(
+                                        reasonOf(port, pathOf(service, i)),
+                                        pathOf(service, i).reason()));
+            }
+            views.add(new ServiceView(service, targets));
+        }
+        return views;
+    }
+
+    /** The number that stands for the control plane's words. */
+    private static Reason reasonOf(ServicePort port, PortPath path) {
+        String text = path.reason().toLowerCase(Locale.ROOT);
+        if (text.contains("fault")) {
+            return Reason.NEEDS_FAULT;
+        }
+        if (port.protocol().isHttp() || port.protocol() == AppProtocol.AUTO) {
+            return Reason.NEEDS_HTTP;
+        }
+        return Reason.NEEDS_TRAFFIC_POLICY;
+    }
+
+    /** The service at a virtual address. */
+    public Optional<Service> at(String address) {
+        return views().stream()
+                .map(ServiceView::service)
+                .filter(service -> service.addresses().contains(address))
+                .findFirst();
+    }
+
+    private void trim() {
+        int absent = 0;
+        for (Entry entry : entries.values()) {
+            absent += entry.service == null ? 1 : 0;
+        }
+        var all = entries.values().iterator();
+        while (absent > ABSENT_MAX && all.hasNext()) {
+            Entry entry = all.next();
+            if (entry.service == null && entry.waiting.isEmpty()) {
+                all.remove();
+                absent--;
+                end(entry);
+            }
+        }
+    }
+
+    private static void end(Entry entry) {
+        Subscription subscription = entry.subscription;
+        entry.subscription = null;
+        if (subscription != null) {
+            subscription.close();
+        }
+        entry.ports.values().forEach(PortWatch::close);
+        entry.ports.clear();
+    }
+
+    private void save() {
+        List<Service> services = new ArrayList<>();
+        for (Entry entry : entries.values()) {
+            if (entry.service != null) {
+                services.add(entry.service);
+            }
+        }
+        store.save(services);
+    }
+
+    @Override
+    public void close() {
+        entries.values().forEach(ServiceDirectory::end);
+        entries.clear();
+    }
+}

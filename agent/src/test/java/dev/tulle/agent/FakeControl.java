@@ -1,0 +1,153 @@
+package dev.tulle.agent;
+
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Cluster;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Listener;
+import dev.tulle.model.PortPath;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.Service;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.WeightedCluster;
+import dev.tulle.xds.NodeLease;
+import dev.tulle.xds.RegistrationAnswer;
+import dev.tulle.xds.RegistrationClient;
+import dev.tulle.xds.RegistrationOptions;
+import dev.tulle.xds.RegistrationStatus;
+import dev.tulle.xds.ResourceType;
+import dev.tulle.xds.ResourceWatcher;
+import dev.tulle.xds.Subscription;
+import dev.tulle.xds.WorkloadRegistration;
+import dev.tulle.xds.XdsClient;
+import dev.tulle.xds.XdsStatus;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** A control plane in the same process: a table of resources, and a list of announced workloads. Thread-safe. */
+final class FakeControl implements ControlLinks {
+    final Map<String, WorkloadRegistration> registered = new ConcurrentHashMap<>();
+    private final String prefix;
+    private final Map<String, Object> resources = new HashMap<>();
+    private final Map<String, List<ResourceWatcher<Object>>> watchers = new HashMap<>();
+    private volatile boolean connected = true;
+
+    FakeControl(String prefix) {
+        this.prefix = prefix;
+    }
+
+    void connected(boolean value) {
+        connected = value;
+    }
+
+    /** Declares a service with one port. */
+    void service(String name, String vip, int port, PortPath.Path path, List<Endpoint> endpoints) {
+        String hostname = name + ".default.svc.cluster.local";
+        AppProtocol protocol = path == PortPath.Path.KERNEL_L4 ? AppProtocol.TCP : AppProtocol.HTTP;
+        String cluster = Cluster.nameOf(port, "", hostname);
+        put(ResourceType.ENDPOINTS, cluster, new EndpointSet(cluster, endpoints));
+        String listener = Listener.nameOf(vip, port);
+        put(
+                ResourceType.LISTENER,
+                listener,
+                new Listener(
+                        listener,
+                        vip,
+                        port,
+                        hostname,
+                        new Listener.Target.Tcp(List.of(new WeightedCluster(cluster, 1)))));
+        put(
+                ResourceType.SERVICE,
+                "default/" + hostname,
+                new Service(
+                        "default",
+                        hostname,
+                        List.of(vip),
+                        List.of(new ServicePort(port, port, protocol, "")),
+                        ResourceRef.DEFAULT,
+                        List.of(new PortPath(port, path, "test"))));
+    }
+
+    synchronized <T> void put(ResourceType<T> type, String name, T value) {
+        resources.put(type + " " + name, value);
+        watchers.getOrDefault(type + " " + name, List.of()).forEach(watcher -> watcher.onChanged(value));
+    }
+
+    synchronized void remove(ResourceType<?> type, String name) {
+        resources.remove(type + " " + name);
+        watchers.getOrDefault(type + " " + name, List.of()).forEach(ResourceWatcher::onAbsent);
+    }
+
+    @Override
+    public XdsClient xds() {
+        return new XdsClient() {
+            @Override
+            @SuppressWarnings("unchecked")
+            public <T> Subscription watch(ResourceType<T> type, String name, ResourceWatcher<T> watcher) {
+                String key = type + " " + name;
+                ResourceWatcher<Object> any = (ResourceWatcher<Object>) watcher;
+                synchronized (FakeControl.this) {
+                    watchers.computeIfAbsent(key, _ -> new ArrayList<>()).add(any);
+                    Object value = resources.get(key);
+                    if (value != null) {
+                        any.onChanged(value);
+                    } else if (connected) {
+                        any.onAbsent();
+                    }
+                }
+                return () -> {
+                    synchronized (FakeControl.this) {
+                        watchers.getOrDefault(key, new ArrayList<>()).remove(any);
+                    }
+                };
+            }
+
+            @Override
+            public XdsStatus status() {
+                return new XdsStatus("fake:0", connected, Instant.EPOCH, "", 1, List.of());
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+
+    @Override
+    public RegistrationClient registration(RegistrationOptions options, RegistrationClient.Listener listener) {
+        NodeLease lease = new NodeLease(prefix, "100.80.0.0/16", "240.242.0.0/16", Duration.ofSeconds(10));
+        listener.onLease(lease);
+        return new RegistrationClient() {
+            @Override
+            public CompletableFuture<RegistrationAnswer> register(WorkloadRegistration workload) {
+                String uid = workload.uid(options.nodeId());
+                registered.put(uid, workload);
+                return CompletableFuture.completedFuture(new RegistrationAnswer.Accepted(uid));
+            }
+
+            @Override
+            public void health(String uid, boolean healthy) {
+                registered.computeIfPresent(uid, (_, workload) -> workload.withHealth(healthy));
+            }
+
+            @Override
+            public void deregister(String uid) {
+                registered.remove(uid);
+            }
+
+            @Override
+            public RegistrationStatus status() {
+                return new RegistrationStatus(true, Instant.EPOCH, Optional.of(lease), registered.size(), 0, "");
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+}
