@@ -1,7 +1,5 @@
 package dev.tulle.config;
 
-import com.google.re2j.Pattern;
-import com.google.re2j.PatternSyntaxException;
 import dev.tulle.config.Tree.ScalarType;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,9 +19,6 @@ import org.jspecify.annotations.Nullable;
  * that nobody asked for. Not thread-safe.
  */
 final class Fields {
-    /** The longest regular expression, in characters. */
-    static final int MAX_REGEX = 2048;
-
     private static final String UNSUPPORTED = "not supported by this version of Tulle";
 
     private final Findings findings;
@@ -222,8 +217,20 @@ final class Fields {
         return Optional.empty();
     }
 
-    /** The string, or an empty one after a problem was reported. */
+    /** The string, which must not be empty; an empty one after a problem was reported. */
     String requiredString(String name) {
+        if (node.get(name) instanceof Tree.Scalar scalar
+                && scalar.quoted()
+                && scalar.text().isEmpty()) {
+            known.add(name);
+            error(name, "a string that is not empty", "empty");
+            return "";
+        }
+        return presentString(name);
+    }
+
+    /** The string, which may be empty; an empty one after a problem was reported. */
+    String presentString(String name) {
         if (!has(name)) {
             missing(name, "a string");
             return "";
@@ -375,17 +382,9 @@ final class Fields {
 
     /** Reports a string that RE2 cannot run. */
     boolean isRegex(String name, String text) {
-        if (text.length() > MAX_REGEX) {
-            error(name, "at most " + MAX_REGEX + " characters", "this regular expression is too long");
-            return false;
-        }
-        try {
-            Pattern.compile(text);
-            return true;
-        } catch (PatternSyntaxException e) {
-            error(name, "a regular expression in RE2 syntax", "not a regular expression: " + e.getDescription());
-            return false;
-        }
+        Optional<Regexes.Fault> fault = Regexes.check(text);
+        fault.ifPresent(f -> error(name, f.expected(), f.message()));
+        return fault.isEmpty();
     }
 
     /** A port number or, in Kubernetes, the name of a port. Returns the scalar when it is either. */

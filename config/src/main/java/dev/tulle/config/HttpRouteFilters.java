@@ -149,7 +149,7 @@ record HttpRouteFilters(
                 path.requiredString("type");
             }
             String field = path.choice("type", PATH_TYPES).orElse("replaceFullPath");
-            String value = path.requiredString(field);
+            String value = path.presentString(field);
             path.tolerate("type");
             path.done();
             if (field.equals("replaceFullPath")) {

@@ -103,7 +103,7 @@ final class HttpRuleDecoder {
         Optional<Fields> regex = fields.object("uriRegexRewrite");
         if (regex.isPresent()) {
             Optional<String> pattern = regex.get().regex("match");
-            String substitution = regex.get().requiredString("rewrite");
+            String substitution = regex.get().presentString("rewrite");
             if (!regex.get().has("match")) {
                 regex.get().requiredString("match");
             }
