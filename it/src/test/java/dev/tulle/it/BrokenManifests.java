@@ -173,7 +173,11 @@ final class BrokenManifests {
                 text("half-written", HEAD + "spec:\n  hosts: [web\n"),
                 text("alias-bomb", bomb.toString(), "alias"),
                 text("ten-megabytes", big),
-                new Broken("binary-junk", new String(junk, StandardCharsets.ISO_8859_1), StandardCharsets.ISO_8859_1, List.of()));
+                new Broken(
+                        "binary-junk",
+                        new String(junk, StandardCharsets.ISO_8859_1),
+                        StandardCharsets.ISO_8859_1,
+                        List.of()));
     }
 
     private static Broken text(String name, String content, String... expected) {
