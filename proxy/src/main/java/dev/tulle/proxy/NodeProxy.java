@@ -1,0 +1,304 @@
+package dev.tulle.proxy;
+
+import dev.tulle.model.Endpoint;
+import dev.tulle.proxy.accept.Listeners;
+import dev.tulle.proxy.accept.LoopScope;
+import dev.tulle.proxy.accept.Sources;
+import dev.tulle.proxy.admin.AdminPages;
+import dev.tulle.proxy.discovery.NameDirectory;
+import dev.tulle.proxy.discovery.ServiceDirectory;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.http.HttpConnection;
+import dev.tulle.proxy.http.HttpScope;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.tcp.TcpScope;
+import dev.tulle.proxy.upstream.MetricHandles;
+import dev.tulle.proxy.upstream.Upstreams;
+import dev.tulle.telemetry.AccessLog;
+import dev.tulle.telemetry.Counter;
+import dev.tulle.telemetry.IstioMetrics;
+import dev.tulle.telemetry.MetricFamily;
+import dev.tulle.telemetry.MetricRegistry;
+import dev.tulle.telemetry.WorkloadLabels;
+import dev.tulle.xds.XdsClient;
+import dev.tulle.xds.XdsClientOptions;
+import dev.tulle.xds.XdsClients;
+import io.netty.buffer.ByteBufAllocator;
+import io.netty.buffer.PooledByteBufAllocator;
+import io.netty.channel.Channel;
+import io.netty.channel.EventLoop;
+import io.netty.channel.MultiThreadIoEventLoopGroup;
+import io.netty.channel.epoll.EpollIoHandler;
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.util.concurrent.DefaultThreadFactory;
+import io.netty.util.concurrent.EventExecutor;
+import io.netty.util.concurrent.GlobalEventExecutor;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The node proxy: accepts connections, follows the configuration of the services they go to, and forwards. {@link #close}
+ * drains. Thread-safe; sockets live on event loops, one worker each.
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class NodeProxy implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(NodeProxy.class.getName());
+
+    private final ProxyOptions options;
+    private final XdsClient xds;
+    private final MetricRegistry registry = new MetricRegistry();
+    private final MultiThreadIoEventLoopGroup group;
+    private final Map<EventLoop, LoopScope> scopes = new LinkedHashMap<>();
+    private final ServiceDirectory services;
+    private final WorkloadDirectory workloads;
+    private final NameDirectory names;
+    private final @Nullable AccessLog accessLog;
+    private final ChannelGroup connections = new DefaultChannelGroup("connections", GlobalEventExecutor.INSTANCE);
+    private final Listeners listeners;
+    private final AtomicBoolean closing = new AtomicBoolean();
+    private final CountDownLatch closed = new CountDownLatch(1);
+    private final AdminPages admin;
+    private volatile boolean draining;
+    private volatile boolean bound;
+
+    private NodeProxy(ProxyOptions options, XdsClient xds) {
+        this.options = options;
+        this.xds = xds;
+        this.group = new MultiThreadIoEventLoopGroup(
+                options.loops(), new DefaultThreadFactory("proxy-worker"), EpollIoHandler.newFactory());
+        this.services = new ServiceDirectory(xds, options.idleExpiry());
+        this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
+        this.names = new NameDirectory(xds);
+        this.accessLog = options.accessLog().isEmpty() ? null : AccessLog.open(options.accessLog(), registry);
+        this.listeners = new Listeners(group, channel -> scope(channel));
+        makeScopes();
+        registry.gauge("tulle_proxy_connections", "Open client connections.", connections::size);
+        registry.gauge("tulle_proxy_services", "Services whose configuration is followed.", () -> services.services()
+                .size());
+        registry.gauge(
+                "tulle_proxy_xds_connected",
+                "1 while the control plane is reached.",
+                () -> xds.status().connected() ? 1 : 0);
+        this.admin = new AdminPages(this::isReady, registry, xds, services, scopes.values(), this::requestClose);
+        services.onForgotten(service -> scopes.values()
+                .forEach(scope ->
+                        scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
+    }
+
+    /**
+     * Starts a proxy that gets its configuration from the control plane; the control plane may come later.
+     *
+     * @throws IOException when a listener cannot be bound
+     */
+    public static NodeProxy start(ProxyOptions options) throws IOException {
+        return start(
+                options,
+                XdsClients.connect(
+                        new XdsClientOptions(options.xdsHost(), options.xdsPort(), options.nodeId(), "proxy")));
+    }
+
+    /**
+     * Starts a proxy on an xDS client, which it then owns.
+     *
+     * @throws IOException when a listener cannot be bound
+     */
+    public static NodeProxy start(ProxyOptions options, XdsClient xds) throws IOException {
+        NodeProxy proxy = new NodeProxy(options, xds);
+        try {
+            proxy.bind();
+            return proxy;
+        } catch (IOException | RuntimeException e) {
+            proxy.close();
+            throw e;
+        }
+    }
+
+    private void makeScopes() {
+        IstioMetrics istio = new IstioMetrics(registry);
+        MetricFamily<Counter> refused = registry.counter(
+                "tulle_proxy_connections_refused_total", "Connections closed without being served.", "reason");
+        Counter malformed = registry.counter(
+                        "tulle_proxy_malformed_requests_total", "Requests refused because they break the protocol.")
+                .with();
+        Sources sources = new Sources(workloads, options.nodeSocket());
+        WorkloadDirectory.Entry outside = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
+        boolean logsAll = options.accessLogMode() == ProxyOptions.AccessLogMode.ALL;
+        ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
+        Function<Endpoint, WorkloadDirectory.Entry> destinations = this::destination;
+        for (EventExecutor executor : group) {
+            EventLoop loop = (EventLoop) executor;
+            Worker worker = new Worker(loop, allocator);
+            Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations);
+            scopes.put(
+                    loop,
+                    new LoopScope(
+                            worker,
+                            upstreams,
+                            services,
+                            sources,
+                            new HttpScope(upstreams, accessLog, logsAll, () -> draining, malformed),
+                            new TcpScope(accessLog, logsAll),
+                            new MetricHandles(istio, outside),
+                            refused,
+                            connections,
+                            options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
+                            options.onDemandTimeout().toNanos()));
+            worker.start();
+        }
+    }
+
+    private LoopScope scope(Channel channel) {
+        LoopScope scope = scopes.get(channel.eventLoop());
+        if (scope == null) {
+            throw new IllegalStateException("a channel lives on a loop that is not the proxy's");
+        }
+        return scope;
+    }
+
+    /** The workload behind an endpoint: by its address, or by its name where all share the loopback address. */
+    private WorkloadDirectory.Entry destination(Endpoint endpoint) {
+        WorkloadLabels named = WorkloadLabels.named(endpoint.workload(), endpoint.namespace());
+        boolean shared =
+                endpoint.address().startsWith("127.") || endpoint.address().equals("::1");
+        String name = shared
+                ? options.nodeId() + "/" + endpoint.namespace() + "/" + endpoint.workload()
+                : "/" + endpoint.address();
+        return endpoint.workload().isEmpty() && shared
+                ? WorkloadDirectory.Entry.fixed(named)
+                : workloads.lookup(name, named);
+    }
+
+    private void bind() throws IOException {
+        for (String address : options.outboundAddresses()) {
+            if (options.outboundPort() >= 0 && isUsable(address)) {
+                listeners.outbound(address, options.outboundPort());
+            }
+        }
+        if (options.explicitPort() >= 0) {
+            listeners.explicit(options.explicitAddress(), options.explicitPort(), names);
+        }
+        if (options.nodeSocket() != null) {
+            listeners.publish(options.nodeSocket());
+        }
+        admin.bindAdmin(options.adminAddress(), options.adminPort());
+        admin.bindReadiness(options.probeAddress(), options.readinessPort());
+        admin.bindMetrics(options.probeAddress(), options.metricsPort());
+        bound = true;
+        LOG.log(
+                System.Logger.Level.INFO,
+                () -> "proxy: " + options.loops() + " workers, outbound port " + options.outboundPort()
+                        + ", explicit port " + options.explicitPort());
+    }
+
+    /** A host without IPv6 has no ::1: nothing can be captured to it either. */
+    private static boolean isUsable(String address) throws IOException {
+        InetAddress where = InetAddress.getByName(address);
+        return where.getAddress().length == 4 || java.net.NetworkInterface.getByInetAddress(where) != null;
+    }
+
+    /**
+     * Opens a port all of whose connections are taken as captured on their way to one address: for gateways and tests.
+     *
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int listenToward(String address, int port, InetSocketAddress destination) throws IOException {
+        return listeners.toward(address, port, destination);
+    }
+
+    /** Opens the explicit proxy on a further port. */
+    int listenExplicit(String address, int port) throws IOException {
+        return listeners.explicit(address, port, names);
+    }
+
+    /** Ready: all listeners are bound, the control plane has been reached, and the proxy is not about to end. */
+    public boolean isReady() {
+        return bound && !draining && xds.status().connects() > 0;
+    }
+
+    /** The metrics. */
+    public MetricRegistry metrics() {
+        return registry;
+    }
+
+    /** The ports of administrator's pages, readiness and metrics, -1 for those that are left out. */
+    List<Integer> adminPorts() {
+        return admin.ports();
+    }
+
+    private void requestClose() {
+        Thread.ofPlatform().name("proxy-close").start(this::close);
+    }
+
+    /** Waits until the proxy was closed, by whomever. */
+    public void awaitClosed() throws InterruptedException {
+        closed.await();
+    }
+
+    /** Drains and ends: not ready, then no new connections, then requests in flight finish, then everything closes. */
+    @Override
+    public void close() {
+        if (!closing.compareAndSet(false, true)) {
+            try {
+                closed.await();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            return;
+        }
+        draining = true;
+        listeners.close();
+        for (Channel channel : connections) {
+            channel.eventLoop().execute(() -> {
+                HttpConnection http = channel.pipeline().get(HttpConnection.class);
+                if (http != null) {
+                    http.drain();
+                }
+            });
+        }
+        awaitConnections();
+        connections.close().awaitUninterruptibly(1, TimeUnit.SECONDS);
+        names.close();
+        services.close();
+        workloads.close();
+        for (LoopScope scope : scopes.values()) {
+            scope.worker()
+                    .loop()
+                    .submit(() -> {
+                        scope.upstreams().close();
+                        scope.worker().stop();
+                    })
+                    .awaitUninterruptibly(1, TimeUnit.SECONDS);
+        }
+        group.shutdownGracefully(0, 2, TimeUnit.SECONDS).awaitUninterruptibly(3, TimeUnit.SECONDS);
+        xds.close();
+        admin.close();
+        AccessLog log = accessLog;
+        if (log != null) {
+            log.close();
+        }
+        closed.countDown();
+    }
+
+    private void awaitConnections() {
+        long deadline = System.nanoTime() + options.drain().toNanos();
+        try {
+            while (!connections.isEmpty() && System.nanoTime() < deadline) {
+                TimeUnit.MILLISECONDS.sleep(20);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

@@ -1,0 +1,222 @@
+package dev.tulle.proxy;
+
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a node proxy runs. Ports: -1 leaves a listener out, 0 takes any free port.
+ *
+ * @param nodeId the node's name, the same in all roles of one host
+ * @param xdsHost the control plane's address
+ * @param xdsPort the control plane's port
+ * @param nodeSocket the agent's socket for the proxy; null without an agent: then nothing is published, and clients that
+ *     come from the loopback address have no name
+ * @param workers event loops; 0 for one per processor
+ * @param outboundAddresses where captured connections arrive
+ * @param outboundPort where captured connections arrive
+ * @param explicitAddress where the explicit proxy listens
+ * @param explicitPort where the explicit proxy listens
+ * @param adminAddress where the administrator's pages are; a loopback address, unless the network is trusted
+ * @param adminPort where the administrator's pages are
+ * @param probeAddress where readiness and metrics are
+ * @param readinessPort {@code /healthz/ready}
+ * @param metricsPort {@code /stats/prometheus} and {@code /metrics}
+ * @param outboundPolicy what happens to destinations outside the mesh
+ * @param accessLog a file, {@code -} for the standard output, empty for none
+ * @param accessLogMode which requests are logged
+ * @param onDemandTimeout how long a connection waits for its service's configuration
+ * @param idleExpiry how long an unused service is followed
+ * @param drain how long requests in flight may take when the proxy ends
+ */
+public record ProxyOptions(
+        String nodeId,
+        String xdsHost,
+        int xdsPort,
+        @Nullable Path nodeSocket,
+        int workers,
+        List<String> outboundAddresses,
+        int outboundPort,
+        String explicitAddress,
+        int explicitPort,
+        String adminAddress,
+        int adminPort,
+        String probeAddress,
+        int readinessPort,
+        int metricsPort,
+        OutboundPolicy outboundPolicy,
+        String accessLog,
+        AccessLogMode accessLogMode,
+        Duration onDemandTimeout,
+        Duration idleExpiry,
+        Duration drain) {
+    /** What happens to captured connections whose destination is no service of the mesh. */
+    public enum OutboundPolicy {
+        /** They are passed through. */
+        ALLOW_ANY,
+        /** They are closed. */
+        REGISTRY_ONLY
+    }
+
+    /** Which requests are logged. */
+    public enum AccessLogMode {
+        /** Those that were refused, failed, or answered with a status of 400 and more. */
+        FAILURES,
+        /** All. */
+        ALL
+    }
+
+    public ProxyOptions {
+        outboundAddresses = List.copyOf(outboundAddresses);
+        if (workers < 0) {
+            throw new IllegalArgumentException("workers: " + workers + ", expected 0 or more");
+        }
+    }
+
+    /** The defaults, to be changed one by one. */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /** The loops to run. */
+    int loops() {
+        return workers > 0 ? workers : Runtime.getRuntime().availableProcessors();
+    }
+
+    /** Collects options; each starts with its default. */
+    public static final class Builder {
+        private String nodeId = "node";
+        private String xdsHost = "127.0.0.1";
+        private int xdsPort = 15010;
+        private @Nullable Path nodeSocket;
+        private int workers;
+        private List<String> outboundAddresses = List.of("127.0.0.1", "::1");
+        private int outboundPort = 15001;
+        private String explicitAddress = "127.0.0.1";
+        private int explicitPort = 15080;
+        private String adminAddress = "127.0.0.1";
+        private int adminPort = 15000;
+        private String probeAddress = "127.0.0.1";
+        private int readinessPort = 15021;
+        private int metricsPort = 15090;
+        private OutboundPolicy outboundPolicy = OutboundPolicy.ALLOW_ANY;
+        private String accessLog = "";
+        private AccessLogMode accessLogMode = AccessLogMode.FAILURES;
+        private Duration onDemandTimeout = Duration.ofSeconds(5);
+        private Duration idleExpiry = Duration.ofMinutes(5);
+        private Duration drain = Duration.ofSeconds(30);
+
+        private Builder() {}
+
+        /** The node's name; default {@code node}. */
+        public Builder nodeId(String value) {
+            nodeId = value;
+            return this;
+        }
+
+        /** The control plane; default 127.0.0.1:15010. */
+        public Builder xds(String host, int port) {
+            xdsHost = host;
+            xdsPort = port;
+            return this;
+        }
+
+        /** The agent's socket; default none. */
+        public Builder nodeSocket(@Nullable Path value) {
+            nodeSocket = value;
+            return this;
+        }
+
+        /** Event loops; default 0, one per processor. */
+        public Builder workers(int value) {
+            workers = value;
+            return this;
+        }
+
+        /** Where captured connections arrive; default 127.0.0.1 and ::1, 15001. */
+        public Builder outbound(List<String> addresses, int port) {
+            outboundAddresses = addresses;
+            outboundPort = port;
+            return this;
+        }
+
+        /** The explicit proxy; default 127.0.0.1:15080. */
+        public Builder explicit(String address, int port) {
+            explicitAddress = address;
+            explicitPort = port;
+            return this;
+        }
+
+        /** The administrator's pages; default 127.0.0.1:15000. */
+        public Builder admin(String address, int port) {
+            adminAddress = address;
+            adminPort = port;
+            return this;
+        }
+
+        /** Readiness and metrics; default 127.0.0.1, 15021 and 15090. */
+        public Builder probes(String address, int readiness, int metrics) {
+            probeAddress = address;
+            readinessPort = readiness;
+            metricsPort = metrics;
+            return this;
+        }
+
+        /** Destinations outside the mesh; default ALLOW_ANY. */
+        public Builder outboundPolicy(OutboundPolicy value) {
+            outboundPolicy = value;
+            return this;
+        }
+
+        /** The access log; default none. */
+        public Builder accessLog(String target, AccessLogMode mode) {
+            accessLog = target;
+            accessLogMode = mode;
+            return this;
+        }
+
+        /** How long a connection waits for its service's configuration; default 5 s. */
+        public Builder onDemandTimeout(Duration value) {
+            onDemandTimeout = value;
+            return this;
+        }
+
+        /** How long an unused service is followed; default 5 minutes. */
+        public Builder idleExpiry(Duration value) {
+            idleExpiry = value;
+            return this;
+        }
+
+        /** How long requests in flight may take when the proxy ends; default 30 s. */
+        public Builder drain(Duration value) {
+            drain = value;
+            return this;
+        }
+
+        /** The options. */
+        public ProxyOptions build() {
+            return new ProxyOptions(
+                    nodeId,
+                    xdsHost,
+                    xdsPort,
+                    nodeSocket,
+                    workers,
+                    outboundAddresses,
+                    outboundPort,
+                    explicitAddress,
+                    explicitPort,
+                    adminAddress,
+                    adminPort,
+                    probeAddress,
+                    readinessPort,
+                    metricsPort,
+                    outboundPolicy,
+                    accessLog,
+                    accessLogMode,
+                    onDemandTimeout,
+                    idleExpiry,
+                    drain);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+package dev.tulle.proxy.accept;
+
+import dev.tulle.proxy.discovery.NameDirectory;
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.upstream.UpstreamChannels;
+import io.netty.bootstrap.ServerBootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoopGroup;
+import io.netty.channel.epoll.EpollServerSocketChannel;
+import io.netty.channel.socket.SocketProtocolFamily;
+import java.io.IOException;
+import java.net.Inet4Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** The proxy's listening sockets. Any thread. */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class Listeners implements AutoCloseable {
+    private static final int BACKLOG = 4_096;
+
+    private final EventLoopGroup group;
+    private final Function<Channel, LoopScope> scopes;
+    private final List<Channel> open = new CopyOnWriteArrayList<>();
+    private @Nullable PublishedPorts published;
+
+    /**
+     * None yet.
+     *
+     * @param scopes the scope of the loop that a channel lives on
+     */
+    public Listeners(EventLoopGroup group, Function<Channel, LoopScope> scopes) {
+        this.group = group;
+        this.scopes = scopes;
+    }
+
+    /**
+     * Opens the port that captured connections arrive at.
+     *
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int outbound(String address, int port) throws IOException {
+        return port(bind(address, port, scope -> new OutboundPort(scope)));
+    }
+
+    /**
+     * Opens the explicit proxy port.
+     *
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int explicit(String address, int port, NameDirectory names) throws IOException {
+        return port(bind(address, port, scope -> new ExplicitPort(scope, names)));
+    }
+
+    /**
+     * Opens a port all of whose connections go to one service.
+     *
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int fixed(String address, int port, OutboundService service) throws IOException {
+        return port(bindFixed(address, port, service));
+    }
+
+    /**
+     * Opens a port all of whose connections are taken as captured on their way to one address.
+     *
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int toward(String address, int port, InetSocketAddress destination) throws IOException {
+        return port(bind(address, port, scope -> new TowardPort(scope, destination)));
+    }
+
+    /** Follows the ports that the agent wants published. */
+    public void publish(Path nodeSocket) {
+        PublishedPorts ports = new PublishedPorts(nodeSocket, this::bindFixed);
+        published = ports;
+        ports.start();
+    }
+
+    private Channel bindFixed(String address, int port, OutboundService service) throws IOException {
+        return bind(address, port, scope -> new FixedPort(scope, service));
+    }
+
+    private static int port(Channel channel) {
+        return ((InetSocketAddress) channel.localAddress()).getPort();
+    }
+
+    private Channel bind(String address, int port, Function<LoopScope, ChannelHandler> handler) throws IOException {
+        InetAddress where = InetAddress.getByName(address);
+        SocketProtocolFamily family =
+                where instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
+        ServerBootstrap bootstrap = new ServerBootstrap()
+                .group(group)
+                .channelFactory(() -> new EpollServerSocketChannel(family))
+                .option(ChannelOption.SO_BACKLOG, BACKLOG)
+                .option(ChannelOption.SO_REUSEADDR, true)
+                .childOption(ChannelOption.TCP_NODELAY, true)
+                .childOption(ChannelOption.AUTO_READ, false)
+                .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)
+                .childOption(ChannelOption.WRITE_BUFFER_WATER_MARK, UpstreamChannels.WATER_MARK)
+                .childHandler(new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                        LoopScope scope = scopes.apply(channel);
+                        channel.config().setAllocator(scope.worker().allocator());
+                        channel.config().setRecvByteBufAllocator(scope.worker().readOption());
+                        scope.connections().add(channel);
+                        channel.pipeline().addLast(handler.apply(scope));
+                    }
+                });
+        var bound = bootstrap.bind(where, port).awaitUninterruptibly();
+        if (!bound.isSuccess()) {
+            Throwable cause = bound.cause();
+            throw new IOException(
+                    "cannot listen on " + address + ":" + port + ": " + (cause == null ? "" : cause.getMessage()),
+                    cause);
+        }
+        open.add(bound.channel());
+        bound.channel().closeFuture().addListener(closed -> open.remove(bound.channel()));
+        return bound.channel();
+    }
+
+    /** First handler of a connection whose service is known from the port. Loop-confined. */
+    private static final class FixedPort extends ChannelInboundHandlerAdapter {
+        private final LoopScope scope;
+        private final OutboundService service;
+
+        FixedPort(LoopScope scope, OutboundService service) {
+            this.scope = scope;
+            this.service = service;
+        }
+
+        @Override
+        public void channelActive(ChannelHandlerContext context) {
+            Channel channel = context.channel();
+            context.pipeline().remove(this);
+            OutboundFlow.begin(
+                    scope,
+                    channel,
+                    (InetSocketAddress) channel.remoteAddress(),
+                    (InetSocketAddress) channel.localAddress(),
+                    service,
+                    null);
+        }
+    }
+
+    /** First handler of a connection whose destination is known from the port. Loop-confined. */
+    private static final class TowardPort extends ChannelInboundHandlerAdapter {
+        private final LoopScope scope;
+        private final InetSocketAddress destination;
+
+        TowardPort(LoopScope scope, InetSocketAddress destination) {
+            this.scope = scope;
+            this.destination = destination;
+        }
+
+        @Override
+        public void channelActive(ChannelHandlerContext context) {
+            Channel channel = context.channel();
+            context.pipeline().remove(this);
+            OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, null);
+        }
+    }
+
+    /** Stops accepting; open connections stay. */
+    @Override
+    public void close() {
+        PublishedPorts ports = published;
+        if (ports != null) {
+            ports.close();
+        }
+        for (Channel channel : open) {
+            channel.close().syncUninterruptibly();
+        }
+    }
+}

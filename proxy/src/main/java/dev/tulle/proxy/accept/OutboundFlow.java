@@ -1,0 +1,240 @@
+package dev.tulle.proxy.accept;
+
+import dev.tulle.model.Listener;
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.ServiceSnapshot;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.http.HttpConnection;
+import dev.tulle.proxy.http.Peer;
+import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.tcp.PassthroughTarget;
+import dev.tulle.proxy.tcp.ServiceTarget;
+import dev.tulle.proxy.tcp.TcpRelay;
+import dev.tulle.proxy.upstream.ServiceView;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import java.net.Inet6Address;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One client connection from the moment its destination is known: waits (bounded) for the service's configuration and
+ * for the client's identity, finds out what is spoken, and hands the connection to HTTP or to the relay. Loop-confined.
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+final class OutboundFlow {
+    /** A client's name only labels what is counted: it is not worth a long wait. */
+    private static final long SOURCE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(250);
+
+    private final LoopScope scope;
+    private final Channel channel;
+    private final InetSocketAddress destination;
+    private final OutboundService service;
+    private final TimerWheel.Timer timer = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            goOn(true);
+        }
+    };
+    private final long began = System.nanoTime();
+    private WorkloadDirectory.Entry source;
+    private boolean sourceFound;
+    private boolean gone;
+    private @Nullable ByteBuf early;
+
+    private OutboundFlow(LoopScope scope, Channel channel, InetSocketAddress destination, OutboundService service) {
+        this.scope = scope;
+        this.channel = channel;
+        this.destination = destination;
+        this.service = service;
+        this.source = scope.sources().unknown();
+    }
+
+    /**
+     * Begins; the channel must not be reading.
+     *
+     * @param early bytes already received, which now belong to the flow; null for none
+     */
+    static void begin(
+            LoopScope scope,
+            Channel channel,
+            InetSocketAddress client,
+            InetSocketAddress destination,
+            @Nullable ByteBuf early) {
+        String address = addressText(destination.getAddress());
+        begin(scope, channel, client, destination, scope.services().lookup(address, destination.getPort()), early);
+    }
+
+    /** As above, to a service that is known already. */
+    static void begin(
+            LoopScope scope,
+            Channel channel,
+            InetSocketAddress client,
+            InetSocketAddress destination,
+            OutboundService service,
+            @Nullable ByteBuf early) {
+        OutboundFlow flow = new OutboundFlow(scope, channel, destination, service);
+        flow.early = early;
+        flow.wait(client);
+    }
+
+    private void wait(InetSocketAddress client) {
+        scope.worker().timers().set(timer, began + SOURCE_PATIENCE);
+        service.whenKnown(() -> onLoop(() -> goOn(false)));
+        scope.sources().find(client, destination, entry -> {
+            onLoop(() -> source = entry);
+            entry.whenKnown(() -> onLoop(() -> {
+                sourceFound = true;
+                goOn(false);
+            }));
+        });
+        channel.closeFuture().addListener(closed -> {
+            if (!gone) {
+                gone = true;
+                scope.worker().timers().remove(timer);
+                releaseEarly();
+            }
+        });
+    }
+
+    private void onLoop(Runnable task) {
+        if (scope.worker().loop().inEventLoop()) {
+            task.run();
+        } else {
+            scope.worker().loop().execute(task);
+        }
+    }
+
+    private void goOn(boolean timeout) {
+        if (gone) {
+            return;
+        }
+        long waited = System.nanoTime() - began;
+        boolean known = service.state() != OutboundService.State.UNKNOWN;
+        boolean named = sourceFound || waited >= SOURCE_PATIENCE;
+        if (!known && waited < scope.onDemandNanos()) {
+            if (timeout) {
+                scope.worker().timers().set(timer, began + scope.onDemandNanos());
+            }
+            return;
+        }
+        if (!named) {
+            return;
+        }
+        gone = true;
+        scope.worker().timers().remove(timer);
+        serve();
+    }
+
+    private Peer peer() {
+        return new Peer(Sources.text((InetSocketAddress) channel.remoteAddress()), Sources.text(destination), source);
+    }
+
+    private void serve() {
+        if (!channel.isActive()) {
+            releaseEarly();
+            return;
+        }
+        ServiceSnapshot snapshot = service.snapshot();
+        ServiceView view = scope.upstreams().view(service);
+        if (snapshot == null || view == null) {
+            unknown();
+            return;
+        }
+        switch (snapshot.listener().target()) {
+            case Listener.Target.Tcp(var split) ->
+                relay(new ServiceTarget(scope.upstreams(), service, view, split), early());
+            case Listener.Target.Http http -> {
+                if (http.detect()) {
+                    detect(http);
+                } else {
+                    http(early());
+                }
+            }
+        }
+    }
+
+    private void detect(Listener.Target.Http http) {
+        ProtocolDetector detector = new ProtocolDetector(scope.worker(), (isHttp, first) -> {
+            ServiceView view = scope.upstreams().view(service);
+            if (isHttp) {
+                http(first);
+            } else if (view != null && !http.fallback().isEmpty()) {
+                relay(new ServiceTarget(scope.upstreams(), service, view, http.fallback()), first);
+            } else {
+                if (first != null) {
+                    first.release();
+                }
+                refuse("not_http");
+            }
+        });
+        ByteBuf first = early();
+        channel.pipeline().addLast(detector);
+        if (first != null) {
+            channel.pipeline().fireChannelRead(first);
+        }
+    }
+
+    private void http(@Nullable ByteBuf first) {
+        if (!channel.isActive()) {
+            if (first != null) {
+                first.release();
+            }
+            return;
+        }
+        channel.pipeline().addLast(HttpConnection.to(service, scope.http(), peer(), channel));
+        if (first != null) {
+            channel.pipeline().fireChannelRead(first).fireChannelReadComplete();
+        }
+        channel.config().setAutoRead(true);
+    }
+
+    private void relay(dev.tulle.proxy.tcp.TcpTarget target, @Nullable ByteBuf first) {
+        TcpRelay.start(scope.worker(), channel, peer(), target, scope.tcp(), first);
+    }
+
+    /** The destination is no service of the mesh (or the control plane did not answer in time). */
+    private void unknown() {
+        if (scope.passesUnknown() && !isVirtual(destination.getAddress())) {
+            relay(new PassthroughTarget(destination, scope.passthrough()), early());
+        } else {
+            refuse(service.state() == OutboundService.State.ABSENT ? "unknown_service" : "control_plane_silent");
+        }
+    }
+
+    private void refuse(String reason) {
+        scope.refused().with(reason).increment();
+        releaseEarly();
+        channel.close();
+    }
+
+    private @Nullable ByteBuf early() {
+        ByteBuf bytes = early;
+        early = null;
+        return bytes;
+    }
+
+    private void releaseEarly() {
+        ByteBuf bytes = early();
+        if (bytes != null) {
+            bytes.release();
+        }
+    }
+
+    /** Addresses that exist only inside the mesh: nothing outside answers there. */
+    static boolean isVirtual(InetAddress address) {
+        byte[] b = address.getAddress();
+        return b.length == 4 ? (b[0] & 0xf0) == 0xf0 : (b[0] & 0xff) == 0xfd && b[1] == 0x74 && b[2] == 0x75;
+    }
+
+    /** The address as listeners are named by it. */
+    static String addressText(InetAddress address) {
+        if (address instanceof Inet6Address) {
+            return Ipv6Text.of(address.getAddress());
+        }
+        return address.getHostAddress();
+    }
+}

@@ -1,0 +1,91 @@
+package dev.tulle.proxy.discovery;
+
+import dev.tulle.model.Listener;
+import dev.tulle.xds.XdsClient;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/**
+ * The services that this proxy's clients use, fetched when first asked for and forgotten some time after the last use.
+ * Any thread.
+ */
+public final class ServiceDirectory implements AutoCloseable {
+    private record Followed(OutboundService service, ServiceWatch watch) {}
+
+    private final XdsClient xds;
+    private final long idleNanos;
+    private final Map<String, Followed> services = new ConcurrentHashMap<>();
+    private final List<Consumer<OutboundService>> forgotten = new java.util.concurrent.CopyOnWriteArrayList<>();
+    private final ScheduledExecutorService timer;
+    private final ScheduledFuture<?> sweep;
+
+    /**
+     * An empty directory.
+     *
+     * @param idleExpiry how long an unused service is followed
+     */
+    public ServiceDirectory(XdsClient xds, Duration idleExpiry) {
+        this.xds = xds;
+        this.idleNanos = idleExpiry.toNanos();
+        this.timer = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().name("service-directory").daemon().factory());
+        long period = Math.max(100, idleExpiry.toMillis() / 4);
+        this.sweep = this.timer.scheduleWithFixedDelay(this::forgetIdle, period, period, TimeUnit.MILLISECONDS);
+    }
+
+    /** Told of every service that is forgotten, so that what was prepared for it can go; on the directory's thread. */
+    public void onForgotten(Consumer<OutboundService> listener) {
+        forgotten.add(listener);
+    }
+
+    /** The service at an address; followed from now on. */
+    public OutboundService lookup(String address, int port) {
+        String name = Listener.nameOf(address, port);
+        Followed known = services.get(name);
+        if (known != null) {
+            return known.service;
+        }
+        Followed fresh = follow(name);
+        Followed raced = services.putIfAbsent(name, fresh);
+        if (raced != null) {
+            return raced.service;
+        }
+        fresh.watch.start();
+        return fresh.service;
+    }
+
+    private Followed follow(String name) {
+        OutboundService service = new OutboundService(name);
+        return new Followed(service, new ServiceWatch(xds, service, timer));
+    }
+
+    /** The services followed now. */
+    public Collection<OutboundService> services() {
+        return services.values().stream().map(Followed::service).toList();
+    }
+
+    private void forgetIdle() {
+        for (Followed followed : List.copyOf(services.values())) {
+            if (followed.service.isIdleFor(idleNanos) && services.remove(followed.service.name(), followed)) {
+                followed.watch.close();
+                forgotten.forEach(listener -> listener.accept(followed.service));
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        sweep.cancel(false);
+        timer.shutdownNow();
+        services.values().forEach(followed -> followed.watch.close());
+        services.clear();
+    }
+}

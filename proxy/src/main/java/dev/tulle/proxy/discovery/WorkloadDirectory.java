@@ -1,0 +1,169 @@
+package dev.tulle.proxy.discovery;
+
+import dev.tulle.model.Workload;
+import dev.tulle.telemetry.WorkloadLabels;
+import dev.tulle.xds.ResourceType;
+import dev.tulle.xds.ResourceWatcher;
+import dev.tulle.xds.Subscription;
+import dev.tulle.xds.XdsClient;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Which workload has an address or uid, followed over xDS from the first question on and forgotten some time after the
+ * last one. Any thread.
+ */
+public final class WorkloadDirectory implements AutoCloseable {
+    /** A workload as it is followed; its labels change in place. */
+    public static final class Entry implements ResourceWatcher<Workload> {
+        private final String name;
+        private final WorkloadLabels fallback;
+        private volatile WorkloadLabels labels;
+        private volatile String namespace = "";
+        private volatile boolean known;
+        private volatile long lastUsed = System.nanoTime();
+        private List<Runnable> waiting = new ArrayList<>();
+
+        Entry(String name, WorkloadLabels fallback) {
+            this.name = name;
+            this.fallback = fallback;
+            this.labels = fallback;
+        }
+
+        /** An entry that never changes. */
+        public static Entry fixed(WorkloadLabels labels) {
+            Entry entry = new Entry("", labels);
+            entry.namespace = labels.namespace();
+            entry.become(labels);
+            return entry;
+        }
+
+        /** The labels now; the same object as long as nothing changes. */
+        public WorkloadLabels labels() {
+            return labels;
+        }
+
+        /** The workload's namespace; empty when unknown. */
+        public String namespace() {
+            return namespace;
+        }
+
+        /** Calls back once the control plane has answered: at once, or on the thread that brings the answer. */
+        public void whenKnown(Runnable callback) {
+            synchronized (this) {
+                if (!known) {
+                    waiting.add(callback);
+                    return;
+                }
+            }
+            callback.run();
+        }
+
+        /** True when the control plane has answered. */
+        public boolean isKnown() {
+            return known;
+        }
+
+        private void become(WorkloadLabels next) {
+            List<Runnable> told;
+            synchronized (this) {
+                labels = next;
+                known = true;
+                told = waiting;
+                waiting = new ArrayList<>();
+            }
+            told.forEach(Runnable::run);
+        }
+
+        @Override
+        public void onChanged(Workload value) {
+            namespace = value.namespace();
+            become(WorkloadLabels.of(value));
+        }
+
+        @Override
+        public void onAbsent() {
+            become(fallback);
+        }
+
+        @Override
+        public void onTrouble(String reason) {
+            // The last answer stays; without one the caller's own patience ends the wait.
+        }
+
+        @Override
+        public String toString() {
+            WorkloadLabels now = labels;
+            return now.workload().isEmpty() ? "" : now.namespace() + "/" + now.workload();
+        }
+    }
+
+    private record Followed(Entry entry, Subscription subscription) {}
+
+    private final XdsClient xds;
+    private final long idleNanos;
+    private final Map<String, Followed> entries = new ConcurrentHashMap<>();
+    private final ScheduledExecutorService timer;
+    private final ScheduledFuture<?> sweep;
+
+    /** An empty directory. */
+    public WorkloadDirectory(XdsClient xds, Duration idleExpiry) {
+        this.xds = xds;
+        this.idleNanos = idleExpiry.toNanos();
+        this.timer = Executors.newSingleThreadScheduledExecutor(
+                Thread.ofPlatform().name("workload-directory").daemon().factory());
+        long period = Math.max(100, idleExpiry.toMillis() / 4);
+        this.sweep = timer.scheduleWithFixedDelay(this::forgetIdle, period, period, TimeUnit.MILLISECONDS);
+    }
+
+    /** The workload with an address. */
+    public Entry byAddress(String address) {
+        return lookup(ResourceType.nameOfAddress(address), WorkloadLabels.UNKNOWN);
+    }
+
+    /** The workload with a uid. */
+    public Entry byUid(String uid) {
+        return lookup(uid, WorkloadLabels.UNKNOWN);
+    }
+
+    /** The workload behind a name, with labels to use while and where the control plane does not know it. */
+    public Entry lookup(String name, WorkloadLabels fallback) {
+        Followed known = entries.get(name);
+        if (known == null) {
+            Entry entry = new Entry(name, fallback);
+            Followed fresh = new Followed(entry, xds.watch(ResourceType.WORKLOAD, name, entry));
+            known = entries.putIfAbsent(name, fresh);
+            if (known == null) {
+                return entry;
+            }
+            fresh.subscription.close();
+        }
+        known.entry.lastUsed = System.nanoTime();
+        return known.entry;
+    }
+
+    private void forgetIdle() {
+        long now = System.nanoTime();
+        for (Followed followed : List.copyOf(entries.values())) {
+            if (now - followed.entry.lastUsed > idleNanos && entries.remove(followed.entry.name, followed)) {
+                // Holders of the entry keep its last labels.
+                followed.subscription.close();
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        sweep.cancel(false);
+        timer.shutdownNow();
+        entries.values().forEach(followed -> followed.subscription.close());
+        entries.clear();
+    }
+}

@@ -1,0 +1,239 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.proxy.http1.FieldName;
+import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.loop.ByteSink;
+import dev.tulle.proxy.upstream.HeaderProgram;
+import java.nio.charset.StandardCharsets;
+import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Puts forwarded heads together from parsed ones: start line, address and framing are always written anew, fields of one
+ * hop are left out, the others are copied.
+ */
+final class HeadWriter {
+    private static final byte[] VERSION = bytes(" HTTP/1.1\r\n");
+    private static final byte[] HOST = bytes("host: ");
+    private static final byte[] LENGTH = bytes("content-length: ");
+    private static final byte[] CHUNKED = bytes("transfer-encoding: chunked\r\n");
+    private static final byte[] CLOSE = bytes("connection: close\r\n");
+    private static final byte[] KEEP_ALIVE = bytes("connection: keep-alive\r\n");
+    private static final byte[] UPGRADE = bytes("connection: upgrade\r\n");
+    private static final byte[] REQUEST_ID = bytes("x-request-id: ");
+    private static final byte[] PROTO = bytes("x-forwarded-proto: http\r\n");
+    private static final byte[] STATUS = bytes("HTTP/1.1 ");
+    private static final byte[] CRLF = bytes("\r\n");
+
+    private HeadWriter() {}
+
+    private static byte[] bytes(String text) {
+        return text.getBytes(StandardCharsets.ISO_8859_1);
+    }
+
+    /**
+     * Writes a request.
+     *
+     * @param path the path to send, null for the received one
+     * @param authority the authority to send, null for the received one
+     */
+    static void request(
+            ByteSink out,
+            RequestHead head,
+            @Nullable String path,
+            @Nullable String authority,
+            HeaderProgram changes,
+            SplittableRandom random) {
+        byte[] b = head.bytes();
+        out.put(b, head.methodStart(), head.methodEnd()).put(' ');
+        if (path != null) {
+            out.put(path).put(b, head.pathEnd(), head.targetEnd());
+        } else if (head.pathStart() == head.pathEnd()) {
+            out.put('/').put(b, head.pathEnd(), head.targetEnd());
+        } else {
+            out.put(b, head.pathStart(), head.targetEnd());
+        }
+        out.put(VERSION).put(HOST);
+        if (authority != null) {
+            out.put(authority);
+        } else {
+            out.put(b, head.authorityStart(), head.authorityEnd());
+        }
+        out.put(CRLF);
+        fields(out, head, changes, head.isUpgrade());
+        if (head.isChunked()) {
+            out.put(CHUNKED);
+        } else if (head.contentLength() >= 0) {
+            out.put(LENGTH).putDecimal(head.contentLength()).put(CRLF);
+        }
+        if (head.isUpgrade()) {
+            out.put(UPGRADE);
+        }
+        if (head.find(FieldName.X_FORWARDED_PROTO) < 0) {
+            out.put(PROTO);
+        }
+        if (head.find(FieldName.X_REQUEST_ID) < 0) {
+            out.put(REQUEST_ID).putUuid(random.nextLong(), random.nextLong()).put(CRLF);
+        }
+        out.put(CRLF);
+    }
+
+    /** How the end of a response's body is shown to the client. */
+    enum Framing {
+        /** No body, and nothing is said about one. */
+        NONE,
+        /** Content-Length. */
+        LENGTH,
+        /** Chunks. */
+        CHUNKED,
+        /** The end of the connection. */
+        CLOSE
+    }
+
+    /**
+     * Writes a response.
+     *
+     * @param length the Content-Length to send; -1 for none
+     * @param close true when the connection closes after it
+     * @param sayKeepAlive true for a client of HTTP/1.0 that asked for it
+     */
+    static void response(
+            ByteSink out,
+            ResponseHead head,
+            long length,
+            boolean chunked,
+            boolean close,
+            boolean sayKeepAlive,
+            HeaderProgram changes) {
+        byte[] b = head.bytes();
+        out.put(STATUS).putDecimal(head.code()).put(' ').put(b, head.reasonStart(), head.reasonEnd());
+        out.put(CRLF);
+        boolean upgrade = head.code() == 101;
+        fields(out, head, changes, upgrade);
+        if (length >= 0) {
+            out.put(LENGTH).putDecimal(length).put(CRLF);
+        }
+        if (chunked) {
+            out.put(CHUNKED);
+        }
+        if (upgrade) {
+            out.put(UPGRADE);
+        } else if (close) {
+            out.put(CLOSE);
+        } else if (sayKeepAlive) {
+            out.put(KEEP_ALIVE);
+        }
+        out.put(CRLF);
+    }
+
+    /** Copies the fields that travel on; neighbours that are kept as they are go in one piece. */
+    private static void fields(ByteSink out, MessageHead head, HeaderProgram changes, boolean upgrade) {
+        byte[] b = head.bytes();
+        boolean changed = !changes.isEmpty();
+        int runStart = -1;
+        int runEnd = -1;
+        for (int i = 0; i < head.fieldCount(); i++) {
+            if (!travels(head, i, upgrade) || (changed && changes.drops(head, i))) {
+                continue;
+            }
+            int start = head.nameStart(i);
+            int end = head.valueEnd(i) + 2;
+            boolean plain =
+                    head.valueStart(i) == head.nameEnd(i) + 2 && b[head.nameEnd(i) + 1] == ' ' && b[end - 1] == '\n';
+            if (plain && start == runEnd) {
+                runEnd = end;
+                continue;
+            }
+            if (runStart >= 0) {
+                out.put(b, runStart, runEnd);
+                runStart = -1;
+                runEnd = -1;
+            }
+            if (plain) {
+                runStart = start;
+                runEnd = end;
+            } else {
+                out.put(b, start, head.nameEnd(i)).put(": ").put(b, head.valueStart(i), head.valueEnd(i));
+                out.put(CRLF);
+            }
+        }
+        if (runStart >= 0) {
+            out.put(b, runStart, runEnd);
+        }
+        if (changed) {
+            out.put(changes.lines());
+        }
+    }
+
+    private static boolean travels(MessageHead head, int field, boolean upgrade) {
+        return switch (head.nameOf(field)) {
+            case FieldName.HOST,
+                    FieldName.CONNECTION,
+                    FieldName.CONTENT_LENGTH,
+                    FieldName.TRANSFER_ENCODING,
+                    FieldName.EXPECT,
+                    FieldName.KEEP_ALIVE,
+                    FieldName.PROXY_CONNECTION,
+                    FieldName.TE,
+                    FieldName.TRAILER,
+                    FieldName.PROXY_AUTHORIZATION,
+                    FieldName.HTTP2_SETTINGS -> false;
+            case FieldName.UPGRADE -> upgrade;
+            default -> !head.isNominated(field);
+        };
+    }
+
+    /** Writes a response of the proxy itself. */
+    static void local(ByteSink out, int code, String body, String extra, boolean close, boolean toHead) {
+        out.put(STATUS).putDecimal(code).put(' ').put(reason(code)).put(CRLF);
+        out.put(extra);
+        if (!body.isEmpty()) {
+            out.put("content-type: text/plain\r\n");
+        }
+        if (code != 204 && code != 304) {
+            out.put(LENGTH).putDecimal(body.length()).put(CRLF);
+        }
+        if (close) {
+            out.put(CLOSE);
+        }
+        out.put(CRLF);
+        if (!toHead && code != 204 && code != 304) {
+            out.put(body);
+        }
+    }
+
+    private static String reason(int code) {
+        return switch (code) {
+            case 200 -> "OK";
+            case 201 -> "Created";
+            case 202 -> "Accepted";
+            case 204 -> "No Content";
+            case 301 -> "Moved Permanently";
+            case 302 -> "Found";
+            case 303 -> "See Other";
+            case 304 -> "Not Modified";
+            case 307 -> "Temporary Redirect";
+            case 308 -> "Permanent Redirect";
+            case 400 -> "Bad Request";
+            case 401 -> "Unauthorized";
+            case 403 -> "Forbidden";
+            case 404 -> "Not Found";
+            case 405 -> "Method Not Allowed";
+            case 408 -> "Request Timeout";
+            case 414 -> "URI Too Long";
+            case 417 -> "Expectation Failed";
+            case 418 -> "I'm a teapot";
+            case 429 -> "Too Many Requests";
+            case 431 -> "Request Header Fields Too Large";
+            case 500 -> "Internal Server Error";
+            case 501 -> "Not Implemented";
+            case 502 -> "Bad Gateway";
+            case 503 -> "Service Unavailable";
+            case 504 -> "Gateway Timeout";
+            case 505 -> "HTTP Version Not Supported";
+            default -> "Unknown";
+        };
+    }
+}

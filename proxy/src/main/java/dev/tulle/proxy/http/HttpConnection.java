@@ -1,0 +1,510 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.http1.ChunkedBody;
+import dev.tulle.proxy.http1.ParseStatus;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.loop.Outgoing;
+import dev.tulle.proxy.loop.TimerWheel;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.SocketChannel;
+import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One HTTP/1.1 connection from a client: finds requests in the bytes, one at a time and in order, and hands each to the
+ * {@link Exchange}. Bytes of later requests wait here. Loop-confined.
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class HttpConnection extends ChannelInboundHandlerAdapter {
+    /** Bytes that may wait here before reading stops. */
+    static final int MAX_PENDING = 64 << 10;
+
+    private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(10);
+    private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
+    private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
+    private static final int LINGER_BYTES = 1 << 20;
+
+    private enum State {
+        /** Between requests. */
+        IDLE,
+        HEAD,
+        BODY,
+        /** The request was read; its response is not over. */
+        RESPONSE,
+        TUNNEL,
+        /** Our side is closed; what still comes is thrown away. */
+        LINGERING,
+        CLOSED
+    }
+
+    private final HttpScope scope;
+    private final Peer peer;
+    private final @Nullable OutboundService service;
+    private final @Nullable ServiceChooser chooser;
+    private @Nullable Connector connector;
+    private final Channel channel;
+    private final Outgoing out;
+    private final RequestHead head = new RequestHead();
+    private final ChunkedBody chunked = new ChunkedBody();
+    private final Exchange exchange;
+    private final TimerWheel.Timer timer = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            timeout();
+        }
+    };
+
+    private State state = State.IDLE;
+    private long bodyRemaining;
+    private @Nullable ByteBuf pending;
+    private boolean processing;
+    private boolean reading;
+    private boolean doubtful;
+    private int lingered;
+
+    private HttpConnection(
+            HttpScope scope,
+            Peer peer,
+            Channel channel,
+            @Nullable OutboundService service,
+            @Nullable ServiceChooser chooser) {
+        this.scope = scope;
+        this.peer = peer;
+        this.channel = channel;
+        this.service = service;
+        this.chooser = chooser;
+        this.out = new Outgoing(channel);
+        this.exchange = new Exchange(scope, this, head);
+    }
+
+    /** A connection to one service, retained until it closes. */
+    public static HttpConnection to(OutboundService service, HttpScope scope, Peer peer, Channel channel) {
+        return new HttpConnection(scope, peer, channel, service, null);
+    }
+
+    /** A connection whose requests name their services. */
+    public static HttpConnection choosing(
+            ServiceChooser chooser, Connector connector, HttpScope scope, Peer peer, Channel channel) {
+        HttpConnection connection = new HttpConnection(scope, peer, channel, null, chooser);
+        connection.connector = connector;
+        return connection;
+    }
+
+    /** Serves CONNECT. All calls are on the loop. */
+    public interface Connector {
+        /** Finds the address that an authority stands for and calls back on the loop, with null for none. */
+        void connect(Channel channel, String authority, Consumer<@Nullable InetSocketAddress> then);
+
+        /**
+         * Takes the connection over as one to that address; this handler has left, and the channel does not read.
+         *
+         * @param early bytes already received, which now belong to the callee; null for none
+         */
+        void tunnel(Channel channel, InetSocketAddress destination, @Nullable ByteBuf early);
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext context) {
+        deadline(System.nanoTime() + IDLE_TIMEOUT);
+        if (service != null) {
+            service.retain();
+        }
+    }
+
+    Channel channel() {
+        return channel;
+    }
+
+    Outgoing out() {
+        return out;
+    }
+
+    Peer peer() {
+        return peer;
+    }
+
+    /** True while bytes of this connection are being handled: a flush follows at the end of the batch. */
+    boolean isReading() {
+        return reading;
+    }
+
+    boolean hasPending() {
+        return pending != null;
+    }
+
+    void deadline(long nanos) {
+        scope.upstreams().worker().timers().set(timer, nanos);
+    }
+
+    /** Stops or resumes reading. */
+    private void read(boolean on) {
+        if (channel.config().isAutoRead() != on) {
+            channel.config().setAutoRead(on);
+        }
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+        reading = true;
+        ByteBuf in = (ByteBuf) message;
+        if (state == State.LINGERING || state == State.CLOSED) {
+            linger(in);
+            return;
+        }
+        ByteBuf waiting = pending;
+        if (waiting != null) {
+            pending = null;
+            in = append(waiting, in);
+        }
+        consume(in);
+    }
+
+    /** Puts later bytes behind waiting ones, in a buffer of our own that grows. */
+    private ByteBuf append(ByteBuf waiting, ByteBuf more) {
+        ByteBuf joined = waiting;
+        // A buffer that slices were taken from must not be moved or grown.
+        boolean untouched = waiting.readerIndex() == 0 && waiting.maxCapacity() == Integer.MAX_VALUE;
+        if (!untouched) {
+            joined = channel.alloc().buffer((waiting.readableBytes() + more.readableBytes()) * 2);
+            joined.writeBytes(waiting);
+            waiting.release();
+        }
+        joined.writeBytes(more);
+        more.release();
+        return joined;
+    }
+
+    /** Handles bytes; keeps what has to wait. */
+    private void consume(ByteBuf in) {
+        processing = true;
+        try {
+            process(in);
+        } finally {
+            processing = false;
+        }
+        if (state == State.CLOSED || state == State.LINGERING || !in.isReadable()) {
+            in.release();
+            return;
+        }
+        pending = in;
+        if (in.readableBytes() >= MAX_PENDING || state == State.BODY) {
+            read(false);
+        }
+    }
+
+    private void process(ByteBuf in) {
+        while (true) {
+            switch (state) {
+                case IDLE -> {
+                    if (!in.isReadable()) {
+                        return;
+                    }
+                    head.reset();
+                    state = State.HEAD;
+                    exchange.requestBegins();
+                }
+                case HEAD -> {
+                    ParseStatus status = head.read(in);
+                    if (status == ParseStatus.NEED_MORE) {
+                        deadline(exchange.startNanos() + HEAD_TIMEOUT);
+                        return;
+                    }
+                    if (status.isError()) {
+                        refuse(status);
+                        return;
+                    }
+                    headComplete();
+                }
+                case BODY -> {
+                    if (!exchange.takesBody() || !in.isReadable()) {
+                        return;
+                    }
+                    if (!body(in)) {
+                        return;
+                    }
+                }
+                case TUNNEL -> {
+                    if (in.isReadable()) {
+                        exchange.requestData(in.readRetainedSlice(in.readableBytes()));
+                    }
+                    return;
+                }
+                case RESPONSE, LINGERING, CLOSED -> {
+                    return;
+                }
+            }
+        }
+    }
+
+    private void headComplete() {
+        boolean body = head.hasBody();
+        state = body ? State.BODY : State.RESPONSE;
+        bodyRemaining = head.contentLength();
+        chunked.reset();
+        OutboundService fixed = service;
+        ServiceChooser choose = chooser;
+        if (fixed != null) {
+            if (head.isConnect()) {
+                exchange.refuse(405, "CONNECT is taken only by the explicit proxy port");
+            } else {
+                exchange.begin(fixed, 0, null);
+            }
+        } else if (choose != null) {
+            if (head.isConnect()) {
+                connect();
+            } else {
+                exchange.choose(choose);
+            }
+        }
+    }
+
+    private void connect() {
+        Connector found = connector;
+        if (found == null) {
+            exchange.refuse(405, "CONNECT is not served here");
+            return;
+        }
+        read(false);
+        found.connect(channel, head.authority(), address -> {
+            if (state == State.CLOSED) {
+                return;
+            }
+            if (address == null) {
+                exchange.refuse(503, "cannot connect to " + head.authority());
+                return;
+            }
+            out.add(scope.upstreams().worker().sink().put("HTTP/1.1 200 Connection established\r\n\r\n"), 0);
+            out.flush();
+            // What follows may still be in the hands of the reader: it is handed on once that has put it down.
+            state = State.RESPONSE;
+            channel.eventLoop().execute(() -> handOver(found, address));
+        });
+    }
+
+    private void handOver(Connector to, InetSocketAddress address) {
+        if (state == State.CLOSED) {
+            return;
+        }
+        ByteBuf early = pending;
+        pending = null;
+        state = State.CLOSED;
+        scope.upstreams().worker().timers().remove(timer);
+        channel.pipeline().remove(this);
+        to.tunnel(channel, address, early);
+    }
+
+    /** Hands on a piece of the body; false when it broke. */
+    private boolean body(ByteBuf in) {
+        if (head.isChunked()) {
+            ByteBuf data = chunked.next(in);
+            if (data != null) {
+                exchange.requestData(data);
+            } else if (chunked.isBroken()) {
+                scope.malformed().increment();
+                doubtful = true;
+                exchange.requestBroken(ParseStatus.BAD_CHUNK.text());
+                return false;
+            } else if (chunked.isComplete()) {
+                requestComplete();
+            }
+            return true;
+        }
+        int n = (int) Math.min(bodyRemaining, in.readableBytes());
+        bodyRemaining -= n;
+        exchange.requestData(in.readRetainedSlice(n));
+        if (bodyRemaining == 0) {
+            requestComplete();
+        }
+        return true;
+    }
+
+    private void requestComplete() {
+        if (state == State.BODY) {
+            state = State.RESPONSE;
+            exchange.requestEnd();
+        }
+    }
+
+    private void refuse(ParseStatus status) {
+        scope.malformed().increment();
+        // Where one request was doubtful nothing after it can be trusted: answer and close.
+        doubtful = true;
+        state = State.RESPONSE;
+        exchange.refuse(status.code(), status.text());
+    }
+
+    /** The exchange can take body bytes (again). */
+    void resumeBody() {
+        if (processing) {
+            return;
+        }
+        ByteBuf waiting = pending;
+        if (waiting != null) {
+            pending = null;
+            consume(waiting);
+        }
+        if (pending == null || state == State.RESPONSE) {
+            read(pending == null || pendingBytes() < MAX_PENDING);
+        }
+    }
+
+    /** The exchange cannot take body bytes for now. */
+    void pauseBody() {
+        read(false);
+    }
+
+    private int pendingBytes() {
+        ByteBuf waiting = pending;
+        return waiting == null ? 0 : waiting.readableBytes();
+    }
+
+    /** The response was a 101: bytes go both ways from now on. */
+    void becomeTunnel() {
+        state = State.TUNNEL;
+        deadline(System.nanoTime() + IDLE_TIMEOUT);
+        resumeBody();
+    }
+
+    /** The exchange is over. */
+    void exchangeDone(boolean keepAlive) {
+        if (state == State.CLOSED) {
+            return;
+        }
+        if (!keepAlive) {
+            closeAfterResponse();
+            return;
+        }
+        if (!reading) {
+            out.flush();
+        }
+        state = State.IDLE;
+        deadline(System.nanoTime() + IDLE_TIMEOUT);
+        if (!processing) {
+            ByteBuf waiting = pending;
+            if (waiting != null) {
+                pending = null;
+                consume(waiting);
+            }
+            read(pendingBytes() < MAX_PENDING);
+        }
+    }
+
+    /** Sends what is left and closes; when the client may still be sending, its bytes are read and thrown away first. */
+    private void closeAfterResponse() {
+        boolean clean = state == State.RESPONSE && pending == null && !doubtful;
+        out.flush();
+        if (clean || state == State.TUNNEL) {
+            state = State.CLOSED;
+            channel.write(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            channel.flush();
+        } else {
+            // A close with unread bytes would be a reset, which can destroy the response on its way.
+            state = State.LINGERING;
+            releasePending();
+            channel.write(Unpooled.EMPTY_BUFFER).addListener(sent -> ((SocketChannel) channel).shutdownOutput());
+            channel.flush();
+            deadline(System.nanoTime() + LINGER);
+            read(true);
+        }
+    }
+
+    private void linger(ByteBuf in) {
+        lingered += in.readableBytes();
+        in.release();
+        if (lingered > LINGER_BYTES) {
+            close();
+        }
+    }
+
+    /** Closes without ceremony: the response could not be completed. */
+    void abort() {
+        out.flush();
+        close();
+    }
+
+    private void close() {
+        state = State.CLOSED;
+        channel.close();
+    }
+
+    private void timeout() {
+        switch (state) {
+            case HEAD -> {
+                doubtful = true;
+                state = State.RESPONSE;
+                exchange.refuse(408, "the request's head took longer than 10 s");
+            }
+            case BODY, RESPONSE -> exchange.timeout();
+            case TUNNEL -> {
+                if (exchange.wasActive()) {
+                    deadline(System.nanoTime() + IDLE_TIMEOUT);
+                } else {
+                    close();
+                }
+            }
+            case IDLE, LINGERING, CLOSED -> close();
+        }
+    }
+
+    /** Closes now if no request is in progress; otherwise the current one is the last. */
+    public void drain() {
+        if (state == State.IDLE) {
+            close();
+        }
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext context) {
+        reading = false;
+        out.flush();
+        exchange.flushUpstream();
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext context) {
+        exchange.downstreamWritability(channel.isWritable());
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) {
+        if (event instanceof ChannelInputShutdownEvent) {
+            // As Envoy and nginx read it: who stops sending in the middle of an exchange has gone.
+            close();
+        }
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+        close();
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+        state = State.CLOSED;
+        scope.upstreams().worker().timers().remove(timer);
+        releasePending();
+        out.discard();
+        exchange.downstreamGone();
+        if (service != null) {
+            service.release();
+        }
+    }
+
+    private void releasePending() {
+        ByteBuf waiting = pending;
+        if (waiting != null) {
+            pending = null;
+            waiting.release();
+        }
+    }
+}

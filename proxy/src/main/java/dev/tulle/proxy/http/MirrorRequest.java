@@ -1,0 +1,163 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.loop.ByteSink;
+import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.upstream.EndpointPool;
+import dev.tulle.proxy.upstream.HeaderProgram;
+import dev.tulle.proxy.upstream.UpstreamConnection;
+import dev.tulle.proxy.upstream.UpstreamUser;
+import dev.tulle.proxy.upstream.WorkerCluster;
+import io.netty.buffer.ByteBuf;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A shadow copy of a request: sent whole, with {@code -shadow} behind its host name; the answer is thrown away. Never
+ * touches the request that it copies. Loop-confined.
+ */
+final class MirrorRequest implements UpstreamUser {
+    private static final long TIMEOUT = TimeUnit.SECONDS.toNanos(15);
+    private static final byte[] LAST_CHUNK = {'0', '\r', '\n', '\r', '\n'};
+
+    private final Worker worker;
+    private final EndpointPool pool;
+    private final ByteBuf request;
+    private final boolean isHead;
+    private final TimerWheel.Timer timer = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            pool.cancel(MirrorRequest.this);
+            done(true);
+        }
+    };
+    private @Nullable UpstreamConnection upstream;
+    private boolean over;
+
+    private MirrorRequest(Worker worker, EndpointPool pool, ByteBuf request, boolean isHead) {
+        this.worker = worker;
+        this.pool = pool;
+        this.request = request;
+        this.isHead = isHead;
+    }
+
+    /** Sends a copy of a complete request; does nothing when there is no endpoint or no room. */
+    static void send(
+            Worker worker,
+            WorkerCluster cluster,
+            RequestHead head,
+            @Nullable String path,
+            @Nullable String authority,
+            HeaderProgram changes,
+            ReplayBuffer body) {
+        EndpointPool pool = cluster.pick(null);
+        if (pool == null || pool.isOverflowing() || head.isUpgrade()) {
+            return;
+        }
+        ByteSink sink = worker.sink();
+        HeadWriter.request(
+                sink, head, path, shadow(authority == null ? head.authority() : authority), changes, worker.random());
+        ByteBuf request = worker.allocator().buffer(sink.length() + 256);
+        request.writeBytes(sink.array(), 0, sink.length());
+        ByteBuf kept = body.copy();
+        if (kept != null) {
+            if (head.isChunked()) {
+                ByteSink size = worker.sink().putHex(kept.readableBytes()).put("\r\n");
+                request.writeBytes(size.array(), 0, size.length())
+                        .writeBytes(kept)
+                        .writeByte('\r')
+                        .writeByte('\n');
+            } else {
+                request.writeBytes(kept);
+            }
+            kept.release();
+        }
+        if (head.isChunked()) {
+            request.writeBytes(LAST_CHUNK);
+        }
+        MirrorRequest mirror = new MirrorRequest(worker, pool, request, head.isHead());
+        pool.activeChanged(1);
+        worker.timers().set(mirror.timer, System.nanoTime() + TIMEOUT);
+        UpstreamConnection ready = pool.acquire(mirror, false);
+        if (ready != null) {
+            mirror.connected(ready);
+        }
+    }
+
+    private static String shadow(String authority) {
+        int colon = authority.lastIndexOf(':');
+        return colon < 0 || authority.indexOf(']') > colon
+                ? authority + "-shadow"
+                : authority.substring(0, colon) + "-shadow" + authority.substring(colon);
+    }
+
+    @Override
+    public void connected(UpstreamConnection connection) {
+        upstream = connection;
+        connection.begin(this, isHead, false);
+        connection.out().add(request.retain());
+        connection.out().flush();
+    }
+
+    private void done(boolean abandon) {
+        if (over) {
+            return;
+        }
+        over = true;
+        worker.timers().remove(timer);
+        pool.activeChanged(-1);
+        request.release();
+        UpstreamConnection from = upstream;
+        upstream = null;
+        if (from != null) {
+            if (abandon) {
+                from.abandon();
+            } else {
+                from.finish(true);
+            }
+        }
+    }
+
+    @Override
+    public void connectFailed(String reason) {
+        done(true);
+    }
+
+    @Override
+    public void interim(ResponseHead head) {
+        // Nobody to tell.
+    }
+
+    @Override
+    public void responseHead(ResponseHead head, int following) {
+        // Thrown away.
+    }
+
+    @Override
+    public void responseData(ByteBuf data) {
+        data.release();
+    }
+
+    @Override
+    public void responseEnd() {
+        done(false);
+    }
+
+    @Override
+    public void readComplete() {
+        // Nothing to flush.
+    }
+
+    @Override
+    public void upstreamBroken(String reason, boolean malformed, boolean untouched) {
+        upstream = null;
+        done(true);
+    }
+
+    @Override
+    public void upstreamWritability(boolean writable) {
+        // The request was handed over whole.
+    }
+}

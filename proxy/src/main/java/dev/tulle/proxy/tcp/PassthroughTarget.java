@@ -1,0 +1,87 @@
+package dev.tulle.proxy.tcp;
+
+import dev.tulle.proxy.upstream.MetricHandles;
+import dev.tulle.telemetry.IstioMetrics;
+import dev.tulle.telemetry.ServiceLabels;
+import dev.tulle.telemetry.WorkloadLabels;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/** An address outside the mesh, passed through unchanged. */
+public final class PassthroughTarget implements TcpTarget {
+    private static final ServiceLabels LABELS = new ServiceLabels("PassthroughCluster", "PassthroughCluster", "");
+    private static final int CONNECT_TIMEOUT_MILLIS = 10_000;
+
+    private final InetSocketAddress address;
+    private final MetricHandles metrics;
+
+    /** To an address. */
+    public PassthroughTarget(InetSocketAddress address, MetricHandles metrics) {
+        this.address = address;
+        this.metrics = metrics;
+    }
+
+    @Override
+    public @Nullable Choice choose(@Nullable Choice failed) {
+        return failed != null ? null : new Only();
+    }
+
+    @Override
+    public void unserved(WorkloadLabels source, String flags) {
+        IstioMetrics.Connections counted = metrics.connections(source, LABELS, flags);
+        counted.opened().increment();
+        counted.closed().increment();
+    }
+
+    @Override
+    public String cluster() {
+        return "PassthroughCluster";
+    }
+
+    @Override
+    public void opened() {
+        // Nothing is followed for it.
+    }
+
+    @Override
+    public void closed() {
+        // Nothing is followed for it.
+    }
+
+    private final class Only implements Choice {
+        @Override
+        public InetSocketAddress address() {
+            return address;
+        }
+
+        @Override
+        public String text() {
+            return address.getAddress().getHostAddress() + ":" + address.getPort();
+        }
+
+        @Override
+        public int connectTimeoutMillis() {
+            return CONNECT_TIMEOUT_MILLIS;
+        }
+
+        @Override
+        public void begin() {
+            // Not counted per endpoint.
+        }
+
+        @Override
+        public void end() {
+            // Not counted per endpoint.
+        }
+
+        @Override
+        public boolean mayTryAnother() {
+            return false;
+        }
+
+        @Override
+        public IstioMetrics.Connections metrics(WorkloadLabels source, String flags) {
+            return metrics.connections(source, LABELS, flags);
+        }
+    }
+}

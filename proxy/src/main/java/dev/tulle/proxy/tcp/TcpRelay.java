@@ -1,0 +1,312 @@
+package dev.tulle.proxy.tcp;
+
+import dev.tulle.proxy.http.Peer;
+import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.upstream.UpstreamChannels;
+import dev.tulle.telemetry.IstioMetrics;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.SocketChannel;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Relays bytes both ways, with back-pressure and each direction's end on its own. A broken side closes the other; it is
+ * never reset, because bytes already spliced past the proxy must still arrive. Loop-confined.
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class TcpRelay {
+    private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
+    private static final int MAX_TRIES = 3;
+
+    private final Worker worker;
+    private final Peer peer;
+    private final TcpTarget target;
+    private final TcpScope scope;
+    private final Side down;
+    private final long started = System.nanoTime();
+    private final TimerWheel.Timer timer = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            if (active) {
+                active = false;
+                worker.timers().set(this, System.nanoTime() + IDLE_TIMEOUT);
+            } else {
+                close();
+            }
+        }
+    };
+
+    private @Nullable Side up;
+    private @Nullable ByteBuf first;
+    private TcpTarget.@Nullable Choice choice;
+    private IstioMetrics.@Nullable Connections metrics;
+    private int tries;
+    private boolean active;
+    private boolean closed;
+    private String trouble = "";
+
+    private TcpRelay(
+            Worker worker, Channel downstream, Peer peer, TcpTarget target, TcpScope scope, @Nullable ByteBuf first) {
+        this.worker = worker;
+        this.peer = peer;
+        this.target = target;
+        this.scope = scope;
+        this.first = first;
+        this.down = new Side(downstream);
+    }
+
+    /**
+     * Takes over a client's connection; its channel must not be reading.
+     *
+     * @param first bytes already received from it, which now belong to the relay; null for none
+     */
+    public static void start(
+            Worker worker, Channel downstream, Peer peer, TcpTarget target, TcpScope scope, @Nullable ByteBuf first) {
+        TcpRelay relay = new TcpRelay(worker, downstream, peer, target, scope, first);
+        downstream.pipeline().addLast(relay.down);
+        target.opened();
+        relay.connect(null);
+    }
+
+    private void connect(TcpTarget.@Nullable Choice failed) {
+        TcpTarget.Choice chosen = target.choose(failed);
+        if (chosen == null) {
+            trouble = trouble.isEmpty() ? "no_healthy_upstream" : trouble;
+            refused("UH");
+            return;
+        }
+        tries++;
+        choice = chosen;
+        chosen.begin();
+        UpstreamChannels.connect(worker, chosen.address(), chosen.connectTimeoutMillis(), new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                        channel.config().setAutoRead(false);
+                        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+                        channel.pipeline().addLast(new Side(channel));
+                    }
+                })
+                .addListener((ChannelFuture future) -> connected(future, chosen));
+    }
+
+    private void connected(ChannelFuture future, TcpTarget.Choice chosen) {
+        if (closed || !down.channel.isActive()) {
+            future.channel().close();
+            close();
+            return;
+        }
+        if (!future.isSuccess()) {
+            Throwable cause = future.cause();
+            trouble = cause == null || cause.getMessage() == null ? "connect failed" : cause.getMessage();
+            chosen.end();
+            choice = null;
+            if (tries < MAX_TRIES && chosen.mayTryAnother()) {
+                connect(chosen);
+            } else {
+                refused("UF");
+            }
+            return;
+        }
+        Side upstream = future.channel().pipeline().get(Side.class);
+        up = upstream;
+        metrics = chosen.metrics(peer.source().labels(), "-");
+        metrics.opened().increment();
+        worker.timers().set(timer, System.nanoTime() + IDLE_TIMEOUT);
+        down.join(upstream);
+        upstream.join(down);
+        ByteBuf early = first;
+        first = null;
+        if (early != null) {
+            down.count(early);
+            upstream.channel.writeAndFlush(early, upstream.channel.voidPromise());
+        }
+        if (down.inputEnded) {
+            upstream.endOutput();
+        }
+        down.channel.config().setAutoRead(true);
+        upstream.channel.config().setAutoRead(true);
+    }
+
+    private void refused(String flags) {
+        scope.log(peer, target, "", flags, trouble, 0, 0, started);
+        target.unserved(peer.source().labels(), flags);
+        closed = true;
+        releaseFirst();
+        target.closed();
+        down.channel.close();
+    }
+
+    private void releaseFirst() {
+        ByteBuf early = first;
+        if (early != null) {
+            first = null;
+            early.release();
+        }
+    }
+
+    /** Ends both sides; what was received is still delivered. */
+    private void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        worker.timers().remove(timer);
+        releaseFirst();
+        TcpTarget.Choice chosen = choice;
+        Side upstream = up;
+        if (chosen != null) {
+            chosen.end();
+        }
+        IstioMetrics.Connections counted = metrics;
+        if (counted != null && upstream != null) {
+            counted.closed().increment();
+            counted.received().add(down.uncounted());
+            counted.sent().add(upstream.uncounted());
+        }
+        scope.log(
+                peer,
+                target,
+                chosen == null ? "" : chosen.text(),
+                upstream == null ? "DC" : "-",
+                trouble,
+                down.total,
+                upstream == null ? 0 : upstream.total,
+                started);
+        target.closed();
+        down.finish();
+        if (upstream != null) {
+            upstream.finish();
+        }
+    }
+
+    /** One of the two connections. */
+    private final class Side extends ChannelInboundHandlerAdapter {
+        private final Channel channel;
+        private @Nullable Side other;
+        private boolean inputEnded;
+        private boolean outputEnded;
+        private long total;
+        private long counted;
+
+        Side(Channel channel) {
+            this.channel = channel;
+        }
+
+        void join(Side opposite) {
+            other = opposite;
+        }
+
+        void count(ByteBuf data) {
+            total += data.readableBytes();
+            active = true;
+        }
+
+        long uncounted() {
+            long n = total - counted;
+            counted = total;
+            return n;
+        }
+
+        @Override
+        public void channelRead(ChannelHandlerContext context, Object message) {
+            ByteBuf data = (ByteBuf) message;
+            Side to = other;
+            count(data);
+            if (to == null) {
+                // Read although it should not: the end of a connection shakes loose what waits.
+                keep(data);
+                return;
+            }
+            to.channel.write(data, to.channel.voidPromise());
+        }
+
+        private void keep(ByteBuf data) {
+            ByteBuf before = first;
+            total -= data.readableBytes();
+            if (closed) {
+                data.release();
+            } else if (before == null) {
+                first = data;
+            } else {
+                first = Unpooled.wrappedBuffer(before, data);
+            }
+        }
+
+        @Override
+        public void channelReadComplete(ChannelHandlerContext context) {
+            Side to = other;
+            if (to != null) {
+                to.channel.flush();
+                if (!to.channel.isWritable()) {
+                    channel.config().setAutoRead(false);
+                }
+            }
+        }
+
+        @Override
+        public void channelWritabilityChanged(ChannelHandlerContext context) {
+            Side from = other;
+            if (from != null && channel.isWritable()) {
+                from.channel.config().setAutoRead(true);
+            }
+        }
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext context, Object event) {
+            if (event instanceof ChannelInputShutdownEvent && !inputEnded) {
+                inputEnded = true;
+                Side to = other;
+                if (to != null) {
+                    to.endOutput();
+                }
+            }
+        }
+
+        /** The opposite side has nothing more to say: after what is on its way, neither have we to ours. */
+        void endOutput() {
+            if (outputEnded) {
+                return;
+            }
+            outputEnded = true;
+            channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
+                Side opposite = other;
+                if (inputEnded && opposite != null && opposite.inputEnded && opposite.outputEnded) {
+                    close();
+                } else if (channel.isActive()) {
+                    ((SocketChannel) channel).shutdownOutput();
+                }
+            });
+        }
+
+        /** Sends what is left and closes. */
+        void finish() {
+            if (channel.isActive()) {
+                channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            } else {
+                channel.close();
+            }
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+            trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+            channel.close();
+        }
+
+        @Override
+        public void channelInactive(ChannelHandlerContext context) {
+            close();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package dev.tulle.proxy.tcp;
+
+import dev.tulle.telemetry.IstioMetrics;
+import dev.tulle.telemetry.WorkloadLabels;
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/** Where a relayed connection goes. Loop-confined. */
+public interface TcpTarget {
+    /** One possible end of the connection. */
+    interface Choice {
+        /** The socket address. */
+        InetSocketAddress address();
+
+        /** The address for people. */
+        String text();
+
+        /** Bound on the connect. */
+        int connectTimeoutMillis();
+
+        /** A connection begins to use it. */
+        void begin();
+
+        /** It does not any more. */
+        void end();
+
+        /** True when there are others to try when this one does not answer. */
+        boolean mayTryAnother();
+
+        /** The metric handles for it. */
+        IstioMetrics.Connections metrics(WorkloadLabels source, String flags);
+    }
+
+    /**
+     * Chooses an end.
+     *
+     * @param failed the choice that could not be connected to, null at first
+     * @return null when there is none
+     */
+    @Nullable
+    Choice choose(@Nullable Choice failed);
+
+    /** Counts a connection that reached no endpoint. */
+    void unserved(WorkloadLabels source, String flags);
+
+    /** The cluster's name, for logs. */
+    String cluster();
+
+    /** A connection begins. */
+    void opened();
+
+    /** It ended. */
+    void closed();
+}

@@ -1,0 +1,286 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.model.Cluster;
+import dev.tulle.model.Endpoint;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.telemetry.IstioMetrics;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelInitializer;
+import java.net.InetSocketAddress;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The connections of one loop to one endpoint; the one used last is used next. Loop-confined. */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class EndpointPool {
+    private final Worker worker;
+    private final String cluster;
+    private final InetSocketAddress address;
+    private final String addressText;
+    private final WorkloadDirectory.Entry destination;
+    private final MetricHandles metrics;
+    private Endpoint endpoint;
+    private Cluster settings;
+    private final ConnectionLimit limit;
+
+    private final ArrayDeque<UpstreamConnection> idle = new ArrayDeque<>();
+    private final List<UpstreamUser> connecting = new ArrayList<>();
+    private final TimerWheel.Timer idleTimer = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            closeIdle(System.nanoTime());
+        }
+    };
+    private int active;
+    private boolean retired;
+
+    EndpointPool(
+            Worker worker,
+            Cluster settings,
+            Endpoint endpoint,
+            ConnectionLimit limit,
+            WorkloadDirectory.Entry destination,
+            IstioMetrics istio) {
+        this.worker = worker;
+        this.cluster = settings.name();
+        this.settings = settings;
+        this.endpoint = endpoint;
+        this.limit = limit;
+        this.destination = destination;
+        this.address = new InetSocketAddress(endpoint.address(), endpoint.port());
+        this.addressText = (endpoint.address().indexOf(':') >= 0 ? "[" + endpoint.address() + "]" : endpoint.address())
+                + ":" + endpoint.port();
+        this.metrics = new MetricHandles(istio, destination);
+    }
+
+    /** Takes over changed settings; the connections stay. */
+    void update(Cluster changedSettings, Endpoint changedEndpoint) {
+        settings = changedSettings;
+        endpoint = changedEndpoint;
+    }
+
+    /** The endpoint. */
+    public Endpoint endpoint() {
+        return endpoint;
+    }
+
+    /** The endpoint's address and port, for people. */
+    public String addressText() {
+        return addressText;
+    }
+
+    /** The endpoint's socket address. */
+    public InetSocketAddress address() {
+        return address;
+    }
+
+    /** The cluster's name. */
+    public String cluster() {
+        return cluster;
+    }
+
+    /** The workload behind the endpoint. */
+    public WorkloadDirectory.Entry destination() {
+        return destination;
+    }
+
+    /** The metric handles of requests to this endpoint. */
+    public MetricHandles metrics() {
+        return metrics;
+    }
+
+    /** Requests and opaque connections in flight. */
+    public int active() {
+        return active;
+    }
+
+    /** One more in flight (+1) or one less (-1). */
+    public void activeChanged(int by) {
+        active += by;
+    }
+
+    /** The connect timeout in milliseconds. */
+    public int connectTimeoutMillis() {
+        return Math.clamp(settings.connectTimeout().toMillis(), 1, Integer.MAX_VALUE);
+    }
+
+    /**
+     * Gets a connection for one request.
+     *
+     * @param fresh true to make a new one in any case
+     * @return null when it has to be waited for: the user is called back with it, or with the failure
+     */
+    public @Nullable UpstreamConnection acquire(UpstreamUser user, boolean fresh) {
+        while (!fresh) {
+            UpstreamConnection connection = idle.pollLast();
+            if (connection == null) {
+                break;
+            }
+            if (connection.isUsable()) {
+                return connection;
+            }
+        }
+        if (limit.isFull()) {
+            limit.waiters.add(new ConnectionLimit.Waiter(user, this));
+        } else {
+            connect(user);
+        }
+        return null;
+    }
+
+    /** True when a further request could neither connect nor wait. */
+    public boolean isOverflowing() {
+        return idle.isEmpty() && limit.isFull() && limit.isQueueFull();
+    }
+
+    /** The user does not want its connection any more. */
+    public void cancel(UpstreamUser user) {
+        // Identity on purpose: a user is one object.
+        int at = indexOf(user);
+        if (at >= 0) {
+            connecting.set(at, NOBODY);
+        } else {
+            limit.waiters.removeIf(waiter -> isSame(waiter.user(), user));
+        }
+    }
+
+    private int indexOf(UpstreamUser user) {
+        for (int i = 0; i < connecting.size(); i++) {
+            if (isSame(connecting.get(i), user)) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    // Users have no equality but identity.
+    @SuppressWarnings("ReferenceEquality")
+    private static boolean isSame(UpstreamUser a, UpstreamUser b) {
+        return a == b;
+    }
+
+    private void connect(UpstreamUser user) {
+        limit.connections++;
+        connecting.add(user);
+        ConnectAttempt attempt = new ConnectAttempt(user);
+        UpstreamChannels.connect(worker, address, connectTimeoutMillis(), new ChannelInitializer<>() {
+                    @Override
+                    protected void initChannel(Channel channel) {
+                        UpstreamConnection connection = new UpstreamConnection(EndpointPool.this, channel);
+                        attempt.connection = connection;
+                        channel.pipeline().addLast(connection);
+                    }
+                })
+                .addListener((ChannelFuture future) -> attempt.done(future));
+    }
+
+    private final class ConnectAttempt {
+        private final UpstreamUser user;
+        private @Nullable UpstreamConnection connection;
+
+        ConnectAttempt(UpstreamUser user) {
+            this.user = user;
+        }
+
+        void done(ChannelFuture future) {
+            int at = indexOf(user);
+            boolean wanted = at >= 0;
+            if (wanted) {
+                connecting.remove(at);
+            } else {
+                connecting.remove(NOBODY);
+            }
+            UpstreamConnection made = connection;
+            if (future.isSuccess() && made != null) {
+                if (wanted) {
+                    user.connected(made);
+                } else {
+                    release(made);
+                }
+                return;
+            }
+            limit.connections--;
+            Throwable cause = future.cause();
+            serveWaiter();
+            if (wanted) {
+                user.connectFailed(cause == null || cause.getMessage() == null ? "cancelled" : cause.getMessage());
+            }
+        }
+    }
+
+    void release(UpstreamConnection connection) {
+        int bound = settings.maxRequestsPerConnection();
+        if (retired || (bound > 0 && connection.requests() >= bound)) {
+            connection.close();
+            return;
+        }
+        ConnectionLimit.Waiter waiter = limit.waiters.peek();
+        if (waiter != null && waiter.pool() == this) {
+            limit.waiters.poll();
+            waiter.user().connected(connection);
+            return;
+        }
+        if (waiter != null) {
+            // The bound is the cluster's: another endpoint's turn to connect.
+            connection.close();
+            return;
+        }
+        long now = System.nanoTime();
+        connection.idleSince = now;
+        idle.addLast(connection);
+        if (!idleTimer.isSet()) {
+            worker.timers().set(idleTimer, now + settings.idleTimeout().toNanos());
+        }
+    }
+
+    void closed(UpstreamConnection connection) {
+        limit.connections--;
+        idle.remove(connection);
+        serveWaiter();
+    }
+
+    private void serveWaiter() {
+        if (!limit.isFull()) {
+            ConnectionLimit.Waiter waiter = limit.waiters.poll();
+            if (waiter != null) {
+                waiter.pool().connect(waiter.user());
+            }
+        }
+    }
+
+    private void closeIdle(long now) {
+        long bound = settings.idleTimeout().toNanos();
+        UpstreamConnection oldest = idle.peekFirst();
+        while (oldest != null && now - oldest.idleSince >= bound) {
+            idle.pollFirst();
+            oldest.close();
+            oldest = idle.peekFirst();
+        }
+        if (oldest != null) {
+            worker.timers().set(idleTimer, oldest.idleSince + bound);
+        }
+    }
+
+    /** The endpoint is not used any more: idle connections close now, others when their request is over. */
+    void retire() {
+        retired = true;
+        worker.timers().remove(idleTimer);
+        for (UpstreamConnection connection = idle.pollFirst(); connection != null; connection = idle.pollFirst()) {
+            connection.close();
+        }
+    }
+
+    /** Idle connections. */
+    public int idleCount() {
+        return idle.size();
+    }
+
+    /** Takes the place of a user who does not wait any more. */
+    private static final UpstreamUser NOBODY = new Nobody();
+}

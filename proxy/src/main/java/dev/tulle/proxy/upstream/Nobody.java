@@ -1,0 +1,38 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.proxy.http1.ResponseHead;
+import io.netty.buffer.ByteBuf;
+
+/** A user who is not interested in anything. */
+final class Nobody implements UpstreamUser {
+    @Override
+    public void connected(UpstreamConnection connection) {
+        connection.abandon();
+    }
+
+    @Override
+    public void connectFailed(String reason) {}
+
+    @Override
+    public void interim(ResponseHead head) {}
+
+    @Override
+    public void responseHead(ResponseHead head, int following) {}
+
+    @Override
+    public void responseData(ByteBuf data) {
+        data.release();
+    }
+
+    @Override
+    public void responseEnd() {}
+
+    @Override
+    public void readComplete() {}
+
+    @Override
+    public void upstreamBroken(String reason, boolean malformed, boolean untouched) {}
+
+    @Override
+    public void upstreamWritability(boolean writable) {}
+}

@@ -1,0 +1,57 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.model.RouteDecision;
+import dev.tulle.model.RouteTable;
+import dev.tulle.proxy.discovery.ServiceSnapshot;
+import dev.tulle.telemetry.ServiceLabels;
+import java.util.List;
+import java.util.Map;
+
+/** A service snapshot as one loop uses it: routes with their plans, clusters with their pools. Loop-confined. */
+public final class ServiceView {
+    private final ServiceSnapshot snapshot;
+    private final Map<String, WorkerCluster> clusters;
+    private final ForwardPlan[] plans;
+    private final ServiceLabels labels;
+    private final MetricHandles unrouted;
+
+    ServiceView(ServiceSnapshot snapshot, Map<String, WorkerCluster> clusters, MetricHandles unrouted) {
+        this.snapshot = snapshot;
+        this.clusters = clusters;
+        this.labels = ServiceLabels.ofHost(snapshot.listener().hostname());
+        this.unrouted = unrouted;
+        RouteTable table = snapshot.routes();
+        List<RouteDecision> decisions = table == null ? List.of() : table.plans();
+        plans = new ForwardPlan[decisions.size()];
+        for (RouteDecision decision : decisions) {
+            if (decision.route() != null) {
+                plans[decision.plan()] = new ForwardPlan(decision.route(), decision.share(), clusters);
+            }
+        }
+    }
+
+    /** What it was made from. */
+    public ServiceSnapshot snapshot() {
+        return snapshot;
+    }
+
+    /** The clusters by name. */
+    public Map<String, WorkerCluster> clusters() {
+        return clusters;
+    }
+
+    /** What was prepared for a decision with a route. */
+    public ForwardPlan plan(RouteDecision decision) {
+        return plans[decision.plan()];
+    }
+
+    /** The service in metrics. */
+    public ServiceLabels labels() {
+        return labels;
+    }
+
+    /** Metric handles of requests that reach no endpoint. */
+    public MetricHandles unrouted() {
+        return unrouted;
+    }
+}

@@ -1,0 +1,40 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.proxy.loop.Worker;
+import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.ChannelFuture;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.WriteBufferWaterMark;
+import io.netty.channel.epoll.EpollSocketChannel;
+import io.netty.channel.socket.SocketProtocolFamily;
+import java.net.Inet4Address;
+import java.net.InetSocketAddress;
+
+/** Makes client sockets on a worker's own loop. */
+public final class UpstreamChannels {
+    /** Bytes waiting in a channel at which its source stops, and at which it goes on. */
+    public static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(32 << 10, 64 << 10);
+
+    private UpstreamChannels() {}
+
+    /** Begins to connect; on the loop. */
+    public static ChannelFuture connect(
+            Worker worker, InetSocketAddress address, int timeoutMillis, ChannelHandler handler) {
+        // A plain IPv4 socket for an IPv4 address: the kernel's hooks and its fast path see it as what it is.
+        SocketProtocolFamily family =
+                address.getAddress() instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
+        return new Bootstrap()
+                .group(worker.loop())
+                .channelFactory(() -> new EpollSocketChannel(family))
+                .option(ChannelOption.ALLOCATOR, worker.allocator())
+                .option(ChannelOption.RECVBUF_ALLOCATOR, worker.readOption())
+                .option(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
+                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
+                .option(ChannelOption.TCP_NODELAY, true)
+                // A server may answer and close while we still send: its answer must not die with our write.
+                .option(ChannelOption.AUTO_CLOSE, false)
+                .handler(handler)
+                .connect(address);
+    }
+}

@@ -1,0 +1,298 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.proxy.http1.ChunkedBody;
+import dev.tulle.proxy.http1.ParseStatus;
+import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.loop.Outgoing;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One connection to an endpoint. Carries one request at a time, and goes back to its pool only when request and response
+ * both ended as they should. Loop-confined.
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
+    /** Informational responses to one request before the server is taken for broken. */
+    private static final int MAX_INTERIM = 16;
+
+    private enum Framing {
+        /** Nobody waits for a response. */
+        IDLE,
+        HEAD,
+        LENGTH,
+        CHUNKED,
+        UNTIL_CLOSE,
+        TUNNEL,
+        CLOSED
+    }
+
+    private final EndpointPool pool;
+    private final Channel channel;
+    private final Outgoing out;
+    private final ResponseHead head = new ResponseHead();
+    private final ChunkedBody chunked = new ChunkedBody();
+
+    private Framing framing = Framing.IDLE;
+    private long remaining;
+    private int interims;
+    private boolean toHead;
+    private boolean upgradeAsked;
+    private boolean reusable;
+    private int requests;
+    private String trouble = "";
+    private @Nullable UpstreamUser user;
+    long idleSince;
+
+    UpstreamConnection(EndpointPool pool, Channel channel) {
+        this.pool = pool;
+        this.channel = channel;
+        this.out = new Outgoing(channel);
+    }
+
+    /** The channel, for options and addresses. */
+    public Channel channel() {
+        return channel;
+    }
+
+    /** Where requests are written. */
+    public Outgoing out() {
+        return out;
+    }
+
+    int requests() {
+        return requests;
+    }
+
+    boolean isUsable() {
+        return framing == Framing.IDLE && channel.isActive();
+    }
+
+    /**
+     * Begins a request, to be written to {@link #out} next.
+     *
+     * @param isHead true when the response has no body whatever it says
+     * @param upgrade true when the request asks for another protocol
+     */
+    public void begin(UpstreamUser next, boolean isHead, boolean upgrade) {
+        user = next;
+        toHead = isHead;
+        upgradeAsked = upgrade;
+        framing = Framing.HEAD;
+        interims = 0;
+        reusable = true;
+        requests++;
+        head.reset();
+    }
+
+    /** Ends the request after the complete response; the connection serves again if nothing speaks against it. */
+    public void finish(boolean requestComplete) {
+        user = null;
+        if (framing == Framing.IDLE && reusable && requestComplete && channel.isActive()) {
+            pool.release(this);
+        } else {
+            close();
+        }
+    }
+
+    /** Gives up on the request: the connection cannot serve again. */
+    public void abandon() {
+        user = null;
+        close();
+    }
+
+    void close() {
+        if (framing != Framing.CLOSED) {
+            framing = Framing.CLOSED;
+            out.flush();
+            channel.close();
+            pool.closed(this);
+        }
+    }
+
+    /** Stops or resumes reading: back-pressure from downstream. */
+    public void read(boolean on) {
+        if (channel.config().isAutoRead() != on) {
+            channel.config().setAutoRead(on);
+        }
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+        ByteBuf in = (ByteBuf) message;
+        try {
+            receive(in);
+        } finally {
+            in.release();
+        }
+    }
+
+    private void receive(ByteBuf in) {
+        while (in.isReadable()) {
+            UpstreamUser current = user;
+            if (current == null) {
+                // Bytes that nobody asked for: the next response on this connection could be a planted one.
+                close();
+                return;
+            }
+            switch (framing) {
+                case IDLE -> {
+                    reusable = false;
+                    return;
+                }
+                case HEAD -> {
+                    ParseStatus status = head.read(in);
+                    if (status == ParseStatus.NEED_MORE) {
+                        return;
+                    }
+                    if (status.isError()) {
+                        malformed("malformed response: " + status.text());
+                        return;
+                    }
+                    headComplete(current, in.readableBytes());
+                }
+                case LENGTH -> {
+                    int n = (int) Math.min(remaining, in.readableBytes());
+                    remaining -= n;
+                    current.responseData(in.readRetainedSlice(n));
+                    if (remaining == 0) {
+                        end(current, in);
+                    }
+                }
+                case CHUNKED -> chunks(current, in);
+                case UNTIL_CLOSE, TUNNEL -> current.responseData(in.readRetainedSlice(in.readableBytes()));
+                case CLOSED -> {
+                    return;
+                }
+            }
+        }
+    }
+
+    private void chunks(UpstreamUser current, ByteBuf in) {
+        ByteBuf data = chunked.next(in);
+        if (data != null) {
+            current.responseData(data);
+        } else if (chunked.isBroken()) {
+            malformed("malformed response: " + ParseStatus.BAD_CHUNK.text());
+        } else if (chunked.isComplete()) {
+            end(current, in);
+        }
+    }
+
+    private void headComplete(UpstreamUser current, int following) {
+        int code = head.code();
+        if (code == 101) {
+            if (!upgradeAsked || !head.isUpgrade()) {
+                malformed("101 without having been asked to switch protocols");
+                return;
+            }
+            framing = Framing.TUNNEL;
+            reusable = false;
+            current.responseHead(head, following);
+            return;
+        }
+        if (code < 200) {
+            if (++interims > MAX_INTERIM) {
+                malformed("more than " + MAX_INTERIM + " informational responses");
+                return;
+            }
+            if (code != 100) {
+                current.interim(head);
+            }
+            head.reset();
+            return;
+        }
+        reusable &= head.keepsAlive();
+        if (head.isBodyless(toHead)) {
+            boolean lies = code == 204 && (head.isChunked() || head.contentLength() > 0);
+            reusable &= !lies;
+            framing = Framing.LENGTH;
+            remaining = 0;
+        } else if (head.isChunked()) {
+            framing = Framing.CHUNKED;
+            chunked.reset();
+        } else if (head.contentLength() >= 0) {
+            framing = Framing.LENGTH;
+            remaining = head.contentLength();
+        } else {
+            framing = Framing.UNTIL_CLOSE;
+            reusable = false;
+        }
+        boolean empty = framing == Framing.LENGTH && remaining == 0;
+        if (empty) {
+            framing = Framing.IDLE;
+            reusable &= following == 0;
+        }
+        current.responseHead(head, following);
+        if (empty && user == current) {
+            current.responseEnd();
+        }
+    }
+
+    private void end(UpstreamUser current, ByteBuf rest) {
+        if (user != current) {
+            return;
+        }
+        framing = Framing.IDLE;
+        reusable &= !rest.isReadable();
+        current.responseEnd();
+    }
+
+    private void malformed(String reason) {
+        broken(reason, true);
+    }
+
+    private void broken(String reason, boolean malformed) {
+        UpstreamUser current = user;
+        boolean untouched = !malformed && requests > 1 && framing == Framing.HEAD && head.isEmpty() && interims == 0;
+        user = null;
+        close();
+        if (current != null) {
+            current.upstreamBroken(reason, malformed, untouched);
+        }
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext context) {
+        UpstreamUser current = user;
+        if (current != null) {
+            current.readComplete();
+        }
+    }
+
+    @Override
+    public void channelWritabilityChanged(ChannelHandlerContext context) {
+        UpstreamUser current = user;
+        if (current != null) {
+            current.upstreamWritability(channel.isWritable());
+        }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+        out.discard();
+        UpstreamUser current = user;
+        if (current != null && framing == Framing.UNTIL_CLOSE && trouble.isEmpty()) {
+            framing = Framing.IDLE;
+            current.responseEnd();
+            current.readComplete();
+            close();
+            return;
+        }
+        broken(trouble.isEmpty() ? "the server closed the connection" : trouble, false);
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+        // After a failed write the answer may still be read; after a failed read the channel closes by itself.
+        trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+        reusable = false;
+        if (user == null) {
+            close();
+        }
+    }
+}

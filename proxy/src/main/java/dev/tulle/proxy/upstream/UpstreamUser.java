@@ -1,0 +1,49 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.proxy.http1.ResponseHead;
+import io.netty.buffer.ByteBuf;
+
+/** Whoever sends a request over an {@link UpstreamConnection} and takes the answer. All calls are on the loop. */
+public interface UpstreamUser {
+    /** A connection that had to be made is ready. */
+    void connected(UpstreamConnection connection);
+
+    /**
+     * No connection could be made.
+     *
+     * @param reason for people
+     */
+    void connectFailed(String reason);
+
+    /** An informational response other than 100 and 101. */
+    void interim(ResponseHead head);
+
+    /**
+     * The final response's head, or that of a 101 that was asked for.
+     *
+     * @param following bytes already received after the head
+     */
+    void responseHead(ResponseHead head, int following);
+
+    /** A piece of the body, to be released by the receiver. */
+    void responseData(ByteBuf data);
+
+    /** The response is complete. */
+    void responseEnd();
+
+    /** No more bytes come in this turn of the loop: time to flush. */
+    void readComplete();
+
+    /**
+     * The connection ended, or broke the protocol, before the response was complete.
+     *
+     * @param reason for people
+     * @param malformed true when what the server sent breaks the protocol
+     * @param untouched true when the server sent nothing at all and the connection had served before: most likely it was
+     *     closing it when the request came
+     */
+    void upstreamBroken(String reason, boolean malformed, boolean untouched);
+
+    /** The connection takes more bytes again, or no more for now. */
+    void upstreamWritability(boolean writable);
+}

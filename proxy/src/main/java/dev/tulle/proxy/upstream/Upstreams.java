@@ -1,0 +1,140 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.model.Endpoint;
+import dev.tulle.proxy.discovery.ClusterSnapshot;
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.ServiceSnapshot;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.telemetry.IstioMetrics;
+import dev.tulle.telemetry.WorkloadLabels;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The services as one loop uses them. A changed snapshot is taken over at the next request: pools of endpoints that stay
+ * are kept with their connections, others retire. Loop-confined.
+ */
+public final class Upstreams {
+    private record Key(String address, int port) {
+        static Key of(Endpoint endpoint) {
+            return new Key(endpoint.address(), endpoint.port());
+        }
+    }
+
+    private final Worker worker;
+    private final int loops;
+    private final IstioMetrics istio;
+    private final Function<Endpoint, WorkloadDirectory.Entry> destinations;
+    private final Map<OutboundService, ServiceView> views = new HashMap<>();
+    private final WorkloadDirectory.Entry nobody = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
+
+    /**
+     * Without services.
+     *
+     * @param loops how many loops share the bounds of clusters
+     * @param destinations the workload behind an endpoint
+     */
+    public Upstreams(
+            Worker worker, int loops, IstioMetrics istio, Function<Endpoint, WorkloadDirectory.Entry> destinations) {
+        this.worker = worker;
+        this.loops = loops;
+        this.istio = istio;
+        this.destinations = destinations;
+    }
+
+    /** The loop. */
+    public Worker worker() {
+        return worker;
+    }
+
+    /** The current view of a service; null while it has no snapshot. */
+    public @Nullable ServiceView view(OutboundService service) {
+        ServiceSnapshot snapshot = service.snapshot();
+        ServiceView view = views.get(service);
+        if (snapshot == null) {
+            return null;
+        }
+        if (view == null || isOld(view, snapshot)) {
+            view = rebuild(view, snapshot);
+            views.put(service, view);
+        }
+        return view;
+    }
+
+    // A snapshot is one object until it is replaced.
+    @SuppressWarnings("ReferenceEquality")
+    private static boolean isOld(ServiceView view, ServiceSnapshot snapshot) {
+        return view.snapshot() != snapshot;
+    }
+
+    private ServiceView rebuild(@Nullable ServiceView old, ServiceSnapshot snapshot) {
+        Map<String, WorkerCluster> clusters = new HashMap<>();
+        Map<String, WorkerCluster> before = old == null ? Map.of() : old.clusters();
+        snapshot.clusters().forEach((name, next) -> {
+            WorkerCluster known = before.get(name);
+            clusters.put(name, known != null && known.snapshot().equals(next) ? known : cluster(known, next));
+        });
+        before.forEach((name, known) -> {
+            if (!clusters.containsKey(name)) {
+                for (EndpointPool pool : known.pools()) {
+                    pool.retire();
+                }
+            }
+        });
+        return new ServiceView(snapshot, clusters, new MetricHandles(istio, nobody));
+    }
+
+    private WorkerCluster cluster(@Nullable WorkerCluster old, ClusterSnapshot next) {
+        Map<Key, EndpointPool> reusable = new HashMap<>();
+        if (old != null) {
+            for (EndpointPool pool : old.pools()) {
+                reusable.put(Key.of(pool.endpoint()), pool);
+            }
+        }
+        ConnectionLimit limit = old == null ? new ConnectionLimit() : old.limit();
+        limit.bound(next.cluster().maxConnections(), next.cluster().maxPendingRequests(), loops);
+        List<Endpoint> endpoints = next.endpoints();
+        EndpointPool[] pools = new EndpointPool[endpoints.size()];
+        for (int i = 0; i < pools.length; i++) {
+            Endpoint endpoint = endpoints.get(i);
+            EndpointPool pool = reusable.remove(Key.of(endpoint));
+            if (pool == null || !pool.endpoint().workload().equals(endpoint.workload())) {
+                if (pool != null) {
+                    pool.retire();
+                }
+                pool = new EndpointPool(worker, next.cluster(), endpoint, limit, destinations.apply(endpoint), istio);
+            } else {
+                pool.update(next.cluster(), endpoint);
+            }
+            pools[i] = pool;
+        }
+        reusable.values().forEach(EndpointPool::retire);
+        return new WorkerCluster(worker, next, pools, limit);
+    }
+
+    /** The service is not followed any more. */
+    public void forget(OutboundService service) {
+        ServiceView view = views.remove(service);
+        if (view != null) {
+            view.clusters().values().forEach(cluster -> {
+                for (EndpointPool pool : cluster.pools()) {
+                    pool.retire();
+                }
+            });
+        }
+    }
+
+    /** Closes all idle connections; on the loop, when the proxy ends. */
+    public void close() {
+        List.copyOf(views.keySet()).forEach(this::forget);
+    }
+
+    /** The views of this loop, for the administrator's pages; on the loop. */
+    public Map<OutboundService, ServiceView> views() {
+        return views;
+    }
+}

@@ -1,0 +1,81 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.model.EndpointBalancer;
+import dev.tulle.proxy.discovery.ClusterSnapshot;
+import dev.tulle.proxy.loop.Worker;
+import org.jspecify.annotations.Nullable;
+
+/** A cluster as one loop uses it: a pool per endpoint and the choice among them. Loop-confined. */
+public final class WorkerCluster implements EndpointBalancer.Load {
+    /** Retries that may run at once however few requests do. */
+    private static final int MIN_RETRIES = 3;
+
+    private final Worker worker;
+    private final ClusterSnapshot snapshot;
+    private final EndpointPool[] pools;
+    private final EndpointBalancer balancer;
+    private final ConnectionLimit limit;
+    private int active;
+    private int retries;
+
+    WorkerCluster(Worker worker, ClusterSnapshot snapshot, EndpointPool[] pools, ConnectionLimit limit) {
+        this.worker = worker;
+        this.snapshot = snapshot;
+        this.pools = pools;
+        this.limit = limit;
+        this.balancer = EndpointBalancer.of(snapshot.cluster().balancing(), snapshot.endpoints());
+        this.balancer.shuffle(worker.random());
+    }
+
+    /** What it was made from. */
+    public ClusterSnapshot snapshot() {
+        return snapshot;
+    }
+
+    ConnectionLimit limit() {
+        return limit;
+    }
+
+    /** The pools, in the order of the endpoints. */
+    public EndpointPool[] pools() {
+        return pools;
+    }
+
+    @Override
+    public int active(int index) {
+        return pools[index].active();
+    }
+
+    /**
+     * Chooses an endpoint.
+     *
+     * @param avoid the one that just failed, null for none
+     * @return null when there is none
+     */
+    public @Nullable EndpointPool pick(@Nullable EndpointPool avoid) {
+        int index = balancer.pick(this, worker.random());
+        for (int i = 0; i < 5 && avoid != null && index >= 0 && pools[index] == avoid && pools.length > 1; i++) {
+            index = balancer.pick(this, worker.random());
+        }
+        return index < 0 ? null : pools[index];
+    }
+
+    /** A request begins (+1) or ends (-1). */
+    public void activeChanged(int by) {
+        active += by;
+    }
+
+    /** Takes a place in the retry budget (20 % of the requests in flight); false when it is used up. */
+    public boolean beginRetry() {
+        if (retries >= Math.max(MIN_RETRIES, active / 5)) {
+            return false;
+        }
+        retries++;
+        return true;
+    }
+
+    /** Gives the place back. */
+    public void endRetry() {
+        retries--;
+    }
+}

@@ -1,0 +1,148 @@
+package dev.tulle.proxy;
+
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Cluster;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointSet;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.Listener;
+import dev.tulle.model.MeshState;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
+import dev.tulle.model.Service;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.VirtualHost;
+import dev.tulle.model.WeightedCluster;
+import dev.tulle.model.Workload;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Small mesh states for tests and benchmarks: one service, {@code web}, with subsets. */
+public final class Meshes {
+    /** The virtual address of the service. */
+    public static final String VIP = "240.240.0.1";
+
+    /** Its port. */
+    public static final int PORT = 80;
+
+    /** Its host name. */
+    public static final String HOST = "web.default.svc.cluster.local";
+
+    private final Map<String, Cluster> clusters = new HashMap<>();
+    private final Map<String, EndpointSet> endpoints = new HashMap<>();
+    private final Map<String, Workload> workloads = new HashMap<>();
+    private List<Route> routes = List.of(forward("default", RouteMatch.ANY, ""));
+    private Listener.Target target = new Listener.Target.Http(HOST + ":80", false, List.of());
+
+    /** Nothing but the service. */
+    public static Meshes mesh() {
+        return new Meshes();
+    }
+
+    /** The cluster of a subset. */
+    public static String cluster(String subset) {
+        return Cluster.nameOf(PORT, subset, HOST);
+    }
+
+    /** Endpoints of a subset, all on the loopback address. */
+    public Meshes subset(String subset, int... ports) {
+        return subset(subset, 0, 0, ports);
+    }
+
+    /** Endpoints of a subset with bounds on connections and pending requests. */
+    public Meshes subset(String subset, int maxConnections, int maxPending, int... ports) {
+        String name = cluster(subset);
+        clusters.put(
+                name,
+                new Cluster(
+                        name,
+                        HOST,
+                        PORT,
+                        subset,
+                        Cluster.Balancing.LEAST_REQUEST,
+                        Duration.ofSeconds(2),
+                        maxConnections,
+                        maxPending,
+                        0,
+                        Cluster.DEFAULT_IDLE_TIMEOUT,
+                        ResourceRef.DEFAULT));
+        endpoints.put(
+                name,
+                new EndpointSet(
+                        name,
+                        java.util.Arrays.stream(ports)
+                                .mapToObj(port -> new Endpoint("127.0.0.1", port, 1, true, "web-" + port, "default"))
+                                .toList()));
+        return this;
+    }
+
+    /** The routes, in order. */
+    public Meshes routes(Route... all) {
+        routes = List.of(all);
+        return this;
+    }
+
+    /** Opaque connections instead of requests. */
+    public Meshes tcp(WeightedCluster... split) {
+        target = new Listener.Target.Tcp(List.of(split));
+        return this;
+    }
+
+    /** Detection instead of requests. */
+    public Meshes detect() {
+        target = new Listener.Target.Http(HOST + ":80", true, List.of(new WeightedCluster(cluster(""), 1)));
+        return this;
+    }
+
+    /** A workload. */
+    public Meshes workload(Workload workload) {
+        workloads.put(workload.uid(), workload);
+        return this;
+    }
+
+    /** A route that forwards everything it matches to one subset. */
+    public static Route forward(String name, RouteMatch match, String subset) {
+        return route(
+                name,
+                match,
+                action(List.of(new WeightedCluster(cluster(subset), 1)), Duration.ZERO, RetryPolicy.DEFAULT));
+    }
+
+    /** A forwarding action. */
+    public static RouteAction.Forward action(List<WeightedCluster> split, Duration timeout, RetryPolicy retry) {
+        return new RouteAction.Forward(split, timeout, retry, RouteAction.Rewrite.NONE, List.of());
+    }
+
+    /** A route without faults and header changes. */
+    public static Route route(String name, RouteMatch match, RouteAction action) {
+        return new Route(name, match, action, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
+    }
+
+    /** The state. */
+    public MeshState build() {
+        Listener listener = new Listener(Listener.nameOf(VIP, PORT), VIP, PORT, HOST, target);
+        RouteConfiguration table =
+                new RouteConfiguration(HOST + ":80", List.of(new VirtualHost("web", List.of("*"), routes)));
+        Service service = new Service(
+                "default",
+                HOST,
+                List.of(VIP),
+                List.of(new ServicePort(PORT, PORT, AppProtocol.HTTP, "http")),
+                ResourceRef.DEFAULT,
+                List.of());
+        return new MeshState(
+                Map.of("default/" + HOST, service),
+                workloads,
+                Map.of(listener.name(), listener),
+                Map.of(table.name(), table),
+                clusters,
+                endpoints);
+    }
+}
