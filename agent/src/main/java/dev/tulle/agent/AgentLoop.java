@@ -96,12 +96,15 @@ final class AgentLoop implements Executor, AutoCloseable {
     /** Lets the running task end and drops those that wait. */
     @Override
     public void close() {
-        executor.shutdownNow();
+        // Not interrupted: a half-done change of the host or of a file would have to be found and repaired.
+        executor.shutdown();
         try {
-            if (!executor.awaitTermination(5, TimeUnit.SECONDS)) {
+            if (!executor.awaitTermination(CALL_TIMEOUT.toSeconds(), TimeUnit.SECONDS)) {
                 LOG.log(System.Logger.Level.WARNING, "the agent's owner thread does not end");
+                executor.shutdownNow();
             }
         } catch (InterruptedException e) {
+            executor.shutdownNow();
             Thread.currentThread().interrupt();
         }
     }

@@ -51,6 +51,7 @@ final class AgentState implements AutoCloseable {
     private final Publications publications;
     private boolean dirty;
     private boolean adopting = true;
+    private Optional<NodeLease> early = Optional.empty();
     private String trouble = "";
 
     /** What is kept of a workload while it is in the mesh. */
@@ -113,6 +114,7 @@ final class AgentState implements AutoCloseable {
     void adopt() throws IOException {
         enrolments.adopt();
         adopting = false;
+        early.ifPresent(this::granted);
         services.restore();
         enrolments.sweepOrphans();
         reconcile();
@@ -124,6 +126,11 @@ final class AgentState implements AutoCloseable {
     }
 
     private void granted(NodeLease lease) {
+        if (adopting) {
+            // What an earlier agent left must be read before anything is written.
+            early = Optional.of(lease);
+            return;
+        }
         try {
             Cidr prefix = Cidr.of("the control plane's prefix", lease.prefix());
             if (!options.range().contains(prefix)) {

@@ -43,6 +43,11 @@ final class FakeControl implements ControlLinks {
         this.prefix = prefix;
     }
 
+    /** A workload that must have been announced. */
+    WorkloadRegistration announced(String uid) {
+        return java.util.Objects.requireNonNull(registered.get(uid), uid);
+    }
+
     void connected(boolean value) {
         connected = value;
     }

@@ -2,8 +2,10 @@ package dev.tulle.agent;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.tulle.agent.MeshHost.Started;
 import dev.tulle.agent.tier.Tier;
@@ -190,6 +192,110 @@ class KernelTierTest {
             JsonObject path = host().object("explain-path", "{'from':'open','address':'240.242.0.3','port':9080}");
             assertEquals("proxy", path.get("path").getAsString());
             assertEquals("NEEDS_HTTP", path.get("reasonCode").getAsString());
+        }
+    }
+
+    @Test
+    void captureOutlivesTheAgentAndTheNextOneTakesOver() throws Exception {
+        Started server;
+        Started client;
+        Path step = dir.resolve("step");
+        try (NodeAgent agent = host().start()) {
+            assertEquals(Tier.SPLICE, agent.tier());
+            server = server("reviews", 9080);
+            host().control
+                    .service(
+                            "reviews",
+                            "240.242.0.1",
+                            9080,
+                            PortPath.Path.KERNEL_L4,
+                            List.of(new Endpoint(server.address(), 9080, 1, true, "reviews", "default")));
+            listening(server.address(), 9080);
+            assertEquals("reviews for 100.80.3.11", curl("c", "http://reviews:9080/"));
+            // A workload that waits: it connects while no agent runs.
+            client = host().run(
+                            "{'name':'waits'}",
+                            "/bin/sh",
+                            "-c",
+                            "while ! test -e " + step
+                                    + "; do sleep 0.1; done; exec curl -sS --max-time 8 http://240.242.0.1:9080/");
+            MeshHost.eventually(
+                    "it runs", () -> host().call("workloads", "{}").toString().contains("\"running\""));
+        }
+        Files.createFile(step);
+        assertEquals("reviews for " + client.address(), client.result());
+        host().control.connected(false);
+        try (NodeAgent next = host().start()) {
+            assertEquals(Tier.SPLICE, next.tier());
+            // The server is still enrolled with its address; the client has left. Names are still known.
+            assertEquals(server.address(), workload("reviews").get("address").getAsString());
+            assertEquals("reviews for 100.80.3.11", curl("c", "http://reviews:9080/"));
+            JsonObject status = host().object("status", "{}");
+            assertEquals(1, status.get("services").getAsInt());
+            host().control.connected(true);
+        }
+        AgentOptions redirect = new MeshHost(dir, Optional.of(Tier.REDIRECT)).options;
+        try (NodeAgent other = NodeAgent.start(redirect, host().control)) {
+            assertEquals(Tier.REDIRECT, other.tier());
+            long spliced = counter("SPLICE_BYTES");
+            assertEquals("reviews for 100.80.3.11", curl("c", "http://reviews:9080/"));
+            assertEquals(spliced, counter("SPLICE_BYTES"));
+        }
+    }
+
+    private long counter(String name) throws IOException {
+        JsonObject counters = host().object("status", "{}").getAsJsonObject("counters");
+        return counters.has(name) ? counters.get(name).getAsLong() : 0;
+    }
+
+    private JsonObject workload(String name) throws IOException {
+        for (JsonElement one : host().call("workloads", "{}").getAsJsonArray()) {
+            if (one.getAsJsonObject().get("name").getAsString().equals(name)) {
+                return one.getAsJsonObject();
+            }
+        }
+        throw new IOException("no workload " + name);
+    }
+
+    @Test
+    void aRunningProcessJoinsAndProbesDecideReadiness() throws Exception {
+        try (NodeAgent agent = host().start()) {
+            assertEquals(Tier.SPLICE, agent.tier());
+            Path out = dir.resolve("running.txt");
+            Process running =
+                    host().outside(out, "python3", dir.resolve("server.py").toString(), "old", "9091");
+            listening("0.0.0.0", 9091);
+            JsonObject lease = host().object(
+                            "run",
+                            "{'name':'old','service':'old','ports':['9091'],'pid':" + running.pid()
+                                    + ",'probes':['http:9091/','tcp']}");
+            String address = lease.get("address").getAsString();
+            MeshHost.eventually(
+                    "ready",
+                    () -> host().control.announced("testnode/default/old").healthy());
+            assertEquals("old for 100.80.3.11", curl("c", "http://" + address + ":9091/"));
+            assertTrue(running.isAlive());
+            Started exec = host().run(
+                            "{'name':'e','ports':['9092'],'probes':[{'exec':{'command':['test','-e','"
+                                    + dir.resolve("ready") + "']},'periodMillis':50}]}",
+                            "sleep",
+                            "30");
+            assertEquals(false, host().control.announced("testnode/default/e").healthy());
+            Files.createFile(dir.resolve("ready"));
+            MeshHost.eventually(
+                    "ready",
+                    () -> host().control.announced("testnode/default/e").healthy());
+            Files.delete(dir.resolve("ready"));
+            MeshHost.eventually(
+                    "unready",
+                    () -> !host().control.announced("testnode/default/e").healthy());
+            exec.process().destroyForcibly();
+            MeshHost.eventually("gone", () -> !host().control.registered.containsKey("testnode/default/e"));
+            // A released workload goes on outside the mesh.
+            host().call("release", "{'name':'old'}");
+            assertTrue(running.isAlive());
+            IOException unknown = assertThrows(IOException.class, () -> host().call("release", "{'name':'old'}"));
+            assertTrue(String.valueOf(unknown.getMessage()).contains("is not enrolled"));
         }
     }
 }
