@@ -36,6 +36,12 @@ public final class ConfigDirectory implements AutoCloseable {
     /** Commands waiting for the owner thread; callers wait when it is full. */
     private static final int MAILBOX = 1024;
 
+    /** A file that stays open for writing is looked at this often (about ten seconds), then read all the same. */
+    private static final int MAX_LOOKS = 100;
+
+    /** The longest pause between two looks at a file that is open for writing. */
+    private static final long MAX_LOOK_PAUSE_NANOS = 100_000_000;
+
     private final ConfigDirectoryOptions options;
     private final FileSet files;
     private final DirectoryState state;
@@ -50,14 +56,19 @@ public final class ConfigDirectory implements AutoCloseable {
     private @Nullable WatchKey watchKey;
     private @Nullable Thread owner;
 
-    /** When a file is to be read, and whether it is then taken whatever it looks like. */
-    private record Due(long nanos, boolean settled) {}
+    /**
+     * When a file is to be read.
+     *
+     * @param settled true when it is then taken whatever it looks like
+     * @param looks how often a writer was found at work
+     */
+    private record Due(long nanos, boolean settled, int looks) {}
 
     private ConfigDirectory(ConfigDirectoryOptions options, WatchService watcher) {
         this.options = options;
         this.watcher = watcher;
         this.files = new FileSet(options.directory(), new ManifestParser(options.limits()));
-        this.state = new DirectoryState(files);
+        this.state = new DirectoryState(files, new LastGood(options.lastGood(), options.limits()));
     }
 
     /**
@@ -73,8 +84,9 @@ public final class ConfigDirectory implements AutoCloseable {
             directory.watch();
             directory.files.removeLeftovers();
             for (String name : directory.files.differing()) {
-                directory.files.read(name, true);
+                directory.firstRead(name);
             }
+            directory.state.restore();
             directory.snapshot = directory.state.next();
             directory.owner = Thread.ofVirtual().name("config-directory").start(directory::run);
             Thread.ofVirtual().name("config-watch").start(directory::watchLoop);
@@ -82,6 +94,16 @@ public final class ConfigDirectory implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             watcher.close();
             throw e;
+        }
+    }
+
+    /** At the start only a file that is being written at this moment has to wait. */
+    private void firstRead(String name) {
+        switch (files.read(name, false)) {
+            case HELD -> files.read(name, true);
+            case OPEN ->
+                due.put(name, new Due(System.nanoTime() + options.quiet().toNanos(), false, 0));
+            case SAME, CHANGED -> {}
         }
     }
 
@@ -248,7 +270,7 @@ public final class ConfigDirectory implements AutoCloseable {
 
     private void touched(Set<String> names, boolean everything) {
         long at = System.nanoTime() + options.quiet().toNanos();
-        names.forEach(name -> due.put(name, new Due(at, false)));
+        names.forEach(name -> due.put(name, new Due(at, false, 0)));
         if (everything) {
             compare();
         }
@@ -262,7 +284,7 @@ public final class ConfigDirectory implements AutoCloseable {
                 watch();
             }
             long at = System.nanoTime() + options.quiet().toNanos();
-            files.differing().forEach(name -> due.putIfAbsent(name, new Due(at, false)));
+            files.differing().forEach(name -> due.putIfAbsent(name, new Due(at, false, 0)));
             state.directoryTrouble("");
         } catch (IOException e) {
             // The directory is gone or unreadable: everything in force stays, which is safer than to drop it all.
@@ -281,7 +303,12 @@ public final class ConfigDirectory implements AutoCloseable {
             due.remove(name);
             switch (files.read(name, entry.settled())) {
                 case CHANGED -> changed = true;
-                case HELD -> due.put(name, new Due(now + options.settle().toNanos(), true));
+                case HELD -> due.put(name, new Due(now + options.settle().toNanos(), true, 0));
+                case OPEN -> {
+                    int looks = entry.looks() + 1;
+                    long pause = Math.min(MAX_LOOK_PAUSE_NANOS, options.quiet().toNanos() * looks);
+                    due.put(name, new Due(now + pause, looks >= MAX_LOOKS, looks));
+                }
                 case SAME -> {}
             }
         }
@@ -293,7 +320,8 @@ public final class ConfigDirectory implements AutoCloseable {
     /** Before the directory is written to: what others wrote, and have finished, comes first. */
     private void readAllDue() {
         for (String name : List.copyOf(due.keySet())) {
-            if (files.read(name, false) != FileSet.Outcome.HELD) {
+            FileSet.Outcome outcome = files.read(name, false);
+            if (outcome == FileSet.Outcome.SAME || outcome == FileSet.Outcome.CHANGED) {
                 due.remove(name);
             }
         }

@@ -24,8 +24,16 @@ final class DirectoryState {
 
     private String directoryTrouble = "";
 
-    DirectoryState(FileSet files) {
+    private final LastGood lastGood;
+
+    DirectoryState(FileSet files, LastGood lastGood) {
         this.files = files;
+        this.lastGood = lastGood;
+    }
+
+    /** After a start: what an earlier process had in force in place of what is wrong in the files. */
+    void restore() {
+        lastGood.read().forEach(resource -> inForce.put(resource.key(), resource));
     }
 
     /** Why the directory cannot be read; empty when it can. */
@@ -44,8 +52,23 @@ final class DirectoryState {
         problems.addAll(result.problems());
         inForce.clear();
         inForce.putAll(result.resources());
+        lastGood.write(heldBack());
         problems.sort(Comparator.comparing(Problem::file).thenComparingInt(Problem::line));
         return new ConfigSnapshot(inForce.values(), problems);
+    }
+
+    /** Resources in force that no file holds in this form. */
+    private List<ConfigResource> heldBack() {
+        Map<ResourceKey, ConfigResource> rest = new TreeMap<>(inForce);
+        for (Entry entry : files.entries()) {
+            for (ConfigResource resource : entry.parsed().resources()) {
+                ConfigResource current = rest.get(resource.key());
+                if (current != null && Acceptance.same(current, resource)) {
+                    rest.remove(resource.key());
+                }
+            }
+        }
+        return List.copyOf(rest.values());
     }
 
     /** The latest readable version of each resource. */

@@ -55,6 +55,8 @@ final class FileSet {
         SAME,
         /** New content, or the file is gone. */
         CHANGED,
+        /** Somebody has it open for writing: look again soon. */
+        OPEN,
         /** It looks half-written, or changed while it was read: look again later. */
         HELD
     }
@@ -155,6 +157,9 @@ final class FileSet {
             }
             if (earlier != null && earlier.stamp().equals(before)) {
                 return Outcome.SAME;
+            }
+            if (!settled && OpenWriters.hasWriter(path)) {
+                return Outcome.OPEN;
             }
             if (before.size() > parser.limits().maxBytes()) {
                 entries.put(name, new Entry(before, "", parser.tooLarge(shown(name), before.size())));

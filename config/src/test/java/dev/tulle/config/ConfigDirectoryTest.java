@@ -331,4 +331,44 @@ class ConfigDirectoryTest {
             assertEquals("", wrong.get());
         }
     }
+
+    @Test
+    void aFileThatIsStillBeingWrittenIsNotRead() throws Exception {
+        put("v.yaml", Fixtures.bookinfo("virtual-service-all-v1.yaml"));
+        await("the service", has(REVIEWS));
+        String text = Fixtures.bookinfo("virtual-service-reviews-jason-v2.yaml");
+        // The first part is a right manifest by itself, with one route instead of two.
+        int cut = text.lastIndexOf("    - route:");
+        try (var out = Files.newOutputStream(dir.resolve("v.yaml"))) {
+            out.write(text.substring(0, cut).getBytes(StandardCharsets.UTF_8));
+            out.flush();
+            for (int i = 0; i < 60; i++) {
+                Thread.sleep(5);
+                assertEquals(List.of("v1"), subsets(directory.snapshot()));
+            }
+            out.write(text.substring(cut).getBytes(StandardCharsets.UTF_8));
+        }
+        assertEquals(
+                List.of("v2", "v1"),
+                subsets(await("the whole file", s -> subsets(s).size() == 2)));
+    }
+
+    @Test
+    void aRestartKeepsTheLastGoodVersion(@TempDir Path state) throws Exception {
+        directory.close();
+        ConfigDirectoryOptions options = ConfigDirectoryOptions.of(dir).withLastGood(state.resolve("last-good.yaml"));
+        directory = ConfigDirectory.open(options);
+        put("v.yaml", Fixtures.bookinfo("virtual-service-all-v1.yaml"));
+        await("the service", has(REVIEWS));
+        assertFalse(Files.exists(state.resolve("last-good.yaml")));
+        put("v.yaml", "junk: [\n");
+        await("the problem", errors(1));
+        directory.close();
+        directory = ConfigDirectory.open(options);
+        assertEquals(List.of("v1"), subsets(directory.snapshot()));
+        assertEquals(1, directory.snapshot().problems().size());
+        put("v.yaml", Fixtures.bookinfo("virtual-service-reviews-50-v3.yaml"));
+        await("the cure", errors(0));
+        assertFalse(Files.exists(state.resolve("last-good.yaml")));
+    }
 }

@@ -1,0 +1,348 @@
+package dev.tulle.config;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tulle.config.HttpRule.Action;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.FaultInjection.Abort;
+import dev.tulle.model.FaultInjection.Delay;
+import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteAction.PathRewrite;
+import dev.tulle.model.RouteMatch.Named;
+import dev.tulle.model.RouteMatch.PathMatch;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.StringMatch;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Goal: every field that is read gets its meaning. Method: manifests that use them all, and tables. */
+class KindsTest {
+    private static VirtualService virtualService() {
+        return Fixtures.snapshot(Everything.VIRTUAL_SERVICE).virtualServices().getFirst();
+    }
+
+    private static Action.Forward forward(HttpRule rule) {
+        return assertInstanceOf(Action.Forward.class, rule.action());
+    }
+
+    @Test
+    void virtualServiceMatches() {
+        VirtualService service = virtualService();
+        assertEquals(List.of("reviews", "ratings.default.svc.cluster.local"), service.hosts());
+        assertEquals(Map.of("a", "b"), service.manifest().labels());
+        HttpRule.Match match = service.http().getFirst().matches().getFirst();
+        assertEquals("one", match.name());
+        assertEquals(OptionalInt.of(9080), match.port());
+        assertEquals(new PathMatch.Exact("/a"), match.route().path());
+        assertTrue(match.route().ignorePathCase());
+        assertEquals(
+                Optional.of(new StringMatch.Regex("GET|POST")), match.route().method());
+        assertEquals(
+                List.of(
+                        new Named(":authority", new StringMatch.Prefix("rev"), false),
+                        new Named(":scheme", new StringMatch.Exact("http"), false),
+                        new Named("end-user", new StringMatch.Exact("jason"), false),
+                        new Named("x-there", new StringMatch.Present(), false),
+                        new Named("x-not", new StringMatch.Regex("a.*"), true)),
+                match.route().headers());
+        assertEquals(
+                List.of(new Named("q", new StringMatch.Exact("1"), false)),
+                match.route().queryParams());
+    }
+
+    @Test
+    void virtualServiceActions() {
+        List<HttpRule> http = virtualService().http();
+        HttpRule first = http.getFirst();
+        assertEquals(
+                Optional.of(new Delay(Duration.ofMillis(62_500), 5_000)),
+                first.fault().delay());
+        assertEquals(Optional.of(new Abort(503, 1_000_000)), first.fault().abort());
+        assertEquals(List.of(new Field("x-a", "1")), first.headers().request().set());
+        assertEquals(List.of("x-c"), first.headers().request().remove());
+        Action.Forward forward = forward(first);
+        assertEquals(Duration.ofSeconds(2), forward.timeout());
+        assertEquals(
+                new RetryPolicy(3, Duration.ofMillis(500), Set.of("5xx", "connect-failure", "503")), forward.retry());
+        assertEquals(
+                List.of(100_000, 10_000),
+                forward.mirrors().stream().map(HttpRule.Mirror::partsPerMillion).toList());
+        assertEquals(
+                List.of(90, 10),
+                forward.destinations().stream().map(Destination::weight).toList());
+        assertEquals(
+                new Action.Answer(new RouteAction.Redirect(
+                        308,
+                        Optional.of("https"),
+                        Optional.of("there"),
+                        Optional.of(8443),
+                        Optional.of(new PathRewrite.Full("/new")))),
+                http.get(1).action());
+        assertEquals(
+                new Action.Answer(new RouteAction.DirectResponse(200, "fine")),
+                http.get(2).action());
+        assertEquals(
+                Optional.of(new PathRewrite.Regex("^/r/([^/]+)", "/x/\\1")),
+                forward(http.get(3)).rewrite().path());
+    }
+
+    @Test
+    void rewriteOfAUriReplacesWhatTheMatchSays() {
+        List<Route> routes = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(), Fixtures.bookinfo("services.yaml"), Everything.VIRTUAL_SERVICE)
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes();
+        assertEquals(
+                List.of("first.one", "first", "first#2", "http[1]", "http[2]", "http[3]"),
+                routes.stream().map(Route::name).toList());
+        List<Optional<PathRewrite>> rewrites = routes.subList(0, 3).stream()
+                .map(r -> ((RouteAction.Forward) r.action()).rewrite().path())
+                .toList();
+        assertEquals(
+                List.of(
+                        Optional.of(new PathRewrite.Full("/z")),
+                        Optional.of(new PathRewrite.MatchedPrefix("/z")),
+                        Optional.of(new PathRewrite.Full("/z"))),
+                rewrites);
+    }
+
+    @Test
+    void destinationRule() {
+        DestinationRule rule = Fixtures.snapshot(Everything.DESTINATION_RULE)
+                .destinationRules()
+                .getFirst();
+        assertEquals(Optional.of(Balancing.ROUND_ROBIN), rule.policy().balancing());
+        assertEquals(Optional.of(Duration.ofMillis(30)), rule.policy().connectTimeout());
+        assertEquals(OptionalInt.of(100), rule.policy().maxConnections());
+        assertEquals(OptionalInt.of(1), rule.policy().maxPendingRequests());
+        assertEquals(OptionalInt.of(10), rule.policy().maxRequestsPerConnection());
+        assertEquals(Optional.of(Duration.ofHours(1)), rule.policy().idleTimeout());
+        DestinationRule.TrafficPolicy subset =
+                rule.subsets().getFirst().policy().over(rule.policy());
+        assertEquals(Optional.of(Balancing.RANDOM), subset.balancing());
+        assertEquals(OptionalInt.of(100), subset.maxConnections());
+        assertEquals(Map.of(), rule.subsets().get(1).labels());
+    }
+
+    @Test
+    void serviceEntriesWorkloadEntriesAndServices() {
+        ConfigSnapshot snapshot = Fixtures.snapshot(Everything.SERVICE_ENTRY);
+        ServiceEntry outside = snapshot.serviceEntries().get(1);
+        assertEquals(List.of("192.0.2.1", "2001:db8::1"), outside.addresses());
+        assertTrue(outside.external());
+        assertEquals(
+                List.of(
+                        new ServicePort(443, 443, AppProtocol.TLS, "https"),
+                        new ServicePort(80, 8080, AppProtocol.HTTP, "http")),
+                outside.ports());
+        assertEquals(
+                new ServiceEntry.Peer("192.0.2.2", Map.of("http", 81), Map.of("version", "v1"), 5),
+                outside.endpoints().getFirst());
+        assertEquals(Map.of("app", "old"), snapshot.serviceEntries().getFirst().selector());
+        assertEquals("old", snapshot.workloadEntries().getFirst().serviceAccount());
+        KubernetesService service = snapshot.services().getFirst();
+        assertEquals(List.of("10.1.2.3"), service.addresses());
+        assertEquals(
+                List.of(AppProtocol.HTTP, AppProtocol.GRPC, AppProtocol.UDP, AppProtocol.AUTO),
+                service.ports().stream().map(ServicePort::protocol).toList());
+        assertEquals(8080, service.ports().getFirst().targetPort());
+    }
+
+    @Test
+    void httpRoutesAreTriedMostSpecificFirst() {
+        List<Route> routes = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(), Fixtures.bookinfo("services.yaml"), Everything.HTTP_ROUTE)
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes();
+        assertEquals(
+                List.of(
+                        new PathMatch.Exact("/old"),
+                        new PathMatch.Regex("/x.*"),
+                        new PathMatch.SegmentPrefix("/apis"),
+                        new PathMatch.SegmentPrefix("/api")),
+                routes.subList(0, 4).stream().map(r -> r.match().path()).toList());
+        assertEquals(8, routes.size(), "one route for each host name");
+        assertEquals(
+                new Named(":authority", new StringMatch.Regex("(?i)\\Qreviews.example\\E(:[0-9]+)?"), false).name(),
+                routes.getFirst().match().headers().getFirst().name());
+        assertEquals(new RouteAction.DirectResponse(500, ""), routes.get(1).action());
+        Route api = routes.get(3);
+        RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, api.action());
+        assertEquals(Duration.ofSeconds(10), forward.timeout());
+        assertEquals(Duration.ofSeconds(2), forward.retry().perTryTimeout());
+        assertEquals(Optional.of("other.example"), forward.rewrite().authority());
+        assertEquals(
+                Optional.of(new PathRewrite.MatchedPrefix("/v2")),
+                forward.rewrite().path());
+        assertEquals(
+                List.of(new RouteAction.Mirror("outbound|9080||details.default.svc.cluster.local", 500_000)),
+                forward.mirrors());
+        assertEquals(9, forward.clusters().getFirst().weight());
+        assertEquals(
+                List.of(new Field("x-b", "9")),
+                forward.clusters().getFirst().headers().request().set());
+        assertEquals(List.of(new Field("x-resp", "r")), api.headers().response().set());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "reviews, reviews.default.svc.cluster.local",
+        "Reviews, reviews.default.svc.cluster.local",
+        "reviews.prod, reviews.prod.svc.cluster.local",
+        "reviews.prod.svc, reviews.prod.svc.cluster.local",
+        "reviews.prod.svc.cluster.local, reviews.prod.svc.cluster.local",
+        "example.com, example.com",
+        "a.example.com, a.example.com",
+        "*.example.com, *.example.com",
+    })
+    void namesResolve(String written, String hostname) {
+        Set<String> known = Set.of("reviews.prod.svc.cluster.local");
+        assertEquals(hostname, Hosts.resolve(written, "default", known::contains));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1s, 1000", "1.5s, 1500", "2h30m, 9000000", "100ms, 100", "0, 0", "0s, 0", "1m0.5s, 60500"})
+    void durations(String text, long millis) {
+        assertEquals(Optional.of(Duration.ofMillis(millis)), Words.duration(text));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"''", "1", "s", "-1s", "1 s", "1..5s", ".s", "1d", "1s1", "99999999999999999999h"})
+    void notDurations(String text) {
+        assertEquals(Optional.empty(), Words.duration(text));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "192.0.2.1, true",
+        "0.0.0.0, true",
+        "256.0.0.1, false",
+        "1.2.3, false",
+        "1.2.3.4.5, false",
+        "::, true",
+        "::1, true",
+        "2001:db8::1, true",
+        "1:2:3:4:5:6:7:8, true",
+        "1:2:3:4:5:6:7, false",
+        "1::2::3, false",
+        "::ffff:1.2.3.4, true",
+        "12345::, false",
+        "g::, false",
+        "localhost, false",
+        "1:2:3:4:5:6:7:8::, false"
+    })
+    void addresses(String text, boolean address) {
+        assertEquals(address, Words.isIpAddress(text));
+    }
+
+    @Test
+    void patternsCoverHostsBySuffix() {
+        List<String> patterns = List.of("*", "*.example.com", "*.a.example.com", "b.example.com");
+        assertEquals(Optional.of("b.example.com"), Hosts.mostSpecific(patterns, "b.example.com"));
+        assertEquals(Optional.of("*.a.example.com"), Hosts.mostSpecific(patterns, "x.a.example.com"));
+        assertEquals(Optional.of("*.example.com"), Hosts.mostSpecific(patterns, "a.example.com"));
+        assertEquals(Optional.of("*"), Hosts.mostSpecific(patterns, "example.com"));
+    }
+
+    @Test
+    void writtenYamlReadsBackTheSame() {
+        Map<String, Object> content = new java.util.LinkedHashMap<>();
+        for (String text : List.of(
+                "",
+                "plain",
+                "two words",
+                "true",
+                "NO",
+                "123",
+                "1e5",
+                "0x1f",
+                "1_000",
+                "12:30:00",
+                "-",
+                "- a",
+                "a: b",
+                "a #b",
+                "#",
+                "*a",
+                "&a",
+                "!a",
+                "'q'",
+                "\"q\"",
+                "\\",
+                "tab\there",
+                "line\nline",
+                "line\nline\n",
+                "\n",
+                " lead",
+                "trail ",
+                "caf\u00e9",
+                "\u0007",
+                "{",
+                "[",
+                "a,b",
+                "@",
+                "`",
+                "%",
+                "v1",
+                "10s",
+                "/path",
+                "null",
+                "~",
+                "2026-01-01",
+                "a\n\nb",
+                "a\n \nb",
+                "=",
+                "<<",
+                "y",
+                "1.5",
+                ".5",
+                "+1")) {
+            content.put("k" + content.size(), text);
+        }
+        content.put("empty map", Map.of());
+        content.put("empty list", List.of());
+        content.put("lists", List.of(List.of("a", List.of("b")), Map.of("x", List.of(Map.of("y", 1L)))));
+        content.put("numbers", List.of(1L, -2L, 1.5, true, false));
+        String yaml = YamlWriter.write(content);
+        YamlReader.Result read = YamlReader.read(yaml, ManifestParser.Limits.DEFAULT);
+        assertEquals(Optional.empty(), read.trouble(), yaml);
+        assertEquals(content, ((Tree.Mapping) read.documents().getFirst()).object(), yaml);
+    }
+
+    @Test
+    void serviceAddressesStayWithTheirNames() {
+        HashedVipAllocator first = new HashedVipAllocator("240.240.0.0", 28, Map.of());
+        List<String> given = java.util.stream.IntStream.range(0, 14)
+                .mapToObj(i -> first.addresses("default", "s" + i).getFirst())
+                .toList();
+        assertEquals(14, Set.copyOf(given).size());
+        assertEquals(given.getFirst(), first.addresses("default", "s0").getFirst());
+        HashedVipAllocator second = new HashedVipAllocator("240.240.0.0", 28, first.allocations());
+        assertEquals(given.get(13), second.addresses("default", "s13").getFirst());
+        org.junit.jupiter.api.Assertions.assertThrows(
+                IllegalStateException.class, () -> second.addresses("default", "one too many"));
+    }
+}
