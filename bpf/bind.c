@@ -5,7 +5,7 @@
  *
  * Failure policy: without configuration open; addresses of the mesh closed (EPERM).
  *
- * Kernel: 5.8; tried on 6.18.
+ * Kernel: 5.8; tried on 6.1 and 6.18.
  */
 #include "lib/event.h"
 #include "lib/sock_addr.h"

@@ -6,7 +6,7 @@
  * Failure policy: without configuration open (the host must work); for a workload closed: what
  * cannot be carried out is refused with EPERM, never sent elsewhere.
  *
- * Kernel: 5.8 (cgroup ids and socket storage in these hooks); tried on 6.18.
+ * Kernel: 5.8 (cgroup ids and socket storage in these hooks); tried on 6.1 and 6.18.
  */
 #include "lib/decide.h"
 #include "lib/event.h"

@@ -6,7 +6,7 @@
  *
  * Failure policy: as connect. recvmsg never fails, it shows the true address at worst.
  *
- * Kernel: 5.8; tried on 6.18.
+ * Kernel: 5.8; tried on 6.1 and 6.18.
  */
 #include "lib/decide.h"
 #include "lib/event.h"

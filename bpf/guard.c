@@ -12,7 +12,7 @@
  *
  * Failure policy: without configuration open; for addresses of workloads closed.
  *
- * Kernel: 5.9; tried on 6.18.
+ * Kernel: 5.9; tried on 6.1 and 6.18.
  */
 #include "lib/event.h"
 

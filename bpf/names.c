@@ -6,8 +6,8 @@
  *
  * Failure policy: open; the kernel's own answer stays.
  *
- * Kernel: getpeername 5.8, getsockopt 5.3; tried on 6.18. In getsockopt older kernels have neither
- * socket cookie nor storage, hence the map of address pairs.
+ * Kernel: getpeername 5.8, getsockopt 5.3; tried on 6.1 and 6.18. In getsockopt older kernels have
+ * neither socket cookie nor storage, hence the map of address pairs.
  */
 #include "lib/mesh.h"
 #include "lib/sock_addr.h"

@@ -7,7 +7,7 @@
  * Failure policy: open; a socket that cannot be offered for splicing stays on TCP, an original
  * destination that cannot be stored makes the proxy close the connection.
  *
- * Kernel: 5.15 (netns cookie here); tried on 6.18.
+ * Kernel: 5.15 (netns cookie here); tried on 6.1 and 6.18.
  */
 #include <bpf/bpf_core_read.h>
 

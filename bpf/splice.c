@@ -26,8 +26,9 @@
  * packet captures do not see the bytes, and a blocking reader without timeout that waits while a
  * reset arrives sees EAGAIN before ECONNRESET (the kernel's own doing; end of stream is exact).
  *
- * Kernel: 5.15 loads; the bound needs redirected bytes in sk_rmem_alloc (6.12.10, 6.13), which the
- * agent's self-test has to prove. Tried on 6.18.
+ * Kernel: 5.15 loads; the bound needs redirected bytes in sk_rmem_alloc (6.13 and stable kernels of
+ * early 2025, 6.1.192 too), FIONREAD needs the exact accounting named above: the agent's self-test
+ * has to prove both. Tried on 6.1 and 6.18.
  */
 #include <bpf/bpf_core_read.h>
 

@@ -93,9 +93,9 @@ class Process:
 
     def result(self):
         if self.outcome is None:
-            with os.fdopen(self.reader, "rb") as pipe:
+            reader, self.reader = self.reader, None
+            with os.fdopen(reader, "rb") as pipe:
                 raw = pipe.read()
-            self.reader = None
             os.waitpid(self.pid, 0)
             self.outcome = pickle.loads(raw) if raw else (False, f"{self.name} was killed", None)
         if not self.outcome[0]:

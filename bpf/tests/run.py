@@ -35,7 +35,11 @@ def on_alarm(_number, _frame):
     raise Hung(f"test did not end in {4 * lab_module.TIMEOUT} s")
 
 
+stopping = []
+
+
 def on_term(_number, _frame):
+    stopping.append(True)  # the exception is lost if a callback of libbpf happens to run
     raise KeyboardInterrupt
 
 
@@ -73,6 +77,8 @@ def main(argv):
                 took = time.monotonic() - started
                 print(f"{outcome} {title} ({took:.1f} s): {proves}"
                       + (f" [{note}]" if note else ""), flush=True)
+                if stopping:
+                    raise KeyboardInterrupt
     finally:
         lab.close()
     print(f"{passed} passed, {failed} failed")

@@ -138,7 +138,10 @@ def test_fionread(lab):
         sock.sendall(bytes(321))
         time.sleep(0.3)
     seen, _ = pair(lab, server, client, 9206)
+    if not lab.exact_accounting:
+        return f"this kernel does not count redirected bytes ({seen}): not to be spliced"
     assert seen == [1000, 600, 0, 321], seen
+    return None
 
 
 def ping_pong(lab, reader_kind, port, rounds, before=lambda: None):
