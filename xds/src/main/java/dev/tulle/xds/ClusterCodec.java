@@ -4,16 +4,16 @@ import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UInt32Value;
 import dev.tulle.model.Cluster.Balancing;
-import io.envoyproxy.envoy.config.cluster.v3.CircuitBreakers;
-import io.envoyproxy.envoy.config.cluster.v3.Cluster;
-import io.envoyproxy.envoy.config.cluster.v3.Cluster.DiscoveryType;
-import io.envoyproxy.envoy.config.cluster.v3.Cluster.LbPolicy;
-import io.envoyproxy.envoy.config.core.v3.AggregatedConfigSource;
-import io.envoyproxy.envoy.config.core.v3.ApiVersion;
-import io.envoyproxy.envoy.config.core.v3.ConfigSource;
-import io.envoyproxy.envoy.config.core.v3.Http1ProtocolOptions;
-import io.envoyproxy.envoy.config.core.v3.HttpProtocolOptions;
-import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig;
+import dev.tulle.xds.proto.envoy.config.cluster.v3.CircuitBreakers;
+import dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster;
+import dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster.DiscoveryType;
+import dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster.LbPolicy;
+import dev.tulle.xds.proto.envoy.config.core.v3.AggregatedConfigSource;
+import dev.tulle.xds.proto.envoy.config.core.v3.ApiVersion;
+import dev.tulle.xds.proto.envoy.config.core.v3.ConfigSource;
+import dev.tulle.xds.proto.envoy.config.core.v3.Http1ProtocolOptions;
+import dev.tulle.xds.proto.envoy.config.core.v3.HttpProtocolOptions;
+import dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -119,7 +119,7 @@ final class ClusterCodec {
         }
         return ResourceCodec.any(
                 HTTP_OPTIONS_URL,
-                io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.newBuilder()
+                dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.newBuilder()
                         .setCommonHttpProtocolOptions(common)
                         .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder()
                                 .setHttpProtocolOptions(Http1ProtocolOptions.getDefaultInstance()))
@@ -132,7 +132,7 @@ final class ClusterCodec {
             return HttpProtocolOptions.getDefaultInstance();
         }
         try {
-            return io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.parseFrom(any.getValue())
+            return dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.parseFrom(any.getValue())
                     .getCommonHttpProtocolOptions();
         } catch (InvalidProtocolBufferException e) {
             throw new IllegalArgumentException(

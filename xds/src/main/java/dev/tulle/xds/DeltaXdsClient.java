@@ -2,12 +2,13 @@ package dev.tulle.xds;
 
 import dev.tulle.common.Backoff;
 import dev.tulle.common.OwnerThread;
-import io.envoyproxy.envoy.config.core.v3.Node;
-import io.envoyproxy.envoy.service.discovery.v3.AggregatedDiscoveryServiceGrpc;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import dev.tulle.xds.proto.envoy.config.core.v3.Node;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import io.grpc.CallOptions;
 import io.grpc.ManagedChannel;
 import io.grpc.stub.ClientCallStreamObserver;
+import io.grpc.stub.ClientCalls;
 import io.grpc.stub.ClientResponseObserver;
 import java.time.Duration;
 import java.time.Instant;
@@ -118,7 +119,9 @@ final class DeltaXdsClient implements XdsClient {
         types.values().forEach(WatchedType::streamOpened);
         Stream next = new Stream(GrpcChannels.open(options.host(), options.port()));
         stream = next;
-        AggregatedDiscoveryServiceGrpc.newStub(next.channel).deltaAggregatedResources(next);
+        // What is returned is the same call that the stream is given before it starts.
+        var _ = ClientCalls.asyncBidiStreamingCall(
+                next.channel.newCall(DiscoveryMethod.DELTA, CallOptions.DEFAULT), next);
     }
 
     /** Sends what changed once the tasks that wait now have run, so that a burst of watches is one request. */

@@ -1,7 +1,7 @@
 package dev.tulle.xds;
 
 import com.google.protobuf.Any;
-import io.envoyproxy.envoy.service.discovery.v3.Resource;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.Resource;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -4,18 +4,16 @@ import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.Listener.Target;
 import dev.tulle.model.WeightedCluster;
-import io.envoyproxy.envoy.config.core.v3.SocketAddress;
-import io.envoyproxy.envoy.config.listener.v3.Filter;
-import io.envoyproxy.envoy.config.listener.v3.FilterChain;
-import io.envoyproxy.envoy.config.listener.v3.FilterChainMatch;
-import io.envoyproxy.envoy.config.listener.v3.Listener;
-import io.envoyproxy.envoy.config.listener.v3.ListenerFilter;
-import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
-import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
-import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
-import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
-import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.Rds;
-import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import dev.tulle.xds.proto.envoy.config.core.v3.SocketAddress;
+import dev.tulle.xds.proto.envoy.config.listener.v3.Filter;
+import dev.tulle.xds.proto.envoy.config.listener.v3.FilterChain;
+import dev.tulle.xds.proto.envoy.config.listener.v3.FilterChainMatch;
+import dev.tulle.xds.proto.envoy.config.listener.v3.Listener;
+import dev.tulle.xds.proto.envoy.config.listener.v3.ListenerFilter;
+import dev.tulle.xds.proto.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
+import dev.tulle.xds.proto.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
+import dev.tulle.xds.proto.envoy.extensions.filters.network.http_connection_manager.v3.Rds;
+import dev.tulle.xds.proto.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -47,7 +45,7 @@ final class ListenerCodec {
             case Target.Http http -> {
                 out.addListenerFilters(ListenerFilter.newBuilder()
                         .setName("envoy.filters.listener.http_inspector")
-                        .setTypedConfig(ResourceCodec.any(INSPECTOR_URL, HttpInspector.getDefaultInstance())));
+                        .setTypedConfig(Any.newBuilder().setTypeUrl(INSPECTOR_URL)));
                 out.addFilterChains(FilterChain.newBuilder()
                         .setFilterChainMatch(FilterChainMatch.newBuilder()
                                 .addApplicationProtocols("http/1.0")
@@ -117,7 +115,7 @@ final class ListenerCodec {
                                         .setTypedConfig(Any.newBuilder().setTypeUrl(FAULT_URL)))
                                 .addHttpFilters(HttpFilter.newBuilder()
                                         .setName("envoy.filters.http.router")
-                                        .setTypedConfig(ResourceCodec.any(ROUTER_URL, Router.getDefaultInstance())))
+                                        .setTypedConfig(Any.newBuilder().setTypeUrl(ROUTER_URL)))
                                 .build()))
                 .build();
     }

@@ -3,7 +3,7 @@ package dev.tulle.xds;
 import com.google.protobuf.Struct;
 import com.google.protobuf.Value;
 import dev.tulle.model.ResourceRef;
-import io.envoyproxy.envoy.config.core.v3.Metadata;
+import dev.tulle.xds.proto.envoy.config.core.v3.Metadata;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

@@ -1,6 +1,6 @@
 package dev.tulle.xds;
 
-import io.envoyproxy.envoy.config.core.v3.Node;
+import dev.tulle.xds.proto.envoy.config.core.v3.Node;
 
 /**
  * Who a client says it is.

@@ -9,8 +9,8 @@ import dev.tulle.model.Listener;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
+import dev.tulle.xds.proto.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import dev.tulle.xds.proto.workload.Address;
-import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 
 /**
  * Model to protobuf and back, for every resource type. Type URLs are compared as strings and no descriptor is asked for:
@@ -49,14 +49,16 @@ final class ResourceCodec {
         }
         try {
             if (typeUrl.equals(ResourceType.CLUSTER.typeUrl())) {
-                return ClusterCodec.decode(io.envoyproxy.envoy.config.cluster.v3.Cluster.parseFrom(any.getValue()));
+                return ClusterCodec.decode(
+                        dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster.parseFrom(any.getValue()));
             } else if (typeUrl.equals(ResourceType.ENDPOINTS.typeUrl())) {
                 return EndpointsCodec.decode(ClusterLoadAssignment.parseFrom(any.getValue()));
             } else if (typeUrl.equals(ResourceType.LISTENER.typeUrl())) {
-                return ListenerCodec.decode(io.envoyproxy.envoy.config.listener.v3.Listener.parseFrom(any.getValue()));
+                return ListenerCodec.decode(
+                        dev.tulle.xds.proto.envoy.config.listener.v3.Listener.parseFrom(any.getValue()));
             } else if (typeUrl.equals(ResourceType.ROUTE.typeUrl())) {
                 return RouteCodec.decode(
-                        io.envoyproxy.envoy.config.route.v3.RouteConfiguration.parseFrom(any.getValue()));
+                        dev.tulle.xds.proto.envoy.config.route.v3.RouteConfiguration.parseFrom(any.getValue()));
             } else if (typeUrl.equals(ResourceType.ADDRESS_URL)) {
                 return AddressCodec.decode(Address.parseFrom(any.getValue()));
             }

@@ -11,18 +11,18 @@ import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Redirect;
 import dev.tulle.model.RouteAction.Rewrite;
 import dev.tulle.model.WeightedCluster;
-import io.envoyproxy.envoy.config.core.v3.DataSource;
-import io.envoyproxy.envoy.config.core.v3.RuntimeFractionalPercent;
-import io.envoyproxy.envoy.config.route.v3.DirectResponseAction;
-import io.envoyproxy.envoy.config.route.v3.RedirectAction;
-import io.envoyproxy.envoy.config.route.v3.RedirectAction.RedirectResponseCode;
-import io.envoyproxy.envoy.config.route.v3.RouteAction;
-import io.envoyproxy.envoy.extensions.filters.common.fault.v3.FaultDelay;
-import io.envoyproxy.envoy.extensions.filters.http.fault.v3.FaultAbort;
-import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
-import io.envoyproxy.envoy.type.matcher.v3.RegexMatchAndSubstitute;
-import io.envoyproxy.envoy.type.v3.FractionalPercent;
-import io.envoyproxy.envoy.type.v3.FractionalPercent.DenominatorType;
+import dev.tulle.xds.proto.envoy.config.core.v3.DataSource;
+import dev.tulle.xds.proto.envoy.config.core.v3.RuntimeFractionalPercent;
+import dev.tulle.xds.proto.envoy.config.route.v3.DirectResponseAction;
+import dev.tulle.xds.proto.envoy.config.route.v3.RedirectAction;
+import dev.tulle.xds.proto.envoy.config.route.v3.RedirectAction.RedirectResponseCode;
+import dev.tulle.xds.proto.envoy.config.route.v3.RouteAction;
+import dev.tulle.xds.proto.envoy.extensions.filters.common.fault.v3.FaultDelay;
+import dev.tulle.xds.proto.envoy.extensions.filters.http.fault.v3.FaultAbort;
+import dev.tulle.xds.proto.envoy.extensions.filters.http.fault.v3.HTTPFault;
+import dev.tulle.xds.proto.envoy.type.matcher.v3.RegexMatchAndSubstitute;
+import dev.tulle.xds.proto.envoy.type.v3.FractionalPercent;
+import dev.tulle.xds.proto.envoy.type.v3.FractionalPercent.DenominatorType;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -242,10 +242,10 @@ final class RouteActionCodec {
                 && cluster.headers().response().isEmpty();
     }
 
-    private static io.envoyproxy.envoy.config.route.v3.WeightedCluster split(List<WeightedCluster> clusters) {
-        var out = io.envoyproxy.envoy.config.route.v3.WeightedCluster.newBuilder();
+    private static dev.tulle.xds.proto.envoy.config.route.v3.WeightedCluster split(List<WeightedCluster> clusters) {
+        var out = dev.tulle.xds.proto.envoy.config.route.v3.WeightedCluster.newBuilder();
         for (WeightedCluster cluster : clusters) {
-            out.addClusters(io.envoyproxy.envoy.config.route.v3.WeightedCluster.ClusterWeight.newBuilder()
+            out.addClusters(dev.tulle.xds.proto.envoy.config.route.v3.WeightedCluster.ClusterWeight.newBuilder()
                     .setName(cluster.cluster())
                     .setWeight(UInt32Value.of(cluster.weight()))
                     .addAllRequestHeadersToAdd(
@@ -258,8 +258,8 @@ final class RouteActionCodec {
         return out.build();
     }
 
-    private static io.envoyproxy.envoy.config.route.v3.RetryPolicy encode(RetryPolicy retry) {
-        var out = io.envoyproxy.envoy.config.route.v3.RetryPolicy.newBuilder()
+    private static dev.tulle.xds.proto.envoy.config.route.v3.RetryPolicy encode(RetryPolicy retry) {
+        var out = dev.tulle.xds.proto.envoy.config.route.v3.RetryPolicy.newBuilder()
                 .setNumRetries(UInt32Value.of(retry.attempts()));
         if (!retry.perTryTimeout().isZero()) {
             out.setPerTryTimeout(Durations.encode(retry.perTryTimeout()));
@@ -279,7 +279,7 @@ final class RouteActionCodec {
         return out.setRetryOn(String.join(",", words)).build();
     }
 
-    private static RetryPolicy decode(io.envoyproxy.envoy.config.route.v3.RetryPolicy policy) {
+    private static RetryPolicy decode(dev.tulle.xds.proto.envoy.config.route.v3.RetryPolicy policy) {
         Set<String> on = new HashSet<>();
         for (String word : policy.getRetryOn().split(",", -1)) {
             if (!word.isBlank() && !word.strip().equals(RETRIABLE_STATUS_CODES)) {

@@ -1,6 +1,6 @@
 package dev.tulle.xds;
 
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;

@@ -1,10 +1,9 @@
 package dev.tulle.xds;
 
-import com.google.rpc.Code;
-import com.google.rpc.Status;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse;
-import io.envoyproxy.envoy.service.discovery.v3.Resource;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.Resource;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.Status;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
@@ -18,6 +17,9 @@ import org.jspecify.annotations.Nullable;
  * but no transport. Runs on the client's owner thread.
  */
 final class WatchedType {
+    /** The code of a refusal, as gRPC numbers it. */
+    private static final int INVALID_ARGUMENT = 3;
+
     private final String typeUrl;
     private final Map<String, WatchedName> names = new HashMap<>();
     private final Set<String> toSubscribe = new LinkedHashSet<>();
@@ -119,8 +121,7 @@ final class WatchedType {
         } else {
             rejected++;
             lastRejection = String.join("; ", problems);
-            answer.setErrorDetail(
-                    Status.newBuilder().setCode(Code.INVALID_ARGUMENT_VALUE).setMessage(lastRejection));
+            answer.setErrorDetail(Status.newBuilder().setCode(INVALID_ARGUMENT).setMessage(lastRejection));
         }
         return answer;
     }

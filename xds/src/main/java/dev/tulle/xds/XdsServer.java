@@ -3,13 +3,11 @@ package dev.tulle.xds;
 import com.google.protobuf.MessageLite;
 import dev.tulle.common.OwnerThread;
 import dev.tulle.model.MeshState;
-import io.envoyproxy.envoy.service.discovery.v3.AggregatedDiscoveryServiceGrpc.AggregatedDiscoveryServiceImplBase;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse;
 import io.grpc.Server;
+import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioServerSocketChannel;
-import io.grpc.stub.StreamObserver;
+import io.grpc.stub.ServerCalls;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -52,7 +50,7 @@ public final class XdsServer implements AutoCloseable {
                 .keepAliveTime(30, TimeUnit.SECONDS)
                 .maxInboundMessageSize(MAX_REQUEST_BYTES)
                 .intercept(new PeerAddress())
-                .addService(new Discovery())
+                .addService(discovery())
                 .addService(new RegistrationService(owner, registry).definition())
                 .build();
     }
@@ -151,12 +149,13 @@ public final class XdsServer implements AutoCloseable {
 
     private record Waiter(long number, Set<AdsStream<?, ?>> streams, CompletableFuture<Boolean> done) {}
 
-    private final class Discovery extends AggregatedDiscoveryServiceImplBase {
-        @Override
-        public StreamObserver<DeltaDiscoveryRequest> deltaAggregatedResources(
-                StreamObserver<DeltaDiscoveryResponse> responses) {
-            return AdsStream.open(owner, new Streams(), responses, DeltaSession::new);
-        }
+    private ServerServiceDefinition discovery() {
+        return ServerServiceDefinition.builder(DiscoveryMethod.SERVICE)
+                .addMethod(
+                        DiscoveryMethod.DELTA,
+                        ServerCalls.asyncBidiStreamingCall(
+                                responses -> AdsStream.open(owner, new Streams(), responses, DeltaSession::new)))
+                .build();
     }
 
     /** Keeps account of the open streams. */

@@ -5,11 +5,11 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.rpc.Status;
 import dev.tulle.model.Endpoint;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryRequest;
-import io.envoyproxy.envoy.service.discovery.v3.DeltaDiscoveryResponse;
-import io.envoyproxy.envoy.service.discovery.v3.Resource;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.Resource;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.Status;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;

@@ -1,0 +1,22 @@
+package dev.tulle.xds;
+
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import io.grpc.MethodDescriptor;
+import io.grpc.MethodDescriptor.MethodType;
+import io.grpc.protobuf.ProtoUtils;
+
+/** The methods of Envoy's aggregated discovery service. */
+final class DiscoveryMethod {
+    static final String SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService";
+
+    static final MethodDescriptor<DeltaDiscoveryRequest, DeltaDiscoveryResponse> DELTA =
+            MethodDescriptor.<DeltaDiscoveryRequest, DeltaDiscoveryResponse>newBuilder()
+                    .setType(MethodType.BIDI_STREAMING)
+                    .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "DeltaAggregatedResources"))
+                    .setRequestMarshaller(ProtoUtils.marshaller(DeltaDiscoveryRequest.getDefaultInstance()))
+                    .setResponseMarshaller(ProtoUtils.marshaller(DeltaDiscoveryResponse.getDefaultInstance()))
+                    .build();
+
+    private DiscoveryMethod() {}
+}
