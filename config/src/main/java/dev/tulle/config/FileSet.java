@@ -158,8 +158,16 @@ final class FileSet {
             if (earlier != null && earlier.stamp().equals(before)) {
                 return Outcome.SAME;
             }
-            if (!settled && OpenWriters.hasWriter(path)) {
-                return Outcome.OPEN;
+            if (!settled) {
+                switch (OpenWriters.find(path)) {
+                    case WRITER -> {
+                        return Outcome.OPEN;
+                    }
+                    case UNKNOWN -> {
+                        return Outcome.HELD;
+                    }
+                    case NONE -> {}
+                }
             }
             if (before.size() > parser.limits().maxBytes()) {
                 entries.put(name, new Entry(before, "", parser.tooLarge(shown(name), before.size())));

@@ -18,31 +18,39 @@ final class OpenWriters {
     private static final int ACCESS_MODE = 3;
 
     /** A host with very many descriptors is not looked through to the end. */
-    private static final long BUDGET_NANOS = 30_000_000;
+    private static final long BUDGET_NANOS = 100_000_000;
 
     private OpenWriters() {}
 
-    static boolean hasWriter(Path file) {
+    /** What a look through the processes showed. */
+    enum Finding {
+        NONE,
+        WRITER,
+        /** There were too many descriptors to look at in the time given. */
+        UNKNOWN
+    }
+
+    static Finding find(Path file) {
         long end = System.nanoTime() + BUDGET_NANOS;
         Path real;
         try {
             real = file.toRealPath();
         } catch (IOException e) {
-            return false;
+            return Finding.NONE;
         }
         try (DirectoryStream<Path> processes = Files.newDirectoryStream(PROC, "[0-9]*")) {
             for (Path process : processes) {
                 if (writes(process, real)) {
-                    return true;
+                    return Finding.WRITER;
                 }
                 if (System.nanoTime() - end > 0) {
-                    return false;
+                    return Finding.UNKNOWN;
                 }
             }
         } catch (IOException | DirectoryIteratorException e) {
             // No /proc to look at: the other signs must do.
         }
-        return false;
+        return Finding.NONE;
     }
 
     private static boolean writes(Path process, Path file) {
