@@ -135,7 +135,8 @@ public final class NodeAgent implements AutoCloseable {
             noPins = host.mountBpf();
         }
         Optional<String> pinTrouble = noPins;
-        return _ -> pinTrouble;
+        SelfTestCache tests = new SelfTestCache(options, host.cgroups());
+        return tier -> pinTrouble.isPresent() || !options.selfTest() ? pinTrouble : tests.failure(tier);
     }
 
     private static void onLoop(AgentLoop loop, AgentState state) throws IOException {

@@ -137,9 +137,16 @@ public final class Cgroups {
         }
     }
 
-    /** The processes directly in a group; empty when it does not exist. */
+    /**
+     * The processes directly in a group; empty when it does not exist. A threaded group has none of its own: its threads'
+     * processes are in the group above.
+     */
     public List<Long> processes(String group) throws IOException {
         try {
+            Path type = directory(group).resolve("cgroup.type");
+            if (Files.exists(type) && Files.readString(type).strip().equals("threaded")) {
+                return List.of();
+            }
             return Files.readAllLines(directory(group).resolve("cgroup.procs")).stream()
                     .map(Long::valueOf)
                     .toList();
