@@ -33,13 +33,21 @@ record Cidr(int network, int length) {
                 "range '" + text + "': expected an IPv4 range such as 100.64.0.0/10", cause);
     }
 
-    /** The number of an IPv4 address in text form. */
+    /**
+     * The number of an IPv4 address in its usual text form; the short forms of old ("1.2") are refused.
+     *
+     * @throws IllegalArgumentException when it is not that
+     */
     static int number(String address) {
         byte[] bytes = InetAddress.ofLiteral(address).getAddress();
-        if (bytes.length != 4) {
-            throw new IllegalArgumentException("address " + address + ": expected IPv4");
+        int number = 0;
+        for (byte part : bytes) {
+            number = number << 8 | (part & 0xff);
         }
-        return (bytes[0] & 0xff) << 24 | (bytes[1] & 0xff) << 16 | (bytes[2] & 0xff) << 8 | (bytes[3] & 0xff);
+        if (bytes.length != 4 || !text(number).equals(address)) {
+            throw new IllegalArgumentException("address " + address + ": expected IPv4 such as 100.64.0.2");
+        }
+        return number;
     }
 
     static String text(int address) {

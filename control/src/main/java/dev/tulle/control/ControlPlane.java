@@ -47,7 +47,7 @@ public final class ControlPlane implements AutoCloseable {
     private List<Problem> ownProblems = List.of();
 
     /** The configuration last seen; set by the directory's thread, read by the owner. */
-    private volatile ConfigSnapshot config = ConfigSnapshot.EMPTY;
+    private volatile ConfigSnapshot config;
 
     /** What is in force; set by the owner, read by anybody. */
     private volatile MeshView view = MeshView.NONE;
@@ -67,6 +67,7 @@ public final class ControlPlane implements AutoCloseable {
                 NodeLeases.load(new StateFile(options.stateDirectory().resolve("node-leases.json")), workloadRange);
         this.registry = new WorkloadRegistry(owner, leases, options, this::registrationsChanged);
         this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory()));
+        this.config = directory.snapshot();
         parts.add(directory);
         try {
             this.xds = XdsServer.start(new XdsServerOptions(options.xdsHost(), options.xdsPort()), owner, registry);

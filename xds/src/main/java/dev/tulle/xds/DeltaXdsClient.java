@@ -62,10 +62,13 @@ final class DeltaXdsClient implements XdsClient {
                     "name '" + name + "' of a " + type + ": expected the name of one resource");
         }
         WatchedName.Watch<T> watch = new WatchedName.Watch<>(type, watcher);
-        owner.execute(() -> {
-            types.computeIfAbsent(type.typeUrl(), WatchedType::new).watch(name, watch);
-            flushSoon();
-        });
+        if (owner.isCurrent()) {
+            // A watcher that is told of a route watches its clusters: that must be asked before the route is
+            // acknowledged.
+            begin(name, watch);
+        } else {
+            owner.offer(() -> begin(name, watch));
+        }
         return () -> {
             if (watch.close()) {
                 owner.offer(() -> {
@@ -77,6 +80,16 @@ final class DeltaXdsClient implements XdsClient {
                 });
             }
         };
+    }
+
+    private void begin(String name, WatchedName.Watch<?> watch) {
+        if (!closed) {
+            WatchedName watched = types.computeIfAbsent(watch.type().typeUrl(), WatchedType::new)
+                    .watch(name, watch);
+            // Never from within the caller's call of watch().
+            owner.execute(() -> watched.tellKnown(watch));
+            flushSoon();
+        }
     }
 
     @Override
@@ -193,7 +206,12 @@ final class DeltaXdsClient implements XdsClient {
                 if (type == null) {
                     type = new WatchedType(response.getTypeUrl());
                 }
-                send(type.onResponse(response));
+                DeltaDiscoveryRequest.Builder answer = type.onResponse(response);
+                // What the watchers ask for in consequence goes first, so that a client which has acknowledged
+                // everything
+                // also has everything that follows from it.
+                flush();
+                send(answer);
                 ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
                 if (open != null) {
                     open.request(1);
@@ -240,7 +258,7 @@ final class DeltaXdsClient implements XdsClient {
             connected = false;
             if (news) {
                 LOG.log(System.Logger.Level.INFO, "{0}: stream to {1} ended: {2}", options.role(), server(), reason);
-                types.values().forEach(type -> type.trouble("control plane away: " + reason));
+                List.copyOf(types.values()).forEach(type -> type.trouble("control plane away: " + reason));
             }
             if (!closed) {
                 owner.schedule(backoff.next(), DeltaXdsClient.this::connect);

@@ -26,6 +26,9 @@ final class WatchedName {
         /** Set by any thread; the owner thread calls no closed watch. */
         private volatile boolean closed;
 
+        /** True when the watcher knows whether the resource exists. */
+        private boolean told;
+
         Watch(ResourceType<T> type, ResourceWatcher<T> watcher) {
             this.type = type;
             this.watcher = watcher;
@@ -42,6 +45,7 @@ final class WatchedName {
         }
 
         private void changed(Object value) {
+            told = true;
             guard(() -> {
                 if (type.modelType().isInstance(value)) {
                     watcher.onChanged(type.modelType().cast(value));
@@ -52,6 +56,7 @@ final class WatchedName {
         }
 
         private void absent() {
+            told = true;
             guard(watcher::onAbsent);
         }
 
@@ -91,10 +96,17 @@ final class WatchedName {
         return !watches.isEmpty();
     }
 
-    /** Adds a watch and tells it what is known. */
+    /** Adds a watch, which is told of the present state by {@link #tellKnown}. */
     void add(Watch<?> watch) {
         watches.add(watch);
+    }
+
+    /** Tells a new watch what is known, unless it has been told meanwhile. */
+    void tellKnown(Watch<?> watch) {
         Object known = value;
+        if (watch.told) {
+            return;
+        }
         if (state == State.PRESENT && known != null) {
             watch.changed(known);
         } else if (state == State.ABSENT) {

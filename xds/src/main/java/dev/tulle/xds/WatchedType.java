@@ -40,7 +40,8 @@ final class WatchedType {
         return typeUrl;
     }
 
-    void watch(String name, WatchedName.Watch<?> watch) {
+    /** Adds a watch; what is known of the name is not told yet. */
+    WatchedName watch(String name, WatchedName.Watch<?> watch) {
         WatchedName watched = names.get(name);
         if (watched == null) {
             watched = new WatchedName();
@@ -49,6 +50,7 @@ final class WatchedType {
             toSubscribe.add(name);
         }
         watched.add(watch);
+        return watched;
     }
 
     void unwatch(String name, WatchedName.Watch<?> watch) {

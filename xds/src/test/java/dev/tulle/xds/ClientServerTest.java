@@ -145,6 +145,70 @@ class ClientServerTest {
     }
 
     @Test
+    void aClientThatIsSyncedAlsoHasWhatItAskedForInConsequence() throws Exception {
+        String subset = "outbound|9080|v1|a";
+        mesh.route("a", "");
+        mesh.cluster("a", "v1", Duration.ofSeconds(1));
+        mesh.endpoints("a", "v1", endpoint(1));
+        update();
+        try (XdsClient client = connect()) {
+            Recorder<RouteConfiguration> route = new Recorder<>();
+            Recorder<dev.tulle.model.Cluster> cluster = new Recorder<>();
+            Recorder<EndpointSet> endpoints = new Recorder<>();
+            List<Subscription> followed = new ArrayList<>();
+            Subscription first = client.watch(ResourceType.ROUTE, "a:9080", new Following<>(route, value -> {
+                if (value.toString().contains(subset)) {
+                    followed.add(client.watch(
+                            ResourceType.CLUSTER,
+                            subset,
+                            new Following<>(
+                                    cluster,
+                                    found -> followed.add(client.watch(ResourceType.ENDPOINTS, subset, endpoints)))));
+                }
+            }));
+            route.value(value -> true);
+            for (int i = 0; i < 20; i++) {
+                mesh.route("a", "v1");
+                assertTrue(synced(update()));
+                assertFalse(endpoints.isQuiet(), "round " + i + ": route, cluster and endpoints were acknowledged");
+                until(() -> client.status().types().size() == 3);
+                followed.forEach(Subscription::close);
+                followed.clear();
+                until(() -> client.status().types().stream()
+                                .mapToInt(XdsStatus.TypeStatus::watched)
+                                .sum()
+                        == 1);
+                while (!endpoints.isQuiet()) {
+                    endpoints.next();
+                }
+                mesh.route("a", "");
+                assertTrue(synced(update()));
+            }
+            first.close();
+        }
+    }
+
+    /** Tells a recorder, after it has asked for what follows. */
+    private record Following<T>(Recorder<T> recorder, java.util.function.Consumer<T> then)
+            implements ResourceWatcher<T> {
+        @Override
+        public void onChanged(T value) {
+            then.accept(value);
+            recorder.onChanged(value);
+        }
+
+        @Override
+        public void onAbsent() {
+            recorder.onAbsent();
+        }
+
+        @Override
+        public void onTrouble(String reason) {
+            recorder.onTrouble(reason);
+        }
+    }
+
+    @Test
     void aResourceThatCannotBeReadIsRefusedByNameAndTheOthersApply() throws Exception {
         mesh.listener("127.0.0.9", 80, "good");
         mesh.listener("127.0.0.10", 80, "bad");
