@@ -27,10 +27,11 @@ build_is_current() {
 }
 
 # source_newer_than FILE: prints the first source file or folder that changed after FILE.
+# Folders count too, for a removed file changes only its folder; bpf itself does not, for the build writes into it.
 source_newer_than() {
 	cd "$TULLE_HOME"
-	find pom.xml ./*/pom.xml ./*/src/main samples/bookinfo/pom.xml samples/bookinfo/src bpf scripts/lib scripts/logging.properties \
-		\( -path bpf/build -o -path bpf/tests \) -prune -o -newer "$1" -print -quit
+	find pom.xml ./*/pom.xml ./*/src/main samples/bookinfo/pom.xml samples/bookinfo/src bpf/Makefile bpf/*.c bpf/lib \
+		scripts/lib scripts/logging.properties -newer "$1" -print -quit
 	cd "$OLDPWD"
 }
 
@@ -85,7 +86,8 @@ run_maven() {
 		'[INFO] Building Tulle'*)
 			# "Tulle: model 0.1.0        [3/11]"
 			line="${line#\[INFO\] Building Tulle}"
-			step "jars: ${line##* } $(set -- ${line#:}; printf '%s' "$1")"
+			line="${line#: }"
+			step "jars: ${line##* } ${line%% [0-9]*}"
 			;;
 		esac
 	done

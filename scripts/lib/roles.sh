@@ -71,14 +71,16 @@ supervise_up() {
 			[ "$status" = 143 ] && status=0
 			exit "$status"
 		fi
-		# 3: the JVM's own exit when it ran out of memory; over 128: a signal.
-		if [ "$status" -le 128 ] && [ "$status" != 3 ]; then
+		# 3: the JVM's own exit when it ran out of memory; 75: a start after a crash failed; over 128: a signal.
+		if [ "$status" -le 128 ] && [ "$status" != 3 ] && [ "$status" != 75 ]; then
 			exit "$status"
 		fi
 		restarts=$((restarts + 1))
 		[ $((SECONDS - begun)) -ge 30 ] && pause=0.2
 		if [ "$status" = 3 ]; then
 			TULLE_RESTART_CAUSE="it ran out of memory after $((SECONDS - begun)) s"
+		elif [ "$status" = 75 ]; then
+			TULLE_RESTART_CAUSE="the start before this one failed"
 		else
 			TULLE_RESTART_CAUSE="killed by signal $((status - 128)) after $((SECONDS - begun)) s"
 		fi
