@@ -4,6 +4,7 @@ import dev.tulle.cli.command.ApplyCommand;
 import dev.tulle.cli.command.BaseCommand;
 import dev.tulle.cli.command.CompletionCommand;
 import dev.tulle.cli.command.ConfigCommand;
+import dev.tulle.cli.command.ConvertCommand;
 import dev.tulle.cli.command.DeleteCommand;
 import dev.tulle.cli.command.EnrolCommand;
 import dev.tulle.cli.command.ExplainCommand;
@@ -16,6 +17,11 @@ import dev.tulle.cli.command.ValidateCommand;
 import dev.tulle.cli.command.VersionCommand;
 import dev.tulle.cli.demo.DemoCommand;
 import dev.tulle.cli.output.Output;
+import dev.tulle.cli.role.CheckCommand;
+import dev.tulle.cli.role.DetachCommand;
+import dev.tulle.cli.role.ProxyCommand;
+import dev.tulle.cli.role.RoleCommands;
+import dev.tulle.cli.role.UpCommand;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +59,7 @@ final class Commands {
 
     private static Map<String, Supplier<Object>> byName() {
         Map<String, Supplier<Object>> commands = new LinkedHashMap<>();
+        commands.put("up", UpCommand::new);
         commands.put("demo", DemoCommand::new);
         commands.put("run", RunCommand::new);
         commands.put("enrol", EnrolCommand::new);
@@ -61,13 +68,19 @@ final class Commands {
         commands.put("get", GetCommand::new);
         commands.put("delete", DeleteCommand::new);
         commands.put("validate", ValidateCommand::new);
+        commands.put("convert", ConvertCommand::new);
         commands.put("workloads", ListCommands.Workloads::new);
         commands.put("services", ListCommands.Services::new);
         commands.put("endpoints", ListCommands.Endpoints::new);
         commands.put("routes", ListCommands.Routes::new);
         commands.put("status", StatusCommand::new);
+        commands.put("check", CheckCommand::new);
         commands.put("explain", ExplainCommand::new);
         commands.put("config", ConfigCommand::new);
+        commands.put("detach", DetachCommand::new);
+        commands.put("control", RoleCommands.Control::new);
+        commands.put("agent", RoleCommands.Agent::new);
+        commands.put("proxy", ProxyCommand::new);
         commands.put("completion", () -> new CompletionCommand(Commands::everything));
         commands.put("version", VersionCommand::new);
         commands.put("train", TrainCommand::new);

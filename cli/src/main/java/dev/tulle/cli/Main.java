@@ -1,6 +1,7 @@
 package dev.tulle.cli;
 
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.role.StopSignal;
 import java.io.PrintWriter;
 import java.util.Arrays;
 import java.util.List;
@@ -20,7 +21,7 @@ public final class Main {
     public static void main(String[] args) {
         int status = run(args);
         System.out.flush();
-        System.exit(status);
+        StopSignal.exit(status);
     }
 
     /** Runs one command in this process and returns its exit status. */

@@ -1,6 +1,7 @@
 package dev.tulle.cli;
 
 import dev.tulle.cli.command.BaseCommand;
+import dev.tulle.cli.role.Training;
 import dev.tulle.common.LocalApiServer;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -29,6 +30,8 @@ final class TrainCommand extends BaseCommand {
         try {
             switch (role) {
                 case "cli" -> commands(work);
+                case "node" -> Training.node(work);
+                case "proxy" -> Training.proxy(work);
                 default -> throw new IOException("no training for '" + role + "'; expected cli, node or proxy");
             }
             return 0;

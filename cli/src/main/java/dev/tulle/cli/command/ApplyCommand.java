@@ -17,8 +17,8 @@ import picocli.CommandLine.Option;
 /** Gives configuration to the control plane; returns when the connected clients have it. */
 @Command(
         name = "apply",
-        description = "Gives configuration to the mesh. Returns when every connected client has it; each file applies"
-                + " whole or not at all.")
+        description = "Gives configuration to the mesh. Returns when every connected client has it; a wrong"
+                + " resource is refused with its place, the others of the file apply.")
 public final class ApplyCommand extends BaseCommand {
     @Mixin
     private final MeshPlace place = new MeshPlace();
@@ -58,7 +58,7 @@ public final class ApplyCommand extends BaseCommand {
         output.print(out(), results, () -> text(results));
         if (!refused.isEmpty()) {
             refused.removeIf(String::isEmpty);
-            throw new CommandFailure(CommandFailure.NO, "refused, nothing of these files was applied:", refused);
+            throw new CommandFailure(CommandFailure.NO, "not everything was applied:", refused);
         }
         return 0;
     }

@@ -86,7 +86,7 @@ public final class ExplainCommand extends BaseCommand {
                             "explain-path",
                             Json.of(
                                     "from",
-                                    from,
+                                    enrolled(explanation),
                                     "address",
                                     address.getAsString(),
                                     "port",
@@ -94,6 +94,13 @@ public final class ExplainCommand extends BaseCommand {
         } catch (CommandFailure failure) {
             explanation.add("kernel", Json.of("trouble", failure.getMessage()));
         }
+    }
+
+    /** Namespace and name of the calling workload: the end of its uid, for a service's name may have been given. */
+    private String enrolled(JsonObject explanation) {
+        String uid = Json.text(explanation, "workload");
+        int slash = uid.lastIndexOf('/', Math.max(0, uid.lastIndexOf('/') - 1));
+        return slash < 0 ? from : uid.substring(slash + 1);
     }
 
     private static String text(JsonObject explanation) {
@@ -105,11 +112,17 @@ public final class ExplainCommand extends BaseCommand {
         if (!kernel.isEmpty()) {
             if (kernel.has("steps")) {
                 for (JsonObject step : Json.objects(kernel, "steps")) {
-                    table.row(Json.text(step, "step"), Json.text(step, "decision"), Json.text(step, "origin"));
+                    // The workload stands at the top already, as the control plane knows it.
+                    if (Json.text(step, "step").equals("workload")) {
+                        continue;
+                    }
+                    table.row(
+                            "kernel " + Json.text(step, "step"),
+                            Json.text(step, "decision"),
+                            Json.text(step, "origin"));
                 }
             } else {
-                table.row("path", Json.text(kernel, "path"), Json.text(kernel, "reason"));
-                table.row("tier", Json.text(kernel, "tier"), "");
+                table.row("kernel path", Json.text(kernel, "trouble"), "");
             }
         }
         return table.text(Output.colour());

@@ -1,6 +1,7 @@
 package dev.tulle.cli.command;
 
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.config.ManifestChecker;
 import dev.tulle.config.ManifestParser;
 import dev.tulle.config.ParsedManifest;
 import dev.tulle.config.Problem;
@@ -31,12 +32,10 @@ public final class ValidateCommand extends BaseCommand {
         for (String argument : arguments) {
             parse(argument, parsed);
         }
-        List<Problem> problems = new ArrayList<>();
-        int resources = 0;
-        for (ParsedManifest manifest : parsed) {
-            problems.addAll(manifest.problems());
-            resources += manifest.resources().size();
-        }
+        List<Problem> problems = ManifestChecker.check(parsed);
+        int resources = parsed.stream()
+                .mapToInt(manifest -> manifest.resources().size())
+                .sum();
         problems.forEach(problem -> out().println(problem));
         long errors = problems.stream().filter(Problem::isError).count();
         if (errors > 0) {

@@ -6,15 +6,21 @@ import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.common.Reason;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 
 /**
  * What the kernel and the proxy have counted so far.
@@ -23,6 +29,11 @@ import java.util.TreeMap;
  * @param proxy requests that the proxy forwarded, by where they went
  */
 record Counters(Map<String, Long> kernel, Map<String, Long> proxy) {
+    private static final Set<String> NAMES =
+            Arrays.stream(Reason.values()).map(Reason::name).collect(Collectors.toUnmodifiableSet());
+
+    private static final int MOST_LINES = 6;
+
     private static final String REQUESTS = "istio_requests_total{";
 
     Counters {
@@ -37,7 +48,9 @@ record Counters(Map<String, Long> kernel, Map<String, Long> proxy) {
             JsonObject status = agent.object("status", new JsonObject());
             for (Map.Entry<String, JsonElement> counter :
                     Json.object(status, "counters").entrySet()) {
-                kernel.put(counter.getKey(), Json.number(Json.object(status, "counters"), counter.getKey()));
+                if (NAMES.contains(counter.getKey())) {
+                    kernel.put(counter.getKey(), Json.number(Json.object(status, "counters"), counter.getKey()));
+                }
             }
         } catch (CommandFailure failure) {
             kernel.clear();
@@ -82,17 +95,17 @@ record Counters(Map<String, Long> kernel, Map<String, Long> proxy) {
         return end < 0 ? "" : line.substring(from, end);
     }
 
-    /** What was added since an earlier reading: the kernel's part in words. */
-    String kernelSince(Counters earlier) {
-        return since(kernel, earlier.kernel, 6);
+    /** What the kernel added since an earlier reading: a line for each counter, the largest first. */
+    List<String> kernelSince(Counters earlier) {
+        return since(kernel, earlier.kernel, name -> Reason.valueOf(name).text());
     }
 
-    /** What was added since an earlier reading: the proxy's part in words. */
-    String proxySince(Counters earlier) {
-        return since(proxy, earlier.proxy, 8);
+    /** What the proxy added since an earlier reading: a line for each destination, the largest first. */
+    List<String> proxySince(Counters earlier) {
+        return since(proxy, earlier.proxy, name -> "requests to " + name);
     }
 
-    private static String since(Map<String, Long> now, Map<String, Long> earlier, int most) {
+    private static List<String> since(Map<String, Long> now, Map<String, Long> earlier, UnaryOperator<String> words) {
         record Change(String name, long added) {}
         List<Change> changes = new ArrayList<>();
         now.forEach((name, value) -> {
@@ -102,13 +115,10 @@ record Counters(Map<String, Long> kernel, Map<String, Long> proxy) {
             }
         });
         changes.sort(Comparator.comparingLong(Change::added).reversed().thenComparing(Change::name));
-        if (changes.isEmpty()) {
-            return "nothing";
+        List<String> lines = new ArrayList<>();
+        for (Change change : changes.subList(0, Math.min(MOST_LINES, changes.size()))) {
+            lines.add(String.format(Locale.ROOT, "%,9d  %s", change.added(), words.apply(change.name())));
         }
-        List<String> words = new ArrayList<>();
-        for (Change change : changes.subList(0, Math.min(most, changes.size()))) {
-            words.add(change.name() + " " + change.added());
-        }
-        return String.join(", ", words);
+        return lines;
     }
 }

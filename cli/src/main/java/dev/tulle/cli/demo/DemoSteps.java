@@ -23,7 +23,9 @@ final class DemoSteps {
     private static final int LEAST_SHARE = 5;
 
     private static final int REQUESTS = 20;
+    /** How long after {@code apply} a change may need to reach every request. */
     private static final Duration EFFECT = Duration.ofMillis(200);
+
     private static final Duration DELAY = Duration.ofSeconds(2);
     private static final Duration QUICK = Duration.ofSeconds(1);
 
@@ -69,10 +71,14 @@ final class DemoSteps {
         long begun = System.nanoTime();
         apply("virtual-service-all-v1.yaml");
         long applied = System.nanoTime();
-        Map<String, Integer> split = Traffic.split(traffic.reviews("", REQUESTS));
-        report.line("applied in " + Duration.ofNanos(applied - begun).toMillis() + " ms");
+        Duration effect = traffic.untilOnly("v1", "", EFFECT);
         report.check(
-                REQUESTS + " requests right after it: " + text(split), split.equals(Map.of("v1", REQUESTS)), "only v1");
+                "applied in " + Duration.ofNanos(applied - begun).toMillis() + " ms, in force for every request "
+                        + effect.toMillis() + " ms later",
+                effect.compareTo(EFFECT) <= 0,
+                "at most " + EFFECT.toMillis() + " ms");
+        Map<String, Integer> split = Traffic.split(traffic.reviews("", REQUESTS));
+        report.check(REQUESTS + " requests: " + text(split), split.equals(Map.of("v1", REQUESTS)), "only v1");
         work(before);
     }
 
@@ -81,6 +87,11 @@ final class DemoSteps {
         report.step("apply virtual-service-reviews-jason-v2.yaml: the header end-user: jason gets v2, others v1");
         Counters before = counters();
         apply("virtual-service-reviews-jason-v2.yaml");
+        Duration effect = traffic.untilOnly("v2", "jason", EFFECT);
+        report.check(
+                "in force " + effect.toMillis() + " ms after apply returned",
+                effect.compareTo(EFFECT) <= 0,
+                "at most " + EFFECT.toMillis() + " ms");
         Map<String, Integer> jason = Traffic.split(traffic.reviews("jason", REQUESTS));
         report.check(REQUESTS + " requests by jason: " + text(jason), jason.equals(Map.of("v2", REQUESTS)), "only v2");
         Map<String, Integer> others = Traffic.split(traffic.reviews("anna", REQUESTS));
@@ -124,7 +135,7 @@ final class DemoSteps {
                 "connect to " + address + ":" + Bookinfo.PORT + ": " + outcome,
                 outcome.startsWith("refused"),
                 "refused, for it is neither published nor permitted");
-        report.line("kernel: " + counters().kernelSince(before));
+        work(before);
     }
 
     /** The decision behind it all, as {@code tulle explain} tells it. */
@@ -169,19 +180,14 @@ final class DemoSteps {
         throw new IOException("the mesh knows no workload " + workload);
     }
 
-    /** How long changes take to reach requests; named by the steps that rely on it. */
-    static Duration effect() {
-        return EFFECT;
-    }
-
     private Counters counters() {
         return Counters.read(place, proxyMetricsPort);
     }
 
     private void work(Counters before) {
         Counters now = counters();
-        report.line("kernel: " + now.kernelSince(before));
-        report.line("proxy:  " + now.proxySince(before));
+        now.kernelSince(before).forEach(line -> report.line("kernel " + line));
+        now.proxySince(before).forEach(line -> report.line("proxy  " + line));
     }
 
     private static String text(Map<String, Integer> split) {

@@ -47,6 +47,24 @@ final class Traffic {
         return answers;
     }
 
+    /**
+     * Sends requests for the given time, which begins now.
+     *
+     * @return when the last request began that another version answered, from now on; zero when none did
+     */
+    Duration untilOnly(String version, String user, Duration time) {
+        long begun = System.nanoTime();
+        Duration last = Duration.ZERO;
+        // Twice the time, so that a change that comes too late is seen to come too late.
+        for (long now = begun; now - begun < 2 * time.toNanos(); now = System.nanoTime()) {
+            Answer answer = reviews(user);
+            if (answer.status() != 200 || !answer.version().equals(version)) {
+                last = Duration.ofNanos(now - begun).plusMillis(1);
+            }
+        }
+        return last;
+    }
+
     /** How many answers came from each version; failures are counted under their status. */
     static Map<String, Integer> split(List<Answer> answers) {
         Map<String, Integer> counts = new TreeMap<>();

@@ -37,6 +37,18 @@ record ProxyCommandLine(
         arguments = List.copyOf(arguments);
     }
 
+    /** With the proxy's JVM flags and start-up archive of a distribution. */
+    static ProxyCommandLine of(Path distribution, List<String> arguments, Path cgroup, Path scratch, int uid) {
+        List<String> java = new ArrayList<>();
+        java.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
+        java.add("@" + distribution.resolve("jvm/proxy"));
+        Path archive = distribution.resolve("aot/proxy.aot");
+        if (Files.exists(archive)) {
+            java.add("-XX:AOTCache=" + archive);
+        }
+        return new ProxyCommandLine(java, arguments, distribution, cgroup, scratch, uid);
+    }
+
     /**
      * The whole command.
      *

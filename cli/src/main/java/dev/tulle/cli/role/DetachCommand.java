@@ -1,0 +1,38 @@
+package dev.tulle.cli.role;
+
+import dev.tulle.agent.NodeAgent;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.command.BaseCommand;
+import java.util.List;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Break glass: removes a mesh from this host's kernel, with or without a living agent. */
+@Command(
+        name = "detach",
+        description = "Removes every trace of a mesh from this host: programs, maps, pins, nftables, routes, addresses,"
+                + " cgroups. A running agent is asked to end first; workloads go on without the mesh.")
+public final class DetachCommand extends BaseCommand {
+    @Mixin
+    private final RoleOptions options = new RoleOptions();
+
+    @Option(names = "--all", required = true, description = "Everything; there is no half.")
+    private boolean all;
+
+    /** Makes the command. */
+    public DetachCommand() {}
+
+    @Override
+    public Integer call() {
+        if (!all) {
+            throw new CommandFailure(CommandFailure.USAGE, "expected --all");
+        }
+        List<String> left = NodeAgent.detachAll(options.agent());
+        if (!left.isEmpty()) {
+            throw new CommandFailure(CommandFailure.NO, "not everything could be removed:", left);
+        }
+        out().println("detached: nothing of mesh " + options.place().mesh() + " is left in the kernel");
+        return 0;
+    }
+}

@@ -1,0 +1,215 @@
+package dev.tulle.cli.role;
+
+import dev.tulle.agent.AgentOptions;
+import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.control.ControlOptions;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** How a mesh runs on this host: the same options for every role, so that roles started alone fit together. A mixin. */
+public final class RoleOptions {
+    /** The highest offset with which every port of the mesh is still a port. */
+    private static final int MAX_OFFSET = 65535 - 15090;
+
+    /** A user that no distribution gives to anybody: nothing else on the host runs as it or owns files by it. */
+    private static final int PROXY_UID = 15001;
+
+    @Mixin
+    private final MeshPlace place = new MeshPlace();
+
+    @Option(
+            names = "--state",
+            paramLabel = "DIR",
+            description = "What survives a restart: addresses, leases, configuration. Default: /var/lib/MESH.")
+    private @Nullable Path state;
+
+    @Option(names = "--config", paramLabel = "DIR", description = "The directory of manifests. Default: STATE/config.")
+    private @Nullable Path config;
+
+    @Option(
+            names = "--tier",
+            paramLabel = "TIER",
+            description =
+                    "splice, redirect, nftables or explicit, and no other. Default: the best that passes its test.")
+    private @Nullable String tier;
+
+    @Option(names = "--node", paramLabel = "NAME", description = "This node's name. Default: the host's.")
+    private @Nullable String node;
+
+    @Option(
+            names = "--range",
+            paramLabel = "CIDR",
+            description = "Workloads' addresses. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "100.64.0.0/10")
+    private String range = "100.64.0.0/10";
+
+    @Option(
+            names = "--service-range",
+            paramLabel = "CIDR",
+            description = "Services' virtual addresses. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "240.240.0.0/16")
+    private String serviceRange = "240.240.0.0/16";
+
+    @Option(
+            names = "--port-offset",
+            paramLabel = "N",
+            description = "Added to every port of the mesh, for several meshes side by side. Default: 0.")
+    private int portOffset;
+
+    @Option(
+            names = "--outbound-policy",
+            paramLabel = "POLICY",
+            description = "What workloads may call outside the mesh: allow-any (default) or registry-only.")
+    private String outboundPolicy = "allow-any";
+
+    @Option(
+            names = "--proxy-uid",
+            paramLabel = "UID",
+            description = "The user and group the proxy runs as. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "" + PROXY_UID)
+    private int proxyUid = PROXY_UID;
+
+    @Option(
+            names = "--access-log",
+            paramLabel = "FILE|-",
+            description = "Where the proxy writes a line for each request: a file that its user may write, or - for"
+                    + " standard output. Default: nowhere.")
+    private String accessLog = "";
+
+    /** Which mesh. */
+    public MeshPlace place() {
+        return place;
+    }
+
+    /** Where sockets, pid files and events are. */
+    Path runDirectory() {
+        return place.runDirectory();
+    }
+
+    /** The user of the proxy. */
+    int proxyUid() {
+        return proxyUid;
+    }
+
+    /** One of the mesh's ports, by Istio's number. */
+    int port(int number) {
+        if (portOffset < 0 || portOffset > MAX_OFFSET) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE, "--port-offset: " + portOffset + "; expected 0 to " + MAX_OFFSET);
+        }
+        return number + portOffset;
+    }
+
+    /** The offset as it was given. */
+    int portOffset() {
+        return portOffset;
+    }
+
+    Path stateDirectory() {
+        return state != null ? state.toAbsolutePath() : Path.of("/var/lib", place.mesh());
+    }
+
+    /** The folder of jars, archives and kernel programs; the launcher names it. */
+    static Path distribution() {
+        return Path.of(System.getProperty("tulle.home", "target/dist")).toAbsolutePath();
+    }
+
+    /** The control plane's part. */
+    ControlOptions control() {
+        ControlOptions options = ControlOptions.of(stateDirectory(), place.controlSocket())
+                .withPorts(port(15010), port(15014))
+                .withRanges(range, serviceRange);
+        return config == null ? options : options.withConfigDirectory(config.toAbsolutePath());
+    }
+
+    /** The agent's part. */
+    AgentOptions agent() {
+        AgentOptions.Builder builder = AgentOptions.builder()
+                .meshName(place.mesh())
+                .runDirectory(runDirectory())
+                .stateDirectory(stateDirectory())
+                .pinDirectory(Path.of("/sys/fs/bpf", place.mesh()))
+                .bpfObject(distribution().resolve("bpf/tulle.bpf.o"))
+                .control("127.0.0.1", port(15010))
+                .outboundPort(port(15001))
+                .dnsPort(port(15053))
+                .explicitPort(port(15080))
+                .metricsPort(port(15020))
+                .tier(forcedTier())
+                .proxyUid(proxyUid)
+                .outboundPolicy(policy());
+        if (node != null) {
+            builder.node(node);
+        }
+        try {
+            return builder.range(range).serviceRange(serviceRange).build();
+        } catch (IllegalArgumentException e) {
+            throw new CommandFailure(CommandFailure.USAGE, e.getMessage() == null ? e.toString() : e.getMessage());
+        }
+    }
+
+    private Optional<Tier> forcedTier() {
+        if (tier == null) {
+            return Optional.empty();
+        }
+        for (Tier one : Tier.values()) {
+            if (one.word().equals(tier)) {
+                return Optional.of(one);
+            }
+        }
+        throw new CommandFailure(
+                CommandFailure.USAGE,
+                "--tier: '" + tier + "'; expected "
+                        + Arrays.stream(Tier.values()).map(Tier::word).collect(Collectors.joining(", ")));
+    }
+
+    private OutboundPolicy policy() {
+        return switch (outboundPolicy.toLowerCase(Locale.ROOT)) {
+            case "allow-any" -> OutboundPolicy.ALLOW_ANY;
+            case "registry-only" -> OutboundPolicy.REGISTRY_ONLY;
+            default ->
+                throw new CommandFailure(
+                        CommandFailure.USAGE,
+                        "--outbound-policy: '" + outboundPolicy + "'; expected allow-any or registry-only");
+        };
+    }
+
+    /** Whether workloads may call what is not in the mesh. */
+    boolean allowsAny() {
+        return policy() == OutboundPolicy.ALLOW_ANY;
+    }
+
+    /** Where the proxy writes its access log; empty for nowhere. */
+    String accessLog() {
+        return accessLog;
+    }
+
+    /** The arguments that make a `tulle proxy` of this mesh. */
+    List<String> proxyArguments(int drainSeconds) {
+        return List.of(
+                "--mesh",
+                place.mesh(),
+                "--run-dir",
+                runDirectory().toString(),
+                "--node",
+                agent().node(),
+                "--port-offset",
+                Integer.toString(portOffset),
+                "--outbound-policy",
+                outboundPolicy,
+                "--access-log",
+                accessLog,
+                "--drain",
+                Integer.toString(drainSeconds));
+    }
+}

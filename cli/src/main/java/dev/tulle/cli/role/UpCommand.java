@@ -1,0 +1,133 @@
+package dev.tulle.cli.role;
+
+import dev.tulle.agent.NodeAgent;
+import dev.tulle.agent.host.Cgroups;
+import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.PidFile;
+import dev.tulle.cli.client.RunEvents;
+import dev.tulle.cli.command.BaseCommand;
+import dev.tulle.control.ControlPlane;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.InstantSource;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/**
+ * The mesh on one host: control plane and agent in this process, the proxy as its unprivileged child. The launcher stays
+ * as its supervisor. A regular end (SIGTERM) removes every trace; a crash leaves capture in force for the next process.
+ */
+@Command(name = "up", description = "Runs the mesh on this host until it is stopped: control plane, agent and proxy.")
+public final class UpCommand extends BaseCommand {
+    /** Tells the supervisor to try again: a start after a crash failed, which the first start did not. */
+    static final int TRY_AGAIN = 75;
+
+    private static final String ROLE = "node";
+    private static final Duration PROXY_READY = Duration.ofSeconds(30);
+
+    @Mixin
+    private final RoleOptions options = new RoleOptions();
+
+    @Option(
+            names = "--drain",
+            paramLabel = "SECONDS",
+            description = "How long connections may finish when the mesh stops. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "5")
+    private int drainSeconds = 5;
+
+    @Option(names = "--remove-traces", hidden = true, description = "Remove what a killed mesh left, then end.")
+    private boolean removeTraces;
+
+    /** Makes the command. */
+    public UpCommand() {}
+
+    @Override
+    public Integer call() throws InterruptedException {
+        Path run = options.runDirectory();
+        Duration drain = Duration.ofSeconds(drainSeconds);
+        if (removeTraces) {
+            ProxySupervisor.stop(run, drain);
+            return removed(NodeAgent.detachAll(options.agent()), run);
+        }
+        String cause = System.getenv("TULLE_RESTART_CAUSE");
+        RunEvents events = new RunEvents(run, InstantSource.system());
+        try {
+            return runMesh(run, drain, events, cause);
+        } catch (IOException e) {
+            String why = e.getMessage() == null ? e.toString() : e.getMessage();
+            if (cause != null) {
+                // Capture stays in force for the next try.
+                events.add(ROLE, "could not start again: " + why);
+                throw new CommandFailure(TRY_AGAIN, why);
+            }
+            throw new CommandFailure(CommandFailure.NO, why, NodeAgent.detachAll(options.agent()));
+        }
+    }
+
+    private int runMesh(Path run, Duration drain, RunEvents events, @Nullable String cause)
+            throws IOException, InterruptedException {
+        long begun = System.nanoTime();
+        RunFolder.make(run);
+        PidFile.write(run, "up", ProcessHandle.current().pid());
+        events.add(ROLE, cause == null ? "control and agent started" : "control and agent started again: " + cause);
+        StopSignal stop = StopSignal.install();
+        List<String> left;
+        try (ControlPlane _ = ControlPlane.start(options.control());
+                NodeAgent agent = NodeAgent.start(options.agent())) {
+            Path group = Cgroups.find().directory(options.agent().meshGroup() + "/proxy");
+            try (ProxySupervisor _ = ProxySupervisor.start(proxyCommand(group)::build, run, drain, events)) {
+                awaitProxy(stop);
+                Files.writeString(
+                        run.resolve(RunFolder.READY),
+                        Long.toString(ProcessHandle.current().pid()));
+                if (!stop.requested()) {
+                    long took = Duration.ofNanos(System.nanoTime() - begun).toMillis();
+                    out().println("tulle up: ready in " + took + " ms, tier "
+                            + agent.tier().word() + ", configuration in "
+                            + options.control().configDirectory());
+                    out().flush();
+                }
+                var _ = agent.detached().thenRun(stop::request);
+                stop.await();
+                Files.deleteIfExists(run.resolve(RunFolder.READY));
+            }
+            agent.close();
+            left = NodeAgent.detachAll(options.agent());
+        }
+        return removed(left, run);
+    }
+
+    private static int removed(List<String> left, Path run) {
+        RunFolder.clear(run);
+        if (left.isEmpty()) {
+            return 0;
+        }
+        throw new CommandFailure(CommandFailure.NO, "not everything could be removed:", left);
+    }
+
+    private ProxyCommandLine proxyCommand(Path proxyGroup) {
+        Path distribution = RoleOptions.distribution();
+        return ProxyCommandLine.of(
+                distribution,
+                options.proxyArguments(drainSeconds),
+                proxyGroup,
+                options.runDirectory().resolve("mounts"),
+                options.proxyUid());
+    }
+
+    /** The mesh is ready when the proxy says so: it has its listeners and has heard from the control plane. */
+    private void awaitProxy(StopSignal stop) throws IOException, InterruptedException {
+        long end = System.nanoTime() + PROXY_READY.toNanos();
+        while (!Readiness.answers(options.port(15021)) && !stop.requested()) {
+            if (System.nanoTime() > end) {
+                throw new IOException("the proxy is not ready after " + PROXY_READY.toSeconds() + " s");
+            }
+            Thread.sleep(5);
+        }
+    }
+}
