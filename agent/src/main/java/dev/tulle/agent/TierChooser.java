@@ -4,6 +4,7 @@ import dev.tulle.agent.datapath.Datapath;
 import dev.tulle.agent.datapath.ExplicitDatapath;
 import dev.tulle.agent.datapath.KernelDatapath;
 import dev.tulle.agent.datapath.KernelEvent;
+import dev.tulle.agent.datapath.KernelPins;
 import dev.tulle.agent.datapath.NftDatapath;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.tier.Tier;
@@ -23,6 +24,8 @@ import java.util.function.Consumer;
  * self-test has done the thing, and its data path could be opened.
  */
 final class TierChooser {
+    private static final System.Logger LOG = System.getLogger(TierChooser.class.getName());
+
     private final AgentOptions options;
     private final Cgroups cgroups;
     private final SelfTests selfTests;
@@ -60,6 +63,7 @@ final class TierChooser {
             Optional<String> obstacle = obstacle(tier);
             if (obstacle.isEmpty()) {
                 try {
+                    clearOthers(tier);
                     return new ChosenTier(open(tier), refused);
                 } catch (IOException | BpfException e) {
                     obstacle = Optional.of(String.valueOf(e.getMessage()));
@@ -100,6 +104,24 @@ final class TierChooser {
                 ? Optional.empty()
                 : Optional.of(
                         "the kernel object " + options.bpfObject() + " cannot be read: build it with make -C bpf");
+    }
+
+    /** Removes what an earlier agent of this mesh left of another kind of tier: two at once would capture twice. */
+    private void clearOthers(Tier tier) {
+        try {
+            if (tier != Tier.NFTABLES) {
+                NftDatapath.remove(options.meshName());
+            }
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.DEBUG, "nftables: " + e.getMessage());
+        }
+        try {
+            if (!tier.hasOwnAddresses()) {
+                KernelPins.remove(options.pinDirectory());
+            }
+        } catch (IOException | BpfException e) {
+            LOG.log(System.Logger.Level.WARNING, "pins of another tier: " + e.getMessage());
+        }
     }
 
     private Datapath open(Tier tier) throws IOException {

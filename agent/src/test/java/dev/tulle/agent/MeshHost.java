@@ -111,6 +111,13 @@ final class MeshHost implements AutoCloseable {
                 .redirectOutput(output.toFile())
                 .start();
         processes.add(process);
+        long deadline = System.nanoTime() + Duration.ofSeconds(5).toNanos();
+        while (process.isAlive() && cgroups.groupOf(process.pid()).startsWith(options.meshGroup() + "/agent")) {
+            if (System.nanoTime() > deadline) {
+                throw new IOException("process " + process.pid() + " stays in the agent's control group");
+            }
+            Thread.onSpinWait();
+        }
         return process;
     }
 

@@ -1,9 +1,12 @@
 package dev.tulle.agent.datapath;
 
 import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.host.NetPlan;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.Tier;
+import java.io.IOException;
 import java.util.List;
 
 /** The tier {@link Tier#EXPLICIT}: programs are told the node proxy's address in their environment; the host is left alone. */
@@ -14,8 +17,9 @@ public final class ExplicitDatapath implements Datapath {
     }
 
     @Override
-    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) {
-        // Nothing of the host is changed.
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException {
+        // Nothing is wanted of the host; what another tier has left goes.
+        new HostNetwork(network.prefix(), network.services(), network.range6()).reconcile(NetPlan.EMPTY);
     }
 
     @Override

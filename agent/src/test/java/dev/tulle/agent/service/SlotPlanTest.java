@@ -1,0 +1,102 @@
+package dev.tulle.agent.service;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointSet;
+import dev.tulle.model.WeightedCluster;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.junit.jupiter.api.Test;
+
+/** Slots give each endpoint its share, and what the kernel cannot do as the proxy would goes to the proxy. */
+class SlotPlanTest {
+    private static Endpoint endpoint(String address, int weight, boolean healthy) {
+        return new Endpoint(address, 9080, weight, healthy, address, "default");
+    }
+
+    private static Map<String, Integer> shares(Optional<List<Endpoint>> slots) {
+        Map<String, Integer> shares = new TreeMap<>();
+        slots.orElseThrow().forEach(endpoint -> shares.merge(endpoint.address(), 1, Integer::sum));
+        return shares;
+    }
+
+    private static Map<String, EndpointSet> sets(Object... pairs) {
+        Map<String, EndpointSet> sets = new HashMap<>();
+        for (int i = 0; i < pairs.length; i += 2) {
+            List<Endpoint> endpoints = new ArrayList<>();
+            for (Object one : (List<?>) pairs[i + 1]) {
+                endpoints.add((Endpoint) one);
+            }
+            sets.put((String) pairs[i], new EndpointSet((String) pairs[i], endpoints));
+        }
+        return sets;
+    }
+
+    @Test
+    void equalEndpointsGetOneSlotEach() {
+        assertEquals(
+                Map.of("1.1.1.1", 1, "1.1.1.2", 1),
+                shares(SlotPlan.expand(
+                        List.of(new WeightedCluster("a", 100)),
+                        sets("a", List.of(endpoint("1.1.1.1", 1, true), endpoint("1.1.1.2", 1, true))))));
+    }
+
+    @Test
+    void weightsOfClustersAndEndpointsMultiply() {
+        // Cluster a has 3 of 4; inside, 1 and 2 of 3: 1/4, 2/4; cluster b: 1/4.
+        assertEquals(
+                Map.of("1.1.1.1", 1, "1.1.1.2", 2, "2.2.2.2", 1),
+                shares(SlotPlan.expand(
+                        List.of(
+                                new WeightedCluster("a", 75),
+                                new WeightedCluster("b", 25),
+                                new WeightedCluster("c", 0)),
+                        sets(
+                                "a",
+                                List.of(endpoint("1.1.1.1", 1, true), endpoint("1.1.1.2", 2, true)),
+                                "b",
+                                List.of(endpoint("2.2.2.2", 7, true))))));
+    }
+
+    @Test
+    void sharesThatDoNotFitAreRoundedAndNobodyIsLost() {
+        Map<String, Integer> shares = shares(SlotPlan.expand(
+                List.of(new WeightedCluster("a", 9999), new WeightedCluster("b", 1)),
+                sets("a", List.of(endpoint("1.1.1.1", 1, true)), "b", List.of(endpoint("2.2.2.2", 1, true)))));
+        assertEquals(1, shares.get("2.2.2.2"));
+        assertTrue(shares.getOrDefault("1.1.1.1", 0) >= SlotPlan.SLOTS_MAX - 1, shares.toString());
+    }
+
+    @Test
+    void unhealthyEndpointsCountOnlyWhenNoneIsHealthy() {
+        assertEquals(
+                Map.of("1.1.1.2", 1),
+                shares(SlotPlan.expand(
+                        List.of(new WeightedCluster("a", 1)),
+                        sets("a", List.of(endpoint("1.1.1.1", 1, false), endpoint("1.1.1.2", 1, true))))));
+        assertEquals(
+                Map.of("1.1.1.1", 1),
+                shares(SlotPlan.expand(
+                        List.of(new WeightedCluster("a", 1)), sets("a", List.of(endpoint("1.1.1.1", 1, false))))));
+    }
+
+    @Test
+    void aShareWithoutEndpointsIsTheProxysAndNoEndpointAtAllIsRefused() {
+        List<WeightedCluster> split = List.of(new WeightedCluster("a", 1), new WeightedCluster("b", 1));
+        assertTrue(SlotPlan.expand(split, sets("a", List.of(endpoint("1.1.1.1", 1, true)), "b", List.of()))
+                .isEmpty());
+        assertEquals(Optional.of(List.of()), SlotPlan.expand(split, Map.of()));
+        List<Endpoint> many = new ArrayList<>();
+        for (int i = 0; i <= SlotPlan.SLOTS_MAX; i++) {
+            many.add(endpoint("10.0." + (i >> 8) + "." + (i & 255), 1, true));
+        }
+        assertTrue(SlotPlan.expand(List.of(new WeightedCluster("a", 1)), sets("a", many))
+                .isEmpty());
+    }
+}
