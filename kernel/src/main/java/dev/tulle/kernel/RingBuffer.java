@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -94,6 +95,21 @@ public final class RingBuffer implements AutoCloseable {
         RingBuffer buffer = new RingBuffer(map, Objects.requireNonNull(threadName, "threadName"), handler);
         buffer.thread.start();
         return buffer;
+    }
+
+    /**
+     * Starts reading records of one kind, so that the caller sees values and no memory. A record of another size counts
+     * as a failure.
+     */
+    public static <T> RingBuffer start(BpfMap map, String threadName, MapCodec<T> codec, Consumer<? super T> handler) {
+        Objects.requireNonNull(codec, "codec");
+        Objects.requireNonNull(handler, "handler");
+        return start(map, threadName, record -> {
+            if (record.byteSize() < codec.size()) {
+                throw new LayoutException("a record of " + record.byteSize() + " bytes, expected " + codec.size());
+            }
+            handler.accept(codec.decode(record));
+        });
     }
 
     /** Records handed to the handler so far. */

@@ -59,7 +59,8 @@ public final class KernelDatapath implements Datapath {
         this.events = RingBuffer.start(
                 kernel.object().map("tulle_events"),
                 "tulle-events",
-                record -> eventSink.accept(KernelEvent.of(codec.decode(record))));
+                codec,
+                event -> eventSink.accept(KernelEvent.of(event)));
     }
 
     /**
