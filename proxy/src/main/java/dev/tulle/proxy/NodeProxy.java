@@ -10,6 +10,7 @@ import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http.HttpConnection;
 import dev.tulle.proxy.http.HttpScope;
+import dev.tulle.proxy.loop.EpollLoops;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.tcp.TcpScope;
 import dev.tulle.proxy.upstream.MetricHandles;
@@ -28,7 +29,6 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.channel.Channel;
 import io.netty.channel.EventLoop;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.group.ChannelGroup;
 import io.netty.channel.group.DefaultChannelGroup;
 import io.netty.util.concurrent.DefaultThreadFactory;
@@ -76,7 +76,7 @@ public final class NodeProxy implements AutoCloseable {
         this.options = options;
         this.xds = xds;
         this.group = new MultiThreadIoEventLoopGroup(
-                options.loops(), new DefaultThreadFactory("proxy-worker"), EpollIoHandler.newFactory());
+                options.loops(), new DefaultThreadFactory("proxy-worker"), EpollLoops.newFactory());
         this.services = new ServiceDirectory(xds, options.idleExpiry());
         this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
         this.names = new NameDirectory(xds);

@@ -53,11 +53,11 @@ public final class Meshes {
 
     /** Endpoints of a subset, all on the loopback address. */
     public Meshes subset(String subset, int... ports) {
-        return subset(subset, 0, 0, ports);
+        return bounded(subset, 0, 0, ports);
     }
 
     /** Endpoints of a subset with bounds on connections and pending requests. */
-    public Meshes subset(String subset, int maxConnections, int maxPending, int... ports) {
+    public Meshes bounded(String subset, int maxConnections, int maxPending, int... ports) {
         String name = cluster(subset);
         clusters.put(
                 name,

@@ -13,6 +13,7 @@ import dev.tulle.proxy.http.ServiceChooser;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
+import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -50,26 +51,30 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         InetSocketAddress remote = (InetSocketAddress) channel.remoteAddress();
         InetSocketAddress local = (InetSocketAddress) channel.localAddress();
         client = remote;
+        EarlyBytes early = new EarlyBytes(null);
+        context.pipeline().addLast(early);
         // The name of the client decides what a short service name means: it is waited for.
-        scope.sources().find(remote, local, entry -> entry.whenKnown(() -> onLoop(() -> serve(channel, local, entry))));
+        scope.sources()
+                .find(remote, local, entry -> entry.whenKnown(() -> onLoop(() -> serve(channel, local, entry, early))));
         TimerWheel.Timer late = new TimerWheel.Timer() {
             @Override
             protected void expired() {
-                serve(channel, local, scope.sources().unknown());
+                serve(channel, local, scope.sources().unknown(), early);
             }
         };
         scope.worker().timers().set(late, System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(500));
         channel.closeFuture().addListener(closed -> scope.worker().timers().remove(late));
     }
 
-    private void serve(Channel channel, InetSocketAddress local, WorkloadDirectory.Entry entry) {
-        if (channel.pipeline().get(HttpConnection.class) != null || !channel.isActive()) {
+    private void serve(Channel channel, InetSocketAddress local, WorkloadDirectory.Entry entry, EarlyBytes early) {
+        if (channel.pipeline().get(EarlyBytes.class) == null || !channel.isActive()) {
             return;
         }
         source = entry;
         InetSocketAddress remote = client;
         Peer peer = new Peer(remote == null ? "" : Sources.text(remote), Sources.text(local), entry);
         channel.pipeline().addLast(HttpConnection.choosing(this, this, scope.http(), peer, channel));
+        early.leave(channel.pipeline());
         channel.config().setAutoRead(true);
     }
 
@@ -185,7 +190,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
     }
 
     @Override
-    public void tunnel(Channel channel, InetSocketAddress destination, io.netty.buffer.@Nullable ByteBuf early) {
+    public void tunnel(Channel channel, InetSocketAddress destination, @Nullable ByteBuf early) {
         InetSocketAddress remote = client;
         OutboundFlow.begin(scope, channel, remote == null ? destination : remote, destination, early);
     }

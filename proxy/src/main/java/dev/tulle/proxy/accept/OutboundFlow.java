@@ -43,14 +43,20 @@ final class OutboundFlow {
     private WorkloadDirectory.Entry source;
     private boolean sourceFound;
     private boolean gone;
-    private @Nullable ByteBuf early;
+    private final EarlyBytes early;
 
-    private OutboundFlow(LoopScope scope, Channel channel, InetSocketAddress destination, OutboundService service) {
+    private OutboundFlow(
+            LoopScope scope,
+            Channel channel,
+            InetSocketAddress destination,
+            OutboundService service,
+            EarlyBytes early) {
         this.scope = scope;
         this.channel = channel;
         this.destination = destination;
         this.service = service;
         this.source = scope.sources().unknown();
+        this.early = early;
     }
 
     /**
@@ -76,12 +82,12 @@ final class OutboundFlow {
             InetSocketAddress destination,
             OutboundService service,
             @Nullable ByteBuf early) {
-        OutboundFlow flow = new OutboundFlow(scope, channel, destination, service);
-        flow.early = early;
+        OutboundFlow flow = new OutboundFlow(scope, channel, destination, service, new EarlyBytes(early));
         flow.wait(client);
     }
 
     private void wait(InetSocketAddress client) {
+        channel.pipeline().addLast(early);
         scope.worker().timers().set(timer, began + SOURCE_PATIENCE);
         service.whenKnown(() -> onLoop(() -> goOn(false)));
         scope.sources().find(client, destination, entry -> {
@@ -95,7 +101,7 @@ final class OutboundFlow {
             if (!gone) {
                 gone = true;
                 scope.worker().timers().remove(timer);
-                releaseEarly();
+                early.release();
             }
         });
     }
@@ -135,7 +141,7 @@ final class OutboundFlow {
 
     private void serve() {
         if (!channel.isActive()) {
-            releaseEarly();
+            early.release();
             return;
         }
         ServiceSnapshot snapshot = service.snapshot();
@@ -145,13 +151,16 @@ final class OutboundFlow {
             return;
         }
         switch (snapshot.listener().target()) {
-            case Listener.Target.Tcp(var split) ->
-                relay(new ServiceTarget(scope.upstreams(), service, view, split), early());
+            case Listener.Target.Tcp(var split) -> {
+                relay(new ServiceTarget(scope.upstreams(), service, view, split), early.take());
+                early.leave(channel.pipeline());
+            }
             case Listener.Target.Http http -> {
                 if (http.detect()) {
                     detect(http);
                 } else {
-                    http(early());
+                    http(null);
+                    early.leave(channel.pipeline());
                 }
             }
         }
@@ -171,11 +180,8 @@ final class OutboundFlow {
                 refuse("not_http");
             }
         });
-        ByteBuf first = early();
         channel.pipeline().addLast(detector);
-        if (first != null) {
-            channel.pipeline().fireChannelRead(first);
-        }
+        early.leave(channel.pipeline());
     }
 
     private void http(@Nullable ByteBuf first) {
@@ -199,7 +205,8 @@ final class OutboundFlow {
     /** The destination is no service of the mesh (or the control plane did not answer in time). */
     private void unknown() {
         if (scope.passesUnknown() && !isVirtual(destination.getAddress())) {
-            relay(new PassthroughTarget(destination, scope.passthrough()), early());
+            relay(new PassthroughTarget(destination, scope.passthrough()), early.take());
+            early.leave(channel.pipeline());
         } else {
             refuse(service.state() == OutboundService.State.ABSENT ? "unknown_service" : "control_plane_silent");
         }
@@ -207,21 +214,8 @@ final class OutboundFlow {
 
     private void refuse(String reason) {
         scope.refused().with(reason).increment();
-        releaseEarly();
+        early.release();
         channel.close();
-    }
-
-    private @Nullable ByteBuf early() {
-        ByteBuf bytes = early;
-        early = null;
-        return bytes;
-    }
-
-    private void releaseEarly() {
-        ByteBuf bytes = early();
-        if (bytes != null) {
-            bytes.release();
-        }
     }
 
     /** Addresses that exist only inside the mesh: nothing outside answers there. */

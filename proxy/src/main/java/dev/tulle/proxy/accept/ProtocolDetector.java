@@ -95,8 +95,11 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
     public void userEventTriggered(ChannelHandlerContext from, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
             decide(false);
+            // Whoever took over stands behind where this handler was.
+            from.channel().pipeline().fireUserEventTriggered(event);
+        } else {
+            from.fireUserEventTriggered(event);
         }
-        from.fireUserEventTriggered(event);
     }
 
     private void decide(boolean http) {

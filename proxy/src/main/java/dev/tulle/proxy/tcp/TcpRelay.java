@@ -134,8 +134,8 @@ public final class TcpRelay {
         if (down.inputEnded) {
             upstream.endOutput();
         }
-        down.channel.config().setAutoRead(true);
-        upstream.channel.config().setAutoRead(true);
+        down.read();
+        upstream.read();
     }
 
     private void refused(String flags) {
@@ -207,6 +207,13 @@ public final class TcpRelay {
             other = opposite;
         }
 
+        /** Reads (on), unless the end was reached. */
+        void read() {
+            if (!inputEnded) {
+                channel.config().setAutoRead(true);
+            }
+        }
+
         void count(ByteBuf data) {
             total += data.readableBytes();
             active = true;
@@ -258,7 +265,7 @@ public final class TcpRelay {
         public void channelWritabilityChanged(ChannelHandlerContext context) {
             Side from = other;
             if (from != null && channel.isWritable()) {
-                from.channel.config().setAutoRead(true);
+                from.read();
             }
         }
 

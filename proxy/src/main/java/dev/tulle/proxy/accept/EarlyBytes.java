@@ -1,0 +1,72 @@
+package dev.tulle.proxy.accept;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps what a client says before anybody is there to listen. The channel does not read then, but the end of a client's
+ * stream makes the transport deliver what came before it. Loop-confined.
+ */
+@SuppressWarnings("FutureReturnValueIgnored") // A failed close reaches the handlers by itself.
+final class EarlyBytes extends ChannelInboundHandlerAdapter {
+    private @Nullable ByteBuf bytes;
+    private boolean ended;
+
+    EarlyBytes(@Nullable ByteBuf already) {
+        bytes = already;
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+        ByteBuf data = (ByteBuf) message;
+        ByteBuf before = bytes;
+        bytes = before == null ? data : Unpooled.wrappedBuffer(before, data);
+    }
+
+    @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) {
+        ended |= event instanceof ChannelInputShutdownEvent;
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext context) {
+        release();
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+        context.close();
+    }
+
+    /** The bytes so far, which now belong to the caller. */
+    @Nullable
+    ByteBuf take() {
+        ByteBuf now = bytes;
+        bytes = null;
+        return now;
+    }
+
+    void release() {
+        ByteBuf now = take();
+        if (now != null) {
+            now.release();
+        }
+    }
+
+    /** Leaves; the successor, already in the pipeline, gets the bytes that were not taken and the stream's end. */
+    void leave(ChannelPipeline pipeline) {
+        pipeline.remove(this);
+        ByteBuf first = take();
+        if (first != null) {
+            pipeline.fireChannelRead(first).fireChannelReadComplete();
+        }
+        if (ended) {
+            pipeline.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+        }
+    }
+}

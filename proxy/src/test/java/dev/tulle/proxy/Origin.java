@@ -1,0 +1,159 @@
+package dev.tulle.proxy;
+
+import java.io.BufferedInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** A server whose every byte a test decides: reads requests strictly and hands each to a script. */
+final class Origin implements AutoCloseable {
+    /** One request as it arrived; bytes are characters of the same number. */
+    record Request(String head, String body, int connection) {
+        String line() {
+            return head.substring(0, head.indexOf('\r'));
+        }
+
+        /** The value of a field, empty when absent. */
+        String field(String name) {
+            for (String line : head.split("\r\n")) {
+                if (line.toLowerCase(Locale.ROOT).startsWith(name.toLowerCase(Locale.ROOT) + ":")) {
+                    return line.substring(name.length() + 1).trim();
+                }
+            }
+            return "";
+        }
+    }
+
+    /** Answers a request; false closes the connection. */
+    interface Script {
+        boolean answer(Request request, OutputStream out, Socket socket) throws IOException, InterruptedException;
+    }
+
+    final List<Request> requests = new CopyOnWriteArrayList<>();
+    final AtomicInteger connections = new AtomicInteger();
+    private final ServerSocket server;
+    private final List<Socket> open = new CopyOnWriteArrayList<>();
+
+    private Origin(ServerSocket server) {
+        this.server = server;
+    }
+
+    static Origin start(Script script) throws IOException {
+        Origin origin = new Origin(new ServerSocket(0, 256, InetAddress.getLoopbackAddress()));
+        Thread.ofVirtual().start(() -> origin.accept(script));
+        return origin;
+    }
+
+    /** Answers every request with 200 and a text. */
+    static Origin answering(String text) throws IOException {
+        return start((request, out, socket) -> {
+            boolean head = request.head.startsWith("HEAD ");
+            out.write(("HTTP/1.1 200 OK\r\nContent-Length: " + text.length() + "\r\n\r\n" + (head ? "" : text))
+                    .getBytes(StandardCharsets.ISO_8859_1));
+            return true;
+        });
+    }
+
+    int port() {
+        return server.getLocalPort();
+    }
+
+    private void accept(Script script) {
+        while (!server.isClosed()) {
+            try {
+                Socket socket = server.accept();
+                socket.setTcpNoDelay(true);
+                open.add(socket);
+                int number = connections.incrementAndGet();
+                Thread.ofVirtual().start(() -> serve(socket, number, script));
+            } catch (IOException e) {
+                return;
+            }
+        }
+    }
+
+    private void serve(Socket socket, int number, Script script) {
+        try (socket) {
+            InputStream in = new BufferedInputStream(socket.getInputStream());
+            while (true) {
+                String head = readHead(in);
+                if (head.isEmpty()) {
+                    return;
+                }
+                byte[] body = readBody(new Request(head, "", number), in);
+                Request request = new Request(head, new String(body, StandardCharsets.ISO_8859_1), number);
+                requests.add(request);
+                if (!script.answer(request, socket.getOutputStream(), socket)) {
+                    return;
+                }
+                socket.getOutputStream().flush();
+            }
+        } catch (IOException | InterruptedException e) {
+            // The proxy closed the connection, as some tests want it.
+            open.remove(socket);
+        }
+    }
+
+    static String readHead(InputStream in) throws IOException {
+        StringBuilder head = new StringBuilder();
+        while (head.indexOf("\r\n\r\n") < 0) {
+            int c = in.read();
+            if (c < 0) {
+                return "";
+            }
+            head.append((char) c);
+        }
+        return head.toString();
+    }
+
+    private static byte[] readBody(Request request, InputStream in) throws IOException {
+        if (request.field("transfer-encoding").equals("chunked")) {
+            return readChunks(in);
+        }
+        String length = request.field("content-length");
+        return in.readNBytes(length.isEmpty() ? 0 : Integer.parseInt(length));
+    }
+
+    static byte[] readChunks(InputStream in) throws IOException {
+        java.io.ByteArrayOutputStream body = new java.io.ByteArrayOutputStream();
+        while (true) {
+            int size = Integer.parseInt(readLine(in), 16);
+            body.write(in.readNBytes(size));
+            if (!readLine(in).isEmpty()) {
+                throw new IOException("a chunk does not end where it should");
+            }
+            if (size == 0) {
+                return body.toByteArray();
+            }
+        }
+    }
+
+    private static String readLine(InputStream in) throws IOException {
+        StringBuilder line = new StringBuilder();
+        for (int c = in.read(); c != '\n'; c = in.read()) {
+            if (c < 0) {
+                throw new IOException("end of stream");
+            }
+            if (c != '\r') {
+                line.append((char) c);
+            }
+        }
+        return line.toString();
+    }
+
+    @Override
+    public void close() throws IOException {
+        server.close();
+        for (Socket socket : open) {
+            socket.close();
+        }
+    }
+}

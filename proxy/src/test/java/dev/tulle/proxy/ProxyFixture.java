@@ -1,0 +1,62 @@
+package dev.tulle.proxy;
+
+import dev.tulle.model.MeshState;
+import java.io.IOException;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import java.util.List;
+
+/** A proxy on ports of its own, with a control plane in memory. */
+final class ProxyFixture implements AutoCloseable {
+    static {
+        Leaks.watch();
+    }
+
+    final FakeXds xds = new FakeXds();
+    final NodeProxy proxy;
+    final int port;
+
+    ProxyFixture(MeshState state) throws IOException {
+        this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY);
+    }
+
+    ProxyFixture(MeshState state, ProxyOptions.OutboundPolicy policy) throws IOException {
+        xds.set(state);
+        proxy = NodeProxy.start(
+                ProxyOptions.builder()
+                        .workers(2)
+                        .outbound(List.of(), -1)
+                        .explicit("127.0.0.1", -1)
+                        .admin("127.0.0.1", 0)
+                        .probes("127.0.0.1", 0, 0)
+                        .outboundPolicy(policy)
+                        .onDemandTimeout(Duration.ofMillis(800))
+                        .drain(Duration.ofSeconds(5))
+                        .build(),
+                xds);
+        port = proxy.listenToward("127.0.0.1", 0, new InetSocketAddress(Meshes.VIP, Meshes.PORT));
+    }
+
+    /** The exposition's lines that contain all the words. */
+    List<String> metrics(String... words) {
+        return proxy.metrics()
+                .expose()
+                .lines()
+                .filter(line -> !line.startsWith("#"))
+                .filter(line -> List.of(words).stream().allMatch(line::contains))
+                .toList();
+    }
+
+    /** The sum of the counters of these lines. */
+    double sum(String... words) {
+        return metrics(words).stream()
+                .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1)))
+                .sum();
+    }
+
+    @Override
+    public void close() {
+        proxy.close();
+        Leaks.check();
+    }
+}
