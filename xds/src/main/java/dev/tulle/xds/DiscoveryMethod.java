@@ -2,6 +2,8 @@ package dev.tulle.xds;
 
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DiscoveryResponse;
 import io.grpc.MethodDescriptor;
 import io.grpc.MethodDescriptor.MethodType;
 import io.grpc.protobuf.ProtoUtils;
@@ -16,6 +18,14 @@ final class DiscoveryMethod {
                     .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "DeltaAggregatedResources"))
                     .setRequestMarshaller(ProtoUtils.marshaller(DeltaDiscoveryRequest.getDefaultInstance()))
                     .setResponseMarshaller(ProtoUtils.marshaller(DeltaDiscoveryResponse.getDefaultInstance()))
+                    .build();
+
+    static final MethodDescriptor<DiscoveryRequest, DiscoveryResponse> SOTW =
+            MethodDescriptor.<DiscoveryRequest, DiscoveryResponse>newBuilder()
+                    .setType(MethodType.BIDI_STREAMING)
+                    .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "StreamAggregatedResources"))
+                    .setRequestMarshaller(ProtoUtils.marshaller(DiscoveryRequest.getDefaultInstance()))
+                    .setResponseMarshaller(ProtoUtils.marshaller(DiscoveryResponse.getDefaultInstance()))
                     .build();
 
     private DiscoveryMethod() {}

@@ -155,6 +155,10 @@ public final class XdsServer implements AutoCloseable {
                         DiscoveryMethod.DELTA,
                         ServerCalls.asyncBidiStreamingCall(
                                 responses -> AdsStream.open(owner, new Streams(), responses, DeltaSession::new)))
+                .addMethod(
+                        DiscoveryMethod.SOTW,
+                        ServerCalls.asyncBidiStreamingCall(
+                                responses -> AdsStream.open(owner, new Streams(), responses, SotwSession::new)))
                 .build();
     }
 
