@@ -5,8 +5,10 @@ import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
 import dev.tulle.cli.output.Output;
+import dev.tulle.common.LocalApiClient;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -15,10 +17,10 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +49,7 @@ public final class DemoCommand extends BaseCommand {
     private final AtomicBoolean cleaned = new AtomicBoolean();
     private @Nullable DemoMesh mesh;
     private @Nullable Bookinfo bookinfo;
-    private Set<String> tracesBefore = Set.of();
+    private @Nullable Traces traces;
     private @Nullable Report report;
 
     /** Makes the command. */
@@ -71,8 +73,14 @@ public final class DemoCommand extends BaseCommand {
         Path run = Path.of("/run", DemoMesh.NAME);
         refuseSecond(run);
         emptyFolder(folder);
-        tracesBefore = traces(home);
-        Thread hook = Thread.ofPlatform().name("demo-clean-up").unstarted(() -> cleanUp(home, false));
+        Traces found = Traces.begin(home);
+        if (!found.leftEarlier().isEmpty()) {
+            out.plain("an earlier demo was killed and left traces: removing them");
+            DemoMesh.removeLeftovers(home, run, found.leftEarlier());
+            found = Traces.begin(home);
+        }
+        traces = found;
+        Thread hook = Thread.ofPlatform().name("demo-clean-up").unstarted(() -> cleanUp(false));
         Runtime.getRuntime().addShutdownHook(hook);
         boolean good = false;
         try {
@@ -83,7 +91,7 @@ public final class DemoCommand extends BaseCommand {
                 new CountDownLatch(1).await();
             }
         } finally {
-            boolean clean = cleanUp(home, true);
+            boolean clean = cleanUp(true);
             good &= clean;
         }
         summary(out);
@@ -114,6 +122,9 @@ public final class DemoCommand extends BaseCommand {
         steps.apply("destination-rules.yaml");
         programs.start(started.options(), publish, ownPorts);
         awaitPage(traffic, programs, folder);
+        if (traces != null) {
+            traces.running(addressPrefixes(place));
+        }
         out.plain("6 programs of Bookinfo answer after " + millis(begun) + " ms, none of them knows of the mesh:");
         out.plain("  productpage (Python) -> details (Java), reviews v1 v2 v3 (Java) -> ratings (Python)");
         out.plain("  the page: http://127.0.0.1:" + publish + "/productpage");
@@ -177,7 +188,7 @@ public final class DemoCommand extends BaseCommand {
     }
 
     /** Stops and removes everything, once; true when nothing is left. */
-    private boolean cleanUp(Path home, boolean regular) {
+    private boolean cleanUp(boolean regular) {
         if (cleaned.getAndSet(true)) {
             return true;
         }
@@ -191,8 +202,7 @@ public final class DemoCommand extends BaseCommand {
             if (mesh != null) {
                 mesh.stop();
             }
-            Set<String> left = new TreeSet<>(traces(home));
-            left.removeAll(tracesBefore);
+            Set<String> left = traces == null ? Set.of() : traces.left();
             if (left.isEmpty()) {
                 out.plain("Nothing is left: no process, cgroup, kernel program, map, pin, nft rule, route or file.");
                 return true;
@@ -207,24 +217,16 @@ public final class DemoCommand extends BaseCommand {
         return false;
     }
 
-    /** What scripts/traces finds. */
-    private static Set<String> traces(Path home) throws IOException, InterruptedException {
-        Process process = new ProcessBuilder(home.resolve("scripts/traces").toString(), DemoMesh.NAME)
-                .redirectErrorStream(true)
-                .start();
-        Set<String> lines = new TreeSet<>();
-        try (var reader = process.inputReader()) {
-            reader.lines().forEach(lines::add);
-        }
-        if (!process.waitFor(30, TimeUnit.SECONDS)) {
-            process.destroyForcibly();
-        }
-        return lines;
-    }
-
     private static void refuseSecond(Path run) {
-        if (dev.tulle.common.LocalApiClient.answers(run.resolve("agent.sock"))) {
-            throw new CommandFailure(CommandFailure.NO, "a demo runs already; stop it first (its mesh is " + run + ")");
+        if (LocalApiClient.answers(run.resolve("agent.sock"))) {
+            OptionalLong pid = PidFile.living(run, "up");
+            String supervisor = pid.isEmpty()
+                    ? ""
+                    : ProcessHandle.of(pid.getAsLong())
+                            .flatMap(ProcessHandle::parent)
+                            .map(parent -> "; stop its mesh with: kill " + parent.pid())
+                            .orElse("");
+            throw new CommandFailure(CommandFailure.NO, "a demo runs already" + supervisor);
         }
     }
 
@@ -246,6 +248,20 @@ public final class DemoCommand extends BaseCommand {
             }
         }
         throw new CommandFailure(CommandFailure.NO, "no free port for the page between 9080 and 9099");
+    }
+
+    /** How the mesh's own addresses begin, as tools write them. */
+    private static List<String> addressPrefixes(MeshPlace place) {
+        try (MeshClient agent = MeshClient.agent(place)) {
+            // For example 100.64.0.0/24; the IPv6 twins end in the same bits, two bytes a group.
+            String prefix = Json.text(agent.object("status", new JsonObject()), "prefix");
+            String[] bytes = prefix.split("\\.", -1);
+            if (bytes.length < 4) {
+                return List.of();
+            }
+            int high = (Integer.parseInt(bytes[0]) << 8) + Integer.parseInt(bytes[1]);
+            return List.of(bytes[0] + "." + bytes[1] + "." + bytes[2] + ".", ":" + Integer.toHexString(high) + ":");
+        }
     }
 
     private static String activeTier(MeshPlace place) {

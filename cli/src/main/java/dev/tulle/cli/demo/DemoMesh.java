@@ -5,12 +5,16 @@ import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.NetworkInterface;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The demo's own mesh, started by {@code tulle up} as a user would type it, beside any other mesh of the host. */
@@ -19,6 +23,18 @@ final class DemoMesh {
 
     /** The proxy's and control plane's ports whose being free decides on the offset. */
     private static final List<Integer> PORTS = List.of(15000, 15001, 15010, 15014, 15020, 15021, 15053, 15080, 15090);
+
+    /**
+     * Workloads' and services' addresses: the defaults, or ranges that are for tests only and belong to nobody.
+     *
+     * @param first how an address of it begins
+     */
+    private record Range(String workloads, String services, String first) {}
+
+    private static final List<Range> RANGES = List.of(
+            new Range("100.64.0.0/10", "240.240.0.0/16", "100."),
+            new Range("198.18.0.0/16", "240.241.0.0/16", "198.18."),
+            new Range("198.19.0.0/16", "240.242.0.0/16", "198.19."));
 
     private static final int OFFSET_STEP = 2000;
     private static final int OFFSETS = 10;
@@ -71,6 +87,8 @@ final class DemoMesh {
         command.addAll(options());
         command.addAll(List.of("--state", folder.resolve("state").toString()));
         command.addAll(List.of("--port-offset", Integer.toString(offset)));
+        Range range = freeRange();
+        command.addAll(List.of("--range", range.workloads(), "--service-range", range.services()));
         if (tier != null) {
             command.addAll(List.of("--tier", tier));
         }
@@ -112,6 +130,53 @@ final class DemoMesh {
         process = null;
     }
 
+    /**
+     * Removes what a killed demo left: its programs, its proxy, its part of the kernel.
+     *
+     * @param traces what was found, as scripts/traces writes it
+     */
+    static void removeLeftovers(Path home, Path runDirectory, Set<String> traces)
+            throws IOException, InterruptedException {
+        for (String trace : traces) {
+            if (trace.startsWith("cgroup ")) {
+                killAllIn(Path.of(trace.substring("cgroup ".length())));
+            }
+        }
+        List<String> command = List.of(
+                home.resolve("tulle").toString(),
+                "detach",
+                "--all",
+                "--mesh",
+                NAME,
+                "--run-dir",
+                runDirectory.toString());
+        Process detach = new ProcessBuilder(command).redirectErrorStream(true).start();
+        try (var reader = detach.inputReader()) {
+            reader.lines().forEach(_ -> {});
+        }
+        detach.waitFor();
+        if (Files.exists(runDirectory)) {
+            try (Stream<Path> files = Files.walk(runDirectory)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.deleteIfExists(file);
+                }
+            }
+        }
+    }
+
+    private static void killAllIn(Path cgroup) throws IOException {
+        if (!Files.isDirectory(cgroup)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(cgroup)) {
+            for (Path file : files.filter(file -> file.endsWith("cgroup.procs")).toList()) {
+                for (String pid : Files.readAllLines(file)) {
+                    ProcessHandle.of(Long.parseLong(pid)).ifPresent(ProcessHandle::destroyForcibly);
+                }
+            }
+        }
+    }
+
     private static int freeOffset() {
         for (int step = 0; step < OFFSETS; step++) {
             int candidate = step * OFFSET_STEP;
@@ -120,6 +185,20 @@ final class DemoMesh {
             }
         }
         throw new CommandFailure(CommandFailure.NO, "no free ports for the demo's mesh; is another demo running?");
+    }
+
+    /** The first range of which the loopback interface has no address: another mesh of this host would have put one. */
+    private static Range freeRange() throws IOException {
+        NetworkInterface loopback = NetworkInterface.getByInetAddress(InetAddress.getLoopbackAddress());
+        List<String> addresses = loopback == null
+                ? List.of()
+                : loopback.inetAddresses().map(InetAddress::getHostAddress).toList();
+        for (Range range : RANGES) {
+            if (addresses.stream().noneMatch(address -> address.startsWith(range.first()))) {
+                return range;
+            }
+        }
+        throw new CommandFailure(CommandFailure.NO, "no free address range for the demo: other meshes have them all");
     }
 
     /** Whether a program could listen on the port of the loopback address now. */

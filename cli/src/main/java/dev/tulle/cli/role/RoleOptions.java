@@ -24,6 +24,8 @@ public final class RoleOptions {
     /** A user that no distribution gives to anybody: nothing else on the host runs as it or owns files by it. */
     private static final int PROXY_UID = 15001;
 
+    private static final String DEFAULT_RANGE = "100.64.0.0/10";
+
     @Mixin
     private final MeshPlace place = new MeshPlace();
 
@@ -50,8 +52,8 @@ public final class RoleOptions {
             names = "--range",
             paramLabel = "CIDR",
             description = "Workloads' addresses. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "100.64.0.0/10")
-    private String range = "100.64.0.0/10";
+            defaultValue = DEFAULT_RANGE)
+    private String range = DEFAULT_RANGE;
 
     @Option(
             names = "--service-range",
@@ -152,9 +154,24 @@ public final class RoleOptions {
             builder.node(node);
         }
         try {
+            if (!range.equals(DEFAULT_RANGE)) {
+                String tail = ":" + firstBits(range) + "::";
+                builder.range6("fd74:756c:6c65" + tail, "fd74:756c:6c66" + tail);
+            }
             return builder.range(range).serviceRange(serviceRange).build();
         } catch (IllegalArgumentException e) {
             throw new CommandFailure(CommandFailure.USAGE, e.getMessage() == null ? e.toString() : e.getMessage());
+        }
+    }
+
+    /** The first 16 bits of an IPv4 range in hexadecimal: they keep the IPv6 twins of several meshes apart. */
+    private static String firstBits(String cidr) {
+        String[] parts = cidr.split("\\.", -1);
+        try {
+            return Integer.toHexString((Integer.parseInt(parts[0]) << 8) + Integer.parseInt(parts[1]));
+        } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE, "--range: '" + cidr + "'; expected a range such as " + DEFAULT_RANGE);
         }
     }
 
