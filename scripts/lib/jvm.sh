@@ -14,7 +14,10 @@ flags_of() {
 		-Djava.net.preferIPv4Stack=false -Dfile.encoding=UTF-8
 	case "$1" in
 	node) printf '%s\n' -Xms16m -Xmx96m -Xss512k -XX:MaxDirectMemorySize=32m -XX:ReservedCodeCacheSize=48m ;;
-	proxy) printf '%s\n' -Xms32m -Xmx96m -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m ;;
+	proxy)
+		printf '%s\n' -Xms32m -Xmx96m -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
+			-Dio.netty.leakDetection.level=disabled
+		;;
 	cli) printf '%s\n' -Xms8m -Xmx128m -XX:TieredStopAtLevel=1 ;;
 	esac
 }

@@ -45,7 +45,7 @@ public final class Sources {
     public void find(InetSocketAddress client, InetSocketAddress dialled, Consumer<WorkloadDirectory.Entry> then) {
         InetAddress address = client.getAddress();
         if (!address.isLoopbackAddress()) {
-            then.accept(workloads.byAddress(address.getHostAddress()));
+            then.accept(workloads.byAddress(OutboundFlow.addressText(address)));
         } else if (nodeSocket == null || !questions.tryAcquire()) {
             then.accept(unknown);
         } else {

@@ -4,7 +4,6 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.DefaultMaxMessagesRecvByteBufAllocator;
 import io.netty.channel.RecvByteBufAllocator;
-import io.netty.util.UncheckedBooleanSupplier;
 
 /**
  * Lets all connections of one event loop read into the same buffer: most reads are used up before the next one begins, so
@@ -14,6 +13,9 @@ import io.netty.util.UncheckedBooleanSupplier;
 public final class LoopReadBuffer {
     /** Bytes per read. */
     public static final int SIZE = 64 << 10;
+
+    /** Bytes of a read whose buffer may be kept for long: many slow connections must not hold much each. */
+    private static final int OWN_SIZE = 32 << 10;
 
     private final ByteBuf shared;
 
@@ -31,7 +33,7 @@ public final class LoopReadBuffer {
         if (shared.refCnt() == 1) {
             return shared.clear().retain();
         }
-        return allocator.directBuffer(SIZE, SIZE);
+        return allocator.directBuffer(OWN_SIZE, OWN_SIZE);
     }
 
     /** The option for channels of this loop. */
@@ -62,11 +64,6 @@ public final class LoopReadBuffer {
             @Override
             public int guess() {
                 return SIZE;
-            }
-
-            @Override
-            public boolean continueReading(UncheckedBooleanSupplier maybeMoreData) {
-                return super.continueReading(maybeMoreData);
             }
         }
     }
