@@ -4,6 +4,9 @@
 exec_role() {
 	java_command "$1"
 	shift
+	if [ -t 1 ]; then
+		export TULLE_TERMINAL=1
+	fi
 	exec "${JAVA[@]}" dev.tulle.cli.Main "$@"
 }
 
@@ -55,11 +58,12 @@ supervise_up() {
 		setsid "${JAVA[@]}" dev.tulle.cli.Main up "$@" 8>&- &
 		child=$!
 		status=0
-		wait "$child" || status=$?
+		# Bash tells of a killed child by itself, with the whole command line: said shorter below.
+		{ wait "$child"; } 2>/dev/null || status=$?
 		# A trapped signal ends `wait` early; the JVM is then on its way out.
 		while kill -0 "$child" 2>/dev/null; do
 			status=0
-			wait "$child" || status=$?
+			{ wait "$child"; } 2>/dev/null || status=$?
 		done
 		child=""
 		if [ -n "$stopping" ]; then

@@ -7,7 +7,6 @@ import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.output.Output;
-import dev.tulle.cli.output.Table;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -103,28 +102,34 @@ public final class ExplainCommand extends BaseCommand {
         return slash < 0 ? from : uid.substring(slash + 1);
     }
 
+    /** Two lines a step: what was decided, and below it the object behind it. */
     private static String text(JsonObject explanation) {
-        Table table = new Table("STEP", "DECISION", "BECAUSE OF");
+        StringBuilder text = new StringBuilder();
         for (JsonObject step : Json.objects(explanation, "steps")) {
-            table.row(Json.text(step, "step"), Json.text(step, "decision"), Json.text(step, "origin"));
+            append(text, Json.text(step, "step"), Json.text(step, "decision"), Json.text(step, "origin"));
         }
         JsonObject kernel = Json.object(explanation, "kernel");
-        if (!kernel.isEmpty()) {
-            if (kernel.has("steps")) {
-                for (JsonObject step : Json.objects(kernel, "steps")) {
-                    // The workload stands at the top already, as the control plane knows it.
-                    if (Json.text(step, "step").equals("workload")) {
-                        continue;
-                    }
-                    table.row(
-                            "kernel " + Json.text(step, "step"),
-                            Json.text(step, "decision"),
-                            Json.text(step, "origin"));
-                }
-            } else {
-                table.row("kernel path", Json.text(kernel, "trouble"), "");
+        for (JsonObject step : Json.objects(kernel, "steps")) {
+            // The workload stands at the top already, as the control plane knows it.
+            if (!Json.text(step, "step").equals("workload")) {
+                append(
+                        text,
+                        "kernel " + Json.text(step, "step"),
+                        Json.text(step, "decision"),
+                        Json.text(step, "origin"));
             }
         }
-        return table.text(Output.colour());
+        if (kernel.has("trouble")) {
+            append(text, "kernel", "not known: " + Json.text(kernel, "trouble"), "");
+        }
+        text.append(Json.bool(explanation, "refused") ? "refused\n" : "");
+        return text.toString();
+    }
+
+    private static void append(StringBuilder text, String step, String decision, String origin) {
+        text.append(String.format(java.util.Locale.ROOT, "%-12s %s%n", step, decision));
+        if (!origin.isEmpty()) {
+            text.append(" ".repeat(15)).append(origin).append('\n');
+        }
     }
 }

@@ -9,6 +9,7 @@ import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.output.Output;
 import dev.tulle.cli.output.Table;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -78,7 +79,10 @@ public final class ListCommands {
 
         private String text(JsonArray elements) {
             Table table = table();
-            Json.objects(elements).forEach(element -> addRows(table, element));
+            List<JsonObject> sorted = new ArrayList<>(Json.objects(elements));
+            sorted.sort(Comparator.comparing((JsonObject element) -> Json.text(element, "namespace"))
+                    .thenComparing(ListCommand::named));
+            sorted.forEach(element -> addRows(table, element));
             return table.text(Output.colour());
         }
     }

@@ -13,6 +13,7 @@ import dev.tulle.cli.client.RunEvents;
 import dev.tulle.cli.output.Output;
 import dev.tulle.cli.output.Table;
 import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
@@ -52,7 +53,13 @@ public final class StatusCommand extends BaseCommand {
         }
         JsonArray events = new JsonArray();
         for (RunEvents.Event event : new RunEvents(place.runDirectory(), InstantSource.system()).latest(EVENTS_SHOWN)) {
-            events.add(Json.of("time", event.time().toString(), "role", event.role(), "what", event.what()));
+            events.add(Json.of(
+                    "time",
+                    event.time().truncatedTo(ChronoUnit.SECONDS).toString(),
+                    "role",
+                    event.role(),
+                    "what",
+                    event.what()));
         }
         status.add("events", events);
         status.add("troubles", Json.texts(troubles));

@@ -27,7 +27,7 @@ public final class UpCommand extends BaseCommand {
     /** Tells the supervisor to try again: a start after a crash failed, which the first start did not. */
     static final int TRY_AGAIN = 75;
 
-    private static final String ROLE = "node";
+    private static final String ROLE = "control, agent";
     private static final Duration PROXY_READY = Duration.ofSeconds(30);
 
     @Mixin
@@ -74,7 +74,7 @@ public final class UpCommand extends BaseCommand {
         long begun = System.nanoTime();
         RunFolder.make(run);
         PidFile.write(run, "up", ProcessHandle.current().pid());
-        events.add(ROLE, cause == null ? "control and agent started" : "control and agent started again: " + cause);
+        events.add(ROLE, cause == null ? "started" : "started again: " + cause);
         StopSignal stop = StopSignal.install();
         List<String> left;
         try (ControlPlane _ = ControlPlane.start(options.control());
