@@ -54,7 +54,11 @@ class ManifestCheckerTest {
 
         List<Problem> problems = check(SERVICE, rule, routes);
 
-        assertTrue(problems.stream().anyMatch(p -> p.isError() && p.file().equals("file2.yaml") && p.value().equals("v9")),
+        assertTrue(
+                problems.stream()
+                        .anyMatch(p -> p.isError()
+                                && p.file().equals("file2.yaml")
+                                && p.value().equals("v9")),
                 problems.toString());
     }
 }

@@ -15,7 +15,7 @@ import java.time.Duration;
  * @param workloadRange nodes' prefixes are leased from it; default 100.64.0.0/10
  * @param serviceRange services' virtual addresses are taken from it; default 240.240.0.0/16
  * @param leaseTimeout workloads of a node stay this long after its stream ended; default 30 s
- * @param grace after a start, nodes that had workloads get this long to come back before anything is sent; default 3 s
+ * @param grace after a start, nodes that had workloads get this long to come back before anything is sent; default 15 s
  * @param debounce changes of registrations and files within this time are one; default 10 ms
  */
 public record ControlOptions(
@@ -53,7 +53,7 @@ public record ControlOptions(
                 "100.64.0.0/10",
                 "240.240.0.0/16",
                 Duration.ofSeconds(30),
-                Duration.ofSeconds(3),
+                Duration.ofSeconds(15),
                 Duration.ofMillis(10));
     }
 

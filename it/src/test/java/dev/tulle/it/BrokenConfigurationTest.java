@@ -46,7 +46,8 @@ class BrokenConfigurationTest {
             for (BrokenManifests.Broken broken : BrokenManifests.all()) {
                 Path file = folder.resolve(broken.name() + ".yaml");
                 broken.write(file);
-                Command.Result verdict = lab.tulle("validate", file.toString()).run();
+                Command.Result verdict =
+                        lab.offline("validate", file.toString()).run();
                 judge(wrong, "validate", broken, verdict.status() == 1, verdict.out() + verdict.err());
                 broken.write(lab.configDirectory().resolve(broken.name() + ".yaml"));
             }

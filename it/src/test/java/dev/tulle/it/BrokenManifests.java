@@ -86,7 +86,7 @@ final class BrokenManifests {
                         "duplicate-name",
                         HEAD + "spec:\n  hosts: [web]\n  http:\n" + ROUTE + "---\n" + HEAD
                                 + "spec:\n  hosts: [web]\n  http:\n" + ROUTE,
-                        "broken"),
+                        "duplicate"),
                 text("duplicate-key", HEAD + "spec:\n  hosts: [web]\n  hosts: [other]\n", "hosts"),
                 text(
                         "dangling-subset",
@@ -181,6 +181,11 @@ final class BrokenManifests {
     }
 
     private static Broken text(String name, String content, String... expected) {
-        return new Broken(name, content, StandardCharsets.UTF_8, List.of(expected));
+        // A name for each, so that hot reload does not see one resource many times.
+        return new Broken(
+                name,
+                content.replace("name: broken,", "name: " + name + ","),
+                StandardCharsets.UTF_8,
+                List.of(expected));
     }
 }

@@ -1,6 +1,5 @@
 package dev.tulle.it;
 
-import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.testkit.Command;
@@ -83,7 +82,7 @@ class ExplainTest {
             assertTrue(bytes.out().toLowerCase(java.util.Locale.ROOT).contains("kernel"), bytes.toString());
             Command.Result nobody = lab.tulle("explain", "--from", "productpage", "--to", "http://nobody:9080/")
                     .run();
-            assertEquals(1, nobody.status(), nobody.toString());
+            assertTrue(nobody.out().contains("none has the name or address nobody"), nobody.toString());
         }
     }
 

@@ -26,11 +26,11 @@ public record HostTraces(Set<String> traces) {
     public static HostTraces of(String mesh) throws IOException, InterruptedException {
         Set<String> found = new TreeSet<>();
         lines(found, "nft", List.of("nft", "list", "tables"), mesh);
-        lines(found, "route", List.of("ip", "route", "show", "table", "all"), "100.64.");
-        lines(found, "route", List.of("ip", "route", "show", "table", "all"), "240.240.");
-        lines(found, "route6", List.of("ip", "-6", "route", "show", "table", "all"), "fd74:756c:");
-        lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), "100.64.");
-        lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), "fd74:756c:");
+        lines(found, "route", List.of("ip", "route", "show", "table", "all"), MeshLab.RANGE);
+        lines(found, "route", List.of("ip", "route", "show", "table", "all"), MeshLab.SERVICE_RANGE);
+        lines(found, "route6", List.of("ip", "-6", "route", "show", "table", "all"), "fd74:756c:6c65::6444:");
+        lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), MeshLab.RANGE);
+        lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), "fd74:756c:6c65::6444:");
         for (String top : List.of("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) {
             if (Files.isDirectory(Path.of(top, mesh))) {
                 found.add("cgroup " + Path.of(top, mesh));

@@ -4,6 +4,7 @@ import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -22,6 +23,10 @@ public final class MeshLab implements AutoCloseable {
     /** Cgroup, pins, nft table and sockets are called after it. */
     public static final String NAME = "tulle-it";
 
+    /** The first half of every workload's address: other meshes may run on this host meanwhile. */
+    public static final String RANGE = "100.68.";
+
+    static final String SERVICE_RANGE = "240.244.";
     private static final int PORT_OFFSET = 4000;
     private static final Duration START = Duration.ofSeconds(40);
 
@@ -48,12 +53,15 @@ public final class MeshLab implements AutoCloseable {
         Path home = home();
         HostTraces before = HostTraces.of(NAME);
         Path folder = Files.createTempDirectory("tulle-it");
+        // The proxy, another user, must reach its socket below.
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-xr-x"));
         Path run = folder.resolve("run");
         List<String> command =
                 new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "up"));
         command.addAll(List.of("--mesh", NAME, "--run-dir", run.toString()));
         command.addAll(List.of("--state", folder.resolve("state").toString()));
         command.addAll(List.of("--port-offset", Integer.toString(PORT_OFFSET)));
+        command.addAll(List.of("--range", RANGE + "0.0/16", "--service-range", SERVICE_RANGE + "0.0/16"));
         if (tier != null) {
             command.addAll(List.of("--tier", tier));
         }
@@ -111,6 +119,13 @@ public final class MeshLab implements AutoCloseable {
         String text =
                 Files.readString(folder.resolve("run").resolve(role + ".pid")).strip();
         return Long.parseLong(text.split("\\s+")[0]);
+    }
+
+    /** A {@code tulle} command that needs no mesh, such as {@code validate}. */
+    public Command offline(String... words) {
+        List<String> command = new ArrayList<>(List.of(home.resolve("tulle").toString()));
+        command.addAll(List.of(words));
+        return Command.of(command);
     }
 
     /** A {@code tulle} command against this mesh. */

@@ -63,6 +63,7 @@ final class PublishedPorts implements AutoCloseable {
     }
 
     private void run() {
+        boolean told = false;
         while (!closed) {
             try (LocalApiClient api = LocalApiClient.connect(nodeSocket)) {
                 client = api;
@@ -76,9 +77,14 @@ final class PublishedPorts implements AutoCloseable {
                         throw new IOException("the agent refuses: " + answer.get("error"));
                     }
                     apply(Publication.parse(answer.getAsJsonObject("result")));
+                    told = false;
                 }
             } catch (IOException | RuntimeException e) {
-                LOG.log(System.Logger.Level.DEBUG, () -> nodeSocket + ": " + e);
+                // Said once per outage: an agent that restarts is no news, one that cannot be reached is.
+                LOG.log(
+                        told ? System.Logger.Level.DEBUG : System.Logger.Level.WARNING,
+                        "published ports: " + nodeSocket + ": " + e);
+                told = true;
             }
             pause();
         }
