@@ -1,7 +1,7 @@
 """Moves checked bytes over one TCP connection.
 
 transfer.py serve PORT
-    echoes commands: a client says b"PUT <size> <pause>\n" or b"GET <size> <pause>\n"
+    echoes commands: a client says b"SEND <size> <pause>\n" or b"RECV <size> <pause>\n"
 transfer.py put|get HOST PORT SIZE PAUSE
     PAUSE: none, random (short sleeps while reading), or stall:SECONDS (the reader stops once, early on)
 
@@ -17,6 +17,8 @@ import threading
 import time
 
 CHUNK = 64 * 1024
+# No words of HTTP: a proxy that looks at the first bytes must see plain bytes.
+WORDS = {"put": "SEND", "get": "RECV"}
 
 
 def block(offset):
@@ -68,7 +70,7 @@ def serve_one(sock):
     with sock:
         verb, size, pause = line(sock)
         size = int(size)
-        if verb == "PUT":
+        if verb == "SEND":
             digest = read(sock, size, pause)
             sock.sendall(f"SUM {digest}\n".encode())
         else:
@@ -89,7 +91,7 @@ def main():
     verb, host, port, size, pause = sys.argv[1:6]
     size = int(size)
     with socket.create_connection((host, int(port)), timeout=240) as sock:
-        sock.sendall(f"{verb.upper()} {size} {pause}\n".encode())
+        sock.sendall(f"{WORDS[verb]} {size} {pause}\n".encode())
         mine = write(sock, size) if verb == "put" else read(sock, size, pause)
         theirs = line(sock)[1]
     if mine != theirs:

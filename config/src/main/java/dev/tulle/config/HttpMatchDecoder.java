@@ -27,7 +27,7 @@ final class HttpMatchDecoder {
         String name = match.string("name").orElse("");
         PathMatch path = match.object("uri").map(HttpMatchDecoder::path).orElse(new PathMatch.Prefix("/"));
         boolean ignoreCase = match.bool("ignoreUriCase").orElse(false);
-        Optional<StringMatch> method = match.object("method").flatMap(f -> stringMatch(f, false));
+        Optional<StringMatch> method = match.object("method").flatMap(HttpMatchDecoder::method);
         List<Named> headers = new ArrayList<>();
         match.object("authority")
                 .flatMap(f -> stringMatch(f, false))
@@ -56,6 +56,14 @@ final class HttpMatchDecoder {
             case StringMatch.Regex regex -> new PathMatch.Regex(regex.pattern());
             case StringMatch.Present _ -> new PathMatch.Prefix("/");
         };
+    }
+
+    private static Optional<StringMatch> method(Fields fields) {
+        Optional<StringMatch> match = stringMatch(fields, false);
+        if (match.orElse(null) instanceof StringMatch.Exact exact && !Words.isToken(exact.value())) {
+            fields.error("exact", "a method such as GET", "no request can have this method");
+        }
+        return match;
     }
 
     private static List<Named> named(Fields match, String field, boolean header, boolean inverted) {

@@ -36,7 +36,8 @@ class TransferTest {
             for (List<String> target : List.of(List.of("bytes", "7000"), List.of("detected", "7001"))) {
                 for (String verb : List.of("put", "get")) {
                     check(lab, verb, target, MIB, "random");
-                    check(lab, verb, target, 1 << 30, tier.equals("splice") ? "stall:2" : "random");
+                    check(lab, verb, target, tier.equals("splice") ? 1 << 30 : 256 * MIB, "random");
+                    check(lab, verb, target, tier.equals("splice") ? 1 << 30 : 64 * MIB, "stall:2");
                 }
             }
         }
