@@ -84,8 +84,8 @@ final class BrokenManifests {
                         "../../etc"),
                 text(
                         "duplicate-name",
-                        HEAD + "spec:\n  hosts: [web]\n  http:\n" + ROUTE + "---\n" + HEAD
-                                + "spec:\n  hosts: [web]\n  http:\n" + ROUTE,
+                        HEAD + "spec:\n  hosts: [twin]\n  http:\n" + ROUTE + "---\n" + HEAD
+                                + "spec:\n  hosts: [twin]\n  http:\n" + ROUTE,
                         "duplicate"),
                 text("duplicate-key", HEAD + "spec:\n  hosts: [web]\n  hosts: [other]\n", "hosts"),
                 text(
