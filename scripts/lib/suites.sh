@@ -116,7 +116,7 @@ for path in sorted(glob.glob("**/target/surefire-reports/TEST-*.xml", recursive=
         for kind in ("failure", "error"):
             for trouble in case.findall(kind):
                 text = (trouble.get("message") or trouble.text or "").strip().splitlines()
-                bad.append("%s.%s: %s" % (case.get("classname"), case.get("name"), text[0] if text else kind))
+                bad.append("%s.%s: %s" % (case.get("classname"), case.get("name"), text[0][:300] if text else kind))
 print(passed, failed)
 print("\n".join(bad[:50]))
 PYTHON

@@ -46,6 +46,8 @@ public enum Reason {
     GUARD_NO_WORKLOAD(74, "no workload has this address"),
     GUARD_NO_LISTENER(75, "the workload does not listen on this port"),
     SENDMSG_REFUSED(76, "a datagram to an unknown service address"),
+    SOURCE_FOREIGN(77, "a source address that is not the caller's own"),
+    RECONNECT(78, "a socket that was spliced cannot be connected again"),
     SOURCE_NOT_BOUND(96, "the socket was bound before: source address left alone"),
     STORAGE_FULL(97, "no memory for socket storage"),
     SLOT_MISSING(98, "endpoint slot missing, handed to the node proxy"),
