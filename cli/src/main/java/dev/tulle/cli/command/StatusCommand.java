@@ -115,10 +115,6 @@ public final class StatusCommand extends BaseCommand {
         };
     }
 
-    private static String counted(JsonObject state, String name) {
-        return state.has(name) ? Json.text(state, name) + " " + name + " " : "";
-    }
-
     private static void tiers(JsonObject agent, StringBuilder text) {
         List<JsonObject> hooks = Json.objects(agent, "hooks");
         if (hooks.isEmpty()) {
