@@ -17,6 +17,8 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -109,7 +111,11 @@ public final class StatusCommand extends BaseCommand {
 
     private static String detail(String role, JsonObject state) {
         return switch (role) {
-            case "control" -> counted(state, "services") + counted(state, "workloads") + counted(state, "resources");
+            case "control" ->
+                Stream.of("services", "workloads", "resources")
+                        .filter(state::has)
+                        .map(name -> Json.text(state, name) + " " + name)
+                        .collect(Collectors.joining(", "));
             case "agent" -> "tier " + Json.text(state, "tier") + ", prefix " + Json.text(state, "prefix");
             default -> state.has("pid") ? "pid " + Json.text(state, "pid") : "";
         };
