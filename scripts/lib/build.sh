@@ -70,6 +70,8 @@ finish_build() {
 	write_jvm_arguments
 	step "start-up archives: training"
 	train_archives
+	# The proxy reads it as its own user, whatever the umask of the one who built.
+	chmod -R a+rX "$DIST"
 	printf '%s\n' "$TULLE_HOME $JAVA_HOME" >"$DIST/stamp"
 	touch -r "$1" "$DIST/stamp"
 	rm -f "$1"

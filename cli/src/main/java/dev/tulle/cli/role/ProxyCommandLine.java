@@ -22,7 +22,7 @@ record ProxyCommandLine(
         List<String> java, List<String> arguments, Path distribution, Path cgroup, Path scratch, int uid) {
 
     /** Enters the cgroup ($0), then becomes the rest. */
-    private static final String ENTER_CGROUP = "echo $$ > \"$0/cgroup.procs\" || exit 71; exec \"$@\"";
+    private static final String ENTER_CGROUP = "umask 022; echo $$ > \"$0/cgroup.procs\" || exit 71; exec \"$@\"";
 
     /**
      * In a mount namespace of its own: keeps one folder ($1) reachable at its own path under a parent ($0) that the
