@@ -2,7 +2,10 @@ package dev.tulle.cli.role;
 
 import dev.tulle.agent.NodeAgent;
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -14,6 +17,8 @@ import picocli.CommandLine.Option;
         description = "Removes every trace of a mesh from this host: programs, maps, pins, nftables, routes, addresses,"
                 + " cgroups. A running agent is asked to end first; workloads go on without the mesh.")
 public final class DetachCommand extends BaseCommand {
+    private static final Duration DRAIN = Duration.ofSeconds(5);
+
     @Mixin
     private final RoleOptions options = new RoleOptions();
 
@@ -28,7 +33,16 @@ public final class DetachCommand extends BaseCommand {
         if (!all) {
             throw new CommandFailure(CommandFailure.USAGE, "expected --all");
         }
+        Path run = options.runDirectory();
+        boolean supervised = PidFile.living(run, "up").isPresent();
+        if (!supervised) {
+            // A proxy that nobody supervises any more would only refuse connections from now on.
+            ProxySupervisor.stop(run, DRAIN);
+        }
         List<String> left = NodeAgent.detachAll(options.agent());
+        if (!supervised) {
+            RunFolder.clear(run);
+        }
         if (!left.isEmpty()) {
             throw new CommandFailure(CommandFailure.NO, "not everything could be removed:", left);
         }

@@ -1,6 +1,7 @@
 package dev.tulle.cli.role;
 
 import dev.tulle.cli.client.PidFile;
+import dev.tulle.common.LocalApiClient;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
@@ -38,6 +39,13 @@ final class RunFolder {
             }
             for (String role : List.of("up", "control", "agent", "proxy")) {
                 PidFile.remove(directory, role);
+            }
+            for (String name : List.of("control.sock", "agent.sock", "node.sock")) {
+                Path socket = directory.resolve(name);
+                // One that a killed process left; a living role removes its own.
+                if (Files.exists(socket) && !LocalApiClient.answers(socket)) {
+                    Files.delete(socket);
+                }
             }
             Path scratch = directory.resolve("mounts");
             if (Files.exists(scratch)) {
