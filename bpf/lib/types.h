@@ -195,7 +195,8 @@ struct tulle_dialled {
 struct tulle_splice {
 	struct tulle_socket_key peer;
 	struct tulle_peer reader;
-	__u32 spliced; /* 1: no byte of this direction is under way on TCP */
+	__u16 spliced; /* 1: no byte of this direction is under way on TCP */
+	__u16 spilled; /* 1: stays on TCP for good */
 	__u32 ever;    /* 1: some byte of this direction has been redirected */
 };
 

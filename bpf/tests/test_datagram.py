@@ -117,7 +117,7 @@ def test_udp_service(lab):
                 assert peer == (vip, 99), peer
                 names.add(data)
         return names
-    seen = [lab.run("workloads/c", several) for _ in range(12)]
+    seen = [lab.run("workloads/c", several) for _ in range(30)]
     assert all(len(names) == 1 for names in seen), seen
     assert {name for names in seen for name in names} == {
         f"{n} {C} q".encode() for n in "ab"}, seen
