@@ -129,6 +129,12 @@ PYTHON
 	fi
 }
 
+# Our xDS against a client that we did not write.
+suite_envoy() {
+	python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
+	check "a real Envoy takes our resources and routes by them" control/src/test/envoy/run
+}
+
 suite_samples() {
 	script_suite "Bookinfo" samples/bookinfo/test.sh
 }
