@@ -112,13 +112,25 @@ final class MeshHost implements AutoCloseable {
                 .start();
         processes.add(process);
         long deadline = System.nanoTime() + Duration.ofSeconds(5).toNanos();
-        while (process.isAlive() && cgroups.groupOf(process.pid()).startsWith(options.meshGroup() + "/agent")) {
+        while (process.isAlive() && inAgentGroup(process)) {
             if (System.nanoTime() > deadline) {
                 throw new IOException("process " + process.pid() + " stays in the agent's control group");
             }
             Thread.onSpinWait();
         }
         return process;
+    }
+
+    private boolean inAgentGroup(Process process) throws IOException {
+        try {
+            return cgroups.groupOf(process.pid()).startsWith(options.meshGroup() + "/agent");
+        } catch (IOException e) {
+            // A short command may have ended between the two looks.
+            if (process.toHandle().isAlive()) {
+                throw e;
+            }
+            return false;
+        }
     }
 
     /** A started workload. */

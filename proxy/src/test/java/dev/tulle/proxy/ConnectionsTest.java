@@ -12,6 +12,7 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -243,6 +244,22 @@ class ConnectionsTest {
         }
     }
 
+    /** What the proxy answers once a change has reached it; until then it refuses the connection. */
+    private static String firstAnswer(ProxyFixture proxy) throws Exception {
+        for (int i = 0; i < 100; i++) {
+            try {
+                String body = RawClient.get(proxy.port, "/").body();
+                if (!body.isEmpty()) {
+                    return body;
+                }
+            } catch (SocketException e) {
+                // Refused: the change is still under way.
+            }
+            Thread.sleep(20);
+        }
+        return "";
+    }
+
     @Test
     void configurationIsFetchedOnDemand() throws Exception {
         try (Origin origin = Origin.answering("ok");
@@ -252,7 +269,7 @@ class ConnectionsTest {
             }
             assertEquals(1, proxy.sum("tulle_proxy_connections_refused_total", "unknown_service"));
             proxy.xds.set(Meshes.mesh().subset("", origin.port()).build());
-            assertEquals("ok", RawClient.get(proxy.port, "/").body());
+            assertEquals("ok", firstAnswer(proxy));
         }
         // A control plane that is away holds the connection for a while, and then it is refused.
         try (Origin origin = Origin.answering("ok");
