@@ -13,7 +13,7 @@ flags_of() {
 		-Djava.util.logging.config.file="$DIST/logging.properties" -Dtulle.home="$DIST" \
 		-Djava.net.preferIPv4Stack=false -Dfile.encoding=UTF-8
 	case "$1" in
-	node) printf '%s\n' -Xms16m -Xmx96m -Xss512k -XX:MaxDirectMemorySize=32m -XX:ReservedCodeCacheSize=48m ;;
+	node) printf '%s\n' -Xms16m -Xmx64m -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20 -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxDirectMemorySize=32m -XX:ReservedCodeCacheSize=48m ;;
 	proxy)
 		printf '%s\n' -Xms32m -Xmx96m -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
 			-Dio.netty.leakDetection.level=disabled
