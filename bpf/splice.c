@@ -13,8 +13,8 @@
  *             direction turns back to TCP, whose window makes the sender wait. The queue is in
  *             front of everything that TCP delivers later (the verdict program puts TCP's bytes
  *             behind it), so the order stays exact. A direction that spilled stays on TCP for good:
- *             when it came back as soon as TCP was empty by the counters above, a stalled reader
- *             behind a relay saw bytes in the wrong order about once in fifty runs on a busy host.
+ *             while it was allowed to come back, a stalled reader behind a relay was seen to get
+ *             wrong bytes, rarely and on a busy host; the cause is not understood.
  *
  * What the application has consumed is known where redirected bytes are kept apart in copied_seq
  * (kernels 6.6.128, 6.12.75, 6.18.14 and later, recognised by a field of struct sk_psock).
