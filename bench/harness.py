@@ -234,6 +234,9 @@ class Mesh:
     def __init__(self, scenario, tier=None, offset=6000, more=()):
         self.offset = offset
         self.folder = tempfile.mkdtemp(prefix="mesh-", dir=scenario.folder)
+        # The proxy, another user, must reach its socket below.
+        os.chmod(scenario.folder, 0o755)
+        os.chmod(self.folder, 0o755)
         self.run = os.path.join(self.folder, "run")
         command = [os.path.join(HOME, "tulle"), "up", *self.options(), "--state", os.path.join(self.folder, "state")]
         command += ["--port-offset", str(offset), *(["--tier", tier] if tier else []), *more]

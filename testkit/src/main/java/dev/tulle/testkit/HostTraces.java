@@ -47,23 +47,6 @@ public record HostTraces(Set<String> traces) {
         return new HostTraces(found);
     }
 
-    /** How many eBPF programs and maps of any mesh the kernel holds, as {@code programs/maps}. */
-    public static String kernelObjects() throws IOException, InterruptedException {
-        long programs = Command.of("bpftool", "prog", "show")
-                .ok()
-                .out()
-                .lines()
-                .filter(line -> line.contains("name tulle_"))
-                .count();
-        long maps = Command.of("bpftool", "map", "show")
-                .ok()
-                .out()
-                .lines()
-                .filter(line -> line.contains("name tulle_"))
-                .count();
-        return programs + " programs, " + maps + " maps";
-    }
-
     /** What is here and was not in {@code before}. */
     public Set<String> since(HostTraces before) {
         Set<String> more = new TreeSet<>(traces);

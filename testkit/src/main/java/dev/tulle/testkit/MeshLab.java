@@ -109,11 +109,6 @@ public final class MeshLab implements AutoCloseable {
         return Files.readString(folder.resolve("mesh.log"));
     }
 
-    /** The supervisor's process: the launcher, whose child is the JVM of control and agent. */
-    public ProcessHandle supervisor() {
-        return up.toHandle();
-    }
-
     /** The pid of a role, from its pid file. */
     public long pid(String role) throws IOException {
         String text =
