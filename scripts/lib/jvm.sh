@@ -6,7 +6,17 @@
 #          supervisor starts it anew instead of a half-dead process
 #   proxy  the data path: heap for connection state, buffers outside it
 #   cli    short commands: first-tier compiler only
+# The long-lived roles give memory back: to the heap's unused part, and every 10 s what malloc keeps after the compilers
+# have used it. gRPC's own copy of Netty needs one small arena for a few streams.
 flags_of() {
+	case "$1" in
+	node | proxy)
+		printf '%s\n' -XX:+UnlockDiagnosticVMOptions -XX:TrimNativeHeapInterval=10000 \
+			-Dio.grpc.netty.shaded.io.netty.allocator.numDirectArenas=1 \
+			-Dio.grpc.netty.shaded.io.netty.allocator.numHeapArenas=1 \
+			-Dio.grpc.netty.shaded.io.netty.allocator.maxOrder=4
+		;;
+	esac
 	printf '%s\n' -XX:+UseSerialGC -XX:+UseCompactObjectHeaders -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError \
 		-Xlog:disable -Xlog:all=error:stderr \
 		--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
@@ -15,7 +25,7 @@ flags_of() {
 	case "$1" in
 	node) printf '%s\n' -Xms16m -Xmx64m -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20 -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxDirectMemorySize=32m -XX:ReservedCodeCacheSize=48m ;;
 	proxy)
-		printf '%s\n' -Xms32m -Xmx96m -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
+		printf '%s\n' -Xms16m -Xmx96m -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=40 -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
 			-Dio.netty.leakDetection.level=disabled
 		;;
 	cli) printf '%s\n' -Xms8m -Xmx128m -XX:TieredStopAtLevel=1 ;;
@@ -56,7 +66,9 @@ train_archives() {
 }
 
 # java_command ROLE: sets the array JAVA to the java command of the role, without the main class.
+# Few malloc arenas: each keeps memory of its own. Children (the proxy under `up`) inherit that.
 java_command() {
+	export MALLOC_ARENA_MAX=2
 	JAVA=("$JAVA_HOME/bin/java" "@$DIST/jvm/$1")
 	if [ -s "$DIST/aot/$1.aot" ]; then
 		JAVA+=("-XX:AOTCache=$DIST/aot/$1.aot")
