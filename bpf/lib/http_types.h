@@ -86,6 +86,10 @@ enum tulle_http_route_action {
 #define TULLE_HTTP_KEEP_GATEWAY (1 << 1) /* 502, 503, 504 */
 #define TULLE_HTTP_KEEP_503     (1 << 2)
 #define TULLE_HTTP_KEEP_409     (1 << 3)
+/* The request may have to be sent again and its body is kept by nobody but the proxy: a request with
+ * a body goes there.
+ */
+#define TULLE_HTTP_KEEP_BODY    (1 << 7)
 
 struct tulle_http_route {
 	struct tulle_http_when when;
@@ -167,7 +171,9 @@ struct tulle_http_service {
 	__u32 pad;
 };
 
-/* tulle_http_sources: which rules of a table concern a caller -> __u32 bits. Absent: none. */
+/* tulle_http_sources: which rules of a table concern a caller -> __u32 bits. Absent: the agent has
+ * not said yet, so the proxy decides. Not looked up for a table without rules.
+ */
 struct tulle_http_source_key {
 	__u32 table;
 	__u32 workload;
