@@ -72,6 +72,41 @@ struct {
 	__type(value, __u64);
 } counters SEC(".maps");
 
+struct share {
+	__u32 until;
+	__u16 cluster;
+	__u16 pad;
+};
+
+struct route {
+	__u64 path[2];
+	struct share share[2];
+	__u8 action;
+	__u8 pad[7];
+};
+
+struct table {
+	__u32 number;
+	__u16 routes;
+	__u16 pad;
+	struct route route[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct table);
+} tables SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 64);
+	__type(key, struct service_key);
+	__type(value, struct share);
+} sums SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 1024);

@@ -127,6 +127,14 @@ public final class BpfMap implements AutoCloseable {
         return new TypedMap<>(this, keys, values);
     }
 
+    /** This per-CPU hash map through codecs; throws {@link LayoutException} at once if a size differs. */
+    public <K, V> PerCpuMap<K, V> perCpu(MapCodec<K> keys, MapCodec<V> values) {
+        if (spec.type() != MapType.PERCPU_HASH.number() && spec.type() != MapType.LRU_PERCPU_HASH.number()) {
+            throw new IllegalArgumentException(this + " is not a per-CPU hash");
+        }
+        return new PerCpuMap<>(this, keys, values);
+    }
+
     /** Reads the value of {@code key} into {@code value} ({@link #stride} bytes); false if the key is absent. */
     public boolean lookup(MemorySegment key, MemorySegment value) {
         checkSize(key, spec.keySize(), "key");

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
+import java.lang.reflect.ParameterizedType;
 import java.lang.reflect.RecordComponent;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -20,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * later. Any thread.
  *
  * <p>Component types: byte, short, int, long and boolean for integer fields (values are range-checked; a field is
- * zero-extended, so use the next wider type where the upper half matters), nested records for structs, {@code String} for
+ * zero-extended, so use the next wider type where the upper half matters), nested records for structs, {@code List} of a
+ * record for arrays of structs (a shorter list leaves the rest zero, a read one has all elements), {@code String} for
  * arrays of char, and any type for which a {@link FieldCodec} is given. Fields whose name starts with {@code pad}, {@code
  * _} or {@code reserved} are padding and stay zero; any other field must have its component.
  *
@@ -129,6 +131,12 @@ public final class RecordCodec<R extends Record> implements MapCodec<R> {
             RecordCodec<?> nested = of(lookup, kind.asSubclass(Record.class), layout.struct(field.name()), codecs);
             return new NestedSlot(accessor.asType(MethodType.methodType(Object.class, Object.class)), nested);
         }
+        if (kind == List.class) {
+            RecordLayout element = layout.element(field.name());
+            RecordCodec<?> codec = of(lookup, elementType(type, component), element, codecs);
+            return new ListSlot(
+                    accessor.asType(MethodType.methodType(Object.class, Object.class)), field, codec, element.size());
+        }
         int width = width(kind);
         if (width == 0) {
             throw new LayoutException(type.getSimpleName() + "." + component.getName() + " is a " + kind.getSimpleName()
@@ -142,6 +150,16 @@ public final class RecordCodec<R extends Record> implements MapCodec<R> {
         MethodHandle asLong = MethodHandles.explicitCastArguments(accessor, MethodType.methodType(long.class, type))
                 .asType(MethodType.methodType(long.class, Object.class));
         return new IntegerSlot(asLong, field, kind);
+    }
+
+    private static Class<? extends Record> elementType(Class<?> type, RecordComponent component) {
+        if (component.getGenericType() instanceof ParameterizedType list
+                && list.getActualTypeArguments()[0] instanceof Class<?> element
+                && element.isRecord()) {
+            return element.asSubclass(Record.class);
+        }
+        throw new LayoutException(type.getSimpleName() + "." + component.getName() + " is a "
+                + component.getGenericType() + ", expected a List of a record");
     }
 
     private static int width(Class<?> kind) {
@@ -237,6 +255,31 @@ public final class RecordCodec<R extends Record> implements MapCodec<R> {
         @Override
         public Object read(MemorySegment from) {
             return field.getText(from);
+        }
+    }
+
+    private record ListSlot(MethodHandle accessor, RecordLayout.Field field, RecordCodec<?> codec, int stride)
+            implements Slot {
+        @Override
+        public void write(Object record, MemorySegment to) throws Throwable {
+            List<?> list = (List<?>) (Object) accessor.invokeExact(record);
+            int most = field.size() / stride;
+            if (list.size() > most) {
+                throw new IllegalArgumentException(
+                        field.name() + " has " + list.size() + " elements, expected at most " + most);
+            }
+            for (int i = 0; i < list.size(); i++) {
+                NestedSlot.writeNested(codec, list.get(i), to.asSlice((long) i * stride));
+            }
+        }
+
+        @Override
+        public Object read(MemorySegment from) {
+            List<Object> list = new ArrayList<>();
+            for (int i = 0; i < field.size() / stride; i++) {
+                list.add(codec.decode(from.asSlice((long) i * stride)));
+            }
+            return List.copyOf(list);
         }
     }
 

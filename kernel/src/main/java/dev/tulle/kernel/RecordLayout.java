@@ -50,7 +50,7 @@ public final class RecordLayout {
         if (type.kind() == Btf.KIND_STRUCT || type.kind() == Btf.KIND_UNION) {
             addMembers(btf, type, base, base + size, depth, fields, budget);
         } else {
-            fields.add(new Field("value", checked(base, id), size, btf.describe(id), false, null));
+            fields.add(new Field("value", checked(base, id), size, btf.describe(id), false, null, null));
         }
         return new RecordLayout(btf.describe(id), size, fields);
     }
@@ -78,10 +78,21 @@ public final class RecordLayout {
                 addMembers(btf, memberType, offset, limit, depth + 1, fields, budget);
             } else {
                 RecordLayout nested = composite ? of(btf, id, offset, depth + 1, budget) : null;
+                RecordLayout element = element(btf, memberType, offset, depth + 1, budget);
                 boolean bits = member.bitSize() != 0 || (member.bitOffset() & 7) != 0;
-                fields.add(new Field(member.name(), checked(offset, id), size, btf.describe(id), bits, nested));
+                fields.add(
+                        new Field(member.name(), checked(offset, id), size, btf.describe(id), bits, nested, element));
             }
         }
+    }
+
+    /** The first element's layout when the type is an array of structs. */
+    private static @Nullable RecordLayout element(Btf btf, Btf.Type array, long offset, int depth, int[] budget) {
+        if (array.kind() != Btf.KIND_ARRAY) {
+            return null;
+        }
+        int id = btf.resolve(array.members().getFirst().type());
+        return btf.type(id).kind() == Btf.KIND_STRUCT && btf.sizeOf(id) > 0 ? of(btf, id, offset, depth, budget) : null;
     }
 
     private static int checked(long offset, int id) {
@@ -152,6 +163,19 @@ public final class RecordLayout {
         return nested;
     }
 
+    /**
+     * The layout of the first struct of an array of structs; the others follow, each {@link #size} bytes after the one
+     * before it.
+     */
+    public RecordLayout element(String field) {
+        RecordLayout element = field(field).element;
+        if (element == null) {
+            throw new LayoutException(
+                    name + "." + field + " is " + field(field).type + ", expected an array of structs");
+        }
+        return element;
+    }
+
     private Field sized(String field, int expected) {
         Field found = field(field);
         if (found.bits) {
@@ -184,14 +208,23 @@ public final class RecordLayout {
         private final String type;
         private final boolean bits;
         private final @Nullable RecordLayout nested;
+        private final @Nullable RecordLayout element;
 
-        private Field(String name, int offset, int size, String type, boolean bits, @Nullable RecordLayout nested) {
+        private Field(
+                String name,
+                int offset,
+                int size,
+                String type,
+                boolean bits,
+                @Nullable RecordLayout nested,
+                @Nullable RecordLayout element) {
             this.name = name;
             this.offset = offset;
             this.size = size;
             this.type = type;
             this.bits = bits;
             this.nested = nested;
+            this.element = element;
         }
 
         public String name() {
@@ -294,7 +327,8 @@ public final class RecordLayout {
         @Override
         public String toString() {
             return type + " " + name + "@" + offset + (bits ? " bits" : "") + "+" + size
-                    + (nested == null ? "" : " " + nested.describe());
+                    + (nested == null ? "" : " " + nested.describe())
+                    + (element == null ? "" : " of " + element.describe());
         }
     }
 }

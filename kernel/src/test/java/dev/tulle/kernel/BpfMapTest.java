@@ -73,6 +73,62 @@ class BpfMapTest {
         assertTrue(map.delete(2L));
     }
 
+    /** Sixteen bytes that C keeps as two words. */
+    record Pattern(String text) {}
+
+    record Share(int until, int cluster) {}
+
+    record Route(Pattern path, List<Share> share, byte action) {}
+
+    record Table(int number, int routes, List<Route> route) {}
+
+    @Test
+    void arraysOfStructsAreLists() {
+        FieldCodec<Pattern> pattern = new FieldCodec<>(
+                Pattern.class,
+                16,
+                p -> java.util.Arrays.copyOf(p.text().getBytes(java.nio.charset.StandardCharsets.US_ASCII), 16),
+                bytes -> new Pattern(new String(bytes, java.nio.charset.StandardCharsets.US_ASCII).replace("\0", "")));
+        BpfMap map = object.map("tables");
+        RecordCodec<Table> codec = RecordCodec.of(MethodHandles.lookup(), Table.class, map.valueLayout(), pattern);
+        TypedMap<Integer, Table> tables = map.typed(MapCodec.u32(), codec);
+        Route first = new Route(new Pattern("/a"), List.of(new Share(3, 1), new Share(9, 2)), (byte) 1);
+        Route second = new Route(new Pattern("/sixteen-bytes-b"), List.of(new Share(1, 7)), (byte) 0);
+        tables.put(5, new Table(5, 2, List.of(first, second)));
+        Table found = java.util.Objects.requireNonNull(tables.get(5));
+        assertEquals(5, found.number());
+        assertEquals(3, found.route().size());
+        assertEquals(first, found.route().get(0));
+        assertEquals(
+                List.of(new Share(1, 7), new Share(0, 0)), found.route().get(1).share());
+        assertEquals("/sixteen-bytes-b", found.route().get(1).path().text());
+        assertEquals("", found.route().get(2).path().text());
+        Table tooLong = new Table(6, 4, java.util.Collections.nCopies(4, second));
+        IllegalArgumentException refused = assertThrows(IllegalArgumentException.class, () -> tables.put(6, tooLong));
+        assertTrue(String.valueOf(refused.getMessage()).contains("4 elements, expected at most 3"));
+        assertNull(tables.get(6));
+        LayoutException notAnArray =
+                assertThrows(LayoutException.class, () -> map.valueLayout().element("number"));
+        assertTrue(String.valueOf(notAnArray.getMessage()).contains("expected an array of structs"));
+    }
+
+    @Test
+    void aPerCpuHashHasAValueForEachProcessor() throws Exception {
+        BpfMap map = object.map("sums");
+        PerCpuMap<ServiceKey, Share> sums = map.perCpu(
+                RecordCodec.of(MethodHandles.lookup(), ServiceKey.class, map.keyLayout(), FieldCodec.address()),
+                RecordCodec.of(MethodHandles.lookup(), Share.class, map.valueLayout()));
+        ServiceKey key = new ServiceKey(InetAddress.ofLiteral("240.240.0.7"), 9080, 6);
+        sums.put(key, List.of(new Share(4, 2)));
+        List<Share> each = java.util.Objects.requireNonNull(sums.snapshot().get(key));
+        assertEquals(Cpus.possible(), each.size());
+        assertEquals(new Share(4, 2), each.getFirst());
+        assertEquals(4, each.stream().mapToInt(Share::until).sum());
+        assertTrue(sums.delete(key));
+        assertFalse(sums.delete(key));
+        assertEquals(Map.of(), sums.snapshot());
+    }
+
     @Test
     void structKeysCompareWithoutNoiseInThePadding() throws Exception {
         BpfMap map = object.map("services");
