@@ -73,7 +73,21 @@
 	X(132, NEEDS_PLUGIN,        "a plug-in needs the node proxy")                              \
 	X(133, NEEDS_TRAFFIC_POLICY,"a traffic policy needs the node proxy")                       \
 	X(134, TOO_MANY_ENDPOINTS,  "weights or endpoints do not fit the slots")                   \
-	X(135, KERNEL_L4_OFF,       "endpoint choice in the kernel is switched off")
+	X(135, KERNEL_L4_OFF,       "endpoint choice in the kernel is switched off")               \
+	X(136, HTTP_OFF,            "kernel HTTP is switched off")                                 \
+	X(137, HTTP_HOOKS,          "kernel HTTP: a hook that it needs is not in force")           \
+	X(138, HTTP_SELF_TEST,      "kernel HTTP: its self-test has not passed")                   \
+	X(139, HTTP_UNKNOWN,        "kernel HTTP: routes or endpoints are not known yet")          \
+	X(140, HTTP_TOO_LARGE,      "kernel HTTP: the routes do not fit its table")                \
+	X(141, NEEDS_HTTP2,         "HTTP/2 needs the node proxy")                                 \
+	X(142, NEEDS_MATCH,         "a match needs the node proxy")                                \
+	X(143, NEEDS_REWRITE,       "a rewrite or header change needs the node proxy")             \
+	X(144, NEEDS_ANSWER,        "a redirect or direct response needs the node proxy")          \
+	X(145, NEEDS_MIRROR,        "mirroring needs the node proxy")                              \
+	X(146, NEEDS_RETRY,         "a retry policy needs the node proxy")                         \
+	X(147, NEEDS_BALANCING,     "the balancing needs the node proxy")                          \
+	X(148, NEEDS_LIMIT,         "a connection limit needs the node proxy")                     \
+	X(149, NEEDS_ENDPOINT,      "no endpoint with an address of this host")
 /* clang-format on */
 
 enum tulle_reason {

@@ -65,7 +65,21 @@ public enum Reason {
     NEEDS_PLUGIN(132, "a plug-in needs the node proxy"),
     NEEDS_TRAFFIC_POLICY(133, "a traffic policy needs the node proxy"),
     TOO_MANY_ENDPOINTS(134, "weights or endpoints do not fit the slots"),
-    KERNEL_L4_OFF(135, "endpoint choice in the kernel is switched off");
+    KERNEL_L4_OFF(135, "endpoint choice in the kernel is switched off"),
+    HTTP_OFF(136, "kernel HTTP is switched off"),
+    HTTP_HOOKS(137, "kernel HTTP: a hook that it needs is not in force"),
+    HTTP_SELF_TEST(138, "kernel HTTP: its self-test has not passed"),
+    HTTP_UNKNOWN(139, "kernel HTTP: routes or endpoints are not known yet"),
+    HTTP_TOO_LARGE(140, "kernel HTTP: the routes do not fit its table"),
+    NEEDS_HTTP2(141, "HTTP/2 needs the node proxy"),
+    NEEDS_MATCH(142, "a match needs the node proxy"),
+    NEEDS_REWRITE(143, "a rewrite or header change needs the node proxy"),
+    NEEDS_ANSWER(144, "a redirect or direct response needs the node proxy"),
+    NEEDS_MIRROR(145, "mirroring needs the node proxy"),
+    NEEDS_RETRY(146, "a retry policy needs the node proxy"),
+    NEEDS_BALANCING(147, "the balancing needs the node proxy"),
+    NEEDS_LIMIT(148, "a connection limit needs the node proxy"),
+    NEEDS_ENDPOINT(149, "no endpoint with an address of this host");
 
     /** Entries of the kernel's table of counters: room for numbers to come. */
     public static final int TABLE_SIZE = 256;
