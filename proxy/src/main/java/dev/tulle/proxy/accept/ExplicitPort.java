@@ -7,6 +7,7 @@ import dev.tulle.model.ServicePort;
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.http.Connector;
 import dev.tulle.proxy.http.HttpConnection;
 import dev.tulle.proxy.http.Peer;
 import dev.tulle.proxy.http.ServiceChooser;
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-final class ExplicitPort extends ChannelInboundHandlerAdapter implements ServiceChooser, HttpConnection.Connector {
+final class ExplicitPort extends ChannelInboundHandlerAdapter implements ServiceChooser, Connector {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
 
     private final LoopScope scope;

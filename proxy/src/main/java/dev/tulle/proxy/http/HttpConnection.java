@@ -1,7 +1,6 @@
 package dev.tulle.proxy.http;
 
 import dev.tulle.proxy.discovery.OutboundService;
-import dev.tulle.proxy.http1.ChunkedBody;
 import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.Outgoing;
@@ -16,7 +15,6 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.SocketChannel;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,9 +24,6 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class HttpConnection extends ChannelInboundHandlerAdapter {
-    /** Bytes that may wait here before reading stops. */
-    static final int MAX_PENDING = 64 << 10;
-
     private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(10);
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
@@ -55,7 +50,8 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     private final Channel channel;
     private final Outgoing out;
     private final RequestHead head = new RequestHead();
-    private final ChunkedBody chunked = new ChunkedBody();
+    private final RequestBody body = new RequestBody(head);
+    private final WaitingBytes waiting = new WaitingBytes();
     private final Exchange exchange;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
@@ -65,8 +61,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     };
 
     private State state = State.IDLE;
-    private long bodyRemaining;
-    private @Nullable ByteBuf pending;
     private boolean processing;
     private boolean reading;
     private boolean doubtful;
@@ -100,19 +94,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         return connection;
     }
 
-    /** Serves CONNECT. All calls are on the loop. */
-    public interface Connector {
-        /** Finds the address that an authority stands for and calls back on the loop, with null for none. */
-        void connect(Channel channel, String authority, Consumer<@Nullable InetSocketAddress> then);
-
-        /**
-         * Takes the connection over as one to that address; this handler has left, and the channel does not read.
-         *
-         * @param early bytes already received, which now belong to the callee; null for none
-         */
-        void tunnel(Channel channel, InetSocketAddress destination, @Nullable ByteBuf early);
-    }
-
     @Override
     public void handlerAdded(ChannelHandlerContext context) {
         deadline(System.nanoTime() + IDLE_TIMEOUT);
@@ -138,10 +119,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         return reading;
     }
 
-    boolean hasPending() {
-        return pending != null;
-    }
-
     void deadline(long nanos) {
         scope.upstreams().worker().timers().set(timer, nanos);
     }
@@ -161,27 +138,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
             linger(in);
             return;
         }
-        ByteBuf waiting = pending;
-        if (waiting != null) {
-            pending = null;
-            in = append(waiting, in);
-        }
-        consume(in);
-    }
-
-    /** Puts later bytes behind waiting ones, in a buffer of our own that grows. */
-    private ByteBuf append(ByteBuf waiting, ByteBuf more) {
-        ByteBuf joined = waiting;
-        // A buffer that slices were taken from must not be moved or grown.
-        boolean untouched = waiting.readerIndex() == 0 && waiting.maxCapacity() == Integer.MAX_VALUE;
-        if (!untouched) {
-            joined = channel.alloc().buffer((waiting.readableBytes() + more.readableBytes()) * 2);
-            joined.writeBytes(waiting);
-            waiting.release();
-        }
-        joined.writeBytes(more);
-        more.release();
-        return joined;
+        consume(waiting.takeWith(in, channel.alloc()));
     }
 
     /** Handles bytes; keeps what has to wait. */
@@ -196,8 +153,8 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
             in.release();
             return;
         }
-        pending = in;
-        if (in.readableBytes() >= MAX_PENDING || state == State.BODY) {
+        waiting.keep(in);
+        if (waiting.isFull() || state == State.BODY) {
             read(false);
         }
     }
@@ -247,10 +204,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     }
 
     private void headComplete() {
-        boolean body = head.hasBody();
-        state = body ? State.BODY : State.RESPONSE;
-        bodyRemaining = head.contentLength();
-        chunked.reset();
+        if (head.hasBody()) {
+            state = State.BODY;
+            body.begin();
+        } else {
+            state = State.RESPONSE;
+        }
         OutboundService fixed = service;
         ServiceChooser choose = chooser;
         if (fixed != null) {
@@ -295,8 +254,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         if (state == State.CLOSED) {
             return;
         }
-        ByteBuf early = pending;
-        pending = null;
+        ByteBuf early = waiting.take();
         state = State.CLOSED;
         scope.upstreams().worker().timers().remove(timer);
         channel.pipeline().remove(this);
@@ -305,24 +263,17 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
 
     /** Hands on a piece of the body; false when it broke. */
     private boolean body(ByteBuf in) {
-        if (head.isChunked()) {
-            ByteBuf data = chunked.next(in);
-            if (data != null) {
-                exchange.requestData(data);
-            } else if (chunked.isBroken()) {
-                scope.malformed().increment();
-                doubtful = true;
-                exchange.requestBroken(ParseStatus.BAD_CHUNK.text());
-                return false;
-            } else if (chunked.isComplete()) {
-                requestComplete();
-            }
-            return true;
+        ByteBuf data = body.next(in);
+        if (data != null) {
+            exchange.requestData(data);
         }
-        int n = (int) Math.min(bodyRemaining, in.readableBytes());
-        bodyRemaining -= n;
-        exchange.requestData(in.readRetainedSlice(n));
-        if (bodyRemaining == 0) {
+        if (body.isBroken()) {
+            scope.malformed().increment();
+            doubtful = true;
+            exchange.requestBroken(ParseStatus.BAD_CHUNK.text());
+            return false;
+        }
+        if (body.isComplete()) {
             requestComplete();
         }
         return true;
@@ -348,13 +299,9 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         if (processing) {
             return;
         }
-        ByteBuf waiting = pending;
-        if (waiting != null) {
-            pending = null;
-            consume(waiting);
-        }
-        if (pending == null || state == State.RESPONSE) {
-            read(pending == null || pendingBytes() < MAX_PENDING);
+        consumeWaiting();
+        if (waiting.isEmpty() || state == State.RESPONSE) {
+            read(!waiting.isFull());
         }
     }
 
@@ -363,9 +310,11 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         read(false);
     }
 
-    private int pendingBytes() {
-        ByteBuf waiting = pending;
-        return waiting == null ? 0 : waiting.readableBytes();
+    private void consumeWaiting() {
+        ByteBuf bytes = waiting.take();
+        if (bytes != null) {
+            consume(bytes);
+        }
     }
 
     /** The response was a 101: bytes go both ways from now on. */
@@ -390,18 +339,14 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         state = State.IDLE;
         deadline(System.nanoTime() + IDLE_TIMEOUT);
         if (!processing) {
-            ByteBuf waiting = pending;
-            if (waiting != null) {
-                pending = null;
-                consume(waiting);
-            }
-            read(pendingBytes() < MAX_PENDING);
+            consumeWaiting();
+            read(!waiting.isFull());
         }
     }
 
     /** Sends what is left and closes; when the client may still be sending, its bytes are read and thrown away first. */
     private void closeAfterResponse() {
-        boolean clean = state == State.RESPONSE && pending == null && !doubtful;
+        boolean clean = state == State.RESPONSE && waiting.isEmpty() && !doubtful;
         out.flush();
         if (clean || state == State.TUNNEL) {
             state = State.CLOSED;
@@ -410,7 +355,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         } else {
             // A close with unread bytes would be a reset, which can destroy the response on its way.
             state = State.LINGERING;
-            releasePending();
+            waiting.release();
             channel.write(Unpooled.EMPTY_BUFFER).addListener(sent -> ((SocketChannel) channel).shutdownOutput());
             channel.flush();
             deadline(System.nanoTime() + LINGER);
@@ -492,19 +437,11 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     public void channelInactive(ChannelHandlerContext context) {
         state = State.CLOSED;
         scope.upstreams().worker().timers().remove(timer);
-        releasePending();
+        waiting.release();
         out.discard();
         exchange.downstreamGone();
         if (service != null) {
             service.release();
-        }
-    }
-
-    private void releasePending() {
-        ByteBuf waiting = pending;
-        if (waiting != null) {
-            pending = null;
-            waiting.release();
         }
     }
 }

@@ -1,11 +1,14 @@
 package dev.tulle.proxy.http;
 
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.loop.ByteSink;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.upstream.EndpointPool;
+import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.HeaderProgram;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
@@ -43,8 +46,24 @@ final class MirrorRequest implements UpstreamUser {
         this.isHead = isHead;
     }
 
-    /** Sends a copy of a complete request; does nothing when there is no endpoint or no room. */
-    static void send(
+    /** Sends the copies of a complete request that its route asks for, as far as its body was kept. */
+    static void sendAll(
+            Worker worker,
+            RouteDecision decided,
+            ForwardPlan plan,
+            RequestHead head,
+            Routing routing,
+            ReplayBuffer body) {
+        for (RouteAction.Mirror mirror : decided.mirrors()) {
+            WorkerCluster target = plan.mirrors().get(mirror.cluster());
+            if (target != null && body.isWhole()) {
+                send(worker, target, head, routing.path(), routing.authority(), plan.requestHeaders(), body);
+            }
+        }
+    }
+
+    /** Sends one; does nothing when there is no endpoint or no room. */
+    private static void send(
             Worker worker,
             WorkerCluster cluster,
             RequestHead head,

@@ -8,27 +8,40 @@ import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.AccessLogEntry;
+import org.jspecify.annotations.Nullable;
 
 /** Counts and logs one finished exchange. */
 final class Reporter {
     private Reporter() {}
 
-    static void report(HttpScope scope, Peer peer, RequestHead head, Exchange exchange, long micros) {
-        ServiceView view = exchange.view();
-        EndpointPool endpoint = exchange.endpoint();
-        int code = exchange.code();
-        String flags = exchange.flags();
+    /**
+     * Reports.
+     *
+     * @param endpoint the last that was tried; null for none
+     * @param micros how long it took
+     */
+    static void report(
+            HttpScope scope,
+            Peer peer,
+            RequestHead head,
+            Tally tally,
+            Routing routing,
+            @Nullable EndpointPool endpoint,
+            long micros) {
+        ServiceView view = routing.view();
+        int code = tally.code;
+        String flags = tally.flags;
         if (view != null) {
             (endpoint == null ? view.unrouted() : endpoint.metrics())
                     .requests(peer.source().labels(), view.labels(), code, flags)
-                    .record(micros, exchange.requestBytes(), exchange.responseBytes());
+                    .record(micros, tally.requestBytes, tally.responseBytes);
         }
         AccessLog log = scope.accessLog();
         boolean good = flags.equals(Flags.NONE) && code < 400;
         if (log == null || (good && !scope.logsEverything())) {
             return;
         }
-        RouteDecision decision = exchange.decision();
+        RouteDecision decision = routing.decision();
         Route route = decision == null ? null : decision.route();
         boolean parsed = head.targetEnd() > 0;
         log.log(new AccessLogEntry(
@@ -38,17 +51,17 @@ final class Reporter {
                 "HTTP/1." + head.minorVersion(),
                 code,
                 flags,
-                exchange.details(),
-                exchange.requestBytes(),
-                exchange.responseBytes(),
+                tally.details,
+                tally.requestBytes,
+                tally.responseBytes,
                 micros,
-                exchange.upstreamMicros(),
+                tally.upstreamMicros(),
                 head.value(FieldName.X_FORWARDED_FOR),
                 head.value(FieldName.USER_AGENT),
                 head.value(FieldName.X_REQUEST_ID),
                 head.authority(),
                 endpoint == null ? "" : endpoint.addressText(),
-                exchange.clusterName(),
+                routing.clusterName(),
                 peer.dialled(),
                 peer.remote(),
                 peer.source().toString(),

@@ -1,0 +1,131 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.http1.FieldName;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.loop.ByteSink;
+import dev.tulle.proxy.loop.Outgoing;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.UpstreamConnection;
+import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
+
+/** How the request of one exchange goes to its endpoint, as often as it is tried. Loop-confined. */
+final class RequestSide {
+    private static final byte[] CONTINUE = FieldName.lower("HTTP/1.1 100 Continue\r\n\r\n");
+
+    private final Worker worker;
+    private final RequestHead head;
+    private final Routing routing;
+    private final ReplayBuffer replay = new ReplayBuffer();
+    private boolean complete;
+
+    RequestSide(Worker worker, RequestHead head, Routing routing) {
+        this.worker = worker;
+        this.head = head;
+        this.routing = routing;
+    }
+
+    /** A request begins. */
+    void reset() {
+        complete = false;
+    }
+
+    /** The head was read; without a body the request is complete. */
+    void headRead() {
+        complete = !head.hasBody();
+    }
+
+    /** True when the whole request was received. */
+    boolean isComplete() {
+        return complete;
+    }
+
+    /** True when the request can be sent again from its first byte. */
+    boolean isRepeatable() {
+        return replay.isWhole();
+    }
+
+    /** The request is for an endpoint of this plan. */
+    void begin(ForwardPlan plan, RouteDecision decided) {
+        replay.begin(
+                worker.allocator(),
+                plan.retriesResponses() || !decided.mirrors().isEmpty());
+        if (complete) {
+            mirror(plan, decided);
+        }
+    }
+
+    /** Forgets what was kept. */
+    void over() {
+        replay.clear();
+    }
+
+    private void mirror(ForwardPlan plan, RouteDecision decided) {
+        if (!decided.mirrors().isEmpty()) {
+            MirrorRequest.sendAll(worker, decided, plan, head, routing, replay);
+        }
+    }
+
+    /** Lets a client that waits for leave to send its body go on; true when it did wait. */
+    boolean allowBody(Outgoing client) {
+        boolean waits = !complete && head.expectsContinue();
+        if (waits) {
+            client.add(worker.sink().put(CONTINUE), 0);
+        }
+        return waits;
+    }
+
+    /** Sends what was received so far. */
+    void send(UpstreamConnection to, ForwardPlan plan) {
+        ByteSink sink = worker.sink();
+        HeadWriter.request(sink, head, routing.path(), routing.authority(), plan.requestHeaders(), worker.random());
+        Outgoing out = to.out();
+        out.add(sink, 0);
+        ByteBuf kept = replay.copy();
+        if (kept != null) {
+            write(out, kept);
+            if (complete && head.isChunked()) {
+                Chunks.end(worker, out);
+            }
+        }
+    }
+
+    /** Sends a further piece of the body and keeps a copy for another try. */
+    void data(UpstreamConnection to, ByteBuf data) {
+        replay.add(data);
+        write(to.out(), data);
+    }
+
+    /** Sends a piece of what is no request any more. */
+    void tunnel(UpstreamConnection to, ByteBuf data) {
+        write(to.out(), data);
+    }
+
+    private void write(Outgoing out, ByteBuf data) {
+        if (head.isChunked()) {
+            Chunks.add(worker, out, data);
+        } else {
+            out.add(data);
+        }
+    }
+
+    /** The body is complete: there is nothing more to send but its end. */
+    void end(@Nullable UpstreamConnection to) {
+        complete = true;
+        if (to != null && head.isChunked()) {
+            Chunks.end(worker, to.out());
+        }
+        RouteDecision decided = routing.decision();
+        ForwardPlan plan = routing.plan();
+        if (decided != null && plan != null) {
+            mirror(plan, decided);
+        }
+    }
+
+    /** False when a server could have taken the body for its next request, because the method has none by custom. */
+    boolean leavesClean() {
+        return complete && !(head.hasBody() && head.isBodyUnusual());
+    }
+}

@@ -1,0 +1,94 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.loop.ByteSink;
+import dev.tulle.proxy.loop.Outgoing;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.upstream.HeaderProgram;
+import io.netty.buffer.ByteBuf;
+import java.util.function.BooleanSupplier;
+
+/** How the response of one exchange goes to the client: framing, and whether the connection lives on. Loop-confined. */
+final class ResponseSide {
+    private final Worker worker;
+    private final RequestHead head;
+    private final Outgoing out;
+    private final BooleanSupplier draining;
+    private boolean chunked;
+    private boolean keepAlive;
+
+    ResponseSide(HttpScope scope, RequestHead head, Outgoing out) {
+        this.worker = scope.upstreams().worker();
+        this.head = head;
+        this.out = out;
+        this.draining = scope.draining();
+    }
+
+    /** A request begins. */
+    void reset() {
+        chunked = false;
+        keepAlive = false;
+    }
+
+    /** Passes an informational response on. */
+    void interim(ResponseHead interim) {
+        if (head.minorVersion() == 1 && interim.code() != 100) {
+            ByteSink sink = worker.sink();
+            HeadWriter.response(sink, interim, -1, false, false, false, HeaderProgram.NONE);
+            out.add(sink, 0);
+        }
+    }
+
+    /** Passes the server's head on. */
+    void head(ResponseHead answer, int following, boolean requestComplete, HeaderProgram changes) {
+        boolean tunnel = answer.code() == 101;
+        // A client that is still sending may not read before it has sent; it is told that this is the end.
+        keepAlive = requestComplete && head.keepsAlive() && (!head.isUpgrade() || tunnel) && !draining.getAsBoolean();
+        boolean bodyless = answer.isBodyless(head.isHead());
+        long length = -1;
+        if (!bodyless) {
+            length = answer.isChunked() ? -1 : answer.contentLength();
+            chunked = length < 0 && head.minorVersion() == 1;
+            keepAlive &= length >= 0 || chunked;
+        } else if (answer.code() != 204 && !tunnel) {
+            length = answer.contentLength();
+        }
+        ByteSink sink = worker.sink();
+        HeadWriter.response(sink, answer, length, chunked, !keepAlive, keepAlive && head.minorVersion() == 0, changes);
+        out.add(sink, bodyless ? 0 : following);
+    }
+
+    /** Passes a piece of the body, or of what the server sends through a tunnel. */
+    void data(ByteBuf data) {
+        if (chunked) {
+            Chunks.add(worker, out, data);
+        } else {
+            out.add(data);
+        }
+    }
+
+    /** The body is complete; true when the connection may carry another request. */
+    boolean end(boolean requestComplete) {
+        if (chunked) {
+            Chunks.end(worker, out);
+        }
+        return keepAlive && requestComplete;
+    }
+
+    /**
+     * Answers with the proxy's own words.
+     *
+     * @param fields further header lines
+     * @param refused true when nothing after the request can be trusted
+     * @return true when the connection may carry another request
+     */
+    boolean local(int code, String text, String fields, boolean refused, boolean requestComplete) {
+        boolean keep =
+                requestComplete && !refused && head.keepsAlive() && !head.isUpgrade() && !draining.getAsBoolean();
+        ByteSink sink = worker.sink();
+        HeadWriter.local(sink, code, text, fields, !keep, head.isHead());
+        out.add(sink, 0);
+        return keep;
+    }
+}

@@ -1,0 +1,114 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.model.RequestView;
+import dev.tulle.model.RouteDecision;
+import dev.tulle.model.RouteTable;
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.ServiceView;
+import dev.tulle.proxy.upstream.Upstreams;
+import org.jspecify.annotations.Nullable;
+
+/** The decision on one request, and the path and authority that it is sent with. Loop-confined. */
+final class Routing {
+    private @Nullable ServiceView view;
+    private @Nullable RouteDecision decision;
+    private @Nullable ForwardPlan plan;
+    private @Nullable String path;
+    private @Nullable String authority;
+
+    /** A request begins. */
+    void reset() {
+        view = null;
+        decision = null;
+        plan = null;
+        path = null;
+        authority = null;
+    }
+
+    /**
+     * Decides on a complete head.
+     *
+     * @param pathSkip characters at the start of the path that are not part of it
+     * @param newAuthority the authority to decide with and to send; null for the request's own
+     * @return null when the service has no configuration
+     */
+    @Nullable
+    RouteDecision decide(
+            Upstreams upstreams,
+            OutboundService service,
+            RequestHead head,
+            int pathSkip,
+            @Nullable String newAuthority) {
+        ServiceView current = upstreams.view(service);
+        view = current;
+        RouteTable table = current == null ? null : current.snapshot().routes();
+        if (current == null || table == null) {
+            return null;
+        }
+        RequestView request = head;
+        String host = newAuthority;
+        if (pathSkip > 0) {
+            String rest = head.path().substring(pathSkip);
+            path = rest.isEmpty() ? "/" : rest;
+        }
+        if (host == null && head.authorityStart() == head.authorityEnd()) {
+            // HTTP/1.0 without Host: the address that was dialled is as good a name.
+            host = current.snapshot().listener().hostname();
+        }
+        authority = host;
+        if (path != null || host != null) {
+            request = new OverriddenRequest(
+                    head, path == null ? head.path() : path, host == null ? head.authority() : host);
+        }
+        RouteDecision decided = table.decide(request, upstreams.worker().random());
+        decision = decided;
+        if (decided.route() != null) {
+            ForwardPlan chosen = current.plan(decided);
+            plan = chosen;
+            if (chosen.rewriter() != null) {
+                path = chosen.rewriter().apply(request.path());
+            }
+            if (chosen.authority() != null) {
+                authority = chosen.authority();
+            }
+        }
+        return decided;
+    }
+
+    /** The service as it was when the decision was made; null before there was one. */
+    @Nullable
+    ServiceView view() {
+        return view;
+    }
+
+    @Nullable
+    RouteDecision decision() {
+        return decision;
+    }
+
+    /** What was prepared for the route; null without a route. */
+    @Nullable
+    ForwardPlan plan() {
+        return plan;
+    }
+
+    /** The path to send; null for the received one. */
+    @Nullable
+    String path() {
+        return path;
+    }
+
+    /** The authority to send; null for the received one. */
+    @Nullable
+    String authority() {
+        return authority;
+    }
+
+    /** The cluster's name; empty without one. */
+    String clusterName() {
+        ForwardPlan chosen = plan;
+        return chosen == null ? "" : chosen.clusterName();
+    }
+}

@@ -1,0 +1,164 @@
+package dev.tulle.proxy.http;
+
+import dev.tulle.proxy.upstream.EndpointPool;
+import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.UpstreamConnection;
+import dev.tulle.proxy.upstream.UpstreamUser;
+import dev.tulle.proxy.upstream.WorkerCluster;
+import java.util.SplittableRandom;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The tries of one request: which endpoint has it, whether another may have it after that, and everything that is given
+ * back when a try ends (the endpoint's load, the connection, the place in the retry budget). Loop-confined.
+ */
+final class Tries {
+    private static final long BACKOFF_MILLIS = 25;
+
+    private @Nullable WorkerCluster cluster;
+    private @Nullable EndpointPool pool;
+    private @Nullable EndpointPool lastPool;
+    private @Nullable UpstreamConnection upstream;
+    private int count;
+    private boolean retrying;
+    private boolean staleRetried;
+
+    /** A request begins. */
+    void reset() {
+        cluster = null;
+        pool = null;
+        lastPool = null;
+        count = 0;
+        retrying = false;
+        staleRetried = false;
+    }
+
+    /** The request is for this cluster. */
+    void begin(WorkerCluster target) {
+        cluster = target;
+        target.activeChanged(1);
+    }
+
+    /** The request is over. */
+    void over() {
+        if (cluster != null) {
+            cluster.activeChanged(-1);
+        }
+    }
+
+    /** Tries begun so far. */
+    int count() {
+        return count;
+    }
+
+    /**
+     * Chooses the endpoint of the next try.
+     *
+     * @param same true for the one of the last try
+     * @return null when there is none
+     */
+    @Nullable
+    EndpointPool pick(boolean same) {
+        WorkerCluster target = cluster;
+        EndpointPool last = lastPool;
+        if (same && last != null) {
+            return last;
+        }
+        return target == null ? null : target.pick(last);
+    }
+
+    /** A try at this endpoint begins. */
+    void enter(EndpointPool picked) {
+        count++;
+        pool = picked;
+        picked.activeChanged(1);
+    }
+
+    /** The try has its connection. */
+    void connected(UpstreamConnection to) {
+        upstream = to;
+    }
+
+    /** The connection is gone, or is its pool's again. */
+    void disconnected() {
+        upstream = null;
+    }
+
+    /** The connection of the current try; null when there is none. */
+    @Nullable
+    UpstreamConnection upstream() {
+        return upstream;
+    }
+
+    /** True during a try. */
+    boolean isTrying() {
+        return pool != null;
+    }
+
+    /** The endpoint of the last try; null before the first has ended. */
+    @Nullable
+    EndpointPool last() {
+        return lastPool;
+    }
+
+    /** Ends the current try for another one, if policy and budget allow. */
+    boolean beginRetry(ForwardPlan plan, UpstreamUser user, boolean connecting, boolean repeatable) {
+        WorkerCluster target = cluster;
+        if (target == null || count > plan.retries() || !repeatable) {
+            return false;
+        }
+        if (!retrying && !target.beginRetry()) {
+            return false;
+        }
+        // The place in the budget is kept from retry to retry.
+        retrying = false;
+        end(user, connecting, true);
+        retrying = true;
+        return true;
+    }
+
+    /** How long to wait before the next try. */
+    long backoffNanos(SplittableRandom random) {
+        long bound = BACKOFF_MILLIS << Math.min(count - 1, 6);
+        return random.nextLong(TimeUnit.MILLISECONDS.toNanos(bound));
+    }
+
+    /**
+     * Ends the current try because the server closed the idle connection just when it was used again: not a failure of
+     * the request, so the next try is not counted. False when that was done before.
+     */
+    boolean beginStaleRetry(UpstreamUser user) {
+        if (staleRetried) {
+            return false;
+        }
+        staleRetried = true;
+        count--;
+        end(user, false, true);
+        return true;
+    }
+
+    /** The current try is over: its endpoint is left. */
+    void end(UpstreamUser user, boolean connecting, boolean abandon) {
+        EndpointPool left = pool;
+        if (left != null) {
+            left.activeChanged(-1);
+            if (connecting) {
+                left.cancel(user);
+            }
+            lastPool = left;
+            pool = null;
+        }
+        UpstreamConnection to = upstream;
+        if (to != null) {
+            upstream = null;
+            if (abandon) {
+                to.abandon();
+            }
+        }
+        if (retrying && cluster != null) {
+            retrying = false;
+            cluster.endRetry();
+        }
+    }
+}
