@@ -1,5 +1,6 @@
 package dev.tulle.model;
 
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,4 +33,14 @@ public interface RequestView {
      */
     @Nullable
     String header(String name);
+
+    /**
+     * The value of each field line of that name, in order; empty when there is none.
+     *
+     * @param name in lower case
+     */
+    default List<String> headers(String name) {
+        String value = header(name);
+        return value == null ? List.of() : List.of(value);
+    }
 }

@@ -17,6 +17,7 @@ import java.util.TreeMap;
  * @param services short or full names of the services it declared itself to belong to
  * @param ports the ports it declared
  * @param healthy whether its readiness probes pass (true when it has none)
+ * @param policies names of the {@link AuthorizationPolicy authorization policies} that apply to it, sorted
  * @param origin the registration or WorkloadEntry behind it
  */
 public record Workload(
@@ -30,12 +31,48 @@ public record Workload(
         List<String> services,
         List<WorkloadPort> ports,
         boolean healthy,
+        List<String> policies,
         ResourceRef origin) {
     public Workload {
         addresses = List.copyOf(addresses);
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
         services = List.copyOf(services);
         ports = List.copyOf(ports);
+        policies = policies.stream().sorted().toList();
+    }
+
+    /** A workload without authorization policies. */
+    public Workload(
+            String uid,
+            String name,
+            String namespace,
+            String serviceAccount,
+            String node,
+            List<String> addresses,
+            Map<String, String> labels,
+            List<String> services,
+            List<WorkloadPort> ports,
+            boolean healthy,
+            ResourceRef origin) {
+        this(
+                uid,
+                name,
+                namespace,
+                serviceAccount,
+                node,
+                addresses,
+                labels,
+                services,
+                ports,
+                healthy,
+                List.of(),
+                origin);
+    }
+
+    /** The same with other policies. */
+    public Workload withPolicies(List<String> names) {
+        return new Workload(
+                uid, name, namespace, serviceAccount, node, addresses, labels, services, ports, healthy, names, origin);
     }
 
     /** A port that a workload listens on. */
