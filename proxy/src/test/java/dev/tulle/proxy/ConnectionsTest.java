@@ -1,6 +1,7 @@
 package dev.tulle.proxy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.model.MeshState;
@@ -301,7 +302,11 @@ class ConnectionsTest {
             assertEquals(200, RawClient.get(port, "/web/a?b=c").code());
             assertEquals("GET /a?b=c HTTP/1.1", origin.requests.get(0).line());
             assertEquals("web", origin.requests.get(0).field("host"));
+            assertEquals("http", origin.requests.get(0).field("x-forwarded-proto"));
+            String id = origin.requests.get(0).field("x-request-id");
+            assertTrue(id.matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"), id);
             assertEquals(200, RawClient.get(port, "/web.default:80").code());
+            assertNotEquals(id, origin.requests.get(1).field("x-request-id"));
             assertEquals("GET / HTTP/1.1", origin.requests.get(1).line());
             assertEquals(
                     200,

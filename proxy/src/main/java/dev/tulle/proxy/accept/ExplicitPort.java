@@ -73,7 +73,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         }
         source = entry;
         InetSocketAddress remote = client;
-        Peer peer = new Peer(remote == null ? "" : Sources.text(remote), Sources.text(local), entry);
+        Peer peer = new Peer(remote == null ? "" : Sources.text(remote), Sources.text(local), entry, true);
         channel.pipeline().addLast(HttpConnection.choosing(this, this, scope.http(), peer, channel));
         early.leave(channel.pipeline());
         channel.config().setAutoRead(true);
@@ -193,7 +193,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
     @Override
     public void tunnel(Channel channel, InetSocketAddress destination, @Nullable ByteBuf early) {
         InetSocketAddress remote = client;
-        OutboundFlow.begin(scope, channel, remote == null ? destination : remote, destination, early);
+        OutboundFlow.begin(scope, channel, remote == null ? destination : remote, destination, true, early);
     }
 
     /** Lets only the first of an answer and a timeout through. */

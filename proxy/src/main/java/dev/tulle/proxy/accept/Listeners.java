@@ -154,6 +154,7 @@ public final class Listeners implements AutoCloseable {
                     (InetSocketAddress) channel.remoteAddress(),
                     (InetSocketAddress) channel.localAddress(),
                     service,
+                    true,
                     null);
         }
     }
@@ -172,7 +173,7 @@ public final class Listeners implements AutoCloseable {
         public void channelActive(ChannelHandlerContext context) {
             Channel channel = context.channel();
             context.pipeline().remove(this);
-            OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, null);
+            OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, false, null);
         }
     }
 

@@ -33,6 +33,7 @@ final class OutboundFlow {
     private final Channel channel;
     private final InetSocketAddress destination;
     private final OutboundService service;
+    private final boolean edge;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -50,11 +51,13 @@ final class OutboundFlow {
             Channel channel,
             InetSocketAddress destination,
             OutboundService service,
+            boolean edge,
             EarlyBytes early) {
         this.scope = scope;
         this.channel = channel;
         this.destination = destination;
         this.service = service;
+        this.edge = edge;
         this.source = scope.sources().unknown();
         this.early = early;
     }
@@ -62,6 +65,7 @@ final class OutboundFlow {
     /**
      * Begins; the channel must not be reading.
      *
+     * @param edge true when the connection enters the mesh here, as opposed to a captured one
      * @param early bytes already received, which now belong to the flow; null for none
      */
     static void begin(
@@ -69,9 +73,17 @@ final class OutboundFlow {
             Channel channel,
             InetSocketAddress client,
             InetSocketAddress destination,
+            boolean edge,
             @Nullable ByteBuf early) {
         String address = addressText(destination.getAddress());
-        begin(scope, channel, client, destination, scope.services().lookup(address, destination.getPort()), early);
+        begin(
+                scope,
+                channel,
+                client,
+                destination,
+                scope.services().lookup(address, destination.getPort()),
+                edge,
+                early);
     }
 
     /** As above, to a service that is known already. */
@@ -81,8 +93,9 @@ final class OutboundFlow {
             InetSocketAddress client,
             InetSocketAddress destination,
             OutboundService service,
+            boolean edge,
             @Nullable ByteBuf early) {
-        OutboundFlow flow = new OutboundFlow(scope, channel, destination, service, new EarlyBytes(early));
+        OutboundFlow flow = new OutboundFlow(scope, channel, destination, service, edge, new EarlyBytes(early));
         flow.wait(client);
     }
 
@@ -136,7 +149,8 @@ final class OutboundFlow {
     }
 
     private Peer peer() {
-        return new Peer(Sources.text((InetSocketAddress) channel.remoteAddress()), Sources.text(destination), source);
+        return new Peer(
+                Sources.text((InetSocketAddress) channel.remoteAddress()), Sources.text(destination), source, edge);
     }
 
     private void serve() {

@@ -28,7 +28,7 @@ final class OutboundPort extends ChannelInboundHandlerAdapter {
             channel.close();
             return;
         }
-        OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, null);
+        OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, false, null);
     }
 
     private static @Nullable InetSocketAddress destination(Channel channel) {

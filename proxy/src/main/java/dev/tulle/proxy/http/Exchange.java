@@ -57,7 +57,7 @@ final class Exchange implements UpstreamUser {
         this.worker = scope.upstreams().worker();
         this.connection = connection;
         this.head = head;
-        this.request = new RequestSide(worker, head, routing);
+        this.request = new RequestSide(worker, head, routing, connection.peer().edge());
         this.response = new ResponseSide(scope, head, connection.out());
     }
 

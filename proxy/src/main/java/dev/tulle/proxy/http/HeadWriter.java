@@ -38,6 +38,7 @@ final class HeadWriter {
      *
      * @param path the path to send, null for the received one
      * @param authority the authority to send, null for the received one
+     * @param edge true for a request that enters the mesh here and gets an id and its protocol's name, if it has none
      */
     static void request(
             ByteSink out,
@@ -45,6 +46,7 @@ final class HeadWriter {
             @Nullable String path,
             @Nullable String authority,
             HeaderProgram changes,
+            boolean edge,
             SplittableRandom random) {
         byte[] b = head.bytes();
         out.put(b, head.methodStart(), head.methodEnd()).put(' ');
@@ -71,10 +73,10 @@ final class HeadWriter {
         if (head.isUpgrade()) {
             out.put(UPGRADE);
         }
-        if (head.find(FieldName.X_FORWARDED_PROTO) < 0) {
+        if (edge && head.find(FieldName.X_FORWARDED_PROTO) < 0) {
             out.put(PROTO);
         }
-        if (head.find(FieldName.X_REQUEST_ID) < 0) {
+        if (edge && head.find(FieldName.X_REQUEST_ID) < 0) {
             out.put(REQUEST_ID).putUuid(random.nextLong(), random.nextLong()).put(CRLF);
         }
         out.put(CRLF);

@@ -53,11 +53,12 @@ final class MirrorRequest implements UpstreamUser {
             ForwardPlan plan,
             RequestHead head,
             Routing routing,
+            boolean edge,
             ReplayBuffer body) {
         for (RouteAction.Mirror mirror : decided.mirrors()) {
             WorkerCluster target = plan.mirrors().get(mirror.cluster());
             if (target != null && body.isWhole()) {
-                send(worker, target, head, routing.path(), routing.authority(), plan.requestHeaders(), body);
+                send(worker, target, head, routing.path(), routing.authority(), plan.requestHeaders(), edge, body);
             }
         }
     }
@@ -70,6 +71,7 @@ final class MirrorRequest implements UpstreamUser {
             @Nullable String path,
             @Nullable String authority,
             HeaderProgram changes,
+            boolean edge,
             ReplayBuffer body) {
         EndpointPool pool = cluster.pick(null);
         if (pool == null || pool.isOverflowing() || head.isUpgrade()) {
@@ -77,7 +79,13 @@ final class MirrorRequest implements UpstreamUser {
         }
         ByteSink sink = worker.sink();
         HeadWriter.request(
-                sink, head, path, shadow(authority == null ? head.authority() : authority), changes, worker.random());
+                sink,
+                head,
+                path,
+                shadow(authority == null ? head.authority() : authority),
+                changes,
+                edge,
+                worker.random());
         ByteBuf request = worker.allocator().buffer(sink.length() + 256);
         request.writeBytes(sink.array(), 0, sink.length());
         ByteBuf kept = body.copy();

@@ -18,13 +18,15 @@ final class RequestSide {
     private final Worker worker;
     private final RequestHead head;
     private final Routing routing;
+    private final boolean edge;
     private final ReplayBuffer replay = new ReplayBuffer();
     private boolean complete;
 
-    RequestSide(Worker worker, RequestHead head, Routing routing) {
+    RequestSide(Worker worker, RequestHead head, Routing routing, boolean edge) {
         this.worker = worker;
         this.head = head;
         this.routing = routing;
+        this.edge = edge;
     }
 
     /** A request begins. */
@@ -64,7 +66,7 @@ final class RequestSide {
 
     private void mirror(ForwardPlan plan, RouteDecision decided) {
         if (!decided.mirrors().isEmpty()) {
-            MirrorRequest.sendAll(worker, decided, plan, head, routing, replay);
+            MirrorRequest.sendAll(worker, decided, plan, head, routing, edge, replay);
         }
     }
 
@@ -80,7 +82,8 @@ final class RequestSide {
     /** Sends what was received so far. */
     void send(UpstreamConnection to, ForwardPlan plan) {
         ByteSink sink = worker.sink();
-        HeadWriter.request(sink, head, routing.path(), routing.authority(), plan.requestHeaders(), worker.random());
+        HeadWriter.request(
+                sink, head, routing.path(), routing.authority(), plan.requestHeaders(), edge, worker.random());
         Outgoing out = to.out();
         out.add(sink, 0);
         ByteBuf kept = replay.copy();
