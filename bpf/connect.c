@@ -123,6 +123,8 @@ static __always_inline bool tulle_remember(struct bpf_sock_addr *ctx,
 	dialled->target_port = d->port;
 	dialled->workload = caller->id;
 	dialled->proxied = d->action == TULLE_ACT_PROXY;
+	dialled->http = d->http;
+	dialled->service = d->service;
 	if (proto == TULLE_UDP) {
 		struct tulle_datagram_key key = {
 			.socket = bpf_get_socket_cookie(ctx),

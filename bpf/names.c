@@ -2,14 +2,15 @@
 /*
  * What sockets are told about their addresses. cgroup/getpeername4|6: the application keeps seeing
  * the address that it dialled. cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the
- * question that every transparent proxy knows, answered without connection tracking.
+ * question that every transparent proxy knows, answered without connection tracking; and what
+ * kernel HTTP tells the proxy (see http_options.c).
  *
  * Failure policy: open; the kernel's own answer stays.
  *
  * Kernel: getpeername 5.8, getsockopt 5.3; tried on 6.1 and 6.18. In getsockopt older kernels have
  * neither socket cookie nor storage, hence the map of address pairs.
  */
-#include "lib/mesh.h"
+#include "lib/http_info.h"
 #include "lib/sock_addr.h"
 
 #define TULLE_SOL_IP            0
@@ -82,6 +83,10 @@ int tulle_getsockopt(struct bpf_sockopt *ctx)
 	struct bpf_sock *sk = ctx->sk;
 	__u8 *value, *end;
 
+	if (ctx->level == TULLE_SOL) {
+		tulle_info(ctx);
+		return TULLE_PROCEED;
+	}
 	if (ctx->optname != TULLE_SO_ORIGINAL_DST || !sk)
 		return TULLE_PROCEED;
 	if (ctx->level != TULLE_SOL_IP && ctx->level != TULLE_SOL_IPV6)

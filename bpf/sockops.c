@@ -11,8 +11,7 @@
  */
 #include <bpf/bpf_core_read.h>
 
-#include "lib/kernel.h"
-#include "lib/mesh.h"
+#include "lib/http_life.h"
 
 #define TULLE_SOL_TCP     6
 #define TULLE_TCP_NODELAY 1
@@ -163,6 +162,45 @@ static __always_inline enum tulle_end tulle_end_of(const struct tulle_config *co
 	return TULLE_END_OTHER;
 }
 
+static __always_inline bool tulle_is_proxys(const struct tulle_config *config,
+					    const struct tulle_addr *addr)
+{
+	__u32 v4;
+
+	return tulle_net_of(config, addr, &v4) == TULLE_NET_RANGE && v4 == config->proxy_addr.w[3];
+}
+
+/* Which part does the socket take in kernel HTTP? `key` is its own. */
+static __always_inline void tulle_http_begin(struct bpf_sock_ops *ctx,
+					     const struct tulle_config *config,
+					     struct tulle_splice *splice,
+					     const struct tulle_socket_key *key,
+					     const struct tulle_peer *self, enum tulle_end local)
+{
+	bool active = ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB;
+	const struct tulle_dialled *dialled;
+	struct bpf_sock *sk = ctx->sk;
+
+	splice->http = TULLE_HTTP_NOBODY;
+	if (!sk)
+		return;
+	if (local == TULLE_END_OUTBOUND) {
+		if (!active && tulle_client_accepted(splice, self->cookie))
+			splice->http = TULLE_HTTP_D;
+	} else if (active && tulle_is_proxys(config, &key->local)) {
+		splice->http = TULLE_HTTP_U;
+	} else if (!active && tulle_is_proxys(config, &key->remote)) {
+		splice->http = TULLE_HTTP_S;
+	} else if (active) {
+		dialled = bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0);
+		if (dialled && dialled->http && tulle_client_begin(key, dialled, self))
+			splice->http = TULLE_HTTP_C;
+	}
+	if (splice->http == TULLE_HTTP_D || splice->http == TULLE_HTTP_U)
+		bpf_sock_ops_cb_flags_set(ctx,
+					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
 /* Both ends on this node and in the mesh: the sockets of the host are never touched. */
 static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 {
@@ -202,6 +240,7 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 	splice->peer.remote = key.local;
 	splice->peer.lport = key.rport;
 	splice->peer.rport = key.lport;
+	tulle_http_begin(ctx, config, splice, &key, &self, local);
 	if (bpf_map_update_elem(&tulle_peers, &key, &self, BPF_ANY) ||
 	    bpf_sock_hash_update(ctx, &tulle_sockets, &key, BPF_ANY))
 		tulle_count(TULLE_REASON_SOCKETS_FULL);
@@ -233,6 +272,8 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[0] == BPF_TCP_LISTEN)
 			tulle_listener_changed(ctx, false);
+		else
+			tulle_http_state(ctx);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
 		/* Inherited from the listener, where it watches for the end of listening. */

@@ -15,6 +15,8 @@
 #include "names.c"
 #include "sockops.c"
 #include "splice.c"
+#include "http.c"
+#include "http_options.c"
 #include "guard.c"
 
 /* The kernel lets only GPL-compatible programs use these helpers; the source is dual licensed. */

@@ -30,6 +30,7 @@ struct tulle_decision {
 	__u32 service;
 	__u32 generation;
 	__u32 slot;
+	__u32 http; /* 1: `service` speaks HTTP, and the kernel may serve its requests */
 };
 
 static __always_inline void tulle_decide_proxy(struct tulle_decision *d, __u16 reason)
@@ -116,10 +117,15 @@ static __always_inline bool tulle_decide_service(struct tulle_decision *d,
 	if (service->mode == TULLE_MODE_KERNEL && (udp || config->flags & TULLE_F_KERNEL_L4) &&
 	    tulle_decide_endpoint(d, key, caller, keep))
 		return true;
-	if (udp)
+	if (udp) {
 		tulle_decide_refuse(d, TULLE_REASON_UDP_NEEDS_PROXY);
-	else
-		tulle_decide_proxy(d, TULLE_REASON_CONNECT_PROXY);
+		return true;
+	}
+	tulle_decide_proxy(d, TULLE_REASON_CONNECT_PROXY);
+	if (service->mode == TULLE_MODE_HTTP) {
+		d->service = service->id;
+		d->http = 1;
+	}
 	return true;
 }
 
@@ -163,6 +169,7 @@ static __always_inline void tulle_decide(struct tulle_decision *d,
 	d->service = 0;
 	d->generation = 0;
 	d->slot = 0;
+	d->http = 0;
 
 	net = tulle_net_of(config, dst, &v4);
 

@@ -86,10 +86,10 @@ enum tulle_http_route_action {
 #define TULLE_HTTP_KEEP_GATEWAY (1 << 1) /* 502, 503, 504 */
 #define TULLE_HTTP_KEEP_503     (1 << 2)
 #define TULLE_HTTP_KEEP_409     (1 << 3)
-/* The request may have to be sent again and its body is kept by nobody but the proxy: a request with
- * a body goes there.
+/* The request may have to be sent again and its body is kept by nobody but the proxy: a request
+ * with a body goes there.
  */
-#define TULLE_HTTP_KEEP_BODY    (1 << 7)
+#define TULLE_HTTP_KEEP_BODY (1 << 7)
 
 struct tulle_http_route {
 	struct tulle_http_when when;
@@ -210,6 +210,12 @@ struct tulle_http_pool_key {
 	__u32 loop; /* the proxy's event loop */
 };
 
+/* tulle_http_calls, program array that the agent fills after the load: with either program missing
+ * there is no kernel HTTP, and nothing else is missing.
+ */
+#define TULLE_HTTP_CALL_REQUEST  0 /* tulle_request */
+#define TULLE_HTTP_CALL_RESPONSE 1 /* tulle_response */
+
 /* ---- the proxy's view: socket options, level TULLE_SOL ---- */
 
 #define TULLE_SOL 0x7475
@@ -258,8 +264,9 @@ enum tulle_lease_state {
 	TULLE_LEASE_ANSWER = 4, /* response head forwarded, `remaining` bytes of the body to come */
 };
 
-#define TULLE_HTTP_COPY 1024 /* largest request head that is taken: a copy is kept for the proxy   \
-			      */
+#define TULLE_HTTP_COPY                                                                            \
+	1024 /* largest request head that is taken: a copy is kept for the proxy                   \
+	      */
 
 struct tulle_http_lease_info {
 	__u64 cookie;

@@ -10,6 +10,7 @@
  *   64..95   refusals: the application or the caller sees an error
  *   96..127  degradations: something was not possible and a slower or plainer way was taken
  *   128..191 why a service is not served by the kernel (written by the agent into tulle_service)
+ *   192..239 kernel HTTP: why bytes went to the node proxy, or an offer was not taken
  */
 #ifndef TULLE_REASONS_H
 #define TULLE_REASONS_H
@@ -41,6 +42,13 @@
 	X(22,  GUARD_PERMIT,        "guard: caller outside the mesh admitted by a permit")         \
 	X(23,  SOURCE_BOUND,        "connect: source address bound")                               \
 	X(24,  CONNECT_ASK,         "connect: unknown mesh address handed to the node proxy")      \
+	X(40,  HTTP_CLIENT,         "http: connection that may be given to the kernel")            \
+	X(41,  HTTP_GIVEN,          "http: connection given to the kernel")                        \
+	X(42,  HTTP_REQUEST,        "http: request forwarded to a server")                         \
+	X(43,  HTTP_RESPONSE,       "http: response head forwarded to a client")                   \
+	X(44,  HTTP_COMPLETE,       "http: response forwarded to its end")                         \
+	X(45,  HTTP_OFFERED,        "http: server connection offered to the kernel")               \
+	X(46,  HTTP_TAKEN,          "http: server connection taken back by the node proxy")        \
 	X(64,  SERVICE_REFUSED,     "the service record refuses connections")                      \
 	X(65,  NO_ENDPOINT,         "the service has no endpoint")                                 \
 	X(66,  REGISTRY_ONLY,       "destination unknown and outbound policy is REGISTRY_ONLY")    \
@@ -87,7 +95,38 @@
 	X(146, NEEDS_RETRY,         "a retry policy needs the node proxy")                         \
 	X(147, NEEDS_BALANCING,     "the balancing needs the node proxy")                          \
 	X(148, NEEDS_LIMIT,         "a connection limit needs the node proxy")                     \
-	X(149, NEEDS_ENDPOINT,      "no endpoint with an address of this host")
+	X(149, NEEDS_ENDPOINT,      "no endpoint with an address of this host")                   \
+	X(192, HTTP_PROXYS,         "http: the connection is the node proxy's")                    \
+	X(193, HTTP_PIPELINED,      "http: a request before the end of the last response")         \
+	X(194, HTTP_LEASE_LOST,     "http: the server connection in hand was taken or closed")     \
+	X(195, HTTP_LARGE,          "http: request larger than what is taken")                     \
+	X(196, HTTP_PARTIAL,        "http: the message is not exactly one request")                \
+	X(197, HTTP_SYNTAX,         "http: request that is not plain")                             \
+	X(198, HTTP_METHOD,         "http: method or version that is not taken")                   \
+	X(199, HTTP_TARGET,         "http: target that is not a plain path")                       \
+	X(200, HTTP_FIELD,          "http: request field that only the node proxy acts on")        \
+	X(201, HTTP_BODY,           "http: request body that is not taken")                        \
+	X(202, HTTP_NO_TABLE,       "http: no route table")                                        \
+	X(203, HTTP_NO_ROUTE,       "http: no route matches")                                      \
+	X(204, HTTP_ROUTE_PROXY,    "http: the route needs the node proxy")                        \
+	X(205, HTTP_NOT_PROVEN,     "http: not proven to be allowed")                              \
+	X(206, HTTP_NO_LEASE,       "http: no idle server connection")                             \
+	X(207, HTTP_SERVER_GONE,    "http: the server closed its connection")                      \
+	X(208, HTTP_ANSWER_SYNTAX,  "http: response that is not plain")                            \
+	X(209, HTTP_ANSWER_FRAMING, "http: response without a plain length, or not kept alive")    \
+	X(210, HTTP_ANSWER_KEPT,    "http: status that the retry policy wants to see")             \
+	X(211, HTTP_ANSWER_PARTIAL, "http: response head not whole in one message")                \
+	X(212, HTTP_SPILL,          "http: reader's queue over the limit")                         \
+	X(213, HTTP_CLIENT_GONE,    "http: the client closed before its response")                 \
+	X(214, HTTP_TAKE_RACE,      "http: taken by the node proxy at the last moment")            \
+	X(215, HTTP_UNASKED,        "http: bytes of a server that nobody waits for")               \
+	X(216, HTTP_DROPPED,        "http: bytes of a connection whose other end has closed, dropped") \
+	X(217, HTTP_LEASES_FULL,    "http: no room for another server connection")                 \
+	X(218, HTTP_POOL_FULL,      "http: the endpoint's pool is full")                           \
+	X(219, HTTP_NOT_OFFERED,    "http: server connection not offered, bytes under way or no pool") \
+	X(220, HTTP_CLIENTS_FULL,   "http: no room for the connection's record")                   \
+	X(221, HTTP_NOT_GIVEN,      "http: connection not given, bytes under way")                 \
+	X(222, HTTP_STATS_FULL,     "http: no room for the request's counters")
 /* clang-format on */
 
 enum tulle_reason {

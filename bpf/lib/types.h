@@ -90,6 +90,7 @@ enum tulle_service_mode {
 	TULLE_MODE_KERNEL = 1, /* endpoint from tulle_slots */
 	TULLE_MODE_PROXY = 2,
 	TULLE_MODE_REFUSE = 3,
+	TULLE_MODE_HTTP = 4, /* as PROXY for connect; its requests are HTTP (see http_types.h) */
 };
 
 enum tulle_affinity {
@@ -185,11 +186,24 @@ struct tulle_dialled {
 	__u16 port;
 	__u16 target_port;
 	__u8 proxied; /* the target is the node proxy: TCP_CONNECT_CB writes tulle_origdst */
-	__u8 pad[3];
-	/* Unconnected UDP: the endpoint this socket keeps using while the generation lasts. */
+	__u8 http;    /* and the service speaks HTTP */
+	__u8 pad[2];
+	/*
+	 * The service that was dialled, with HTTP. Unconnected UDP: the endpoint this socket keeps
+	 * using while the generation lasts.
+	 */
 	__u32 service;
 	__u32 generation;
 	__u32 slot;
+};
+
+/* What a spliced socket is to kernel HTTP; the names are those of http_types.h. */
+enum tulle_http_role {
+	TULLE_HTTP_NOBODY = 0,
+	TULLE_HTTP_C = 1,
+	TULLE_HTTP_D = 2,
+	TULLE_HTTP_U = 3,
+	TULLE_HTTP_S = 4,
 };
 
 struct tulle_splice {
@@ -198,6 +212,10 @@ struct tulle_splice {
 	__u16 spliced; /* 1: no byte of this direction is under way on TCP */
 	__u16 spilled; /* 1: stays on TCP for good */
 	__u32 ever;    /* 1: some byte of this direction has been redirected */
+	__u32 http;    /* enum tulle_http_role */
+	__u32 lease;   /* S: its lease, once it was found; 0: not yet */
+	__u32 tenure;  /* of that lease */
+	__u32 pad;
 };
 
 struct tulle_owner {

@@ -198,6 +198,7 @@ class Lab:
                          "recvmsg4", "recvmsg6", "getpeer4", "getpeer6", "sockops"):
                 self.obj.attach_cgroup("tulle_" + name, root)
             self.obj.attach_cgroup("tulle_getsockopt", proxy)
+            self.obj.attach_cgroup("tulle_setsockopt", proxy)
             self.obj.attach_netns("tulle_sk_lookup", netns)
         finally:
             for fd in (root, proxy, netns):

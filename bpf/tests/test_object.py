@@ -8,8 +8,8 @@ from lab import HOST, NODE, WORKLOAD, Pipe
 from test_bind import bind_only, hello, start_hello
 
 PROGRAMS = ("connect4", "connect6", "bind4", "bind6", "sendmsg4", "sendmsg6", "recvmsg4",
-            "recvmsg6", "getpeer4", "getpeer6", "getsockopt", "sockops", "skmsg", "skb_verdict",
-            "sk_lookup")
+            "recvmsg6", "getpeer4", "getpeer6", "getsockopt", "setsockopt", "sockops", "skmsg",
+            "skb_verdict", "sk_lookup")
 
 
 def test_each_program_optional(lab):

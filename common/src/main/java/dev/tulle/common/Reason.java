@@ -33,6 +33,13 @@ public enum Reason {
     GUARD_PERMIT(22, "guard: caller outside the mesh admitted by a permit"),
     SOURCE_BOUND(23, "connect: source address bound"),
     CONNECT_ASK(24, "connect: unknown mesh address handed to the node proxy"),
+    HTTP_CLIENT(40, "http: connection that may be given to the kernel"),
+    HTTP_GIVEN(41, "http: connection given to the kernel"),
+    HTTP_REQUEST(42, "http: request forwarded to a server"),
+    HTTP_RESPONSE(43, "http: response head forwarded to a client"),
+    HTTP_COMPLETE(44, "http: response forwarded to its end"),
+    HTTP_OFFERED(45, "http: server connection offered to the kernel"),
+    HTTP_TAKEN(46, "http: server connection taken back by the node proxy"),
     SERVICE_REFUSED(64, "the service record refuses connections"),
     NO_ENDPOINT(65, "the service has no endpoint"),
     REGISTRY_ONLY(66, "destination unknown and outbound policy is REGISTRY_ONLY"),
@@ -79,7 +86,38 @@ public enum Reason {
     NEEDS_RETRY(146, "a retry policy needs the node proxy"),
     NEEDS_BALANCING(147, "the balancing needs the node proxy"),
     NEEDS_LIMIT(148, "a connection limit needs the node proxy"),
-    NEEDS_ENDPOINT(149, "no endpoint with an address of this host");
+    NEEDS_ENDPOINT(149, "no endpoint with an address of this host"),
+    HTTP_PROXYS(192, "http: the connection is the node proxy's"),
+    HTTP_PIPELINED(193, "http: a request before the end of the last response"),
+    HTTP_LEASE_LOST(194, "http: the server connection in hand was taken or closed"),
+    HTTP_LARGE(195, "http: request larger than what is taken"),
+    HTTP_PARTIAL(196, "http: the message is not exactly one request"),
+    HTTP_SYNTAX(197, "http: request that is not plain"),
+    HTTP_METHOD(198, "http: method or version that is not taken"),
+    HTTP_TARGET(199, "http: target that is not a plain path"),
+    HTTP_FIELD(200, "http: request field that only the node proxy acts on"),
+    HTTP_BODY(201, "http: request body that is not taken"),
+    HTTP_NO_TABLE(202, "http: no route table"),
+    HTTP_NO_ROUTE(203, "http: no route matches"),
+    HTTP_ROUTE_PROXY(204, "http: the route needs the node proxy"),
+    HTTP_NOT_PROVEN(205, "http: not proven to be allowed"),
+    HTTP_NO_LEASE(206, "http: no idle server connection"),
+    HTTP_SERVER_GONE(207, "http: the server closed its connection"),
+    HTTP_ANSWER_SYNTAX(208, "http: response that is not plain"),
+    HTTP_ANSWER_FRAMING(209, "http: response without a plain length, or not kept alive"),
+    HTTP_ANSWER_KEPT(210, "http: status that the retry policy wants to see"),
+    HTTP_ANSWER_PARTIAL(211, "http: response head not whole in one message"),
+    HTTP_SPILL(212, "http: reader's queue over the limit"),
+    HTTP_CLIENT_GONE(213, "http: the client closed before its response"),
+    HTTP_TAKE_RACE(214, "http: taken by the node proxy at the last moment"),
+    HTTP_UNASKED(215, "http: bytes of a server that nobody waits for"),
+    HTTP_DROPPED(216, "http: bytes of a connection whose other end has closed, dropped"),
+    HTTP_LEASES_FULL(217, "http: no room for another server connection"),
+    HTTP_POOL_FULL(218, "http: the endpoint's pool is full"),
+    HTTP_NOT_OFFERED(219, "http: server connection not offered, bytes under way or no pool"),
+    HTTP_CLIENTS_FULL(220, "http: no room for the connection's record"),
+    HTTP_NOT_GIVEN(221, "http: connection not given, bytes under way"),
+    HTTP_STATS_FULL(222, "http: no room for the request's counters");
 
     /** Entries of the kernel's table of counters: room for numbers to come. */
     public static final int TABLE_SIZE = 256;
@@ -104,6 +142,9 @@ public enum Reason {
 
     /** The class of what happened. */
     public Kind kind() {
+        if (number >= 192) {
+            return Kind.DEGRADED;
+        }
         if (number >= 128) {
             return Kind.NOT_KERNEL;
         }

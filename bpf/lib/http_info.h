@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* What kernel HTTP tells the proxy about its sockets: TULLE_OPT_CLIENT and TULLE_OPT_LEASE. */
+#ifndef TULLE_HTTP_INFO_H
+#define TULLE_HTTP_INFO_H
+
+#include "http_lease.h"
+
+/* Several words that belong together may change while they are read; the state is read first and
+ * last decides nothing: the proxy asks after it has taken the lease, when nobody changes them.
+ */
+static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bpf_sock *sk)
+{
+	struct tulle_http_client_info *info = ctx->optval;
+	const struct tulle_http_client *client;
+	const struct tulle_splice *splice;
+	const struct tulle_lease *lease;
+	__u64 handle, word;
+
+	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
+	if (!splice || splice->http != TULLE_HTTP_D)
+		return false;
+	client = bpf_map_lookup_elem(&tulle_http_clients, &splice->peer);
+	if (!client || (void *)(info + 1) > ctx->optval_end)
+		return false;
+	word = tulle_load(&client->word);
+	handle = tulle_load(&client->lease);
+	info->passed = word & ~TULLE_CLIENT_OWNED;
+	info->owned = word >> 63;
+	info->since_ns = client->since_ns;
+	info->service = client->service;
+	info->head_length = client->head_length;
+	info->body_length = client->body_length;
+	info->pad = 0;
+	info->lease = 0;
+	info->state = TULLE_LEASE_PROXY;
+	lease = handle ? tulle_lease_of(handle) : NULL;
+	if (lease) {
+		info->lease = lease->cookie;
+		info->state = TULLE_LEASE_STATE(tulle_load(&lease->word));
+	}
+	for (int i = 0; i < TULLE_HTTP_COPY / 8; i++)
+		((__u64 *)info->head)[i] = ((const __u64 *)client->head)[i];
+	ctx->optlen = sizeof(*info);
+	return true;
+}
+
+static __always_inline bool tulle_info_lease(struct bpf_sockopt *ctx, struct bpf_sock *sk)
+{
+	struct tulle_http_lease_info *info = ctx->optval;
+	const struct tulle_lease *lease;
+	const __u32 *leased;
+	__u64 word;
+	__u32 id, state;
+
+	leased = bpf_sk_storage_get(&tulle_leased, sk, NULL, 0);
+	if (!leased || !*leased)
+		return false;
+	id = *leased - 1;
+	lease = bpf_map_lookup_elem(&tulle_leases, &id);
+	if (!lease || (void *)(info + 1) > ctx->optval_end)
+		return false;
+	word = tulle_load(&lease->word);
+	state = TULLE_LEASE_STATE(word);
+	info->cookie = lease->cookie;
+	info->state = state;
+	info->taken = state == TULLE_LEASE_PROXY ? TULLE_LEASE_TAKEN(word) : TULLE_LEASE_PROXY;
+	info->remaining = TULLE_LEASE_LEFT(word);
+	info->client = lease->client_number;
+	info->since_ns = lease->since_ns;
+	info->timeout_ms = lease->timeout_ms;
+	info->code = lease->code;
+	info->client_port = lease->client.lport;
+	info->client_addr = lease->client.local;
+	ctx->optlen = sizeof(*info);
+	return true;
+}
+
+/* Was it one of ours? */
+static __always_inline bool tulle_info(struct bpf_sockopt *ctx)
+{
+	struct bpf_sock *sk = ctx->sk;
+	bool done = false;
+
+	if (!sk)
+		return false;
+	if (ctx->optname == TULLE_OPT_CLIENT)
+		done = tulle_info_client(ctx, sk);
+	else if (ctx->optname == TULLE_OPT_LEASE)
+		done = tulle_info_lease(ctx, sk);
+	if (done)
+		ctx->retval = 0;
+	return done;
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* One direction of a spliced connection: the rules at the top of splice.c, for all that send. */
+#ifndef TULLE_SPLICE_H
+#define TULLE_SPLICE_H
+
+#include <bpf/bpf_core_read.h>
+
+#include "kernel.h"
+#include "mesh.h"
+
+#define TULLE_SPLICE_LIMIT (1 << 20)
+#define TULLE_TCP_CLOSE    7
+
+/* Above this size a message is not worth straightening before it is passed to TCP. */
+#define TULLE_PULL_MAX 4096
+
+static __always_inline bool tulle_is_socket(const struct tulle_peer *peer)
+{
+	const struct sock *sock = (const struct sock *)peer->sock;
+
+	return (__u64)BPF_CORE_READ(sock, __sk_common.skc_cookie.counter) == peer->cookie;
+}
+
+/*
+ * The reader's socket, found at the first message; later only the proof that its address still
+ * holds it. A socket that was reset and not yet closed by its application can still be there under
+ * a tuple that a new connection uses again: it has left the sockhash, so it is not taken.
+ */
+static __always_inline const struct tcp_sock *tulle_reader(struct tulle_splice *splice)
+{
+	const struct tulle_peer *peer;
+	const struct sock *sock;
+
+	if (!splice->reader.sock) {
+		peer = bpf_map_lookup_elem(&tulle_peers, &splice->peer);
+		if (!peer)
+			return NULL;
+		sock = (const struct sock *)peer->sock;
+		if (BPF_CORE_READ(sock, __sk_common.skc_state) == TULLE_TCP_CLOSE)
+			return NULL;
+		splice->reader = *peer;
+	}
+	if (!tulle_is_socket(&splice->reader)) {
+		splice->reader.sock = 0;
+		return NULL;
+	}
+	return (const struct tcp_sock *)splice->reader.sock;
+}
+
+static __always_inline __u32 tulle_queued(const struct tcp_sock *reader)
+{
+	const struct sock *sock = (const struct sock *)reader;
+
+	return BPF_CORE_READ(sock, sk_backlog.rmem_alloc.counter);
+}
+
+/*
+ * Nothing of this direction is under way on TCP or unread behind it: both ends count in the same
+ * sequence numbers, and the sender is locked, so what holds now goes on holding. Acknowledgements
+ * are not asked, they may come 40 ms later.
+ */
+static __always_inline bool tulle_tcp_empty(const struct tcp_sock *sender,
+					    const struct tcp_sock *reader,
+					    const struct tulle_splice *splice)
+{
+	__u32 written;
+
+	if (!sender)
+		return false;
+	if (!bpf_core_field_exists(struct sk_psock, msg_tot_len) &&
+	    (splice->ever || BPF_CORE_READ(sender, bytes_sent)))
+		return false;
+	written = BPF_CORE_READ(sender, write_seq);
+	return BPF_CORE_READ(reader, rcv_nxt) == written &&
+	       BPF_CORE_READ(reader, copied_seq) == written && !tulle_queued(reader);
+}
+
+/*
+ * To TCP. A small message that straddles a page would leave as two segments, of which Nagle holds
+ * the second back for 40 ms.
+ */
+static __always_inline int tulle_pass(struct sk_msg_md *msg)
+{
+	__u32 size = msg->size;
+
+	if (size <= TULLE_PULL_MAX && (__u64)msg->data_end - (__u64)msg->data < size)
+		bpf_msg_pull_data(msg, 0, size, 0);
+	tulle_count(TULLE_REASON_SPLICE_PASSED);
+	return SK_PASS;
+}
+
+/* Sends one message on by splicing, or by TCP where that is not proven to keep the order. */
+static __always_inline int tulle_splice_message(struct sk_msg_md *msg, struct bpf_sock *sk,
+						struct tulle_splice *splice)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
+	const struct tcp_sock *reader;
+	__u32 limit, size = msg->size;
+
+	if (!config) {
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	reader = tulle_reader(splice);
+	if (!reader) {
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	limit = config->splice_limit ?: TULLE_SPLICE_LIMIT;
+	if (tulle_queued(reader) > limit) {
+		if (splice->spliced) {
+			tulle_count(TULLE_REASON_SPLICE_SPILL);
+			splice->spilled = 1;
+		}
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	if (splice->spilled ||
+	    (!splice->spliced && !tulle_tcp_empty(bpf_skc_to_tcp_sock(sk), reader, splice)))
+		return tulle_pass(msg);
+
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) != SK_PASS) {
+		/* Closed, or not yet accepted into the sockhash. */
+		tulle_count(TULLE_REASON_SPLICE_PEER_GONE);
+		splice->spliced = 0;
+		return tulle_pass(msg);
+	}
+	if (!splice->spliced) {
+		tulle_count(splice->ever ? TULLE_REASON_SPLICE_RETURN : TULLE_REASON_SPLICE_START);
+		splice->spliced = 1;
+		splice->ever = 1;
+	}
+	tulle_count(TULLE_REASON_SPLICE_MESSAGES);
+	tulle_add(TULLE_REASON_SPLICE_BYTES, size);
+	return SK_PASS;
+}
+
+#endif
