@@ -86,6 +86,17 @@ struct {
 	__type(value, __u64);
 } tulle_sockets SEC(".maps");
 
+/*
+ * What enter.c calls. A socket of tulle_sockets keeps the program that it was inserted with for as
+ * long as it lives, so that program must be one that never has to change.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u32);
+} tulle_entries SEC(".maps");
+
 /* Where the reader of a spliced socket lives; private to sockops and sk_msg. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

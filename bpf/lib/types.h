@@ -14,6 +14,17 @@
 /* Bump when a layout or a meaning changes; the agent refuses pins of another schema. */
 #define TULLE_SCHEMA 1
 
+/*
+ * With TULLE_OTHER_LAYOUT (make other-layout) some structs are laid out differently, as a later
+ * version's might be: for tests of the agent's upgrade only. The names of added fields begin with
+ * "reserved": nobody has to know them.
+ */
+#ifdef TULLE_OTHER_LAYOUT
+#define TULLE_ADDED(name) __u32 name[2];
+#else
+#define TULLE_ADDED(name)
+#endif
+
 /* Network byte order, as in struct in6_addr. */
 struct tulle_addr {
 	__u32 w[4];
@@ -38,6 +49,7 @@ enum tulle_outbound_policy {
 struct tulle_config {
 	__u32 schema; /* TULLE_SCHEMA, else the programs do nothing */
 	__u32 flags;
+	TULLE_ADDED(reserved_config)
 	__u32 outbound_policy;
 	__u32 splice_limit; /* bytes in a reader's queue above which a direction spills; 0: 1 MiB */
 	/* IPv4 networks and masks, network byte order. */
@@ -71,6 +83,7 @@ enum tulle_role {
 
 /* tulle_cgroups: cgroup id (__u64) -> who runs in it and below. */
 struct tulle_workload {
+	TULLE_ADDED(reserved_workload)
 	__u32 id;
 	__u8 role; /* enum tulle_role */
 	__u8 pad[3];
@@ -99,9 +112,16 @@ enum tulle_affinity {
 };
 
 struct tulle_service {
+#ifdef TULLE_OTHER_LAYOUT
+	__u32 slots;
+	__u32 reserved_service;
+	__u32 generation;
+	__u32 id;
+#else
 	__u32 id;
 	__u32 generation;
 	__u32 slots;
+#endif
 	__u16 reason; /* why not the kernel, for `explain`; shown in events of refusals */
 	__u8 mode;
 	__u8 affinity;
@@ -115,6 +135,7 @@ struct tulle_slot_key {
 };
 
 struct tulle_endpoint {
+	TULLE_ADDED(reserved_endpoint)
 	struct tulle_addr addr;
 	__u32 workload;
 	__u16 port;
@@ -131,6 +152,7 @@ struct tulle_sockaddr {
 /* tulle_listen: which ports of a workload's address may be reached at all. */
 #define TULLE_LISTEN_DECLARED 0x80000000u /* written by the agent; the kernel never deletes it */
 struct tulle_listener {
+	TULLE_ADDED(reserved_listener)
 	__u32 workload;
 	__u32 sockets; /* learned listening sockets, counted by sockops, | TULLE_LISTEN_DECLARED */
 };
@@ -158,6 +180,7 @@ struct tulle_pair {
 };
 
 struct tulle_original {
+	TULLE_ADDED(reserved_original)
 	struct tulle_addr addr; /* what the application dialled */
 	__u32 workload;
 	__u16 port;
@@ -245,6 +268,7 @@ enum tulle_event_type {
 
 /* tulle_events */
 struct tulle_event {
+	TULLE_ADDED(reserved_event)
 	__u64 ts;       /* ns, CLOCK_MONOTONIC */
 	__u64 cgroup;   /* 0 where no process is known (guard) */
 	__u32 workload; /* caller's id; guard: the target's; 0 unknown */

@@ -56,6 +56,9 @@ final class StatusReport {
         status.add("xds", xds());
         status.add("registration", registration());
         status.add("dns", dnsCounts());
+        JsonArray takeover = new JsonArray();
+        state.datapath().takeover().forEach(takeover::add);
+        status.add("takeover", takeover);
         JsonArray troubles = new JsonArray();
         if (!state.trouble().isEmpty()) {
             troubles.add(state.trouble());

@@ -29,6 +29,10 @@ final class MeshHost implements AutoCloseable {
     private final List<Process> processes = new ArrayList<>();
 
     MeshHost(Path dir, Optional<Tier> tier) throws IOException {
+        this(dir, tier, Path.of("../bpf/build/tulle.bpf.o"));
+    }
+
+    MeshHost(Path dir, Optional<Tier> tier, Path kernelObject) throws IOException {
         this.cgroups = Cgroups.find();
         this.options = AgentOptions.builder()
                 .meshName("tulle-agenttest")
@@ -36,7 +40,7 @@ final class MeshHost implements AutoCloseable {
                 .runDirectory(dir.resolve("run"))
                 .stateDirectory(dir.resolve("state"))
                 .pinDirectory(Path.of("/sys/fs/bpf/tulle-agenttest"))
-                .bpfObject(Path.of("../bpf/build/tulle.bpf.o"))
+                .bpfObject(kernelObject)
                 .range("100.80.0.0/16")
                 .serviceRange("240.242.0.0/16")
                 .range6("fd74:756c:6c80::", "fd74:756c:6c81::")

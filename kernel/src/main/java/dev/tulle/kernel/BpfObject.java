@@ -30,6 +30,10 @@ public final class BpfObject implements AutoCloseable {
     private final Set<String> off = new TreeSet<>();
     private final Map<String, Integer> maxEntries = new HashMap<>();
     private final Map<String, Path> pins = new LinkedHashMap<>();
+    private final Set<String> kept = new TreeSet<>();
+    /** Type ids of each map's key and value in {@link #btf}: libbpf forgets them once it is given another map to use. */
+    private final Map<String, int[]> typeIds = new HashMap<>();
+
     private final Map<String, BpfProgram> programs = new LinkedHashMap<>();
     private final Map<String, BpfMap> maps = new LinkedHashMap<>();
     private final Btf btf;
@@ -61,6 +65,7 @@ public final class BpfObject implements AutoCloseable {
             for (MemorySegment map : NativeObject.maps(object)) {
                 MapSpec spec = NativeObject.spec(map, btf);
                 mapSpecs.put(spec.name(), spec);
+                typeIds.put(spec.name(), new int[] {LibBpf.mapKeyTypeId(map), LibBpf.mapValueTypeId(map)});
             }
         } finally {
             LibBpf.objectClose(object);
@@ -147,6 +152,16 @@ public final class BpfObject implements AutoCloseable {
         return this;
     }
 
+    /**
+     * As {@link #pinned}, for a map whose entries only the kernel can make: the pinned one is used with its own number of
+     * entries, if type and sizes agree; what its fields are called does not count.
+     */
+    public BpfObject kept(String map, Path pin) {
+        pinned(map, pin);
+        kept.add(map);
+        return this;
+    }
+
     /** Loads; every program that is switched on is required. */
     public LoadReport load() {
         return load(programSpecs.keySet());
@@ -200,7 +215,10 @@ public final class BpfObject implements AutoCloseable {
             }
             BpfMap found = BpfMap.openPinned(pin.getValue());
             reused.put(pin.getKey(), found);
-            List<String> differences = known(mapSpecs, pin.getKey(), "map").differences(found.spec());
+            MapSpec wanted = known(mapSpecs, pin.getKey(), "map");
+            List<String> differences = kept.contains(pin.getKey())
+                    ? wanted.sizeDifferences(found.spec())
+                    : wanted.differences(found.spec());
             if (!differences.isEmpty()) {
                 throw new IncompatibleMapException(pin.getKey(), pin.getValue(), differences);
             }
@@ -264,11 +282,11 @@ public final class BpfObject implements AutoCloseable {
         for (MemorySegment map : NativeObject.maps(object)) {
             int fd = LibBpf.mapFd(map);
             if (fd >= 0) {
-                MapSpec spec = NativeObject.spec(map, btf);
-                int keyType = LibBpf.mapKeyTypeId(map);
-                int valueType = LibBpf.mapValueTypeId(map);
-                maps.put(
-                        spec.name(), new BpfMap(Fd.duplicate(fd, "map " + spec.name()), spec, btf, keyType, valueType));
+                String name = NativeLibrary.string(LibBpf.mapName(map));
+                MapSpec wanted = known(mapSpecs, name, "map");
+                int[] ids = known(typeIds, name, "map");
+                Fd own = Fd.duplicate(fd, "map " + name);
+                maps.put(name, new BpfMap(own, wanted, btf, ids[0], ids[1]));
             }
         }
     }
@@ -298,6 +316,11 @@ public final class BpfObject implements AutoCloseable {
     /** Whether a program of that name is in the kernel. */
     public boolean hasProgram(String name) {
         return programs.containsKey(name);
+    }
+
+    /** Whether a map of that name is in the kernel. */
+    public boolean hasMap(String name) {
+        return maps.containsKey(name);
     }
 
     /** A loaded map. */

@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.OptionalInt;
 
 /**
  * One loaded program: of an object or opened from a pin. Any thread. Closing ends this process's hold only; pins, links and
@@ -118,6 +119,33 @@ public final class BpfProgram implements AutoCloseable {
         }
         BpfException.check(result, "cannot detach " + this + " from " + sockets);
         return true;
+    }
+
+    /** Makes this program the target of tail calls through a slot of a PROG_ARRAY; replaces the one that is there. */
+    public void putInto(BpfMap programs, int slot) {
+        try (Arena arena = Arena.ofConfined()) {
+            programs.update(
+                    arena.allocateFrom(NativeLibrary.INT, slot),
+                    arena.allocateFrom(NativeLibrary.INT, fd.number()),
+                    BpfMap.ANY);
+        }
+    }
+
+    /** The id of the program in a slot of a PROG_ARRAY; empty when there is none. */
+    public static OptionalInt idIn(BpfMap programs, int slot) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment id = arena.allocate(NativeLibrary.INT);
+            return programs.lookup(arena.allocateFrom(NativeLibrary.INT, slot), id)
+                    ? OptionalInt.of(id.get(NativeLibrary.INT, 0))
+                    : OptionalInt.empty();
+        }
+    }
+
+    /** Empties a slot of a PROG_ARRAY; a tail call through it then does nothing. */
+    public static void clear(BpfMap programs, int slot) {
+        try (Arena arena = Arena.ofConfined()) {
+            programs.delete(arena.allocateFrom(NativeLibrary.INT, slot));
+        }
     }
 
     /**

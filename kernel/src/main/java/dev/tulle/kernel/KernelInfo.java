@@ -100,6 +100,15 @@ final class KernelInfo {
         return info;
     }
 
+    /** Fills {@code mapIds} with the ids of a program's maps. */
+    static void readInto(Arena arena, Fd program, MemorySegment mapIds, int count, String what) {
+        MemorySegment info = arena.allocate(PROGRAM);
+        info.set(U32, offset(PROGRAM, "nr_map_ids"), count);
+        info.set(U64, offset(PROGRAM, "map_ids"), mapIds.address());
+        MemorySegment size = arena.allocateFrom(U32, (int) PROGRAM.byteSize());
+        BpfException.check(BpfCalls.info(program.number(), info, size), "cannot read the maps of " + what);
+    }
+
     static int u32(MemorySegment info, StructLayout layout, String... path) {
         return info.get(U32, offset(layout, path));
     }

@@ -30,6 +30,12 @@ public record MapSpec(
         return MapType.of(type).map(Enum::name).orElse("map type " + type);
     }
 
+    /** As {@link #differences}, but for type, sizes and flags alone. */
+    public List<String> sizeDifferences(MapSpec found) {
+        MapSpec plain = new MapSpec(name, type, keySize, valueSize, found.maxEntries, flags, "", "");
+        return plain.differences(found);
+    }
+
     /** What keeps {@code found} from being used where this is wanted, one sentence each; empty if it fits. */
     public List<String> differences(MapSpec found) {
         List<String> differences = new ArrayList<>();

@@ -1,7 +1,12 @@
 package dev.tulle.kernel;
 
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * What the kernel says of a loaded program.
@@ -14,6 +19,8 @@ import java.util.HexFormat;
  * @param verifiedInstructions that the verifier walked (limit: 1 million); 0 before kernel 5.16
  * @param runCount runs so far, while statistics are on
  * @param runNanos time spent in them
+ * @param mapIds the kernel's ids of the maps that it uses
+ * @param btfId the kernel's id of its types; 0 without
  */
 public record ProgramInfo(
         int id,
@@ -23,7 +30,17 @@ public record ProgramInfo(
         int instructions,
         int verifiedInstructions,
         long runCount,
-        long runNanos) {
+        long runNanos,
+        List<Integer> mapIds,
+        int btfId) {
+    public ProgramInfo {
+        mapIds = List.copyOf(mapIds);
+    }
+
+    /** The types that it was loaded with; empty without. */
+    public Optional<Btf> btf() {
+        return btfId == 0 ? Optional.empty() : Optional.of(Btf.fromKernel(btfId));
+    }
 
     static ProgramInfo of(Fd fd, String what) {
         try (Arena arena = Arena.ofConfined()) {
@@ -37,7 +54,23 @@ public record ProgramInfo(
                     KernelInfo.u32(info, layout, "xlated_prog_len") / 8,
                     KernelInfo.u32(info, layout, "verified_insns"),
                     KernelInfo.u64(info, layout, "run_cnt"),
-                    KernelInfo.u64(info, layout, "run_time_ns"));
+                    KernelInfo.u64(info, layout, "run_time_ns"),
+                    maps(arena, fd, KernelInfo.u32(info, layout, "nr_map_ids"), what),
+                    KernelInfo.u32(info, layout, "btf_id"));
         }
+    }
+
+    /** The kernel writes the ids to where a second question names room for them. */
+    private static List<Integer> maps(Arena arena, Fd fd, int count, String what) {
+        List<Integer> ids = new ArrayList<>();
+        if (count == 0) {
+            return ids;
+        }
+        MemorySegment room = arena.allocate(ValueLayout.JAVA_INT, count);
+        KernelInfo.readInto(arena, fd, room, count, what);
+        for (int i = 0; i < count; i++) {
+            ids.add(room.getAtIndex(ValueLayout.JAVA_INT, i));
+        }
+        return ids;
     }
 }

@@ -244,6 +244,27 @@ public final class RecordLayout {
             return nested != null;
         }
 
+        @Nullable
+        RecordLayout nested() {
+            return nested;
+        }
+
+        /** The first element's layout, for an array of structs. */
+        @Nullable
+        RecordLayout element() {
+            return element;
+        }
+
+        /** Elements of an array; 0 for anything else. */
+        int count() {
+            return type.endsWith("]") ? Integer.parseInt(type, type.lastIndexOf('[') + 1, type.length() - 1, 10) : 0;
+        }
+
+        /** Whether {@link #get} and {@link #set} apply. */
+        boolean isInteger() {
+            return nested == null && !type.endsWith("]") && !bits && (size == 1 || size == 2 || size == 4 || size == 8);
+        }
+
         /** The integer, zero-extended (a u64 keeps its bits). Sizes 1, 2, 4 and 8 only. */
         public long get(MemorySegment record) {
             return switch (size) {

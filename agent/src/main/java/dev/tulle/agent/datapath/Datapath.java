@@ -28,6 +28,11 @@ public interface Datapath extends AutoCloseable {
     /** Its hooks, for people. */
     List<HookStatus> hooks();
 
+    /** What became of an earlier agent's state that could not be used as it was, one sentence each. */
+    default List<String> takeover() {
+        return List.of();
+    }
+
     /** Counters by reason number; empty where the kernel counts nothing. */
     long[] counters();
 

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The tiers {@link Tier#SPLICE} and {@link Tier#REDIRECT}: programs at connect, bind and the rest, an address per
@@ -32,6 +33,7 @@ public final class KernelDatapath implements Datapath {
     private final KernelObject kernel;
     private final KernelMaps maps;
     private final RingBuffer events;
+    private @Nullable RingBuffer oldEvents;
 
     /** What happens to destinations that the mesh does not know. */
     public enum OutboundPolicy {
@@ -61,6 +63,13 @@ public final class KernelDatapath implements Datapath {
                 "tulle-events",
                 codec,
                 event -> eventSink.accept(KernelEvent.of(event)));
+        // What programs of the version before wrote last; it stays open for the little that is still under way.
+        kernel.oldEvents()
+                .ifPresent(old -> oldEvents = RingBuffer.start(
+                        old.ring(),
+                        "tulle-old-events",
+                        Structs.codec(Structs.Event.class, old.layout()),
+                        event -> eventSink.accept(KernelEvent.of(event))));
     }
 
     /**
@@ -108,6 +117,12 @@ public final class KernelDatapath implements Datapath {
                 .reconcile(NetPlan.ofPrefix(network.prefix(), network.range6(), addresses));
         WantedState wanted =
                 WantedState.of(network, leases, services, new InfraGroups(groupId("/proxy"), groupId("/agent")), true);
+        RingBuffer old = oldEvents;
+        if (old != null) {
+            old.close();
+            oldEvents = null;
+            kernel.releaseOldEvents();
+        }
         maps.reconcile(wanted);
         maps.configure(config(network));
     }
@@ -161,12 +176,21 @@ public final class KernelDatapath implements Datapath {
     }
 
     @Override
+    public List<String> takeover() {
+        return kernel.takeoverNotes();
+    }
+
+    @Override
     public long[] counters() {
         return maps.counters();
     }
 
     @Override
     public void close() {
+        RingBuffer old = oldEvents;
+        if (old != null) {
+            old.close();
+        }
         events.close();
         kernel.close();
     }

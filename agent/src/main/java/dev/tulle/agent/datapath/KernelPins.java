@@ -25,9 +25,14 @@ public final class KernelPins {
      * @throws IOException when a pin cannot be removed
      */
     public static void remove(Path pins) throws IOException {
-        if (!Files.isDirectory(pins)) {
-            return;
+        if (Files.isDirectory(pins)) {
+            stopAndRemove(pins);
+            BpfFs.removeAll(pins);
         }
+    }
+
+    /** The same; the directories stay. */
+    static void stopAndRemove(Path pins) throws IOException {
         if (stopSplicing(pins.resolve("maps").resolve("tulle_config"))) {
             try {
                 Thread.sleep(DRAIN_MILLIS);
@@ -36,7 +41,6 @@ public final class KernelPins {
             }
         }
         KernelObject.removePins(pins);
-        BpfFs.removeAll(pins);
     }
 
     private static boolean stopSplicing(Path pin) {

@@ -14,7 +14,7 @@ import java.nio.ByteBuffer;
  * the object's BTF. Ports are host order; addresses are {@link InetAddress}, IPv4 v4-mapped in the kernel.
  */
 final class Structs {
-    /** The layout of all maps that this agent knows; pins of another are not touched. */
+    /** What the programs expect in the configuration; they do nothing with another. */
     static final int SCHEMA = 1;
 
     static final int FLAG_CAPTURE = 1;
@@ -76,9 +76,17 @@ final class Structs {
             int dns4Port,
             int dns6Port) {
         Config withFlags(int value) {
+            return with(schema, value);
+        }
+
+        Config withSchema(int value) {
+            return with(value, flags);
+        }
+
+        private Config with(int newSchema, int newFlags) {
             return new Config(
-                    schema,
-                    value,
+                    newSchema,
+                    newFlags,
                     outboundPolicy,
                     spliceLimit,
                     rangeNet,
