@@ -30,13 +30,16 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
 	info->service = client->service;
 	info->head_length = client->head_length;
 	info->body_length = client->body_length;
-	info->pad = 0;
+	info->taken = TULLE_LEASE_PROXY;
 	info->lease = 0;
 	info->state = TULLE_LEASE_PROXY;
 	lease = handle ? tulle_lease_of(handle) : NULL;
 	if (lease) {
 		info->lease = lease->cookie;
-		info->state = TULLE_LEASE_STATE(tulle_load(&lease->word));
+		word = tulle_load(&lease->word);
+		info->state = TULLE_LEASE_STATE(word);
+		if (info->state == TULLE_LEASE_PROXY)
+			info->taken = TULLE_LEASE_TAKEN(word);
 	}
 	for (int i = 0; i < TULLE_HTTP_COPY / 8; i++)
 		((__u64 *)info->head)[i] = ((const __u64 *)client->head)[i];

@@ -288,9 +288,9 @@ struct tulle_http_client_info {
 	__u32 owned;    /* 1: the kernel may take the next request */
 	__u32 state;    /* enum tulle_lease_state of that lease */
 	__u32 service;
-	__u32 head_length; /* of `head`; the body is never kept */
-	__u32 body_length; /* of the request's body */
-	__u32 pad;
+	__u32 head_length;          /* of `head`; the body is never kept */
+	__u32 body_length;          /* of the request's body */
+	__u32 taken;                /* state that that lease was in when it became the proxy's */
 	__u8 head[TULLE_HTTP_COPY]; /* of the last request that the kernel took, as received */
 };
 
