@@ -84,7 +84,7 @@ static __always_inline void tulle_client_give(struct tulle_splice *splice,
 		return;
 	word = tulle_load(&client->word);
 	if ((word & ~TULLE_CLIENT_OWNED) != give->consumed || splice->spilled ||
-	    !tulle_config_if(TULLE_F_SPLICE) || !tulle_in_order(splice)) {
+	    client->pipelines || !tulle_config_if(TULLE_F_SPLICE) || !tulle_in_order(splice)) {
 		tulle_count(TULLE_REASON_HTTP_NOT_GIVEN);
 		return;
 	}

@@ -59,7 +59,7 @@ static __always_inline struct tulle_http_pool *tulle_pool_of(__u32 number, __u32
 	return bpf_map_lookup_elem(&tulle_http_pools, &key);
 }
 
-static __always_inline void tulle_pool_leave(__u32 number, __u32 loop, __u32 slot)
+static __always_inline void tulle_pool_leave(__u32 number, __u32 loop, __u32 slot, bool active)
 {
 	struct tulle_http_pool *pool = tulle_pool_of(number, loop);
 	__u32 word = (slot / 64) % TULLE_HTTP_POOL_WORDS;
@@ -67,8 +67,19 @@ static __always_inline void tulle_pool_leave(__u32 number, __u32 loop, __u32 slo
 
 	if (!pool)
 		return;
+	if (active)
+		__sync_fetch_and_add(&pool->active, -1);
 	__sync_fetch_and_and(&pool->idle[word], ~bit);
 	__sync_fetch_and_and(&pool->used[word], ~bit);
+}
+
+/* A request of the pool begins (1) or ends (-1). */
+static __always_inline void tulle_pool_active(const struct tulle_lease *lease, int more)
+{
+	struct tulle_http_pool *pool = tulle_pool_of(lease->pool, lease->loop);
+
+	if (pool)
+		__sync_fetch_and_add(&pool->active, more);
 }
 
 /* Any of `states` -> PROXY. Returns the word that it was, 0 if it was in none of them. */
@@ -76,6 +87,7 @@ static __always_inline __u64 tulle_lease_take(struct tulle_lease *lease, __u32 s
 {
 	/* Read before the lease is free to be offered again. */
 	__u32 pool = lease->pool, loop = lease->loop, slot = lease->slot;
+	bool counted = lease->counted;
 
 	for (int i = 0; i < TULLE_LEASE_TRIES; i++) {
 		__u64 word = tulle_load(&lease->word);
@@ -85,7 +97,9 @@ static __always_inline __u64 tulle_lease_take(struct tulle_lease *lease, __u32 s
 			return 0;
 		if (tulle_swap(&lease->word, word,
 			       TULLE_LEASE_STATES(word) | TULLE_LEASE_WAS(state))) {
-			tulle_pool_leave(pool, loop, slot);
+			tulle_pool_leave(pool, loop, slot,
+					 counted && (state == TULLE_LEASE_SENT ||
+						     state == TULLE_LEASE_ANSWER));
 			return word;
 		}
 	}

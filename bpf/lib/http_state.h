@@ -25,7 +25,9 @@ struct tulle_http_client {
 	__u32 loop;
 	__u32 head_length; /* of the last request that was taken, in head */
 	__u32 body_length;
-	__u32 zero; /* stays zero; a number that the verifier does not know */
+	__u32 zero;      /* stays zero; a number that the verifier does not know */
+	__u32 pipelines; /* 1: was seen to pipeline, so it is never given again */
+	__u32 pad;
 	struct tulle_http_message message;
 	__u8 head[TULLE_HTTP_REQUEST_ROOM];
 };
@@ -66,7 +68,8 @@ struct tulle_lease {
 	__u16 code;
 	__u8 method;
 	__u8 keep;
-	__u32 pad;
+	__u8 counted; /* among the pool's `active` while it is SENT or ANSWER */
+	__u8 pad[3];
 };
 
 /* A lease as a client or a pool names it: number and generation, so a later offer is another. */

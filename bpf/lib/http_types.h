@@ -41,6 +41,7 @@ enum tulle_http_method {
 	TULLE_HTTP_DELETE = 4,
 	TULLE_HTTP_OPTIONS = 5,
 	TULLE_HTTP_PATCH = 6,
+	TULLE_HTTP_ANSWER = 255, /* only in http_parse.h: no request, a response */
 };
 
 enum tulle_http_path_kind {

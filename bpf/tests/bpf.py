@@ -98,6 +98,14 @@ class Object:
         if err:
             raise BpfError(f"attach {name} to {map_name}: {os.strerror(-err)}")
 
+    def call(self, map_name, index, program):
+        """Puts a program into a program array."""
+        fd = LIB.bpf_program__fd(ctypes.c_void_p(self.program(program)))
+        err = LIB.bpf_map_update_elem(self.map_fd(map_name), struct.pack("I", index),
+                                      struct.pack("i", fd), BPF_ANY)
+        if err:
+            raise BpfError(f"put {program} into {map_name}: {os.strerror(-err)}")
+
     def map(self, name):
         found = LIB.bpf_object__find_map_by_name(ctypes.c_void_p(self.handle), name.encode())
         if not found:

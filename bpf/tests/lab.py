@@ -203,6 +203,8 @@ class Lab:
         finally:
             for fd in (root, proxy, netns):
                 os.close(fd)
+        self.obj.call("tulle_http_calls", 0, "tulle_request")
+        self.obj.call("tulle_http_calls", 1, "tulle_response")
         self.obj.attach_map("tulle_skb_verdict", "tulle_sockets", bpf.BPF_SK_SKB_STREAM_VERDICT)
         self.obj.attach_map("tulle_skmsg", "tulle_sockets", bpf.BPF_SK_MSG_VERDICT)
 

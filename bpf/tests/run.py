@@ -18,13 +18,14 @@ import test_bypass
 import test_connect
 import test_datagram
 import test_guard
+import test_http
 import test_names
 import test_object
 import test_splice
 import test_stall
 
 MODULES = (test_object, test_bind, test_connect, test_datagram, test_names, test_guard,
-           test_bypass, test_splice, test_stall)
+           test_bypass, test_splice, test_stall, test_http)
 
 
 class Hung(Exception):

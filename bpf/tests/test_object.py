@@ -9,7 +9,7 @@ from test_bind import bind_only, hello, start_hello
 
 PROGRAMS = ("connect4", "connect6", "bind4", "bind6", "sendmsg4", "sendmsg6", "recvmsg4",
             "recvmsg6", "getpeer4", "getpeer6", "getsockopt", "setsockopt", "sockops", "skmsg",
-            "skb_verdict", "sk_lookup")
+            "request", "response", "skb_verdict", "sk_lookup")
 
 
 def test_each_program_optional(lab):

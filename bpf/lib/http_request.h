@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* C's side of kernel HTTP: take one whole request to a server's connection, or not at all. */
+#ifndef TULLE_HTTP_REQUEST_H
+#define TULLE_HTTP_REQUEST_H
+
+#include "http_client.h"
+#include "http_route.h"
+
+/* Largest message (head and body in one send) that is taken: one piece of memory, never split. */
+#define TULLE_HTTP_MESSAGE_MAX 32768
+
+/*
+ * Is the last request that the kernel took over and done? Then *held is the lease that C still has
+ * in hand, or 0. Anything else is a request too early, or one whose end the kernel did not see.
+ */
+static __always_inline __u32 tulle_client_ready(struct tulle_http_client *client, __u64 *held)
+{
+	struct tulle_lease *lease;
+	__u32 state;
+	__u64 word;
+
+	*held = tulle_load(&client->lease);
+	if (!*held)
+		return 0;
+	lease = tulle_lease_of(*held);
+	if (!lease)
+		return TULLE_REASON_HTTP_LEASE_LOST;
+	word = tulle_load(&lease->word);
+	if (word == tulle_lease_word(*held, TULLE_LEASE_HELD))
+		return 0;
+	state = TULLE_LEASE_STATE(word);
+	if (state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER) {
+		client->pipelines = 1;
+		return TULLE_REASON_HTTP_PIPELINED;
+	}
+	/* Taken while nothing was outstanding; of this offer, as the generation says. */
+	if (state == TULLE_LEASE_PROXY && TULLE_LEASE_TAKEN(word) == TULLE_LEASE_HELD) {
+		client->lease = 0;
+		*held = 0;
+		return 0;
+	}
+	return TULLE_REASON_HTTP_LEASE_LOST;
+}
+
+/* All of the message in one piece that nobody else can change, its head copied to the record. */
+static __always_inline __u32 tulle_client_read(struct sk_msg_md *msg,
+					       struct tulle_http_client *client, __u32 size)
+{
+	__u32 length = size > TULLE_HTTP_REQUEST_MAX ? TULLE_HTTP_REQUEST_MAX : size;
+	void *data = msg->data, *end = msg->data_end;
+
+	if ((__u64)end - (__u64)data != size) {
+		if (bpf_msg_pull_data(msg, 0, size, 0))
+			return TULLE_REASON_HTTP_LARGE;
+		data = msg->data;
+		end = msg->data_end;
+		if ((__u64)end - (__u64)data != size)
+			return TULLE_REASON_HTTP_LARGE;
+	}
+	if (bpf_probe_read_kernel(client->head, length, data))
+		return TULLE_REASON_HTTP_SYNTAX;
+	return 0;
+}
+
+/* A lease to this endpoint, HELD by this client: the one in hand, or one of the pool. 0: none. */
+static __always_inline __u64 tulle_client_lease(struct tulle_http_client *client, __u64 held,
+						const struct tulle_http_member *member)
+{
+	struct tulle_http_pool *pool;
+	struct tulle_lease *lease;
+	__u64 handle;
+
+	if (held) {
+		lease = tulle_lease_of(held);
+		if (lease && lease->pool == member->pool && lease->loop == client->loop)
+			return held;
+	}
+	pool = tulle_pool_of(member->pool, client->loop);
+	if (!pool)
+		return 0;
+	handle = tulle_pool_pop(pool);
+	if (!handle)
+		return 0;
+	if (held)
+		tulle_lease_return(held);
+	client->lease = handle;
+	return handle;
+}
+
+/* Returns 0 if the message is on its way to S, TULLE_REASON_HTTP_TAKE_RACE or _DROPPED. */
+static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct tulle_splice *splice,
+					       struct tulle_http_client *client, __u64 handle,
+					       const struct tulle_http_route *route,
+					       const struct tulle_http_cluster *cluster,
+					       const struct tulle_http_member *member)
+{
+	struct tulle_lease *lease = tulle_lease_of(handle);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (!lease)
+		return TULLE_REASON_HTTP_LEASE_LOST;
+	/* HELD by this client: nobody else writes these. */
+	tulle_key_swap(&splice->peer, &lease->client);
+	lease->reader = client->self;
+	lease->client_number = client->number;
+	lease->since_ns = now;
+	lease->service = client->service;
+	lease->source = client->source;
+	lease->workload = member->workload;
+	lease->request_bytes = client->message.body;
+	lease->timeout_ms = route->timeout_ms;
+	lease->keep = route->keep;
+	lease->method = client->message.method;
+	lease->code = 0;
+	lease->counted = cluster->members > 1 && cluster->flags & TULLE_HTTP_LEAST_REQUEST;
+	client->since_ns = now;
+	client->head_length = client->message.head;
+	client->body_length = client->message.body;
+
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->server, BPF_F_INGRESS) != SK_PASS) {
+		tulle_lease_take(lease, 1u << TULLE_LEASE_HELD);
+		return TULLE_REASON_HTTP_SERVER_GONE;
+	}
+	if (lease->counted)
+		tulle_pool_active(lease, 1);
+	if (tulle_swap(&lease->word, tulle_lease_word(handle, TULLE_LEASE_HELD),
+		       tulle_lease_word(handle, TULLE_LEASE_SENT)))
+		return 0;
+	if (lease->counted)
+		tulle_pool_active(lease, -1);
+	/*
+	 * The proxy took it since we looked, and a redirect cannot be called off, only aimed
+	 * elsewhere: at D, which is in order (the kernel owns the connection, so D has read all
+	 * that C ever sent).
+	 */
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) != SK_PASS)
+		return TULLE_REASON_HTTP_DROPPED;
+	splice->spliced = !splice->spilled;
+	splice->ever = 1;
+	return TULLE_REASON_HTTP_TAKE_RACE;
+}
+
+/* 0: on its way to S. Otherwise why not. */
+static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tulle_splice *splice,
+					       struct tulle_http_client *client, __u32 size)
+{
+	const struct tulle_http_cluster *cluster;
+	const struct tulle_http_service *service;
+	const struct tulle_http_member *member;
+	const struct tulle_http_table *table;
+	const struct tulle_http_route *route;
+	__u64 held, handle;
+	__u32 reason, number;
+
+	if (!(tulle_load(&client->word) & TULLE_CLIENT_OWNED))
+		return TULLE_REASON_HTTP_PROXYS;
+	reason = tulle_client_ready(client, &held);
+	if (reason)
+		return reason;
+	if (!size || size > TULLE_HTTP_MESSAGE_MAX)
+		return TULLE_REASON_HTTP_LARGE;
+	service = bpf_map_lookup_elem(&tulle_http_services, &client->service);
+	if (!service)
+		return TULLE_REASON_HTTP_NO_TABLE;
+	number = service->table;
+	table = bpf_map_lookup_elem(&tulle_http_tables, &number);
+	if (!table || !tulle_config_if(TULLE_F_SPLICE))
+		return TULLE_REASON_HTTP_NO_TABLE;
+	if (table->to_proxy)
+		return TULLE_REASON_HTTP_ROUTE_PROXY;
+
+	/* No request is outstanding, so nobody needs the copy of the last one any more. */
+	client->head_length = 0;
+	reason = tulle_client_read(msg, client, size);
+	if (reason)
+		return reason;
+	reason = tulle_http_parse_request(
+		client->head, size > TULLE_HTTP_REQUEST_MAX ? TULLE_HTTP_REQUEST_MAX : size, size,
+		&client->zero, table, &client->message);
+	if (reason)
+		return reason;
+	if (client->message.body > table->body_max)
+		return TULLE_REASON_HTTP_BODY;
+	route = tulle_http_find(table, client);
+	if (!route)
+		return TULLE_REASON_HTTP_NO_ROUTE;
+	if (route->action != TULLE_HTTP_FORWARD || !route->shares ||
+	    (client->message.body && route->keep & TULLE_HTTP_KEEP_BODY))
+		return TULLE_REASON_HTTP_ROUTE_PROXY;
+	if (!tulle_http_allowed(table, client))
+		return TULLE_REASON_HTTP_NOT_PROVEN;
+	cluster = tulle_http_share(table, route, client);
+	member = tulle_http_choose(table, cluster, client);
+	handle = member ? tulle_client_lease(client, held, member) : 0;
+	if (!handle)
+		return TULLE_REASON_HTTP_NO_LEASE;
+	/* Its memory is another table's by now? Then nothing that was read is proven. */
+	if (*(const volatile __u32 *)&table->number != number)
+		return TULLE_REASON_HTTP_NO_TABLE;
+	return tulle_client_send(msg, splice, client, handle, route, cluster, member);
+}
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* S's side of kernel HTTP: what a leased server sends goes to the client that waits for it. */
+#ifndef TULLE_HTTP_RESPONSE_H
+#define TULLE_HTTP_RESPONSE_H
+
+#include "http_client.h"
+#include "http_stats.h"
+
+/* Of a message that lies in several pieces this much is made one before it is read. */
+#define TULLE_HTTP_STRAIGHTEN 1024
+
+/* The lease of the connection that S is the end of; NULL: none. */
+static __always_inline struct tulle_lease *tulle_server_lease(struct tulle_splice *splice)
+{
+	const struct tulle_http_server *server;
+	struct tulle_lease *lease;
+	__u32 id;
+
+	if (!splice->lease) {
+		struct tulle_socket_key key;
+
+		tulle_key_swap(&splice->peer, &key);
+		server = bpf_map_lookup_elem(&tulle_http_servers, &key);
+		if (!server)
+			return NULL;
+		splice->tenure = server->tenure;
+		splice->lease = server->lease;
+	}
+	id = splice->lease - 1;
+	lease = bpf_map_lookup_elem(&tulle_leases, &id);
+	return lease && lease->tenure == splice->tenure ? lease : NULL;
+}
+
+static __always_inline bool tulle_client_full(const struct tulle_lease *lease)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
+
+	return !config || tulle_queued((const struct tcp_sock *)lease->reader.sock) >
+				  (config->splice_limit ?: TULLE_SPLICE_LIMIT);
+}
+
+/* Bytes of the first piece of the message. One piece is put into a queue whole or not at all. */
+static __always_inline __u32 tulle_piece(struct sk_msg_md *msg)
+{
+	__u64 length = (__u64)msg->data_end - (__u64)msg->data;
+	const struct sk_msg *kernel = (const struct sk_msg *)msg;
+	__u32 start, piece = 0;
+	__u64 at;
+
+	if (length)
+		return length;
+	/* Pages of a file: not readable here, and they need not be. */
+	start = BPF_CORE_READ(kernel, sg.start);
+	if (start >= TULLE_MSG_PIECES)
+		return 0;
+	at = (__u64)kernel + bpf_core_field_offset(kernel->sg.data) +
+	     start * bpf_core_type_size(struct scatterlist) +
+	     bpf_core_field_offset(struct scatterlist, length);
+	bpf_probe_read_kernel(&piece, sizeof(piece), (const void *)at);
+	return piece;
+}
+
+static __always_inline bool tulle_kept(__u8 keep, __u16 code)
+{
+	return (keep & TULLE_HTTP_KEEP_5XX && code >= 500) ||
+	       (keep & TULLE_HTTP_KEEP_GATEWAY && code >= 502 && code <= 504) ||
+	       (keep & TULLE_HTTP_KEEP_503 && code == 503) ||
+	       (keep & TULLE_HTTP_KEEP_409 && code == 409);
+}
+
+/* The first bytes of a response. On 0 *answer has read them. */
+static __always_inline __u32 tulle_server_head(struct sk_msg_md *msg,
+					       struct tulle_http_answer *answer, __u8 method,
+					       __u32 size)
+{
+	__u32 whole = size > TULLE_HTTP_RESPONSE_MAX ? TULLE_HTTP_RESPONSE_MAX : size;
+	__u32 least = size > TULLE_HTTP_STRAIGHTEN ? TULLE_HTTP_STRAIGHTEN : size;
+	__u64 length = (__u64)msg->data_end - (__u64)msg->data;
+
+	if (length < least) {
+		if (bpf_msg_pull_data(msg, 0, whole, 0))
+			return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+		length = (__u64)msg->data_end - (__u64)msg->data;
+	}
+	if (length > whole)
+		length = whole;
+	if (!length || length > TULLE_HTTP_RESPONSE_MAX ||
+	    bpf_probe_read_kernel(answer->head, length, msg->data))
+		return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+	return tulle_http_parse_response(answer->head, length, method == TULLE_HTTP_HEAD,
+					 &answer->zero, &answer->message);
+}
+
+/* 0: on its way to C. Otherwise why not; except after TAKE_RACE and DROPPED nothing was changed. */
+static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf_sock *sk,
+					       struct tulle_splice *splice,
+					       struct tulle_lease *lease, __u64 word, __u32 size)
+{
+	struct tulle_http_stat_key key = {
+		.service = lease->service,
+		.source = lease->source,
+		.workload = lease->workload,
+		.pool = lease->pool,
+	};
+	bool first = TULLE_LEASE_STATE(word) == TULLE_LEASE_SENT, counted = lease->counted;
+	__u32 reason, piece, request_bytes = lease->request_bytes;
+	__u64 total = TULLE_LEASE_LEFT(word), body = 0, nanos = 0, next;
+	struct tulle_http_answer *answer;
+
+	if (splice->spilled || !tulle_is_socket(&lease->reader) || tulle_client_full(lease))
+		return TULLE_REASON_HTTP_SPILL;
+	if (first) {
+		answer = bpf_sk_storage_get(&tulle_answers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!answer)
+			return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+		reason = tulle_server_head(msg, answer, lease->method, size);
+		if (reason)
+			return reason;
+		key.code = answer->message.code;
+		if (tulle_kept(lease->keep, key.code))
+			return TULLE_REASON_HTTP_ANSWER_KEPT;
+		body = answer->message.body;
+		total = answer->message.head + body;
+		nanos = bpf_ktime_get_ns() - lease->since_ns;
+	}
+	if (size > total)
+		return TULLE_REASON_HTTP_ANSWER_SYNTAX;
+	piece = tulle_piece(msg);
+	if (!piece || piece > size)
+		return TULLE_REASON_HTTP_SPILL;
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->client, BPF_F_INGRESS) != SK_PASS)
+		return TULLE_REASON_HTTP_CLIENT_GONE;
+	if (piece < size)
+		bpf_msg_apply_bytes(msg, piece);
+
+	next = word & TULLE_LEASE_OFFER(~0u);
+	if (total == piece)
+		next |= TULLE_LEASE_BITS(TULLE_LEASE_HELD);
+	else
+		next |= TULLE_LEASE_BITS(TULLE_LEASE_ANSWER) | (total - piece);
+	if (first)
+		lease->code = key.code;
+	if (!tulle_swap(&lease->word, word, next)) {
+		/*
+		 * The proxy took it since we looked: aim at U instead. In order, as U had read all
+		 * that S ever sent when it was offered, and S has sent nothing to it since.
+		 */
+		if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) !=
+		    SK_PASS)
+			return TULLE_REASON_HTTP_DROPPED;
+		splice->spliced = 1;
+		splice->ever = 1;
+		return TULLE_REASON_HTTP_TAKE_RACE;
+	}
+	/* From here on the lease may be in use for the next request. */
+	if (first) {
+		tulle_http_account(&key, nanos, request_bytes, body);
+		tulle_count(TULLE_REASON_HTTP_RESPONSE);
+	}
+	if (total == piece) {
+		if (counted)
+			tulle_pool_active(lease, -1);
+		tulle_count(TULLE_REASON_HTTP_COMPLETE);
+	}
+	return 0;
+}
+
+#endif
