@@ -106,49 +106,37 @@ static __always_inline __u64 tulle_lease_take(struct tulle_lease *lease, __u32 s
 	return 0;
 }
 
-/* Index of the only bit that is set. */
+/* Index of the only bit that is set: the number of bits below it. */
 static __always_inline __u32 tulle_bit_index(__u64 bit)
 {
-	__u32 index = 0;
+	__u64 ones = bit - 1;
 
-	if (bit & 0xffffffff00000000ull)
-		index += 32;
-	if (bit & 0xffff0000ffff0000ull)
-		index += 16;
-	if (bit & 0xff00ff00ff00ff00ull)
-		index += 8;
-	if (bit & 0xf0f0f0f0f0f0f0f0ull)
-		index += 4;
-	if (bit & 0xccccccccccccccccull)
-		index += 2;
-	if (bit & 0xaaaaaaaaaaaaaaaaull)
-		index += 1;
-	return index;
+	ones -= ones >> 1 & 0x5555555555555555ull;
+	ones = (ones & 0x3333333333333333ull) + (ones >> 2 & 0x3333333333333333ull);
+	ones = (ones + (ones >> 4)) & 0x0f0f0f0f0f0f0f0full;
+	return ones * 0x0101010101010101ull >> 56;
 }
 
-/* An idle lease, now HELD; 0: none. */
-static __always_inline __u64 tulle_pool_pop(struct tulle_http_pool *pool)
+/*
+ * An idle lease, now HELD; 0: none. As some others not inlined and not static: the verifier walks
+ * such a function once, not once for every way that leads to it.
+ */
+__noinline __u64 tulle_pool_pop(struct tulle_http_pool *pool)
 {
-	for (int i = 0; i < TULLE_HTTP_POOL_WORDS + TULLE_POOL_TRIES; i++) {
-		__u32 word = 0;
+	__u32 word;
+
+	if (!pool)
+		return 0;
+	word = *(volatile __u32 *)&pool->zero % TULLE_HTTP_POOL_WORDS;
+	TULLE_TURNS(pop, TULLE_HTTP_POOL_WORDS + TULLE_POOL_TRIES)
+	{
 		struct tulle_lease *lease;
-		__u64 bits = tulle_load(&pool->idle[0]), bit, handle;
+		__u64 bits = tulle_load(&pool->idle[word]), bit = bits & -bits, handle;
 
 		if (!bits) {
-			bits = tulle_load(&pool->idle[1]);
-			word = 1;
+			word = (word + 1) % TULLE_HTTP_POOL_WORDS;
+			continue;
 		}
-		if (!bits) {
-			bits = tulle_load(&pool->idle[2]);
-			word = 2;
-		}
-		if (!bits) {
-			bits = tulle_load(&pool->idle[3]);
-			word = 3;
-		}
-		if (!bits)
-			return 0;
-		bit = bits & -bits;
 		if (!(__sync_fetch_and_and(&pool->idle[word], ~bit) & bit))
 			continue;
 		handle = tulle_load(

@@ -98,6 +98,7 @@ static __always_inline void tulle_lease_offer(struct bpf_sock *sk, struct tulle_
 		tulle_count(TULLE_REASON_HTTP_POOL_FULL);
 		return;
 	}
+	TULLE_OPAQUE(slot);
 	/* Nobody else looks at a lease that is the proxy's. */
 	lease->generation++;
 	lease->cookie = offer->cookie;

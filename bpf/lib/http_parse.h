@@ -51,9 +51,21 @@ struct tulle_http_message {
 	__u8 hosts;  /* how many fields of these names there are */
 	__u8 lengths;
 	__u8 connections;
-	__u32 pad;
+	__u16 length; /* from here to `name`: the field that is being read */
+	__u16 size;
+	__u64 name[TULLE_HTTP_NAME_WORDS]; /* lower case, zero padded */
 	struct tulle_http_span value[TULLE_HTTP_NAMES];
 };
+
+/*
+ * Forgets what the verifier knows about a number: it is stored and read again. Without that the
+ * ways that lead here are all followed to the end, each with its own range of offsets.
+ */
+#define TULLE_FORGET(place, number)                                                                \
+	({                                                                                         \
+		(place) = (number);                                                                \
+		*(const volatile __typeof__(place) *)&(place);                                     \
+	})
 
 /* A whole word of a name or value, as a number. */
 #define TULLE_TEXT8(a, b, c, d, e, f, g, h)                                                        \
@@ -104,6 +116,34 @@ static __always_inline __u64 tulle_http_number(const __u8 *head, __u32 mask, __u
 	return (word & 0x0000ffff0000ffffull) * 42949672960001ull >> 32;
 }
 
+/* Notes the value if it is one of the names that somebody wants the value of. */
+static __always_inline __u32 tulle_http_wanted(const volatile __u64 *name, __u32 length,
+					       __u32 colon, __u32 value,
+					       const struct tulle_http_table *names,
+					       struct tulle_http_message *message)
+{
+	__u32 found = TULLE_HTTP_NAMES;
+
+#pragma unroll
+	for (__u32 i = 0; i < TULLE_HTTP_NAMES; i++) {
+		const struct tulle_http_name *wanted = &names->name[i];
+		__u64 differs = (wanted->length ^ length) | (wanted->word[0] ^ name[0]) |
+				(wanted->word[1] ^ name[1]) | (wanted->word[2] ^ name[2]) |
+				(wanted->word[3] ^ name[3]);
+
+		if (!differs)
+			found = i;
+	}
+	if (found >= names->names || found >= TULLE_HTTP_NAMES)
+		return 0;
+	/* Repeated fields would have to be joined. */
+	if (!value || message->value[found].length)
+		return TULLE_REASON_HTTP_FIELD;
+	message->value[found].at = colon + 2;
+	message->value[found].length = value;
+	return 0;
+}
+
 /*
  * One field, `line` to `end`. `names`: those that somebody wants the value of, may be NULL.
  * Returns a reason, 0 if it is good.
@@ -112,9 +152,10 @@ static __always_inline __u32 tulle_http_field(const __u8 *head, __u32 mask, __u3
 					      const struct tulle_http_table *names,
 					      struct tulle_http_message *message)
 {
-	__u64 name[TULLE_HTTP_NAME_WORDS] = {};
+	volatile __u64 *name = message->name;
 	__u32 length = 0, colon, value;
 
+	name[1] = name[2] = name[3] = name[4] = 0;
 #pragma unroll
 	for (int i = 0; i < TULLE_HTTP_NAME_WORDS; i++) {
 		__u64 word = tulle_word(head, mask, line + 8 * i);
@@ -131,10 +172,12 @@ static __always_inline __u32 tulle_http_field(const __u8 *head, __u32 mask, __u3
 			break;
 		}
 	}
+	length = TULLE_FORGET(message->length, length);
 	colon = line + length;
 	if (!length || colon >= end)
 		return TULLE_REASON_HTTP_SYNTAX;
 	value = tulle_http_value(head, mask, colon, end);
+	value = TULLE_FORGET(message->size, value);
 
 	if (length == 4) {
 		if (name[0] == TULLE_TEXT8('h', 'o', 's', 't', 0, 0, 0, 0)) {
@@ -186,25 +229,9 @@ static __always_inline __u32 tulle_http_field(const __u8 *head, __u32 mask, __u3
 	     (length == 10 && name[0] == TULLE_TEXT8('k', 'e', 'e', 'p', '-', 'a', 'l', 'i'))))
 		return TULLE_REASON_HTTP_FIELD;
 
-	if (!names)
+	if (!names || !names->names)
 		return 0;
-#pragma unroll
-	for (int i = 0; i < TULLE_HTTP_NAMES; i++) {
-		const struct tulle_http_name *wanted = &names->name[i];
-
-		if (i >= names->names)
-			break;
-		if (wanted->length != length || wanted->word[0] != name[0] ||
-		    wanted->word[1] != name[1] || wanted->word[2] != name[2] ||
-		    wanted->word[3] != name[3])
-			continue;
-		/* Repeated fields would have to be joined. */
-		if (!value || message->value[i].length)
-			return TULLE_REASON_HTTP_FIELD;
-		message->value[i].at = colon + 2;
-		message->value[i].length = value;
-	}
-	return 0;
+	return tulle_http_wanted(name, length, colon, value, names, message);
 }
 
 /* The target, `at` to `end`: a plain path, whose one spelling everybody agrees on, and a query. */
@@ -215,7 +242,6 @@ static __always_inline __u32 tulle_http_target(const __u8 *head, __u32 mask, __u
 
 	if (at >= end || tulle_byte(head, mask, at) != '/')
 		return TULLE_REASON_HTTP_TARGET;
-	message->path = at;
 	TULLE_TURNS(path, 128)
 	{
 		__u64 word, keep, good, marks, slashes, next;
@@ -240,6 +266,7 @@ static __always_inline __u32 tulle_http_target(const __u8 *head, __u32 mask, __u
 		}
 		at = (at + 8) & mask;
 	}
+	query = TULLE_FORGET(message->path_size, query);
 	message->path_size = query - from;
 	at = query;
 	TULLE_TURNS(rest, 128)
@@ -287,6 +314,7 @@ static __always_inline __u32 tulle_http_request_line(const __u8 *head, __u32 mas
 	} else {
 		return TULLE_REASON_HTTP_METHOD;
 	}
+	at = TULLE_FORGET(message->path, at);
 	if (end < at + 10 ||
 	    tulle_word(head, mask, end - 9) !=
 		    TULLE_TEXT8(' ', 'H', 'T', 'T', 'P', '/', '1', '.') ||
@@ -324,6 +352,7 @@ static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 turns
 
 	__builtin_memset(message, 0, sizeof(*message));
 	message->method = TULLE_HTTP_ANSWER;
+	TULLE_OPAQUE(length);
 	head[length & mask] = 0;
 	TULLE_TURNS(scan, turns)
 	{
@@ -356,7 +385,7 @@ static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 turns
 			reason = tulle_http_request_line(head, mask, at, message);
 		if (reason)
 			return reason;
-		at = (at + 2) & mask;
+		at = TULLE_FORGET(message->head, at + 2) & mask;
 		line = at;
 	}
 	return TULLE_REASON_HTTP_LARGE;

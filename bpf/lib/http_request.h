@@ -140,6 +140,41 @@ static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct tul
 	return TULLE_REASON_HTTP_TAKE_RACE;
 }
 
+/* The head that was read into the record, against the table. */
+__noinline int tulle_http_understand(struct tulle_http_client *client,
+				     const struct tulle_http_table *table, __u32 size)
+{
+	__u32 length = size > TULLE_HTTP_REQUEST_MAX ? TULLE_HTTP_REQUEST_MAX : size, reason;
+
+	if (!client || !table)
+		return TULLE_REASON_HTTP_NO_TABLE;
+	reason = tulle_http_parse_request(client->head, length, size, &client->zero, table,
+					  &client->message);
+	if (reason)
+		return reason;
+	return client->message.body > table->body_max ? TULLE_REASON_HTTP_BODY : 0;
+}
+
+/* Number of the route that the request may take in the kernel, or a reason, negative. */
+__noinline int tulle_http_decide(const struct tulle_http_client *client,
+				 const struct tulle_http_table *table)
+{
+	const struct tulle_http_route *route;
+	int number;
+
+	if (!client || !table)
+		return -TULLE_REASON_HTTP_NO_TABLE;
+	number = tulle_http_find(table, client);
+	if (number < 0)
+		return -TULLE_REASON_HTTP_NO_ROUTE;
+	TULLE_OPAQUE(number);
+	route = &table->route[(__u32)number % TULLE_HTTP_ROUTES];
+	if (route->action != TULLE_HTTP_FORWARD || !route->shares ||
+	    (client->message.body && route->keep & TULLE_HTTP_KEEP_BODY))
+		return -TULLE_REASON_HTTP_ROUTE_PROXY;
+	return tulle_http_allowed(table, client) ? number : -TULLE_REASON_HTTP_NOT_PROVEN;
+}
+
 /* 0: on its way to S. Otherwise why not. */
 static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tulle_splice *splice,
 					       struct tulle_http_client *client, __u32 size)
@@ -151,6 +186,7 @@ static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tul
 	const struct tulle_http_route *route;
 	__u64 held, handle;
 	__u32 reason, number;
+	int choice;
 
 	if (!(tulle_load(&client->word) & TULLE_CLIENT_OWNED))
 		return TULLE_REASON_HTTP_PROXYS;
@@ -174,21 +210,14 @@ static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tul
 	reason = tulle_client_read(msg, client, size);
 	if (reason)
 		return reason;
-	reason = tulle_http_parse_request(
-		client->head, size > TULLE_HTTP_REQUEST_MAX ? TULLE_HTTP_REQUEST_MAX : size, size,
-		&client->zero, table, &client->message);
+	reason = tulle_http_understand(client, table, size);
 	if (reason)
 		return reason;
-	if (client->message.body > table->body_max)
-		return TULLE_REASON_HTTP_BODY;
-	route = tulle_http_find(table, client);
-	if (!route)
-		return TULLE_REASON_HTTP_NO_ROUTE;
-	if (route->action != TULLE_HTTP_FORWARD || !route->shares ||
-	    (client->message.body && route->keep & TULLE_HTTP_KEEP_BODY))
-		return TULLE_REASON_HTTP_ROUTE_PROXY;
-	if (!tulle_http_allowed(table, client))
-		return TULLE_REASON_HTTP_NOT_PROVEN;
+	choice = tulle_http_decide(client, table);
+	if (choice < 0)
+		return -choice;
+	TULLE_OPAQUE(choice);
+	route = &table->route[(__u32)choice % TULLE_HTTP_ROUTES];
 	cluster = tulle_http_share(table, route, client);
 	member = tulle_http_choose(table, cluster, client);
 	handle = member ? tulle_client_lease(client, held, member) : 0;

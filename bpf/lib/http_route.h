@@ -75,9 +75,9 @@ static __always_inline __u32 tulle_unknown_zero(const struct tulle_http_client *
 	return *(const volatile __u32 *)&client->zero;
 }
 
-/* The first route that matches. */
-static __always_inline const struct tulle_http_route *
-tulle_http_find(const struct tulle_http_table *table, const struct tulle_http_client *client)
+/* Number of the first route that matches; -1: none. */
+static __always_inline int tulle_http_find(const struct tulle_http_table *table,
+					   const struct tulle_http_client *client)
 {
 	__u32 i = tulle_unknown_zero(client) % TULLE_HTTP_ROUTES;
 
@@ -86,10 +86,10 @@ tulle_http_find(const struct tulle_http_table *table, const struct tulle_http_cl
 		if (i >= table->routes)
 			break;
 		if (tulle_http_holds(&table->route[i].when, client))
-			return &table->route[i];
+			return i;
 		i = (i + 1) % TULLE_HTTP_ROUTES;
 	}
-	return NULL;
+	return -1;
 }
 
 /* Proven to be allowed? */

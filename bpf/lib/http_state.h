@@ -95,7 +95,7 @@ struct tulle_http_pool {
 	__u64 idle[TULLE_HTTP_POOL_WORDS];
 	__u64 lease[TULLE_HTTP_POOL]; /* handles */
 	__u32 active;                 /* requests under way */
-	__u32 pad;
+	__u32 zero;                   /* stays zero, as in struct tulle_http_client */
 };
 
 struct tulle_http_blank {

@@ -43,6 +43,9 @@ static __always_inline void tulle_turns_end(struct bpf_iter_num *it)
 #define TULLE_TURNS(name, turns) for (__u32 name = 0; name < (turns); name++)
 #endif
 
+/* The compiler may know a range where the verifier wants to see the mask applied. */
+#define TULLE_OPAQUE(number) __asm__ volatile("" : "+r"(number))
+
 #define TULLE_ONES   0x0101010101010101ull
 #define TULLE_HIGHS  0x8080808080808080ull
 #define TULLE_ALL(c) ((c) * TULLE_ONES)
