@@ -10,6 +10,10 @@ import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http.HttpConnection;
 import dev.tulle.proxy.http.HttpScope;
+import dev.tulle.proxy.lease.HttpOptions;
+import dev.tulle.proxy.lease.LeaseMetrics;
+import dev.tulle.proxy.lease.Leases;
+import dev.tulle.proxy.lease.SocketHttpOptions;
 import dev.tulle.proxy.loop.EpollLoops;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.tcp.TcpScope;
@@ -44,6 +48,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,7 +60,11 @@ import org.jspecify.annotations.Nullable;
 public final class NodeProxy implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(NodeProxy.class.getName());
 
+    /** A process has no more loops than that, as a power of two. */
+    private static final int LOOP_BITS = 10;
+
     private final ProxyOptions options;
+    private final Supplier<HttpOptions> kernel;
     private final XdsClient xds;
     private final MetricRegistry registry = new MetricRegistry();
     private final MultiThreadIoEventLoopGroup group;
@@ -72,8 +81,9 @@ public final class NodeProxy implements AutoCloseable {
     private volatile boolean draining;
     private volatile boolean bound;
 
-    private NodeProxy(ProxyOptions options, XdsClient xds) {
+    private NodeProxy(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel) {
         this.options = options;
+        this.kernel = kernel;
         this.xds = xds;
         this.group = new MultiThreadIoEventLoopGroup(
                 options.loops(), new DefaultThreadFactory("proxy-worker"), EpollLoops.newFactory());
@@ -114,7 +124,12 @@ public final class NodeProxy implements AutoCloseable {
      * @throws IOException when a listener cannot be bound
      */
     public static NodeProxy start(ProxyOptions options, XdsClient xds) throws IOException {
-        NodeProxy proxy = new NodeProxy(options, xds);
+        return start(options, xds, SocketHttpOptions::new);
+    }
+
+    /** As above, with something in place of the kernel's HTTP programs, one for each loop. */
+    static NodeProxy start(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel) throws IOException {
+        NodeProxy proxy = new NodeProxy(options, xds, kernel);
         try {
             proxy.bind();
             return proxy;
@@ -136,10 +151,14 @@ public final class NodeProxy implements AutoCloseable {
         boolean logsAll = options.accessLogMode() == ProxyOptions.AccessLogMode.ALL;
         ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
         Function<Endpoint, WorkloadDirectory.Entry> destinations = this::destination;
+        LeaseMetrics leased = new LeaseMetrics(registry);
+        // Two proxies run at once while one takes over from the other: their loops are different ones.
+        int loops = (int) ProcessHandle.current().pid() << LOOP_BITS;
         for (EventExecutor executor : group) {
             EventLoop loop = (EventLoop) executor;
             Worker worker = new Worker(loop, allocator);
-            Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations);
+            Leases leases = new Leases(worker, kernel.get(), loops++, leased);
+            Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations, leases);
             scopes.put(
                     loop,
                     new LoopScope(
@@ -147,7 +166,7 @@ public final class NodeProxy implements AutoCloseable {
                             upstreams,
                             services,
                             sources,
-                            new HttpScope(upstreams, accessLog, logsAll, () -> draining, malformed),
+                            new HttpScope(upstreams, leases, accessLog, logsAll, () -> draining, malformed),
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,

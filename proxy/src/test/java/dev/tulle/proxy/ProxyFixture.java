@@ -1,10 +1,13 @@
 package dev.tulle.proxy;
 
 import dev.tulle.model.MeshState;
+import dev.tulle.proxy.lease.HttpOptions;
+import dev.tulle.proxy.lease.SocketHttpOptions;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
+import java.util.function.Supplier;
 
 /** A proxy on ports of its own, with a control plane in memory. */
 final class ProxyFixture implements AutoCloseable {
@@ -21,6 +24,16 @@ final class ProxyFixture implements AutoCloseable {
     }
 
     ProxyFixture(MeshState state, ProxyOptions.OutboundPolicy policy) throws IOException {
+        this(state, policy, SocketHttpOptions::new);
+    }
+
+    /** With a model in place of the kernel's HTTP programs. */
+    ProxyFixture(MeshState state, HttpOptions kernel) throws IOException {
+        this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY, () -> kernel);
+    }
+
+    private ProxyFixture(MeshState state, ProxyOptions.OutboundPolicy policy, Supplier<HttpOptions> kernel)
+            throws IOException {
         xds.set(state);
         proxy = NodeProxy.start(
                 ProxyOptions.builder()
@@ -33,7 +46,8 @@ final class ProxyFixture implements AutoCloseable {
                         .onDemandTimeout(Duration.ofMillis(800))
                         .drain(Duration.ofSeconds(5))
                         .build(),
-                xds);
+                xds,
+                kernel);
         port = proxy.listenToward("127.0.0.1", 0, new InetSocketAddress(Meshes.VIP, Meshes.PORT));
     }
 

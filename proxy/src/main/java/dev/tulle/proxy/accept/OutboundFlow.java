@@ -205,9 +205,12 @@ final class OutboundFlow {
             }
             return;
         }
-        channel.pipeline().addLast(HttpConnection.to(service, scope.http(), peer(), channel));
+        HttpConnection connection = HttpConnection.to(service, scope.http(), peer(), channel);
+        channel.pipeline().addLast(connection);
         if (first != null) {
             channel.pipeline().fireChannelRead(first).fireChannelReadComplete();
+        } else {
+            connection.ready();
         }
         channel.config().setAutoRead(true);
     }

@@ -25,6 +25,11 @@ final class Deadlines {
         whole = nanos;
     }
 
+    /** Silence counts from then on. */
+    void silentFrom(long nanos) {
+        silentFrom = nanos;
+    }
+
     /** Bounds the current try. */
     void ofTry(long nanos) {
         ofTry = nanos;

@@ -5,6 +5,7 @@ import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.upstream.EndpointPool;
@@ -51,6 +52,7 @@ final class Exchange implements UpstreamUser {
     };
 
     private Phase phase = Phase.NONE;
+    private boolean byKernel;
 
     Exchange(HttpScope scope, HttpConnection connection, RequestHead head) {
         this.scope = scope;
@@ -64,6 +66,7 @@ final class Exchange implements UpstreamUser {
     /** The first byte of a request has come. */
     void requestBegins() {
         phase = Phase.NONE;
+        byKernel = false;
         long now = System.nanoTime();
         tally.reset(now);
         deadlines.reset(now);
@@ -184,6 +187,35 @@ final class Exchange implements UpstreamUser {
                 forward(target, chosen, decided);
             }
         }
+    }
+
+    /** Goes on with a request that the kernel has decided on and sent. */
+    void take(OutboundService service, UpstreamConnection from, TakenRequest taken) {
+        tally.startNanos = taken.sinceNanos();
+        tally.requestBytes = taken.bodyLength();
+        request.sent(taken.bodyLength());
+        ForwardPlan chosen =
+                routing.decided(scope.upstreams(), service, head, from.pool().cluster());
+        if (chosen.timeoutNanos() > 0) {
+            deadlines.whole(tally.startNanos + chosen.timeoutNanos());
+        }
+        tries.take(chosen.cluster(), from);
+        if (taken.isAnswered()) {
+            phase = Phase.RESPONDING;
+            tally.counted = true;
+            tally.code = taken.code();
+            response.headPassed();
+            from.resume(this, taken.remaining());
+        } else {
+            phase = Phase.SENT;
+            byKernel = true;
+            if (chosen.perTryNanos() > 0) {
+                deadlines.ofTry(tally.startNanos + chosen.perTryNanos());
+            }
+            deadlines.silentFrom(tally.startNanos);
+            from.begin(this, head.isHead(), false);
+        }
+        armDeadline();
     }
 
     // ---- toward the endpoint ----
@@ -348,6 +380,7 @@ final class Exchange implements UpstreamUser {
         }
         tally.code = answer.code();
         tally.upstreamNanos = System.nanoTime();
+        byKernel = false;
         deadlines.moved();
         if (chosen.retriesResponses() && chosen.retriesCode(tally.code) && beginRetry()) {
             return;
@@ -424,6 +457,10 @@ final class Exchange implements UpstreamUser {
             fail();
             return;
         }
+        if (byKernel) {
+            byKernel = false;
+            scope.leases().lost();
+        }
         if (untouched && request.isRepeatable() && head.isIdempotent() && tries.beginStaleRetry(this)) {
             deadlines.tryOver();
             tryEndpoint(true);
@@ -468,17 +505,22 @@ final class Exchange implements UpstreamUser {
     /** Ends an exchange whose response has begun and cannot be completed. */
     private void fail() {
         endTry(true);
+        report();
         connection.abort();
-        finish(false);
     }
 
     private void finish(boolean keep) {
+        report();
+        connection.exchangeDone(keep);
+    }
+
+    /** The exchange is over; whoever looks at the counts once the client has its answer finds it there. */
+    private void report() {
         phase = Phase.NONE;
         request.over();
         tries.over();
         long micros = (System.nanoTime() - tally.startNanos) / 1_000;
         Reporter.report(scope, connection.peer(), head, tally, routing, tries.last(), micros);
-        connection.exchangeDone(keep);
     }
 
     /** The client has gone. */

@@ -3,8 +3,12 @@ package dev.tulle.proxy.http;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.lease.ClientLoan;
+import dev.tulle.proxy.lease.RequestTaker;
+import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.upstream.UpstreamConnection;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -52,6 +56,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     private final RequestHead head = new RequestHead();
     private final RequestBody body = new RequestBody(head);
     private final WaitingBytes waiting = new WaitingBytes();
+    private final @Nullable ClientLoan loan;
     private final Exchange exchange;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
@@ -64,6 +69,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     private boolean processing;
     private boolean reading;
     private boolean doubtful;
+    private boolean giveDue;
     private int lingered;
 
     private HttpConnection(
@@ -79,6 +85,10 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         this.chooser = chooser;
         this.out = new Outgoing(channel);
         this.exchange = new Exchange(scope, this, head);
+        // Only a captured connection has its client on this host, where the kernel can see it.
+        this.loan = service == null || peer.edge()
+                ? null
+                : scope.leases().client(channel, scope.upstreams().borrowers(service), new Taker(service));
     }
 
     /** A connection to one service, retained until it closes. */
@@ -99,6 +109,50 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         deadline(System.nanoTime() + IDLE_TIMEOUT);
         if (service != null) {
             service.retain();
+        }
+    }
+
+    /** The channel is ready, and nothing was received yet. */
+    public void ready() {
+        giveDue = true;
+        give();
+    }
+
+    /** Lets the kernel have the connection if nothing is under way. */
+    private void give() {
+        ClientLoan kernel = loan;
+        if (giveDue && kernel != null && state == State.IDLE && waiting.isEmpty()) {
+            giveDue = false;
+            kernel.give();
+        }
+    }
+
+    /** What the kernel has taken and cannot finish becomes an exchange of this connection. */
+    private final class Taker implements RequestTaker {
+        private final OutboundService to;
+
+        Taker(OutboundService to) {
+            this.to = to;
+        }
+
+        @Override
+        public boolean take(UpstreamConnection from, TakenRequest request) {
+            if (state != State.IDLE) {
+                return false;
+            }
+            head.reset();
+            exchange.requestBegins();
+            if (head.read(request.head()) != ParseStatus.COMPLETE) {
+                return false;
+            }
+            state = State.RESPONSE;
+            exchange.take(to, from, request);
+            return true;
+        }
+
+        @Override
+        public void abandon() {
+            abort();
         }
     }
 
@@ -134,6 +188,11 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext context, Object message) {
         reading = true;
         ByteBuf in = (ByteBuf) message;
+        ClientLoan kernel = loan;
+        if (kernel != null) {
+            kernel.takeBack();
+            kernel.received(in.readableBytes());
+        }
         if (state == State.LINGERING || state == State.CLOSED) {
             linger(in);
             return;
@@ -338,14 +397,19 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         }
         state = State.IDLE;
         deadline(System.nanoTime() + IDLE_TIMEOUT);
+        giveDue = true;
         if (!processing) {
             consumeWaiting();
             read(!waiting.isFull());
+            if (!reading) {
+                give();
+            }
         }
     }
 
     /** Sends what is left and closes; when the client may still be sending, its bytes are read and thrown away first. */
     private void closeAfterResponse() {
+        leaveKernel();
         boolean clean = state == State.RESPONSE && waiting.isEmpty() && !doubtful;
         out.flush();
         if (clean || state == State.TUNNEL) {
@@ -378,8 +442,27 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     }
 
     private void close() {
+        leaveKernel();
         state = State.CLOSED;
         channel.close();
+    }
+
+    private void leaveKernel() {
+        ClientLoan kernel = loan;
+        if (kernel != null) {
+            kernel.leave();
+        }
+    }
+
+    /** No request has come for long; but the kernel may have taken some. */
+    private void idleTimeout() {
+        ClientLoan kernel = loan;
+        long used = kernel == null ? 0 : kernel.lastTakenNanos();
+        if (used != 0 && System.nanoTime() - used < IDLE_TIMEOUT) {
+            deadline(used + IDLE_TIMEOUT);
+        } else {
+            close();
+        }
     }
 
     private void timeout() {
@@ -397,12 +480,18 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
                     close();
                 }
             }
-            case IDLE, LINGERING, CLOSED -> close();
+            case IDLE -> idleTimeout();
+            case LINGERING, CLOSED -> close();
         }
     }
 
     /** Closes now if no request is in progress; otherwise the current one is the last. */
     public void drain() {
+        scope.leases().drain();
+        ClientLoan kernel = loan;
+        if (kernel != null) {
+            kernel.takeBack();
+        }
         if (state == State.IDLE) {
             close();
         }
@@ -413,6 +502,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         reading = false;
         out.flush();
         exchange.flushUpstream();
+        give();
     }
 
     @Override
@@ -435,6 +525,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelInactive(ChannelHandlerContext context) {
+        leaveKernel();
         state = State.CLOSED;
         scope.upstreams().worker().timers().remove(timer);
         waiting.release();

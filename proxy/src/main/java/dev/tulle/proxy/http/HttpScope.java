@@ -1,5 +1,6 @@
 package dev.tulle.proxy.http;
 
+import dev.tulle.proxy.lease.Leases;
 import dev.tulle.proxy.upstream.Upstreams;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.Counter;
@@ -10,6 +11,7 @@ import org.jspecify.annotations.Nullable;
  * What the HTTP connections of one loop share.
  *
  * @param upstreams the services
+ * @param leases what the kernel may do instead
  * @param accessLog null to log nothing
  * @param logsEverything false to log only what did not end well
  * @param draining true when connections are to close after their current request
@@ -17,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record HttpScope(
         Upstreams upstreams,
+        Leases leases,
         @Nullable AccessLog accessLog,
         boolean logsEverything,
         BooleanSupplier draining,

@@ -38,8 +38,7 @@ final class ReplayBuffer {
         ByteBuf before = kept;
         int size = (before == null ? 0 : before.readableBytes()) + data.readableBytes();
         if (!keeps || size > LIMIT || allocator == null) {
-            whole = false;
-            clear();
+            lost();
             return;
         }
         if (before == null) {
@@ -54,6 +53,12 @@ final class ReplayBuffer {
     ByteBuf copy() {
         ByteBuf now = kept;
         return now == null ? null : now.copy();
+    }
+
+    /** A part of the body was sent that nobody has kept. */
+    void lost() {
+        whole = false;
+        clear();
     }
 
     /** Forgets everything. */

@@ -31,7 +31,7 @@ final class Reporter {
         ServiceView view = routing.view();
         int code = tally.code;
         String flags = tally.flags;
-        if (view != null) {
+        if (view != null && !tally.counted) {
             (endpoint == null ? view.unrouted() : endpoint.metrics())
                     .requests(peer.source().labels(), view.labels(), code, flags)
                     .record(micros, tally.requestBytes, tally.responseBytes);

@@ -59,6 +59,15 @@ final class RequestSide {
         }
     }
 
+    /** The request was sent whole by somebody else, who has kept its head only. */
+    void sent(int bodyLength) {
+        complete = true;
+        replay.begin(worker.allocator(), false);
+        if (bodyLength > 0) {
+            replay.lost();
+        }
+    }
+
     /** Forgets what was kept. */
     void over() {
         replay.clear();

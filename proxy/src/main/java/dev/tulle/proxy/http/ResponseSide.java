@@ -59,6 +59,11 @@ final class ResponseSide {
         out.add(sink, bodyless ? 0 : following);
     }
 
+    /** The client has got the head and the beginning of the body, framed by its length. */
+    void headPassed() {
+        keepAlive = head.keepsAlive() && !draining.getAsBoolean();
+    }
+
     /** Passes a piece of the body, or of what the server sends through a tunnel. */
     void data(ByteBuf data) {
         if (chunked) {

@@ -77,6 +77,24 @@ final class Routing {
         return decided;
     }
 
+    /**
+     * Finds what belongs to a request that was decided on, and sent to this cluster, before the proxy saw it. When the
+     * configuration has changed meanwhile and has no such route any more, the answer is passed on as it is.
+     */
+    ForwardPlan decided(Upstreams upstreams, OutboundService service, RequestHead head, String cluster) {
+        RouteDecision now = decide(upstreams, service, head, 0, null);
+        ServiceView current = view;
+        ForwardPlan found = now == null || now.route() == null || current == null ? null : current.plan(now, cluster);
+        if (found == null) {
+            decision = null;
+            path = null;
+            authority = null;
+        }
+        ForwardPlan chosen = found == null ? ForwardPlan.plain(cluster) : found;
+        plan = chosen;
+        return chosen;
+    }
+
     /** The service as it was when the decision was made; null before there was one. */
     @Nullable
     ServiceView view() {

@@ -19,6 +19,9 @@ final class Tally {
 
     String flags = Flags.NONE;
 
+    /** True when the kernel has counted the request, because it forwarded the response's head. */
+    boolean counted;
+
     /** Why the response is what it is, in one word; empty for the server's own. */
     String details = "";
 
@@ -31,6 +34,7 @@ final class Tally {
         code = 0;
         flags = Flags.NONE;
         details = "";
+        counted = false;
     }
 
     /** Adds a flag. */

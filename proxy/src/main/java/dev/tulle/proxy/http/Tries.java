@@ -40,6 +40,15 @@ final class Tries {
         target.activeChanged(1);
     }
 
+    /** The request was sent to an endpoint by somebody else; its connection is ours now. */
+    void take(@Nullable WorkerCluster target, UpstreamConnection from) {
+        if (target != null) {
+            begin(target);
+        }
+        enter(from.pool());
+        upstream = from;
+    }
+
     /** The request is over. */
     void over() {
         if (cluster != null) {

@@ -28,6 +28,8 @@ public final class EndpointPool {
     private Endpoint endpoint;
     private Cluster settings;
     private final ConnectionLimit limit;
+    private final Lender lender;
+    private final Borrowers borrowers;
 
     private final ArrayDeque<UpstreamConnection> idle = new ArrayDeque<>();
     private final List<UpstreamUser> connecting = new ArrayList<>();
@@ -38,6 +40,10 @@ public final class EndpointPool {
         }
     };
     private int active;
+    private int lent;
+    private long taken;
+    private long refusedUntil;
+    private boolean timed;
     private boolean retired;
 
     EndpointPool(
@@ -45,6 +51,8 @@ public final class EndpointPool {
             Cluster settings,
             Endpoint endpoint,
             ConnectionLimit limit,
+            Lender lender,
+            Borrowers borrowers,
             WorkloadDirectory.Entry destination,
             IstioMetrics istio) {
         this.worker = worker;
@@ -52,6 +60,8 @@ public final class EndpointPool {
         this.settings = settings;
         this.endpoint = endpoint;
         this.limit = limit;
+        this.lender = lender;
+        this.borrowers = borrowers;
         this.destination = destination;
         this.address = new InetSocketAddress(endpoint.address(), endpoint.port());
         this.addressText = (endpoint.address().indexOf(':') >= 0 ? "[" + endpoint.address() + "]" : endpoint.address())
@@ -128,6 +138,7 @@ public final class EndpointPool {
         }
         if (limit.isFull()) {
             limit.waiters.add(new ConnectionLimit.Waiter(user, this));
+            lender.recall(this);
         } else {
             connect(user);
         }
@@ -136,6 +147,10 @@ public final class EndpointPool {
 
     /** True when a further request could neither connect nor wait. */
     public boolean isOverflowing() {
+        return isAtBound() && (!lender.recall(this) || isAtBound());
+    }
+
+    private boolean isAtBound() {
         return idle.isEmpty() && limit.isFull() && limit.isQueueFull();
     }
 
@@ -214,25 +229,37 @@ public final class EndpointPool {
         }
     }
 
-    void release(UpstreamConnection connection) {
+    /** A connection is idle. */
+    public void release(UpstreamConnection connection) {
+        if (serves(connection) && !lender.lend(connection)) {
+            keep(connection);
+        }
+    }
+
+    /** True when nobody waited for it and nothing speaks against using it again. */
+    private boolean serves(UpstreamConnection connection) {
         int bound = settings.maxRequestsPerConnection();
         if (retired || (bound > 0 && connection.requests() >= bound)) {
             connection.close();
-            return;
+            return false;
         }
         ConnectionLimit.Waiter waiter = limit.waiters.peek();
         if (waiter != null && waiter.pool() == this) {
             limit.waiters.poll();
             waiter.user().connected(connection);
-            return;
+            return false;
         }
         if (waiter != null) {
             // The bound is the cluster's: another endpoint's turn to connect.
             connection.close();
-            return;
+            return false;
         }
-        long now = System.nanoTime();
-        connection.idleSince = now;
+        connection.idleSince = System.nanoTime();
+        return true;
+    }
+
+    private void keep(UpstreamConnection connection) {
+        long now = connection.idleSince;
         idle.addLast(connection);
         if (!idleTimer.isSet()) {
             worker.timers().set(idleTimer, now + settings.idleTimeout().toNanos());
@@ -274,6 +301,71 @@ public final class EndpointPool {
         for (UpstreamConnection connection = idle.pollFirst(); connection != null; connection = idle.pollFirst()) {
             connection.close();
         }
+        lender.retire(this);
+    }
+
+    Lender lender() {
+        return lender;
+    }
+
+    /** The clients of the service. */
+    public Borrowers borrowers() {
+        return borrowers;
+    }
+
+    /** True when a connection of this pool may be lent at all: each bound counts only what the proxy sees. */
+    public boolean isLendable() {
+        return !retired && settings.maxRequestsPerConnection() <= 0;
+    }
+
+    /** True when both pools count against the same bound. */
+    public boolean sharesLimit(EndpointPool other) {
+        return limit == other.limit;
+    }
+
+    /** How long a connection may be idle, in nanoseconds. */
+    public long idleNanos() {
+        return settings.idleTimeout().toNanos();
+    }
+
+    /** Says whether any route to this endpoint has a timeout, so that somebody has to watch it. */
+    void timed(boolean has) {
+        timed = has;
+    }
+
+    /** True when some route to this endpoint has a timeout. */
+    public boolean isTimed() {
+        return timed;
+    }
+
+    /** One more connection is lent (+1) or one less (-1). */
+    public void lentChanged(int by) {
+        lent += by;
+    }
+
+    /** The lender could not use a connection of this pool: there is no use in trying before then. */
+    public void refused(long untilNanos) {
+        refusedUntil = untilNanos;
+    }
+
+    /** True while there is no use in trying. */
+    public boolean isRefused(long now) {
+        return refusedUntil != 0 && now - refusedUntil < 0;
+    }
+
+    /** Connections with the lender. */
+    public int lentCount() {
+        return lent;
+    }
+
+    /** A request that the lender had forwarded here became the proxy's. */
+    public void requestTaken() {
+        taken++;
+    }
+
+    /** Requests so far that the lender had forwarded here and that became the proxy's. */
+    public long takenCount() {
+        return taken;
     }
 
     /** Idle connections. */

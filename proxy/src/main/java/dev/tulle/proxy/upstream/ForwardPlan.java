@@ -1,11 +1,15 @@
 package dev.tulle.proxy.upstream;
 
+import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.PathRewriter;
+import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteMatch;
 import dev.tulle.model.WeightedCluster;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -67,6 +71,16 @@ public final class ForwardPlan {
         rewriter = rewrite == null ? null : new PathRewriter(rewrite, route.match());
         authority = host;
         mirrors = Map.copyOf(shadows);
+    }
+
+    /** What is done with a request that was sent to a cluster by a route that is gone: nothing but passing the answer on. */
+    public static ForwardPlan plain(String cluster) {
+        List<WeightedCluster> all = List.of(new WeightedCluster(cluster, 1));
+        RouteAction action =
+                new RouteAction.Forward(all, Duration.ZERO, RetryPolicy.NONE, RouteAction.Rewrite.NONE, List.of());
+        Route gone =
+                new Route("", RouteMatch.ANY, action, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
+        return new ForwardPlan(gone, all.get(0), Map.of());
     }
 
     /** The route. */

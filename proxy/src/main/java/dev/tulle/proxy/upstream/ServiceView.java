@@ -4,8 +4,10 @@ import dev.tulle.model.RouteDecision;
 import dev.tulle.model.RouteTable;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.telemetry.ServiceLabels;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** A service snapshot as one loop uses it: routes with their plans, clusters with their pools. Loop-confined. */
 public final class ServiceView {
@@ -28,6 +30,13 @@ public final class ServiceView {
                 plans[decision.plan()] = new ForwardPlan(decision.route(), decision.share(), clusters);
             }
         }
+        boolean timed = Arrays.stream(plans)
+                .anyMatch(plan -> plan != null && (plan.timeoutNanos() > 0 || plan.perTryNanos() > 0));
+        for (WorkerCluster cluster : clusters.values()) {
+            for (EndpointPool pool : cluster.pools()) {
+                pool.timed(timed);
+            }
+        }
     }
 
     /** What it was made from. */
@@ -43,6 +52,25 @@ public final class ServiceView {
     /** What was prepared for a decision with a route. */
     public ForwardPlan plan(RouteDecision decision) {
         return plans[decision.plan()];
+    }
+
+    /**
+     * What was prepared for a decision with a route whose share was chosen already.
+     *
+     * @param cluster the share's cluster
+     * @return null when the route has no share of that cluster
+     */
+    // A route is one object as long as its table is.
+    @SuppressWarnings("ReferenceEquality")
+    public @Nullable ForwardPlan plan(RouteDecision decision, String cluster) {
+        for (ForwardPlan plan : plans) {
+            if (plan != null
+                    && plan.route() == decision.route()
+                    && plan.clusterName().equals(cluster)) {
+                return plan;
+            }
+        }
+        return null;
     }
 
     /** The service in metrics. */

@@ -8,6 +8,8 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -28,6 +30,8 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         CHUNKED,
         UNTIL_CLOSE,
         TUNNEL,
+        /** Idle here, but with the lender, who may have requests on it. */
+        LENT,
         CLOSED
     }
 
@@ -46,6 +50,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private int requests;
     private String trouble = "";
     private @Nullable UpstreamUser user;
+    private long loan;
     long idleSince;
 
     UpstreamConnection(EndpointPool pool, Channel channel) {
@@ -62,6 +67,16 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     /** Where requests are written. */
     public Outgoing out() {
         return out;
+    }
+
+    /** The pool that it belongs to. */
+    public EndpointPool pool() {
+        return pool;
+    }
+
+    /** When it became idle, as {@link System#nanoTime}. */
+    public long idleSince() {
+        return idleSince;
     }
 
     int requests() {
@@ -89,6 +104,39 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         head.reset();
     }
 
+    /**
+     * Goes on with a response whose head and beginning the client has already got.
+     *
+     * @param left bytes of its body to come
+     */
+    public void resume(UpstreamUser next, long left) {
+        user = next;
+        framing = Framing.LENGTH;
+        remaining = left;
+        reusable = true;
+        requests++;
+    }
+
+    /** The lender has it from now on, under this name, which is not 0. */
+    public void lent(long name) {
+        loan = name;
+        framing = Framing.LENT;
+        // So that the lender can still ask about the socket when the server has ended its stream.
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+    }
+
+    /** It is idle and the proxy's own again; requests may have been served on it. */
+    public void recalled() {
+        framing = Framing.IDLE;
+        requests++;
+        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, false);
+    }
+
+    /** Its name with the lender; 0 when it was never lent. */
+    public long loan() {
+        return loan;
+    }
+
     /** Ends the request after the complete response; the connection serves again if nothing speaks against it. */
     public void finish(boolean requestComplete) {
         user = null;
@@ -105,7 +153,11 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         close();
     }
 
-    void close() {
+    /** Closes it. */
+    public void close() {
+        if (framing == Framing.LENT) {
+            pool.lender().gone(this);
+        }
         if (framing != Framing.CLOSED) {
             framing = Framing.CLOSED;
             out.flush();
@@ -125,6 +177,9 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext context, Object message) {
         ByteBuf in = (ByteBuf) message;
         try {
+            if (framing == Framing.LENT) {
+                pool.lender().spoke(this);
+            }
             receive(in);
         } finally {
             in.release();
@@ -165,7 +220,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
                 }
                 case CHUNKED -> chunks(current, in);
                 case UNTIL_CLOSE, TUNNEL -> current.responseData(in.readRetainedSlice(in.readableBytes()));
-                case CLOSED -> {
+                case LENT, CLOSED -> {
                     return;
                 }
             }
@@ -273,6 +328,17 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
 
     @Override
+    public void userEventTriggered(ChannelHandlerContext context, Object event) {
+        if (event instanceof ChannelInputShutdownEvent) {
+            if (framing == Framing.LENT) {
+                pool.lender().spoke(this);
+            }
+            // Whoever uses it now hears of the end when the channel has closed.
+            channel.close();
+        }
+    }
+
+    @Override
     public void channelInactive(ChannelHandlerContext context) {
         out.discard();
         UpstreamUser current = user;
@@ -291,7 +357,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         // After a failed write the answer may still be read; after a failed read the channel closes by itself.
         trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
         reusable = false;
-        if (user == null) {
+        if (user == null && framing != Framing.LENT) {
             close();
         }
     }

@@ -29,7 +29,9 @@ public final class Upstreams {
     private final int loops;
     private final IstioMetrics istio;
     private final Function<Endpoint, WorkloadDirectory.Entry> destinations;
+    private final Lender lender;
     private final Map<OutboundService, ServiceView> views = new HashMap<>();
+    private final Map<OutboundService, Borrowers> borrowers = new HashMap<>();
     private final WorkloadDirectory.Entry nobody = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
 
     /**
@@ -37,18 +39,29 @@ public final class Upstreams {
      *
      * @param loops how many loops share the bounds of clusters
      * @param destinations the workload behind an endpoint
+     * @param lender who takes care of idle connections
      */
     public Upstreams(
-            Worker worker, int loops, IstioMetrics istio, Function<Endpoint, WorkloadDirectory.Entry> destinations) {
+            Worker worker,
+            int loops,
+            IstioMetrics istio,
+            Function<Endpoint, WorkloadDirectory.Entry> destinations,
+            Lender lender) {
         this.worker = worker;
         this.loops = loops;
         this.istio = istio;
         this.destinations = destinations;
+        this.lender = lender;
     }
 
     /** The loop. */
     public Worker worker() {
         return worker;
+    }
+
+    /** The clients of a service on this loop. */
+    public Borrowers borrowers(OutboundService service) {
+        return borrowers.computeIfAbsent(service, key -> new Borrowers());
     }
 
     /** The current view of a service; null while it has no snapshot. */
@@ -59,7 +72,7 @@ public final class Upstreams {
             return null;
         }
         if (view == null || isOld(view, snapshot)) {
-            view = rebuild(view, snapshot);
+            view = rebuild(view, snapshot, borrowers(service));
             views.put(service, view);
         }
         return view;
@@ -71,12 +84,12 @@ public final class Upstreams {
         return view.snapshot() != snapshot;
     }
 
-    private ServiceView rebuild(@Nullable ServiceView old, ServiceSnapshot snapshot) {
+    private ServiceView rebuild(@Nullable ServiceView old, ServiceSnapshot snapshot, Borrowers clients) {
         Map<String, WorkerCluster> clusters = new HashMap<>();
         Map<String, WorkerCluster> before = old == null ? Map.of() : old.clusters();
         snapshot.clusters().forEach((name, next) -> {
             WorkerCluster known = before.get(name);
-            clusters.put(name, known != null && known.snapshot().equals(next) ? known : cluster(known, next));
+            clusters.put(name, known != null && known.snapshot().equals(next) ? known : cluster(known, next, clients));
         });
         before.forEach((name, known) -> {
             if (!clusters.containsKey(name)) {
@@ -88,7 +101,7 @@ public final class Upstreams {
         return new ServiceView(snapshot, clusters, new MetricHandles(istio, nobody));
     }
 
-    private WorkerCluster cluster(@Nullable WorkerCluster old, ClusterSnapshot next) {
+    private WorkerCluster cluster(@Nullable WorkerCluster old, ClusterSnapshot next, Borrowers clients) {
         Map<Key, EndpointPool> reusable = new HashMap<>();
         if (old != null) {
             for (EndpointPool pool : old.pools()) {
@@ -106,7 +119,8 @@ public final class Upstreams {
                 if (pool != null) {
                     pool.retire();
                 }
-                pool = new EndpointPool(worker, next.cluster(), endpoint, limit, destinations.apply(endpoint), istio);
+                pool = new EndpointPool(
+                        worker, next.cluster(), endpoint, limit, lender, clients, destinations.apply(endpoint), istio);
             } else {
                 pool.update(next.cluster(), endpoint);
             }
@@ -119,6 +133,7 @@ public final class Upstreams {
     /** The service is not followed any more. */
     public void forget(OutboundService service) {
         ServiceView view = views.remove(service);
+        borrowers.remove(service);
         if (view != null) {
             view.clusters().values().forEach(cluster -> {
                 for (EndpointPool pool : cluster.pools()) {

@@ -1,0 +1,164 @@
+package dev.tulle.proxy.lease;
+
+import dev.tulle.proxy.upstream.Borrowers;
+import dev.tulle.proxy.upstream.UpstreamConnection;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelOutboundBuffer;
+import java.net.InetSocketAddress;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * A client's connection that the kernel may be given between two requests. When its requests keep arriving here
+ * nevertheless, it is given less and less often: after 1, 2, 4 … 64 exchanges. Loop-confined.
+ */
+public final class ClientLoan {
+    /** In place of a status that nobody remembers. */
+    static final int UNKNOWN_CODE = -1;
+
+    private static final int MAX_GAP = 64;
+    private static final long UNKNOWN_PAUSE = TimeUnit.SECONDS.toNanos(1);
+
+    private final Leases leases;
+    private final Channel channel;
+    private final InetSocketAddress address;
+    private final Borrowers borrowers;
+    private final RequestTaker taker;
+
+    private long received;
+    private long lastTaken;
+    private int gap = 1;
+    private int skip;
+    private boolean given;
+    private boolean everGiven;
+    private boolean over;
+
+    ClientLoan(Leases leases, Channel channel, Borrowers borrowers, RequestTaker taker) {
+        this.leases = leases;
+        this.channel = channel;
+        this.address = (InetSocketAddress) channel.remoteAddress();
+        this.borrowers = borrowers;
+        this.taker = taker;
+        borrowers.enter();
+    }
+
+    Channel channel() {
+        return channel;
+    }
+
+    /** Notes bytes that were read from the client. */
+    public void received(int bytes) {
+        received += bytes;
+    }
+
+    /** True while the kernel may take requests. */
+    public boolean isGiven() {
+        return given;
+    }
+
+    /** No exchange is under way, and nothing waits: the kernel may have it, if it is time. */
+    public void give() {
+        if (given || over || !leases.gives(borrowers)) {
+            return;
+        }
+        if (skip > 0) {
+            skip--;
+            return;
+        }
+        ChannelOutboundBuffer unsent = channel.unsafe().outboundBuffer();
+        if (unsent == null || unsent.totalPendingWriteBytes() > 0) {
+            return;
+        }
+        given = leases.give(this, channel, received);
+        everGiven |= given;
+    }
+
+    /** The client has spoken (and {@link #received} was not called yet), or is not to be served by the kernel any more: what is under way becomes the proxy's. */
+    public void takeBack() {
+        if (!given) {
+            return;
+        }
+        given = false;
+        ClientInfo info = leases.options().client(channel);
+        if (info == null) {
+            // None that the kernel knows, and its service's others neither.
+            borrowers.refuse(System.nanoTime() + UNKNOWN_PAUSE);
+            end();
+            return;
+        }
+        if (info.sinceNanos() != lastTaken) {
+            lastTaken = info.sinceNanos();
+            gap = 1;
+        } else if (received > 0) {
+            // That the very first request had come already says nothing about those after it.
+            gap = Math.min(gap * 2, MAX_GAP);
+        }
+        skip = gap - 1;
+        UpstreamConnection connection = leases.lent(info.lease());
+        if (connection != null && info.state() != LeaseState.POOLED) {
+            int states = leases.isDraining() ? LeaseState.ANY : LeaseState.SENT.bit() | LeaseState.ANSWER.bit();
+            leases.take(connection, states);
+        }
+    }
+
+    /**
+     * A request of this client, or the rest of its response, becomes the proxy's.
+     *
+     * @param code of the response that the client is reading, 0 for none, {@link #UNKNOWN_CODE} if it is not known
+     * @return false when it cannot
+     */
+    boolean goOn(UpstreamConnection from, int code, long remaining, long sinceNanos) {
+        ClientInfo info = leases.options().client(channel);
+        if (over || info == null || info.lease() != from.loan()) {
+            return false;
+        }
+        given = false;
+        lastTaken = info.sinceNanos();
+        TakenRequest request = new TakenRequest(info.head(), info.bodyLength(), sinceNanos, code, remaining);
+        if (!taker.take(from, request)) {
+            taker.abandon();
+            return false;
+        }
+        return true;
+    }
+
+    /** The programs have gone while the kernel had the connection: what it promised is not to be kept any more. */
+    void kernelGone() {
+        if (given) {
+            given = false;
+            taker.abandon();
+        }
+    }
+
+    /** When the kernel last took a request, as {@link System#nanoTime}; 0 for never. */
+    public long lastTakenNanos() {
+        if (given) {
+            ClientInfo info = leases.options().client(channel);
+            return info == null ? 0 : info.sinceNanos();
+        }
+        return lastTaken;
+    }
+
+    /** The connection is about to close: what it has of the kernel goes back. Its socket must still be open. */
+    public void leave() {
+        if (over) {
+            return;
+        }
+        end();
+        if (everGiven) {
+            ClientInfo info = leases.options().client(channel);
+            UpstreamConnection connection = info == null ? null : leases.lent(info.lease());
+            if (connection != null) {
+                leases.take(connection, LeaseState.ANY);
+            }
+        }
+    }
+
+    private void end() {
+        if (!over) {
+            over = true;
+            given = false;
+            borrowers.leave();
+            leases.forget(this, address);
+        }
+    }
+}

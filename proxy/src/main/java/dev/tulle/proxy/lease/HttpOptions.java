@@ -1,0 +1,43 @@
+package dev.tulle.proxy.lease;
+
+import io.netty.channel.Channel;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the proxy says to the kernel's HTTP programs, and asks them, about one of its own sockets. Only called on the
+ * socket's loop. Nothing fails: where there are no such programs, every call answers false or null.
+ */
+public interface HttpOptions {
+    /**
+     * Gives a client's connection to the kernel, which may take the next requests if nothing of the connection is under
+     * way.
+     *
+     * @param consumed bytes read from the connection since it was accepted
+     * @param loop number of the loop whose connections to endpoints may be used
+     * @return false when there is no kernel HTTP
+     */
+    boolean give(Channel client, long consumed, int loop);
+
+    /** Asks about a client's connection; null when the kernel does not know it. */
+    @Nullable
+    ClientInfo client(Channel client);
+
+    /**
+     * Offers an idle connection to an endpoint; {@link #lease} tells whether it was accepted.
+     *
+     * @param cookie its name, not 0
+     * @return false when there is no kernel HTTP
+     */
+    boolean offer(Channel upstream, long cookie, int loop);
+
+    /**
+     * Takes a connection to an endpoint back if it is in one of these states; {@link #lease} tells.
+     *
+     * @param states a set of {@link LeaseState#bit}
+     */
+    void take(Channel upstream, int states);
+
+    /** Asks about a connection to an endpoint; null when it was never offered, or is closed. */
+    @Nullable
+    LeaseInfo lease(Channel upstream);
+}

@@ -1,0 +1,25 @@
+package dev.tulle.proxy.lease;
+
+import java.net.InetSocketAddress;
+
+/**
+ * What the kernel says of a connection to an endpoint.
+ *
+ * @param cookie the name given with its last accepted offer
+ * @param state now
+ * @param taken the state that it was in when it became the proxy's; {@link LeaseState#PROXY} while it is not
+ * @param sinceNanos when the last request was sent on it, as {@link System#nanoTime}; 0 for none since the offer
+ * @param remaining bytes of the response's body to come, in or taken from {@link LeaseState#ANSWER}
+ * @param timeoutMillis of the request, 0 for none
+ * @param code of the response whose head was forwarded, 0 for none
+ * @param client the client's own address
+ */
+public record LeaseInfo(
+        long cookie,
+        LeaseState state,
+        LeaseState taken,
+        long sinceNanos,
+        long remaining,
+        int timeoutMillis,
+        int code,
+        InetSocketAddress client) {}

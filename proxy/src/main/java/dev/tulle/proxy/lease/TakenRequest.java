@@ -1,0 +1,20 @@
+package dev.tulle.proxy.lease;
+
+import io.netty.buffer.ByteBuf;
+
+/**
+ * A request that the kernel has sent on a connection to an endpoint and whose response, or what is left of it, is the
+ * proxy's to pass on.
+ *
+ * @param head the request without its body; not pooled
+ * @param bodyLength bytes of its body, which nobody has kept
+ * @param sinceNanos when the kernel took it, as {@link System#nanoTime}
+ * @param code of the response, if its head was forwarded; otherwise 0
+ * @param remaining bytes of the response's body to come, if its head was forwarded
+ */
+public record TakenRequest(ByteBuf head, int bodyLength, long sinceNanos, int code, long remaining) {
+    /** True when the client has got the response's head. */
+    public boolean isAnswered() {
+        return code != 0;
+    }
+}
