@@ -56,7 +56,6 @@ struct sk_msg_sg {
 
 struct sk_msg {
 	struct sk_msg_sg sg;
-	struct sock *sk_redir;
 };
 
 #pragma clang attribute pop

@@ -38,6 +38,7 @@ import java.util.Set;
  * @param resolverFile the host's resolver configuration; default {@code /etc/resolv.conf}
  * @param resolverPort the port of the host's resolvers; default 53
  * @param selfTest whether a tier is tried before it is used; default true
+ * @param kernelHttp whether the kernel may forward requests by itself where it can; default false
  */
 public record AgentOptions(
         String meshName,
@@ -63,7 +64,8 @@ public record AgentOptions(
         OutboundPolicy outboundPolicy,
         Path resolverFile,
         int resolverPort,
-        boolean selfTest) {
+        boolean selfTest,
+        boolean kernelHttp) {
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
             throw new IllegalArgumentException(
@@ -149,6 +151,7 @@ public record AgentOptions(
         private Path resolverFile = Path.of("/etc/resolv.conf");
         private int resolverPort = 53;
         private boolean selfTest = true;
+        private boolean kernelHttp = false;
 
         private Builder() {}
 
@@ -261,6 +264,12 @@ public record AgentOptions(
             return this;
         }
 
+        /** Whether the kernel may forward requests by itself. */
+        public Builder kernelHttp(boolean value) {
+            kernelHttp = value;
+            return this;
+        }
+
         /** The options; throws IllegalArgumentException naming the first that is wrong. */
         public AgentOptions build() {
             return new AgentOptions(
@@ -287,7 +296,8 @@ public record AgentOptions(
                     outboundPolicy,
                     resolverFile,
                     resolverPort,
-                    selfTest);
+                    selfTest,
+                    kernelHttp);
         }
     }
 }

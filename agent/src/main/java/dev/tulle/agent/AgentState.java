@@ -15,6 +15,7 @@ import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.service.ServiceDirectory;
 import dev.tulle.agent.service.ServiceStore;
 import dev.tulle.kernel.BpfException;
+import dev.tulle.model.Caller;
 import dev.tulle.xds.NodeLease;
 import dev.tulle.xds.RegistrationAnswer;
 import dev.tulle.xds.RegistrationClient;
@@ -28,6 +29,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * Everything that the agent knows and wants, and the one place that brings the host to it. Owner thread only; whoever
@@ -38,6 +41,9 @@ final class AgentState implements AutoCloseable {
 
     /** How soon a reconciliation that failed is tried again. */
     private static final Duration RETRY = Duration.ofSeconds(1);
+
+    /** When what nothing uses any more is looked at again. */
+    private static final Duration LINGER = Duration.ofMillis(1_100);
 
     private final AgentOptions options;
     private final AgentLoop loop;
@@ -93,7 +99,13 @@ final class AgentState implements AutoCloseable {
                 });
         this.xds = links.xds();
         this.services = new ServiceDirectory(
-                xds, loop, new ServiceStore(options.stateDirectory()), this::reachableByKernel, this::changed);
+                xds,
+                loop,
+                new ServiceStore(options.stateDirectory()),
+                this::reachableByKernel,
+                tier.datapath().http(),
+                this::callers,
+                this::changed);
         String before = leaseStore.load().prefix();
         this.registration = links.registration(
                 new RegistrationOptions(options.controlHost(), options.controlPort(), options.node(), before),
@@ -118,6 +130,10 @@ final class AgentState implements AutoCloseable {
         services.restore();
         enrolments.sweepOrphans();
         reconcile();
+    }
+
+    private Set<Caller> callers() {
+        return enrolments.leases().stream().map(Lease::caller).collect(Collectors.toSet());
     }
 
     private boolean reachableByKernel(String address) {
@@ -185,6 +201,9 @@ final class AgentState implements AutoCloseable {
             tier.datapath().apply(network.get(), enrolments.leases(), services.views());
             trouble = trouble.startsWith("data path") ? "" : trouble;
             services.applied(version);
+            if (tier.datapath().lingers()) {
+                loop.after(LINGER, this::changed);
+            }
         } catch (IOException | BpfException e) {
             trouble = "data path: " + e.getMessage();
             LOG.log(System.Logger.Level.ERROR, trouble, e);

@@ -136,7 +136,17 @@ public final class NodeAgent implements AutoCloseable {
         }
         Optional<String> pinTrouble = noPins;
         SelfTestCache tests = new SelfTestCache(options, host.cgroups());
-        return tier -> pinTrouble.isPresent() || !options.selfTest() ? pinTrouble : tests.failure(tier);
+        return new TierChooser.SelfTests() {
+            @Override
+            public Optional<String> failure(Tier tier) {
+                return pinTrouble.isPresent() || !options.selfTest() ? pinTrouble : tests.failure(tier);
+            }
+
+            @Override
+            public Optional<String> httpFailure() {
+                return options.selfTest() ? tests.httpFailure() : Optional.empty();
+            }
+        };
     }
 
     private static void onLoop(AgentLoop loop, AgentState state) throws IOException {

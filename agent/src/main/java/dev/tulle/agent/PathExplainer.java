@@ -6,6 +6,7 @@ import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.datapath.MeshNetwork;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Ip;
+import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.service.PortTarget;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.Tier;
@@ -123,6 +124,7 @@ final class PathExplainer {
     private static Verdict ofTarget(PortTarget target, boolean splices) {
         return switch (target) {
             case PortTarget.Proxy(Reason reason, String text) -> new Verdict("proxy", reason, text, splices);
+            case PortTarget.Http(HttpTable table) -> new Verdict("kernel-http", Reason.NONE, http(table), splices);
             case PortTarget.Undecided _ ->
                 new Verdict("proxy", Reason.NONE, "the endpoints are not known yet", splices);
             case PortTarget.Kernel(var slots)
@@ -130,6 +132,13 @@ final class PathExplainer {
             case PortTarget.Kernel(var slots) ->
                 new Verdict("kernel", Reason.CONNECT_KERNEL, "one of " + endpoints(slots), splices);
         };
+    }
+
+    private static String http(HttpTable table) {
+        String text = "the kernel forwards what is plain HTTP/1.1 to a connection of the proxy's pool";
+        return table.firstToProxy()
+                .map(route -> text + "; route " + route.name() + " is the proxy's: " + route.text())
+                .orElse(text);
     }
 
     private static String endpoints(List<Endpoint> slots) {

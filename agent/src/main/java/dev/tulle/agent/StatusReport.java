@@ -7,6 +7,7 @@ import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Cidr;
 import dev.tulle.agent.tier.HookStatus;
+import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.TierReport;
 import dev.tulle.common.Reason;
 import dev.tulle.model.Workload.WorkloadPort;
@@ -80,6 +81,12 @@ final class StatusReport {
             refused.add(one);
         }
         tiers.add("refused", refused);
+        KernelHttp http = state.datapath().http();
+        JsonObject kernelHttp = new JsonObject();
+        kernelHttp.addProperty("on", http.on());
+        kernelHttp.addProperty("reasonCode", http.reason().name());
+        kernelHttp.addProperty("reason", http.text());
+        tiers.add("kernelHttp", kernelHttp);
         JsonArray hooks = new JsonArray();
         for (HookStatus hook : state.datapath().hooks()) {
             JsonObject one = new JsonObject();

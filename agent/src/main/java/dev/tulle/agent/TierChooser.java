@@ -7,8 +7,10 @@ import dev.tulle.agent.datapath.KernelEvent;
 import dev.tulle.agent.datapath.KernelPins;
 import dev.tulle.agent.datapath.NftDatapath;
 import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.agent.tier.TierReport;
+import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.Feature;
 import dev.tulle.kernel.FeatureProbe;
@@ -26,6 +28,9 @@ import java.util.function.Consumer;
 final class TierChooser {
     private static final System.Logger LOG = System.getLogger(TierChooser.class.getName());
 
+    private static final KernelHttp TIER_WITHOUT_HTTP =
+            KernelHttp.off(Reason.HTTP_HOOKS, "it needs tier " + Tier.SPLICE.word());
+
     private final AgentOptions options;
     private final Cgroups cgroups;
     private final SelfTests selfTests;
@@ -36,6 +41,11 @@ final class TierChooser {
     interface SelfTests {
         /** Tries one of the kernel tiers. */
         Optional<String> failure(Tier tier);
+
+        /** Tries kernel HTTP. */
+        default Optional<String> httpFailure() {
+            return Optional.empty();
+        }
     }
 
     TierChooser(AgentOptions options, Cgroups cgroups, SelfTests selfTests, Consumer<KernelEvent> events) {
@@ -124,6 +134,17 @@ final class TierChooser {
         }
     }
 
+    /** Whether kernel HTTP is wanted and works here. */
+    private KernelHttp http() {
+        if (!options.kernelHttp()) {
+            return KernelHttp.off(Reason.HTTP_OFF, Reason.HTTP_OFF.text());
+        }
+        return selfTests
+                .httpFailure()
+                .map(why -> KernelHttp.off(Reason.HTTP_SELF_TEST, why))
+                .orElse(KernelHttp.ON);
+    }
+
     private Datapath open(Tier tier) throws IOException {
         return switch (tier) {
             case SPLICE, REDIRECT ->
@@ -134,6 +155,7 @@ final class TierChooser {
                         cgroups,
                         options.meshGroup(),
                         options.outboundPolicy(),
+                        tier == Tier.SPLICE ? http() : TIER_WITHOUT_HTTP,
                         events);
             case NFTABLES -> new NftDatapath(options.meshName(), cgroups, options.meshGroup());
             case EXPLICIT -> new ExplicitDatapath();

@@ -79,4 +79,24 @@ public interface MapCodec<T> {
             }
         };
     }
+
+    /** Bytes that only the programs understand. */
+    static MapCodec<byte[]> bytes(int size) {
+        return new MapCodec<>() {
+            @Override
+            public int size() {
+                return size;
+            }
+
+            @Override
+            public void encode(byte[] value, MemorySegment to) {
+                MemorySegment.copy(value, 0, to, ValueLayout.JAVA_BYTE, 0, size);
+            }
+
+            @Override
+            public byte[] decode(MemorySegment from) {
+                return from.toArray(ValueLayout.JAVA_BYTE);
+            }
+        };
+    }
 }

@@ -3,7 +3,9 @@ package dev.tulle.agent.datapath;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
+import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Reason;
 import java.io.IOException;
 import java.util.List;
 
@@ -31,6 +33,16 @@ public interface Datapath extends AutoCloseable {
     /** What became of an earlier agent's state that could not be used as it was, one sentence each. */
     default List<String> takeover() {
         return List.of();
+    }
+
+    /** Whether the kernel forwards requests. */
+    default KernelHttp http() {
+        return KernelHttp.off(Reason.HTTP_HOOKS, "tier " + tier().word() + " has no programs for it");
+    }
+
+    /** True when {@link #apply} should be called again soon, to remove what nothing uses any more. */
+    default boolean lingers() {
+        return false;
     }
 
     /** Counters by reason number; empty where the kernel counts nothing. */

@@ -20,7 +20,11 @@ enum Hook {
     GETPEER6("tulle_getpeer6", Place.ROOT, AttachType.CGROUP_INET6_GETPEERNAME, false),
     SK_LOOKUP("tulle_sk_lookup", Place.NETNS, AttachType.SK_LOOKUP, false),
     SKB_VERDICT("tulle_skb_verdict", Place.SOCKETS, AttachType.SK_SKB_STREAM_VERDICT, false),
-    SK_MSG("tulle_skmsg", Place.SOCKETS, AttachType.SK_MSG_VERDICT, false);
+    // What sk_msg goes on to comes before it, and the proxy's options, which put it to use, come last.
+    HTTP_REQUEST("tulle_request", Place.CALLS, AttachType.SK_MSG_VERDICT, false),
+    HTTP_RESPONSE("tulle_response", Place.CALLS, AttachType.SK_MSG_VERDICT, false),
+    SK_MSG("tulle_skmsg", Place.SOCKETS, AttachType.SK_MSG_VERDICT, false),
+    SETSOCKOPT("tulle_setsockopt", Place.PROXY, AttachType.CGROUP_SETSOCKOPT, false);
 
     /** Where a program is attached. */
     enum Place {
@@ -31,7 +35,9 @@ enum Hook {
         /** The host's network namespace. */
         NETNS,
         /** The map of sockets. */
-        SOCKETS
+        SOCKETS,
+        /** The programs that sk_msg goes on to for kernel HTTP. */
+        CALLS
     }
 
     private final String program;
@@ -66,6 +72,21 @@ enum Hook {
     /** The name in reports. */
     String word() {
         return program.substring("tulle_".length());
+    }
+
+    /** The slot of the programs that sk_msg goes on to. */
+    int call() {
+        return this == HTTP_RESPONSE ? 1 : 0;
+    }
+
+    /** True when only kernel HTTP uses it. */
+    boolean onlyHttp() {
+        return place == Place.CALLS || this == SETSOCKOPT;
+    }
+
+    /** All that kernel HTTP needs. */
+    static List<Hook> ofHttp() {
+        return List.of(SOCKOPS, GETSOCKOPT, SKB_VERDICT, SK_MSG, HTTP_REQUEST, HTTP_RESPONSE, SETSOCKOPT);
     }
 
     static List<String> requiredPrograms() {

@@ -9,7 +9,9 @@ import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.host.NetPlan;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
+import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.RecordCodec;
 import dev.tulle.kernel.RingBuffer;
@@ -33,6 +35,7 @@ public final class KernelDatapath implements Datapath {
     private final KernelObject kernel;
     private final KernelMaps maps;
     private final RingBuffer events;
+    private final KernelHttp http;
     private @Nullable RingBuffer oldEvents;
 
     /** What happens to destinations that the mesh does not know. */
@@ -49,12 +52,14 @@ public final class KernelDatapath implements Datapath {
             String meshGroup,
             OutboundPolicy policy,
             KernelObject kernel,
+            KernelHttp http,
             Consumer<KernelEvent> eventSink) {
         this.tier = tier;
         this.cgroups = cgroups;
         this.meshGroup = meshGroup;
         this.policy = policy;
         this.kernel = kernel;
+        this.http = http;
         this.maps = new KernelMaps(kernel.object());
         RecordCodec<Structs.Event> codec = Structs.codec(
                 Structs.Event.class, kernel.object().btf().struct("tulle_event").orElseThrow());
@@ -79,6 +84,7 @@ public final class KernelDatapath implements Datapath {
      * @param elf the compiled kernel object
      * @param pins the pin directory, on a bpf file system
      * @param meshGroup the mesh's own control group, in which {@code proxy} and {@code agent} exist
+     * @param http whether the kernel should forward requests; only with {@link Tier#SPLICE}
      * @param eventSink told what the programs report, on a thread of its own
      * @throws BpfException when the kernel refuses what this tier needs
      */
@@ -89,19 +95,49 @@ public final class KernelDatapath implements Datapath {
             Cgroups cgroups,
             String meshGroup,
             OutboundPolicy policy,
+            KernelHttp http,
             Consumer<KernelEvent> eventSink)
             throws IOException {
         KernelObject kernel = KernelObject.load(elf, Optional.of(pins), false);
         try {
-            kernel.attach(cgroups.mount(), cgroups.directory(meshGroup + "/proxy"), tier == Tier.SPLICE, true);
+            kernel.attach(
+                    cgroups.mount(),
+                    cgroups.directory(meshGroup + "/proxy"),
+                    tier == Tier.SPLICE,
+                    true,
+                    tier == Tier.SPLICE && http.on());
             if (tier == Tier.SPLICE && !(kernel.active(Hook.SK_MSG) && kernel.active(Hook.SKB_VERDICT))) {
                 throw new BpfException("splicing programs are not in force: " + kernel.hooks());
             }
-            return new KernelDatapath(tier, cgroups, meshGroup, policy, kernel, eventSink);
+            return new KernelDatapath(tier, cgroups, meshGroup, policy, kernel, http(kernel, http), eventSink);
         } catch (RuntimeException e) {
             kernel.close();
             throw e;
         }
+    }
+
+    /** On only with all hooks; with one missing the others go. */
+    private static KernelHttp http(KernelObject kernel, KernelHttp wanted) {
+        if (!wanted.on()) {
+            return wanted;
+        }
+        for (Hook hook : Hook.ofHttp()) {
+            if (!kernel.active(hook)) {
+                kernel.dropHttp();
+                String detail = kernel.hooks().stream()
+                        .filter(status -> status.hook().equals(hook.word()))
+                        .map(HookStatus::detail)
+                        .findFirst()
+                        .orElse("not there");
+                return KernelHttp.off(Reason.HTTP_HOOKS, "hook " + hook.word() + ": " + detail);
+            }
+        }
+        return wanted;
+    }
+
+    @Override
+    public KernelHttp http() {
+        return http;
     }
 
     @Override
@@ -178,6 +214,11 @@ public final class KernelDatapath implements Datapath {
     @Override
     public List<String> takeover() {
         return kernel.takeoverNotes();
+    }
+
+    @Override
+    public boolean lingers() {
+        return maps.lingers();
     }
 
     @Override

@@ -12,16 +12,22 @@ import dev.tulle.kernel.MapCodec;
 import dev.tulle.kernel.TypedMap;
 import java.net.InetAddress;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 
 /** The maps that the agent writes, brought to a wanted state. Owner thread only. */
 final class KernelMaps {
+    /** About 15 numbers a second since the host's start; enough for four years. */
+    private static final int NUMBERS_SHIFT = 26;
+
     private final TypedMap<Integer, Config> config;
     private final TypedMap<Long, WorkloadValue> cgroups;
     private final TypedMap<Addr, Integer> addrs;
     private final TypedMap<SockAddr, ListenerValue> listens;
     private final TypedMap<PermitKey, Byte> permits;
     private final ServiceMaps services;
+    private final HttpMaps http;
     private final BpfMap counters;
 
     KernelMaps(BpfObject object) {
@@ -37,6 +43,8 @@ final class KernelMaps {
         this.services = new ServiceMaps(
                 Structs.map(object.map("tulle_services"), Structs.ServiceKey.class, Structs.ServiceValue.class),
                 Structs.map(object.map("tulle_slots"), Structs.SlotKey.class, Structs.EndpointValue.class));
+        // Numbers of an earlier agent's tables are not used again: it cannot have made that many in the same time.
+        this.http = new HttpMaps(object, (int) (System.nanoTime() >> NUMBERS_SHIFT), System::nanoTime);
         this.counters = object.map("tulle_counters");
     }
 
@@ -66,12 +74,37 @@ final class KernelMaps {
      */
     void reconcile(WantedState wanted) {
         reconcile(addrs, byAddr(wanted.addrs()));
+        http.announce(httpById(wanted));
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
+        Set<Integer> kept = new HashSet<>();
+        wanted.services().forEach((key, serving) -> {
+            if (serving.keep()) {
+                kept.add(services.id(key));
+            }
+        });
+        http.reconcile(httpById(wanted), kept, wanted.addrs());
         reconcileListens(wanted);
         Map<PermitKey, Byte> wantedPermits = new HashMap<>();
         wanted.permits().forEach(key -> wantedPermits.put(key, (byte) 1));
         reconcile(permits, wantedPermits);
+    }
+
+    /** What of kernel HTTP is wanted for the services that have a record. */
+    private Map<Integer, HttpMaps.Serving> httpById(WantedState wanted) {
+        Map<Integer, HttpMaps.Serving> byId = new HashMap<>();
+        wanted.http().forEach((key, serving) -> {
+            int id = services.id(key);
+            if (id != 0) {
+                byId.put(id, serving);
+            }
+        });
+        return byId;
+    }
+
+    /** True when something is still to be removed, a little later. */
+    boolean lingers() {
+        return http.lingers();
     }
 
     private static Map<Addr, Integer> byAddr(Map<InetAddress, Integer> addresses) {

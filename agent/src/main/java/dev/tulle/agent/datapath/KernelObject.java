@@ -38,6 +38,7 @@ final class KernelObject implements AutoCloseable {
     private static final String ENTER = "tulle_enter";
     private static final String ENTRIES = "tulle_entries";
     private static final String SOCKETS = "tulle_sockets";
+    private static final String CALLS = "tulle_http_calls";
 
     private final BpfObject object;
     private final LoadReport report;
@@ -90,6 +91,7 @@ final class KernelObject implements AutoCloseable {
     private static KernelObject load(Path elf, boolean smallMaps) {
         BpfObject object = BpfObject.open(elf);
         try {
+            RefusedHooks.keepOut(object);
             if (smallMaps) {
                 for (String map : List.of("tulle_origdst", SOCKETS, "tulle_peers", "tulle_datagrams")) {
                     object.maxEntries(map, 256);
@@ -122,6 +124,7 @@ final class KernelObject implements AutoCloseable {
                     object.autoload(program, false);
                 }
             }
+            RefusedHooks.keepOut(object);
             LoadReport report = object.load(Set.copyOf(Hook.requiredPrograms()));
             return new KernelObject(object, report, Optional.of(pins), Optional.of(takeover), kept);
         } catch (RuntimeException | IOException e) {
@@ -169,8 +172,9 @@ final class KernelObject implements AutoCloseable {
      * @param proxy the node proxy's cgroup directory
      * @param splice whether sockets' data is spliced; false takes the splicing programs off
      * @param guard whether the guard is attached
+     * @param http whether the programs of kernel HTTP are attached
      */
-    void attach(Path root, Path proxy, boolean splice, boolean guard) throws IOException {
+    void attach(Path root, Path proxy, boolean splice, boolean guard, boolean http) throws IOException {
         List<Swap> swaps = new ArrayList<>();
         Map<Hook, Path> rest = new EnumMap<>(Hook.class);
         try {
@@ -179,11 +183,20 @@ final class KernelObject implements AutoCloseable {
                         switch (hook.place()) {
                             case SOCKETS -> splice;
                             case NETNS -> guard;
-                            case ROOT, PROXY -> true;
+                            case ROOT, PROXY, CALLS -> !hook.onlyHttp() || http;
                         };
-                if (!wanted) {
+                Optional<String> refused = RefusedHooks.atLoad(hook);
+                if (wanted && refused.isPresent()) {
                     off(hook);
-                    status.put(hook, new HookStatus(hook.word(), false, "not used in this tier"));
+                    status.put(hook, new HookStatus(hook.word(), false, refused.get()));
+                } else if (!wanted) {
+                    off(hook);
+                    status.put(
+                            hook,
+                            new HookStatus(
+                                    hook.word(),
+                                    false,
+                                    hook.onlyHttp() ? "kernel HTTP is off" : "not used in this tier"));
                 } else if (!object.hasProgram(hook.program()) && !kept.containsKey(attached(hook))) {
                     off(hook);
                     String why = report.refusalOf(hook.program())
@@ -193,11 +206,12 @@ final class KernelObject implements AutoCloseable {
                 } else {
                     Path target =
                             switch (hook.place()) {
-                                case ROOT, SOCKETS -> root;
+                                case ROOT, SOCKETS, CALLS -> root;
                                 case PROXY -> proxy;
                                 case NETNS -> NETNS;
                             };
-                    Optional<Swap> swap = hook.place() == Hook.Place.SOCKETS ? Optional.empty() : swap(hook, target);
+                    boolean linked = hook.place() != Hook.Place.SOCKETS && hook.place() != Hook.Place.CALLS;
+                    Optional<Swap> swap = linked ? swap(hook, target) : Optional.empty();
                     swap.ifPresentOrElse(swaps::add, () -> rest.put(hook, target));
                 }
             }
@@ -240,6 +254,7 @@ final class KernelObject implements AutoCloseable {
 
     private void swap(Swap swap, Map<Hook, Path> rest) {
         try {
+            RefusedHooks.checkAttach(swap.hook());
             swap.link().update(swap.program());
             status.put(swap.hook(), new HookStatus(swap.hook().word(), true, "attached"));
         } catch (BpfException e) {
@@ -252,7 +267,9 @@ final class KernelObject implements AutoCloseable {
 
     private void attachOne(Hook hook, Path target) {
         try {
+            RefusedHooks.checkAttach(hook);
             switch (hook.place()) {
+                case CALLS -> object.program(hook.program()).putInto(object.map(CALLS), hook.call());
                 case ROOT, PROXY, NETNS -> link(hook, object.program(hook.program()), target);
                 case SOCKETS -> attachSockets(hook);
             }
@@ -297,6 +314,9 @@ final class KernelObject implements AutoCloseable {
         pins.map(directory -> directory.resolve("links").resolve(hook.program()))
                 .filter(Files::exists)
                 .ifPresent(BpfFs::unpin);
+        if (hook.place() == Hook.Place.CALLS) {
+            BpfProgram.clear(object.map(CALLS), hook.call());
+        }
         if (hook.place() != Hook.Place.SOCKETS) {
             return;
         }
@@ -350,6 +370,16 @@ final class KernelObject implements AutoCloseable {
     /** Events of an earlier agent's programs that nobody has read; empty when there is nothing to read. */
     Optional<MapTakeover.OldEvents> oldEvents() {
         return takeover.flatMap(MapTakeover::oldEvents);
+    }
+
+    /** Takes off what only kernel HTTP uses. */
+    void dropHttp() {
+        for (Hook hook : Hook.values()) {
+            if (hook.onlyHttp() && active(hook)) {
+                off(hook);
+                status.put(hook, new HookStatus(hook.word(), false, "kernel HTTP is off"));
+            }
+        }
     }
 
     /** True when the program of a hook is in force. */

@@ -70,7 +70,7 @@ public final class KernelSelfTest {
             try (GroupThread client = GroupThread.in(cgroups.directory(group + "/client"));
                     GroupThread server = GroupThread.in(cgroups.directory(group + "/server"));
                     GroupThread proxy = GroupThread.in(cgroups.directory(group + "/proxy"))) {
-                kernel.attach(cgroups.directory(group), cgroups.directory(group + "/proxy"), splice, false);
+                kernel.attach(cgroups.directory(group), cgroups.directory(group + "/proxy"), splice, false, false);
                 return new KernelSelfTest(cgroups, group, kernel, splice).run(client, server, proxy);
             } finally {
                 cgroups.remove(group, agentGroup);
@@ -137,6 +137,7 @@ public final class KernelSelfTest {
                 Map.of(
                         new ServiceKey(DIRECT, port, Structs.TCP), direct,
                         new ServiceKey(PROXIED, port, Structs.TCP), proxied),
+                Map.of(),
                 Map.of(),
                 Set.of()));
         int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4;

@@ -48,6 +48,12 @@ final class ServiceMaps {
         slots.deleteAll(orphans);
     }
 
+    /** The id of a record that is there; 0 when there is none. */
+    int id(ServiceKey key) {
+        Held found = held.get(key);
+        return found == null ? 0 : found.value().id();
+    }
+
     /** Brings the maps to what is wanted. */
     void reconcile(Map<ServiceKey, Serving> wanted) {
         for (Map.Entry<ServiceKey, Serving> entry : wanted.entrySet()) {

@@ -34,6 +34,7 @@ final class Structs {
     static final byte MODE_KERNEL = 1;
     static final byte MODE_PROXY = 2;
     static final byte MODE_REFUSE = 3;
+    static final byte MODE_HTTP = 4;
 
     static final byte SOURCE_HOST = 1;
     static final byte SOURCE_OUTSIDE = 2;

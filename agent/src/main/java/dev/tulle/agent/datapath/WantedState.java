@@ -9,6 +9,7 @@ import dev.tulle.agent.enrol.EnrolSpec;
 import dev.tulle.agent.enrol.EnrolSpec.Permit;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Ip;
+import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.service.PortTarget;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.common.Reason;
@@ -32,6 +33,7 @@ import java.util.Set;
  * @param cgroups who runs in which control group, by the kernel's number
  * @param addrs workload ids by their addresses
  * @param services how each service address and port is served
+ * @param http what the kernel forwards of the requests to some of them
  * @param listens declared ports of workloads that may have listened on them before they were enrolled
  * @param permits callers outside the mesh that are let in
  */
@@ -39,12 +41,14 @@ record WantedState(
         Map<Long, WorkloadValue> cgroups,
         Map<InetAddress, Integer> addrs,
         Map<ServiceKey, Serving> services,
+        Map<ServiceKey, HttpMaps.Serving> http,
         Map<SockAddr, Integer> listens,
         Set<PermitKey> permits) {
     WantedState {
         cgroups = Map.copyOf(cgroups);
         addrs = Map.copyOf(addrs);
         services = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(services));
+        http = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(http));
         listens = Map.copyOf(listens);
         permits = Set.copyOf(permits);
     }
@@ -103,6 +107,7 @@ record WantedState(
         }
         Map<InetAddress, Integer> ids = new HashMap<>(addrs);
         Map<ServiceKey, Serving> services = new LinkedHashMap<>();
+        Map<ServiceKey, HttpMaps.Serving> http = new LinkedHashMap<>();
         for (ServiceView view : views) {
             for (ServicePort port : view.service().ports()) {
                 PortTarget target = view.targets().get(port.number());
@@ -112,16 +117,21 @@ record WantedState(
                 Serving serving = serving(target, ids, kernelL4);
                 for (InetAddress vip : keyAddresses(network, view.service().addresses())) {
                     byte proto = port.protocol() == AppProtocol.UDP ? Structs.UDP : Structs.TCP;
-                    services.put(new ServiceKey(vip, port.number(), proto), serving);
+                    ServiceKey key = new ServiceKey(vip, port.number(), proto);
+                    services.put(key, serving);
+                    if (target instanceof PortTarget.Http(HttpTable table)) {
+                        http.put(key, new HttpMaps.Serving(table, sources(table, leases)));
+                    }
                 }
             }
         }
-        return new WantedState(cgroups, addrs, services, listens, permits);
+        return new WantedState(cgroups, addrs, services, http, listens, permits);
     }
 
     private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {
         return switch (target) {
             case PortTarget.Proxy proxy -> new Serving(Structs.MODE_PROXY, proxy.reason(), List.of(), false);
+            case PortTarget.Http _ -> new Serving(Structs.MODE_HTTP, Reason.NONE, List.of(), false);
             case PortTarget.Undecided _ -> new Serving(Structs.MODE_PROXY, Reason.NONE, List.of(), true);
             case PortTarget.Kernel(var slots) -> {
                 if (!kernelL4) {
@@ -135,6 +145,21 @@ record WantedState(
                 yield new Serving(Structs.MODE_KERNEL, Reason.NONE, values, false);
             }
         };
+    }
+
+    /** Which rules concern each workload; none for one whose identity the table does not know yet. */
+    private static Map<Integer, Integer> sources(HttpTable table, List<Lease> leases) {
+        if (table.rules().isEmpty()) {
+            return Map.of();
+        }
+        Map<Integer, Integer> sources = new HashMap<>();
+        for (Lease lease : leases) {
+            Integer bits = table.concerns().get(lease.caller());
+            if (lease.live() && bits != null) {
+                sources.put(lease.id(), bits);
+            }
+        }
+        return sources;
     }
 
     /** Addresses as the kernel looks them up: an IPv6 twin is found by its IPv4 address. */

@@ -2,6 +2,7 @@ package dev.tulle.agent.enrol;
 
 import dev.tulle.agent.enrol.EnrolSpec.Source;
 import dev.tulle.agent.host.Ip;
+import dev.tulle.model.Caller;
 import java.time.Instant;
 
 /**
@@ -38,6 +39,12 @@ public record Lease(
     /** Namespace and name. */
     public String key() {
         return spec.key();
+    }
+
+    /** Who it is to authorization policies. */
+    public Caller caller() {
+        return new Caller(
+                Caller.TRUST_DOMAIN + "/ns/" + spec.namespace() + "/sa/" + spec.serviceAccount(), spec.namespace());
     }
 
     /** The address in text form. */

@@ -1,5 +1,6 @@
 package dev.tulle.agent.service;
 
+import dev.tulle.agent.http.HttpTable;
 import dev.tulle.common.Reason;
 import dev.tulle.model.Endpoint;
 import java.util.List;
@@ -12,6 +13,9 @@ public sealed interface PortTarget {
             slots = List.copyOf(slots);
         }
     }
+
+    /** The node proxy takes them, and the kernel forwards what it can prove of their requests. */
+    record Http(HttpTable table) implements PortTarget {}
 
     /** The node proxy takes them. */
     record Proxy(Reason reason, String text) implements PortTarget {}

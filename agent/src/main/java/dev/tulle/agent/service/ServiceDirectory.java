@@ -1,7 +1,9 @@
 package dev.tulle.agent.service;
 
+import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.common.Reason;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Caller;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
@@ -9,6 +11,7 @@ import dev.tulle.xds.ResourceType;
 import dev.tulle.xds.ResourceWatcher;
 import dev.tulle.xds.Subscription;
 import dev.tulle.xds.XdsClient;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -16,10 +19,13 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Executor;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +36,9 @@ import org.jspecify.annotations.Nullable;
  * plane nothing; at most {@value #ABSENT_MAX} of them, those asked for longest ago leaving first.
  */
 public final class ServiceDirectory implements AutoCloseable {
+    /** How long an answer waits for what the kernel needs to forward requests; without it the proxy does. */
+    private static final Duration HTTP_PATIENCE = Duration.ofMillis(300);
+
     /** Names that do not exist and are followed all the same. */
     static final int ABSENT_MAX = 512;
 
@@ -48,6 +57,7 @@ public final class ServiceDirectory implements AutoCloseable {
     private static final class Entry {
         final List<CompletableFuture<Finding>> waiting = new ArrayList<>();
         final Map<Integer, PortWatch> ports = new HashMap<>();
+        final Map<Integer, HttpPortWatch> httpPorts = new HashMap<>();
 
         @Nullable
         Subscription subscription;
@@ -58,8 +68,14 @@ public final class ServiceDirectory implements AutoCloseable {
         boolean answered;
         long version;
 
+        /** True once the kernel need not be waited for: a connection may also begin with the proxy. */
+        boolean httpLate;
+
         boolean undecided() {
-            return ports.values().stream().anyMatch(port -> port.target() instanceof PortTarget.Undecided);
+            return ports.values().stream().anyMatch(port -> port.target() instanceof PortTarget.Undecided)
+                    || (!httpLate
+                            && httpPorts.values().stream()
+                                    .anyMatch(port -> port.target() instanceof PortTarget.Undecided));
         }
     }
 
@@ -67,6 +83,8 @@ public final class ServiceDirectory implements AutoCloseable {
     private final Executor owner;
     private final ServiceStore store;
     private final Predicate<String> reachable;
+    private final KernelHttp http;
+    private final Supplier<Set<Caller>> callers;
     private final Runnable changed;
     private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
     private long version;
@@ -77,14 +95,24 @@ public final class ServiceDirectory implements AutoCloseable {
      *
      * @param owner runs tasks on the owner thread
      * @param reachable whether the kernel may send a connection to this address without the proxy
+     * @param http whether the kernel forwards requests
+     * @param callers the identities of this host's workloads
      * @param changed told that {@link #views} has changed; answers by applying them and calling {@link #applied}
      */
     public ServiceDirectory(
-            XdsClient xds, Executor owner, ServiceStore store, Predicate<String> reachable, Runnable changed) {
+            XdsClient xds,
+            Executor owner,
+            ServiceStore store,
+            Predicate<String> reachable,
+            KernelHttp http,
+            Supplier<Set<Caller>> callers,
+            Runnable changed) {
         this.xds = xds;
         this.owner = owner;
         this.store = store;
         this.reachable = reachable;
+        this.http = http;
+        this.callers = callers;
         this.changed = changed;
     }
 
@@ -109,6 +137,14 @@ public final class ServiceDirectory implements AutoCloseable {
         CompletableFuture<Finding> finding = new CompletableFuture<>();
         entry.waiting.add(finding);
         settle(entry);
+        if (!finding.isDone() && !entry.httpLate) {
+            Entry late = entry;
+            CompletableFuture.delayedExecutor(HTTP_PATIENCE.toMillis(), TimeUnit.MILLISECONDS, owner)
+                    .execute(() -> {
+                        late.httpLate = true;
+                        settle(late);
+                    });
+        }
         return finding;
     }
 
@@ -165,6 +201,29 @@ public final class ServiceDirectory implements AutoCloseable {
             }
         }
         before.values().forEach(PortWatch::close);
+        watchHttpPorts(entry, service);
+    }
+
+    private void watchHttpPorts(Entry entry, @Nullable Service service) {
+        Map<Integer, HttpPortWatch> before = new HashMap<>(entry.httpPorts);
+        entry.httpPorts.clear();
+        if (service != null && !service.addresses().isEmpty()) {
+            for (ServicePort port : service.ports()) {
+                if (http.on() && mayBeHttp1(port) && !entry.ports.containsKey(port.number())) {
+                    HttpPortWatch kept = before.remove(port.number());
+                    entry.httpPorts.put(
+                            port.number(), kept != null ? kept : httpPortWatch(entry, service, port.number()));
+                }
+            }
+        }
+        before.values().forEach(HttpPortWatch::close);
+    }
+
+    private HttpPortWatch httpPortWatch(Entry entry, Service service, int port) {
+        return new HttpPortWatch(xds, owner, service.addresses().getFirst(), port, reachable, callers, () -> {
+            entry.version = ++version;
+            changed.run();
+        });
     }
 
     private PortWatch portWatch(Entry entry, Service service, int port) {
@@ -221,18 +280,29 @@ public final class ServiceDirectory implements AutoCloseable {
             Map<Integer, PortTarget> targets = new TreeMap<>();
             for (int i = 0; i < service.ports().size(); i++) {
                 ServicePort port = service.ports().get(i);
-                PortWatch watch = entry.ports.get(port.number());
-                targets.put(
-                        port.number(),
-                        watch != null
-                                ? watch.target()
-                                : new PortTarget.Proxy(
-                                        reasonOf(port, pathOf(service, i)),
-                                        pathOf(service, i).reason()));
+                targets.put(port.number(), target(entry, port, pathOf(service, i)));
             }
             views.add(new ServiceView(service, targets));
         }
         return views;
+    }
+
+    private static boolean mayBeHttp1(ServicePort port) {
+        return port.protocol() == AppProtocol.HTTP || port.protocol() == AppProtocol.AUTO;
+    }
+
+    private PortTarget target(Entry entry, ServicePort port, PortPath path) {
+        PortWatch watch = entry.ports.get(port.number());
+        if (watch != null) {
+            return watch.target();
+        }
+        HttpPortWatch requests = entry.httpPorts.get(port.number());
+        if (requests != null) {
+            return requests.target();
+        }
+        return mayBeHttp1(port)
+                ? new PortTarget.Proxy(http.reason(), http.text())
+                : new PortTarget.Proxy(reasonOf(port, path), path.reason());
     }
 
     /** The number that stands for the control plane's words. */
@@ -240,6 +310,9 @@ public final class ServiceDirectory implements AutoCloseable {
         String text = path.reason().toLowerCase(Locale.ROOT);
         if (text.contains("fault")) {
             return Reason.NEEDS_FAULT;
+        }
+        if (port.protocol() == AppProtocol.HTTP2 || port.protocol() == AppProtocol.GRPC) {
+            return Reason.NEEDS_HTTP2;
         }
         if (port.protocol().isHttp() || port.protocol() == AppProtocol.AUTO) {
             return Reason.NEEDS_HTTP;
@@ -279,6 +352,8 @@ public final class ServiceDirectory implements AutoCloseable {
         }
         entry.ports.values().forEach(PortWatch::close);
         entry.ports.clear();
+        entry.httpPorts.values().forEach(HttpPortWatch::close);
+        entry.httpPorts.clear();
     }
 
     private void save() {

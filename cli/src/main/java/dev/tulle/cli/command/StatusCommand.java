@@ -116,9 +116,15 @@ public final class StatusCommand extends BaseCommand {
                         .filter(state::has)
                         .map(name -> Json.text(state, name) + " " + name)
                         .collect(Collectors.joining(", "));
-            case "agent" -> "tier " + Json.text(state, "tier") + ", prefix " + Json.text(state, "prefix");
+            case "agent" ->
+                "tier " + Json.text(state, "tier") + ", prefix " + Json.text(state, "prefix") + ", kernel HTTP "
+                        + kernelHttp(Json.object(state, "kernelHttp"));
             default -> state.has("pid") ? "pid " + Json.text(state, "pid") : "";
         };
+    }
+
+    private static String kernelHttp(JsonObject http) {
+        return Json.bool(http, "on") ? "on" : "off (" + Json.text(http, "reason") + ")";
     }
 
     private static void tiers(JsonObject agent, StringBuilder text) {

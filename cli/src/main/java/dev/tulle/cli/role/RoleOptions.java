@@ -75,6 +75,13 @@ public final class RoleOptions {
     private String outboundPolicy = "allow-any";
 
     @Option(
+            names = "--kernel-http",
+            paramLabel = "on|off",
+            description = "Whether the kernel forwards requests by itself where it can. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "off")
+    private String kernelHttp = "off";
+
+    @Option(
             names = "--proxy-uid",
             paramLabel = "UID",
             description = "The user and group the proxy runs as. Default: ${DEFAULT-VALUE}.",
@@ -149,7 +156,8 @@ public final class RoleOptions {
                 .metricsPort(port(15020))
                 .tier(forcedTier())
                 .proxyUid(proxyUid)
-                .outboundPolicy(policy());
+                .outboundPolicy(policy())
+                .kernelHttp(kernelHttp());
         if (node != null) {
             builder.node(node);
         }
@@ -188,6 +196,16 @@ public final class RoleOptions {
                 CommandFailure.USAGE,
                 "--tier: '" + tier + "'; expected "
                         + Arrays.stream(Tier.values()).map(Tier::word).collect(Collectors.joining(", ")));
+    }
+
+    private boolean kernelHttp() {
+        return switch (kernelHttp.toLowerCase(Locale.ROOT)) {
+            case "on" -> true;
+            case "off" -> false;
+            default ->
+                throw new CommandFailure(
+                        CommandFailure.USAGE, "--kernel-http: '" + kernelHttp + "'; expected on or off");
+        };
     }
 
     private OutboundPolicy policy() {
