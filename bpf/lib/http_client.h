@@ -104,9 +104,12 @@ static __always_inline void tulle_client_give(struct tulle_splice *splice,
 	client->loop = give->loop;
 	if (word & TULLE_CLIENT_OWNED)
 		return;
-	tulle_count(tulle_swap(&client->word, word, word | TULLE_CLIENT_OWNED)
-			    ? TULLE_REASON_HTTP_GIVEN
-			    : TULLE_REASON_HTTP_NOT_GIVEN);
+	if (!tulle_swap(&client->word, word, word | TULLE_CLIENT_OWNED)) {
+		tulle_count(TULLE_REASON_HTTP_NOT_GIVEN);
+		return;
+	}
+	client->gives++;
+	tulle_count(TULLE_REASON_HTTP_GIVEN);
 }
 
 #endif

@@ -27,7 +27,7 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
 	info->passed = word & ~TULLE_CLIENT_OWNED;
 	info->owned = word >> 63;
 	info->since_ns = client->since_ns;
-	info->service = client->service;
+	info->gives = client->gives;
 	info->head_length = client->head_length;
 	info->body_length = client->body_length;
 	info->taken = TULLE_LEASE_PROXY;

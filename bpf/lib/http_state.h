@@ -27,7 +27,7 @@ struct tulle_http_client {
 	__u32 body_length;
 	__u32 zero;      /* stays zero; a number that the verifier does not know */
 	__u32 pipelines; /* 1: was seen to pipeline, so it is never given again */
-	__u32 pad;
+	__u32 gives;     /* how often GIVE set the owner's bit; written by D's process only */
 	struct tulle_http_message message;
 	__u8 head[TULLE_HTTP_REQUEST_ROOM];
 };

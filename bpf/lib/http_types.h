@@ -283,12 +283,12 @@ struct tulle_http_lease_info {
 };
 
 struct tulle_http_client_info {
-	__u64 passed;   /* bytes that C gave to the proxy's side */
-	__u64 lease;    /* cookie of the lease that it holds; 0: none */
-	__u64 since_ns; /* of the last request that the kernel took */
-	__u32 owned;    /* 1: the kernel may take the next request */
-	__u32 state;    /* enum tulle_lease_state of that lease */
-	__u32 service;
+	__u64 passed;               /* bytes that C gave to the proxy's side */
+	__u64 lease;                /* cookie of the lease that it holds; 0: none */
+	__u64 since_ns;             /* of the last request that the kernel took */
+	__u32 owned;                /* 1: the kernel may take the next request */
+	__u32 state;                /* enum tulle_lease_state of that lease */
+	__u32 gives;                /* how often GIVE made the connection the kernel's */
 	__u32 head_length;          /* of `head`; the body is never kept */
 	__u32 body_length;          /* of the request's body */
 	__u32 taken;                /* state that that lease was in when it became the proxy's */
