@@ -103,6 +103,7 @@ final class KernelModel implements HttpOptions {
                 lease == null ? LeaseState.PROXY : lease.taken,
                 client.since,
                 client.owned,
+                client.gives,
                 Unpooled.wrappedBuffer(client.head),
                 client.bodyLength);
     }

@@ -8,14 +8,16 @@ import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A client's connection that the kernel may be given between two requests. When its requests keep arriving here
- * nevertheless, it is given less and less often: after 1, 2, 4 … 64 exchanges. Loop-confined.
+ * A client's connection that the kernel may be given between two requests. When requests that the kernel could have taken
+ * keep arriving here, it is given less and less often: after 1, 2, 4 … 64 exchanges; when the client was only faster with
+ * its next request than the proxy with giving, it is soon tried again. Loop-confined.
  */
 public final class ClientLoan {
     /** In place of a status that nobody remembers. */
     static final int UNKNOWN_CODE = -1;
 
     private static final int MAX_GAP = 64;
+    private static final int PATIENCE = 16;
     private static final long UNKNOWN_PAUSE = TimeUnit.SECONDS.toNanos(1);
 
     private final Leases leases;
@@ -26,6 +28,8 @@ public final class ClientLoan {
 
     private long received;
     private long lastTaken;
+    private int lastGives;
+    private int late;
     private int gap = 1;
     private int skip;
     private boolean given;
@@ -85,19 +89,30 @@ public final class ClientLoan {
             end();
             return;
         }
-        if (info.sinceNanos() != lastTaken) {
-            lastTaken = info.sinceNanos();
-            gap = 1;
-        } else if (received > 0) {
-            // That the very first request had come already says nothing about those after it.
-            gap = Math.min(gap * 2, MAX_GAP);
-        }
-        skip = gap - 1;
+        skip = gap(info) - 1;
         UpstreamConnection connection = leases.lent(info.lease());
         if (connection != null && info.state() != LeaseState.POOLED) {
             int states = leases.isDraining() ? LeaseState.ANY : LeaseState.SENT.bit() | LeaseState.ANSWER.bit();
             leases.take(connection, states);
         }
+    }
+
+    /** After how many exchanges to give it again. */
+    private int gap(ClientInfo info) {
+        if (info.gives() == lastGives) {
+            late++;
+            return late < PATIENCE ? 1 : Math.min(late - PATIENCE + 2, MAX_GAP);
+        }
+        lastGives = info.gives();
+        late = 0;
+        if (info.sinceNanos() != lastTaken) {
+            lastTaken = info.sinceNanos();
+            gap = 1;
+        } else if (received > 0) {
+            // That nothing was there for the very first request says nothing about those after it.
+            gap = Math.min(gap * 2, MAX_GAP);
+        }
+        return gap;
     }
 
     /**

@@ -58,7 +58,7 @@ public final class SocketHttpOptions implements HttpOptions {
         if (b == null) {
             return null;
         }
-        // struct tulle_http_client_info; `passed` and `service` are for people.
+        // struct tulle_http_client_info; `passed` is for people.
         int length = Math.clamp(b.getInt(36), 0, HEAD_ROOM);
         byte[] head = new byte[length];
         b.get(48, head);
@@ -68,6 +68,7 @@ public final class SocketHttpOptions implements HttpOptions {
                 LeaseState.of(b.getInt(44)),
                 b.getLong(16),
                 b.getInt(24) != 0,
+                b.getInt(32),
                 Unpooled.wrappedBuffer(head),
                 b.getInt(40));
     }
