@@ -39,7 +39,9 @@
  * 8. Memory runs short and only a part of a message can be queued: the kernel runs the program
  *    again for the rest. A redirect therefore never has more than one piece of memory, which is
  *    queued whole or not at all; of a longer message the first piece is let through by
- *    bpf_msg_apply_bytes and the program runs again for the next one. If no piece can be queued
+ *    bpf_msg_apply_bytes and the program runs again for the next one. In such a run neither the
+ *    target nor the number of the run before is forgotten by the kernel: both are set again, and a
+ *    rest is never merely passed (see tulle_is_rest). If no piece can be queued
  *    the sender gets ENOMEM and closes, as TCP's senders do in such a case.
  * 9. U closes and its lease, its tuple, or C's tuple is used again: leases have a tenure (a U) and
  *    a generation (an offer), records the cookie of D, readers that of C.
@@ -108,8 +110,10 @@ int tulle_response(struct sk_msg_md *msg)
 		return tulle_splice_message(msg, sk, splice);
 	word = tulle_load(&lease->word);
 	state = TULLE_LEASE_STATE(word);
-	if (state == TULLE_LEASE_PROXY)
+	if (state == TULLE_LEASE_PROXY) {
+		bpf_msg_apply_bytes(msg, 0);
 		return tulle_splice_message(msg, sk, splice);
+	}
 	if (state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER) {
 		reason = tulle_server_send(msg, sk, splice, lease, word, msg->size);
 		if (!reason)
@@ -123,5 +127,6 @@ int tulle_response(struct sk_msg_md *msg)
 	if (reason == TULLE_REASON_HTTP_DROPPED)
 		return SK_DROP;
 	tulle_lease_take(lease, ~0u);
+	bpf_msg_apply_bytes(msg, 0);
 	return tulle_splice_message(msg, sk, splice);
 }

@@ -50,6 +50,7 @@ static __always_inline __u32 tulle_piece(struct sk_msg_md *msg)
 	if (length)
 		return length;
 	/* Pages of a file: not readable here, and they need not be. */
+	barrier_var(kernel);
 	start = BPF_CORE_READ(kernel, sg.start);
 	if (start >= TULLE_MSG_PIECES)
 		return 0;
@@ -107,7 +108,9 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 	__u64 total = TULLE_LEASE_LEFT(word), body = 0, nanos = 0, next;
 	struct tulle_http_answer *answer;
 
-	if (splice->spilled || !tulle_is_socket(&lease->reader) || tulle_client_full(lease))
+	/* A message that has begun to go to C goes there whole. */
+	if ((splice->spilled || !tulle_is_socket(&lease->reader) || tulle_client_full(lease)) &&
+	    !tulle_is_rest(msg))
 		return TULLE_REASON_HTTP_SPILL;
 	if (first) {
 		answer = bpf_sk_storage_get(&tulle_answers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -130,8 +133,8 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		return TULLE_REASON_HTTP_SPILL;
 	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->client, BPF_F_INGRESS) != SK_PASS)
 		return TULLE_REASON_HTTP_CLIENT_GONE;
-	if (piece < size)
-		bpf_msg_apply_bytes(msg, piece);
+	/* Always: the number of an earlier run for this message would still be in force. */
+	bpf_msg_apply_bytes(msg, piece < size ? piece : 0);
 
 	next = word & TULLE_LEASE_OFFER(~0u);
 	if (total == piece)

@@ -56,6 +56,7 @@ struct sk_msg_sg {
 
 struct sk_msg {
 	struct sk_msg_sg sg;
+	struct sock *sk_redir;
 };
 
 #pragma clang attribute pop

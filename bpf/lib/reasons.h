@@ -74,6 +74,7 @@
 	X(103, EVENT_LIMITED,       "event not written: rate limit")                               \
 	X(104, SPLICE_PEER_GONE,    "splice: the reader left the sockhash, passed to TCP")         \
 	X(105, NO_OWN_ADDR6,        "bind: IPv6-only wildcard left alone, no IPv6 address leased") \
+	X(127, SPLICE_DROPPED,      "splice: the reader closed in the middle of a message")        \
 	X(128, NEEDS_HTTP,          "service needs HTTP routing")                                  \
 	X(129, NEEDS_MTLS,          "an endpoint is on another host")                              \
 	X(130, NEEDS_POLICY,        "an authorization policy needs the node proxy")                \

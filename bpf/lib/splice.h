@@ -79,13 +79,36 @@ static __always_inline bool tulle_tcp_empty(const struct tcp_sock *sender,
  * To TCP. A small message that straddles a page would leave as two segments, of which Nagle holds
  * the second back for 40 ms.
  */
-static __always_inline int tulle_pass(struct sk_msg_md *msg)
+static __always_inline int tulle_pass(struct sk_msg_md *msg, __u32 size)
 {
-	__u32 size = msg->size;
-
 	if (size <= TULLE_PULL_MAX && (__u64)msg->data_end - (__u64)msg->data < size)
 		bpf_msg_pull_data(msg, 0, size, 0);
 	tulle_count(TULLE_REASON_SPLICE_PASSED);
+	return SK_PASS;
+}
+
+/*
+ * Is this the rest of a message of which a first part was redirected? The kernel runs the program
+ * again for it and still knows the old target: a rest that is merely passed would go there, and
+ * that socket may be gone by now.
+ */
+static __always_inline bool tulle_is_rest(struct sk_msg_md *msg)
+{
+	const struct sk_msg *kernel = (const struct sk_msg *)msg;
+
+	/* The verifier wants `msg` itself for its fields, not an address next to them. */
+	barrier_var(kernel);
+	return BPF_CORE_READ(kernel, sk_redir);
+}
+
+/* To the reader's queue at any rate: what cannot go there must not go anywhere. */
+static __always_inline int tulle_splice_rest(struct sk_msg_md *msg, struct tulle_splice *splice)
+{
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) != SK_PASS) {
+		tulle_count(TULLE_REASON_SPLICE_DROPPED);
+		return SK_DROP;
+	}
+	splice->ever = 1;
 	return SK_PASS;
 }
 
@@ -97,33 +120,27 @@ static __always_inline int tulle_splice_message(struct sk_msg_md *msg, struct bp
 	const struct tcp_sock *reader;
 	__u32 limit, size = msg->size;
 
-	if (!config) {
-		splice->spliced = 0;
-		return tulle_pass(msg);
-	}
+	if (!config)
+		goto pass;
 	reader = tulle_reader(splice);
-	if (!reader) {
-		splice->spliced = 0;
-		return tulle_pass(msg);
-	}
+	if (!reader)
+		goto pass;
 	limit = config->splice_limit ?: TULLE_SPLICE_LIMIT;
 	if (tulle_queued(reader) > limit) {
 		if (splice->spliced) {
 			tulle_count(TULLE_REASON_SPLICE_SPILL);
 			splice->spilled = 1;
 		}
-		splice->spliced = 0;
-		return tulle_pass(msg);
+		goto pass;
 	}
 	if (splice->spilled ||
 	    (!splice->spliced && !tulle_tcp_empty(bpf_skc_to_tcp_sock(sk), reader, splice)))
-		return tulle_pass(msg);
+		goto pass;
 
 	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) != SK_PASS) {
 		/* Closed, or not yet accepted into the sockhash. */
 		tulle_count(TULLE_REASON_SPLICE_PEER_GONE);
-		splice->spliced = 0;
-		return tulle_pass(msg);
+		goto pass;
 	}
 	if (!splice->spliced) {
 		tulle_count(splice->ever ? TULLE_REASON_SPLICE_RETURN : TULLE_REASON_SPLICE_START);
@@ -133,6 +150,10 @@ static __always_inline int tulle_splice_message(struct sk_msg_md *msg, struct bp
 	tulle_count(TULLE_REASON_SPLICE_MESSAGES);
 	tulle_add(TULLE_REASON_SPLICE_BYTES, size);
 	return SK_PASS;
+
+pass:
+	splice->spliced = 0;
+	return tulle_is_rest(msg) ? tulle_splice_rest(msg, splice) : tulle_pass(msg, size);
 }
 
 #endif

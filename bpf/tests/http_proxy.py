@@ -7,6 +7,7 @@ exchanges that the kernel began. It routes everything to one server and parses w
 messages only.
 """
 
+import ctypes
 import os
 import selectors
 import socket
@@ -44,10 +45,20 @@ def lease_info(sock):
     return dict(zip(names, LEASE_INFO.unpack(sock.getsockopt(SOL, LEASE, LEASE_INFO.size))))
 
 
+def getsockopt(sock, option, size):
+    """As socket.getsockopt, which takes no more than 1024 bytes."""
+    buffer, length = ctypes.create_string_buffer(size), ctypes.c_uint(size)
+    if ctypes.CDLL(None, use_errno=True).getsockopt(sock.fileno(), SOL, option, buffer,
+                                                    ctypes.byref(length)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return buffer.raw
+
+
 def client_info(sock):
     names = ("passed", "lease", "since_ns", "owned", "state", "service", "head_length",
              "body_length", "pad", "head")
-    info = dict(zip(names, CLIENT_INFO.unpack(sock.getsockopt(SOL, CLIENT, CLIENT_INFO.size))))
+    info = dict(zip(names, CLIENT_INFO.unpack(getsockopt(sock, CLIENT, CLIENT_INFO.size))))
     info["head"] = info["head"][:info["head_length"]]
     return info
 

@@ -59,6 +59,10 @@ script_suite() {
 ensure_test_tools() {
 	local missing=()
 	command -v clang-format-19 >/dev/null 2>&1 || command -v clang-format >/dev/null 2>&1 || missing+=(clang-format-19)
+	local runtime
+	runtime="$("$(find_clang)" -print-runtime-dir)"
+	compgen -G "$runtime/libclang_rt.fuzzer*" >/dev/null || compgen -G "${runtime%/*}/linux/libclang_rt.fuzzer*" >/dev/null ||
+		missing+=("libclang-rt-$("$(find_clang)" -dumpversion | cut -d. -f1)-dev")
 	command -v ps >/dev/null 2>&1 || missing+=(procps)
 	if [ "${#missing[@]}" -gt 0 ]; then
 		install_packages "${missing[@]}"
@@ -155,6 +159,18 @@ suite_e2e() {
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	count_junit
 	[ "$status" = 0 ] || count 0 1
+}
+
+# The kernel's parser of HTTP heads, in user space, with sanitizers.
+suite_fuzz() {
+	script_suite "parser of heads" "$TULLE_HOME/it/equality/run" fuzz --seconds "${FUZZ_SECONDS:-20}"
+}
+
+# Not among the default suites, for it is long: the same cases through both paths. Options in EQUALITY.
+suite_equality() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "both paths mean the same" "$TULLE_HOME/it/equality/run" equality ${EQUALITY:-}
 }
 
 suite_demo() {

@@ -65,6 +65,7 @@ public enum Reason {
     EVENT_LIMITED(103, "event not written: rate limit"),
     SPLICE_PEER_GONE(104, "splice: the reader left the sockhash, passed to TCP"),
     NO_OWN_ADDR6(105, "bind: IPv6-only wildcard left alone, no IPv6 address leased"),
+    SPLICE_DROPPED(127, "splice: the reader closed in the middle of a message"),
     NEEDS_HTTP(128, "service needs HTTP routing"),
     NEEDS_MTLS(129, "an endpoint is on another host"),
     NEEDS_POLICY(130, "an authorization policy needs the node proxy"),

@@ -1,0 +1,189 @@
+package dev.tulle.it.parser;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tulle.it.parser.KernelParser.Head;
+import dev.tulle.it.parser.KernelParser.Kind;
+import dev.tulle.it.parser.KernelParser.Taken;
+import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.http1.ParseStatus;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http1.ResponseHead;
+import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * Whatever the kernel's parser takes, the proxy's parser takes too and understands in the same way: method, path, length,
+ * fields, and where the message ends. The reverse need not hold, but good heads must be taken, or the proof is empty.
+ * Replay: {@code -Dtulle.seed=N}.
+ */
+class KernelParserTest {
+    private static final long SEED = Long.getLong("tulle.seed", System.nanoTime());
+    private static final Pattern PLAIN = Pattern.compile("/(?!/|\\.)([\\w\\-.~&'()*+,:=]|/(?![/.]))*");
+    private static final int HEADS = Integer.getInteger("tulle.heads", 60_000);
+    private static final String GOOD =
+            "POST /api/v1?q=1 HTTP/1.1\r\nHost: a:80\r\nx-tag: red\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nabc";
+
+    @TempDir
+    @SuppressWarnings("NullAway.Init")
+    private static Path folder;
+
+    @SuppressWarnings("NullAway.Init")
+    private static KernelParser kernel;
+
+    @BeforeAll
+    static void compile() throws Exception {
+        kernel = new KernelParser(folder);
+        System.out.println("KernelParserTest: seed " + SEED);
+    }
+
+    @Test
+    void goodHeadsAreTakenAndMeanTheSame() throws Exception {
+        Heads heads = new Heads(new SplittableRandom(SEED));
+        List<Head> all = new ArrayList<>();
+        for (int i = 0; i < HEADS / 4; i++) {
+            all.add(i % 3 == 0 ? heads.response() : heads.request());
+        }
+        int taken = check(all);
+        assertTrue(taken >= all.size() * 0.9, taken + " of " + all.size() + " good heads taken; seed " + SEED);
+    }
+
+    @Test
+    void brokenHeadsMeanTheSameIfTaken() throws Exception {
+        Heads heads = new Heads(new SplittableRandom(SEED + 1));
+        List<Head> all = new ArrayList<>();
+        for (int i = 0; i < HEADS; i++) {
+            all.add(heads.broken(i % 4 == 0 ? heads.response() : heads.request()));
+        }
+        int taken = check(all);
+        assertTrue(taken > 0 && taken < all.size(), taken + " of " + all.size() + " taken; seed " + SEED);
+    }
+
+    @Test
+    void everyHeadBesideAGoodOneMeansTheSameIfTaken() throws Exception {
+        Head request = new Head(Kind.REQUEST, Heads.bytes(GOOD));
+        Head response = new Head(
+                Kind.RESPONSE,
+                Heads.bytes("HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 3\r\nConnection: keep-alive\r\n\r\nabc"));
+        for (Head good : List.of(request, response, new Head(Kind.RESPONSE_TO_HEAD, response.bytes()))) {
+            assertEquals(1, check(List.of(good)));
+            check(Heads.neighbours(good));
+            check(Heads.cuts(good));
+        }
+    }
+
+    @Test
+    void smugglingLinesInEveryPlaceMeanTheSameIfTaken() throws Exception {
+        List<Head> all = new ArrayList<>();
+        List<String> fields = List.of("Host: a", "x-group: b", "Content-Length: 5", "Transfer-Encoding: chunked");
+        for (String line : Heads.SMUGGLING) {
+            for (int present = 0; present < 1 << fields.size(); present++) {
+                for (int place = 0; place <= fields.size(); place++) {
+                    StringBuilder head = new StringBuilder("\r\n");
+                    for (int i = 0; i <= fields.size(); i++) {
+                        head.append(i == place ? line + "\r\n" : "");
+                        head.append(i < fields.size() && (present & 1 << i) != 0 ? fields.get(i) + "\r\n" : "");
+                    }
+                    for (String body : List.of("", "hello", "0\r\n\r\nGET /admin HTTP/1.1\r\nHost: a\r\n\r\n")) {
+                        all.add(new Head(Kind.REQUEST, Heads.bytes("POST /a HTTP/1.1" + head + "\r\n" + body)));
+                        all.add(new Head(Kind.RESPONSE, Heads.bytes("HTTP/1.1 200 OK" + head + "\r\n" + body)));
+                    }
+                }
+            }
+        }
+        check(all);
+    }
+
+    @Test
+    void firstLinesMeanTheSameIfTaken() throws Exception {
+        List<Head> all = new ArrayList<>();
+        for (String line : Heads.REQUEST_LINES) {
+            all.add(new Head(Kind.REQUEST, Heads.bytes(line + "\r\nHost: a\r\n\r\n")));
+            all.add(new Head(Kind.REQUEST, Heads.bytes(line + "\r\n\r\n")));
+        }
+        for (String line : Heads.STATUS_LINES) {
+            for (Kind kind : List.of(Kind.RESPONSE, Kind.RESPONSE_TO_HEAD)) {
+                all.add(new Head(kind, Heads.bytes(line + "\r\nContent-Length: 0\r\n\r\n")));
+                all.add(new Head(kind, Heads.bytes(line + "\r\n\r\n")));
+            }
+        }
+        for (int size = 900; size < 2100; size++) {
+            all.add(new Head(
+                    Kind.REQUEST, Heads.bytes("GET /" + "a".repeat(size - 30) + " HTTP/1.1\r\nHost: a\r\n\r\n")));
+            all.add(new Head(
+                    Kind.RESPONSE,
+                    Heads.bytes("HTTP/1.1 200 OK\r\nx: " + "a".repeat(size) + "\r\nContent-Length: 0\r\n\r\n")));
+        }
+        assertTrue(check(all) > 100);
+    }
+
+    /** Compares; returns how many the kernel takes. */
+    private static int check(List<Head> heads) throws Exception {
+        List<@Nullable Taken> taken = kernel.parse(heads);
+        int count = 0;
+        for (int i = 0; i < heads.size(); i++) {
+            Taken one = taken.get(i);
+            if (one != null) {
+                count++;
+                compare(heads.get(i), one);
+            }
+        }
+        return count;
+    }
+
+    private static void compare(Head head, Taken taken) {
+        String shown = head.kind() + " "
+                + new String(head.bytes(), StandardCharsets.ISO_8859_1)
+                        .replace("\r", "\\r")
+                        .replace("\n", "\\n") + "; seed " + SEED;
+        ByteBuf in = Unpooled.wrappedBuffer(head.bytes());
+        boolean request = head.kind() == Kind.REQUEST;
+        MessageHead proxy = request ? new RequestHead() : new ResponseHead();
+        assertEquals(ParseStatus.COMPLETE, proxy.read(in), shown);
+        assertEquals(taken.head(), in.readerIndex(), "end of the head: " + shown);
+        assertEquals(1, proxy.minorVersion(), shown);
+        assertFalse(proxy.isChunked(), shown);
+        assertTrue(proxy.keepsAlive(), shown);
+        if (request) {
+            compareRequest((RequestHead) proxy, taken, head, shown);
+        } else {
+            compareResponse((ResponseHead) proxy, taken, head, shown);
+        }
+    }
+
+    private static void compareRequest(RequestHead proxy, Taken taken, Head head, String shown) {
+        assertEquals(proxy.method(), taken.method(), shown);
+        assertEquals(proxy.path(), taken.path(), shown);
+        assertEquals(Math.max(0, proxy.contentLength()), taken.body(), shown);
+        assertEquals(head.bytes().length, taken.head() + taken.body(), "end of the request: " + shown);
+        assertFalse(proxy.isAbsolute() || proxy.expectsContinue() || proxy.isUpgrade() || proxy.isConnect(), shown);
+        assertFalse(proxy.authority().isEmpty(), shown);
+        // A path that a server could read as another one is the proxy's.
+        assertTrue(PLAIN.matcher(taken.path()).matches(), shown);
+        for (int i = 0; i < KernelParser.NAMES.size(); i++) {
+            assertEquals(proxy.header(KernelParser.NAMES.get(i)), taken.values().get(i), shown);
+        }
+        for (int i = 0; i < proxy.fieldCount(); i++) {
+            assertFalse(proxy.isNominated(i), shown);
+        }
+    }
+
+    private static void compareResponse(ResponseHead proxy, Taken taken, Head head, String shown) {
+        assertEquals(proxy.code(), taken.code(), shown);
+        assertTrue(proxy.code() >= 200, shown);
+        boolean bodyless = proxy.isBodyless(head.kind() == Kind.RESPONSE_TO_HEAD);
+        assertEquals(bodyless ? 0 : proxy.contentLength(), taken.body(), shown);
+    }
+}
