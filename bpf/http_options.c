@@ -5,7 +5,7 @@
  * map, and it cannot name a socket that is not its own.
  *
  * Failure policy: open. Unknown options, and everything where kernel HTTP is not attached, are
- * answered by the kernel: ENOPROTOOPT.
+ * answered by the kernel: ENOPROTOOPT, getsockopt EOPNOTSUPP.
  *
  * Kernel: 5.15 (netns cookie is not needed here, socket storage is); tried on 6.18.
  */

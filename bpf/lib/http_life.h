@@ -65,8 +65,8 @@ static __always_inline void tulle_http_state(struct bpf_sock_ops *ctx)
 	if (!splice)
 		return;
 	if (splice->http == TULLE_HTTP_U) {
-		if (state == TULLE_TCP_CLOSE)
-			tulle_lease_end(sk, splice);
+		/* Closed by the proxy; S may keep its end open for long. */
+		tulle_lease_end(sk, splice);
 	} else if (splice->http == TULLE_HTTP_D) {
 		client = bpf_map_lookup_elem(&tulle_http_clients, &splice->peer);
 		if (!client || client->proxy != bpf_get_socket_cookie(ctx))

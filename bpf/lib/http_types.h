@@ -232,7 +232,9 @@ struct tulle_http_give {
 	__u32 pad;
 };
 
-/* get on D: struct tulle_http_client_info; ENOPROTOOPT when there is no record. */
+/* get on D: struct tulle_http_client_info; EOPNOTSUPP when there is no record. (What the kernel
+ * says to an option that nobody answers: EOPNOTSUPP to getsockopt, ENOPROTOOPT to setsockopt.)
+ */
 #define TULLE_OPT_CLIENT 2
 
 /* set on U, struct tulle_http_offer: the connection is idle, the kernel may lease it. Refused
@@ -254,7 +256,7 @@ struct tulle_http_take {
 	__u32 pad;
 };
 
-/* get on U: struct tulle_http_lease_info; ENOPROTOOPT when it was never offered. */
+/* get on U: struct tulle_http_lease_info; EOPNOTSUPP when it was never offered. */
 #define TULLE_OPT_LEASE 5
 
 enum tulle_lease_state {

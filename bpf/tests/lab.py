@@ -300,10 +300,14 @@ class Pipe:
     def tell(self, data=b"."):
         os.write(self.writer, data)
 
-    def wait(self, count=1):
+    def wait_for(self, count):
         got = b""
         while len(got) < count:
             got += os.read(self.reader, count - len(got))
+        return got
+
+    def wait(self, count=1):
+        got = self.wait_for(count)
         os.close(self.reader)
         os.close(self.writer)
         return got
