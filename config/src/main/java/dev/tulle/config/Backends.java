@@ -17,8 +17,8 @@ import java.util.TreeMap;
 
 /** Finds the endpoints of services among workloads; indexed so that many services cost little each. */
 final class Backends {
-    /** An endpoint with the labels that subsets select by. */
-    record Backend(Endpoint endpoint, Map<String, String> labels) {}
+    /** An endpoint with the labels that subsets select by, and the names of the policies that guard it. */
+    record Backend(Endpoint endpoint, Map<String, String> labels, List<String> policies) {}
 
     /** Key of the label index: namespace, label and value. */
     private record Label(String namespace, String name, String value) {}
@@ -52,7 +52,7 @@ final class Backends {
         Map<String, Backend> out = new LinkedHashMap<>();
         for (Peer peer : draft.peers()) {
             int number = peer.ports().getOrDefault(port.name(), port.targetPort());
-            put(out, new Endpoint(peer.address(), number, peer.weight(), true, "", ""), peer.labels());
+            put(out, new Endpoint(peer.address(), number, peer.weight(), true, "", ""), peer.labels(), List.of());
         }
         TreeMap<String, Workload> members = new TreeMap<>();
         for (Workload workload : byService.getOrDefault(draft.hostname(), List.of())) {
@@ -74,14 +74,16 @@ final class Backends {
                                 workload.healthy(),
                                 workload.name(),
                                 workload.namespace()),
-                        workload.labels());
+                        workload.labels(),
+                        workload.policies());
             }
         }
         return List.copyOf(out.values());
     }
 
-    private static void put(Map<String, Backend> out, Endpoint endpoint, Map<String, String> labels) {
-        out.putIfAbsent(endpoint.address() + " " + endpoint.port(), new Backend(endpoint, labels));
+    private static void put(
+            Map<String, Backend> out, Endpoint endpoint, Map<String, String> labels, List<String> policies) {
+        out.putIfAbsent(endpoint.address() + " " + endpoint.port(), new Backend(endpoint, labels, policies));
     }
 
     private List<Workload> selected(Draft draft) {

@@ -4,7 +4,13 @@ import dev.tulle.model.ResourceRef;
 
 /** A resource that was read and found right by itself; immutable. */
 public sealed interface ConfigResource
-        permits DestinationRule, HttpRoute, KubernetesService, ServiceEntry, VirtualService, WorkloadEntry {
+        permits DestinationRule,
+                HttpRoute,
+                IstioAuthorization,
+                KubernetesService,
+                ServiceEntry,
+                VirtualService,
+                WorkloadEntry {
     /** The outer part and the document. */
     Manifest manifest();
 

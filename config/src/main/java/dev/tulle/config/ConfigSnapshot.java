@@ -22,6 +22,7 @@ public final class ConfigSnapshot {
     private final List<VirtualService> virtualServices;
     private final List<DestinationRule> destinationRules;
     private final List<HttpRoute> httpRoutes;
+    private final List<IstioAuthorization> authorizations;
 
     /** Where two resources have one key, the first stays. */
     public ConfigSnapshot(Collection<? extends ConfigResource> resources, List<Problem> problems) {
@@ -35,6 +36,7 @@ public final class ConfigSnapshot {
         this.virtualServices = ofType(VirtualService.class);
         this.destinationRules = ofType(DestinationRule.class);
         this.httpRoutes = ofType(HttpRoute.class);
+        this.authorizations = ofType(IstioAuthorization.class);
     }
 
     private <T extends ConfigResource> List<T> ofType(Class<T> type) {
@@ -89,5 +91,9 @@ public final class ConfigSnapshot {
 
     public List<HttpRoute> httpRoutes() {
         return httpRoutes;
+    }
+
+    public List<IstioAuthorization> authorizations() {
+        return authorizations;
     }
 }

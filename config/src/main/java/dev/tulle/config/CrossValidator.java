@@ -36,7 +36,7 @@ final class CrossValidator {
                 case KubernetesService service -> hostnames.add(service.hostname());
                 case ServiceEntry entry -> hostnames.addAll(entry.hosts());
                 case DestinationRule rule -> rules.add(rule);
-                case VirtualService _, HttpRoute _, WorkloadEntry _ -> {}
+                case VirtualService _, HttpRoute _, WorkloadEntry _, IstioAuthorization _ -> {}
             }
         }
         for (DestinationRule rule : rules) {

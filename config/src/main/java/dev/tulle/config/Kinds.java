@@ -24,6 +24,11 @@ final class Kinds {
             "DestinationRule", new Kind("DestinationRule", ISTIO, DestinationRuleDecoder::decode),
             "ServiceEntry", new Kind("ServiceEntry", ISTIO, ServiceEntryDecoder::decode),
             "WorkloadEntry", new Kind("WorkloadEntry", ISTIO, ServiceEntryDecoder::decodeWorkloadEntry),
+            "AuthorizationPolicy",
+                    new Kind(
+                            "AuthorizationPolicy",
+                            List.of("security.istio.io/v1", "security.istio.io/v1beta1"),
+                            AuthorizationDecoder::decode),
             "HTTPRoute",
                     new Kind(
                             "HTTPRoute",
@@ -32,7 +37,6 @@ final class Kinds {
 
     /** Kinds that people will try, which have a meaning that this version cannot honour. */
     private static final List<String> UNSUPPORTED = List.of(
-            "AuthorizationPolicy",
             "BackendTLSPolicy",
             "CiliumNetworkPolicy",
             "ConfigMap",

@@ -4,6 +4,7 @@ import dev.tulle.config.Backends.Backend;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
 import dev.tulle.config.ServiceCatalog.Draft;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.EndpointSet;
@@ -23,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 
 /**
  * Turns configuration and registered workloads into what the control plane distributes. Pure: the same inputs (and the
@@ -64,12 +66,12 @@ public final class Translator {
         TreeMap<String, Workload> workloads = new TreeMap<>();
         Map<String, ServiceEntry.Peer> peers = new HashMap<>();
         for (WorkloadEntry entry : config.workloadEntries()) {
-            Workload workload = workload(entry);
+            Workload workload = guarded(workload(entry), config.authorizations());
             workloads.put(workload.uid(), workload);
             peers.put(workload.uid(), entry.peer());
         }
         for (Workload workload : registered) {
-            workloads.put(workload.uid(), workload);
+            workloads.put(workload.uid(), guarded(workload, config.authorizations()));
         }
         ServiceCatalog catalog = ServiceCatalog.of(config, workloads.values(), problems);
         Backends backends = new Backends(workloads.values(), peers, catalog);
@@ -84,8 +86,19 @@ public final class Translator {
                 translator.listeners,
                 translator.routes,
                 translator.clusters,
-                translator.endpoints);
+                translator.endpoints,
+                config.authorizations().stream()
+                        .map(IstioAuthorization::policy)
+                        .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)));
         return new Translation(state, problems);
+    }
+
+    private static Workload guarded(Workload workload, List<IstioAuthorization> authorizations) {
+        List<String> names = authorizations.stream()
+                .filter(authorization -> authorization.appliesTo(workload))
+                .map(authorization -> authorization.policy().name())
+                .toList();
+        return names.isEmpty() && workload.policies().isEmpty() ? workload : workload.withPolicies(names);
     }
 
     private static Workload workload(WorkloadEntry entry) {
@@ -231,6 +244,11 @@ public final class Translator {
             if (needs.isPresent()) {
                 return proxy(number, rules.getFirst().ref() + " sets " + needs.get());
             }
+        }
+        Optional<String> policy =
+                found.stream().flatMap(b -> b.policies().stream()).findFirst();
+        if (policy.isPresent()) {
+            return proxy(number, "AuthorizationPolicy " + policy.get() + ": each connection is checked");
         }
         if (found.stream().anyMatch(b -> !Words.isIpAddress(b.endpoint().address()))) {
             return proxy(number, "its endpoints are host names");

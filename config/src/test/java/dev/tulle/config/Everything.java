@@ -199,5 +199,37 @@ final class Everything {
             "  - {labels: {version: v1}, weight: 50}",
             "  - {labels: {version: v3, track: x}, weight: 50}");
 
+    static final String AUTHORIZATION_POLICY = Fixtures.yaml(
+            "apiVersion: security.istio.io/v1beta1",
+            "kind: AuthorizationPolicy",
+            "metadata: {name: all}",
+            "spec:",
+            "  selector: {matchLabels: {app: reviews}}",
+            "  action: DENY",
+            "  rules:",
+            "    - from:",
+            "        - source:",
+            "            principals: [\"cluster.local/ns/default/sa/a\", \"*/sa/b\"]",
+            "            notPrincipals: [\"*\"]",
+            "            namespaces: [default, \"f*\"]",
+            "            notNamespaces: [bar]",
+            "        - source: {namespaces: [other]}",
+            "      to:",
+            "        - operation:",
+            "            hosts: [Reviews.example, \"*.example\"]",
+            "            notHosts: [x]",
+            "            methods: [GET, \"P*\"]",
+            "            notMethods: [POST]",
+            "            paths: [/a, \"/b/*\", \"*.html\", \"*\"]",
+            "            notPaths: [/b/c]",
+            "            ports: [\"9080\", \"81\"]",
+            "            notPorts: [\"82\"]",
+            "      when:",
+            "        - {key: \"request.headers[X-Role]\", values: [a], notValues: [\"b*\"]}",
+            "        - {key: source.principal, values: [\"*\"]}",
+            "        - {key: source.namespace, notValues: [c]}",
+            "        - {key: destination.port, values: [\"9080\"]}",
+            "    - {}");
+
     private Everything() {}
 }

@@ -91,6 +91,7 @@ class MutationFuzzTest {
         Everything.DESTINATION_RULE,
         Everything.SERVICE_ENTRY,
         Everything.HTTP_ROUTE,
+        Everything.AUTHORIZATION_POLICY,
         Everything.ROUTE_RULE,
     };
 

@@ -15,9 +15,8 @@ public record Caller(String principal, String namespace) {
 
     /** The identity of a workload. */
     public static Caller of(Workload workload) {
-        return new Caller(
-                TRUST_DOMAIN + "/ns/" + workload.namespace() + "/sa/" + workload.serviceAccount(),
-                workload.namespace());
+        String account = workload.serviceAccount().isEmpty() ? "default" : workload.serviceAccount();
+        return new Caller(TRUST_DOMAIN + "/ns/" + workload.namespace() + "/sa/" + account, workload.namespace());
     }
 
     @Override

@@ -73,6 +73,7 @@ final class AddressCodec {
                 .setCanonicalRevision(workload.labels().getOrDefault("version", "latest"))
                 .setWorkloadType(WorkloadType.POD)
                 .setWorkloadName(workload.name())
+                .addAllAuthorizationPolicies(workload.policies())
                 .setStatus(workload.healthy() ? WorkloadStatus.HEALTHY : WorkloadStatus.UNHEALTHY);
         for (String address : workload.addresses()) {
             out.addAddresses(AddressText.bytes(address));
@@ -154,6 +155,7 @@ final class AddressCodec {
                 List.copyOf(details.getServicesList()),
                 ports(details.getPortsList()),
                 workload.getStatus() == WorkloadStatus.HEALTHY,
+                workload.getAuthorizationPoliciesList(),
                 origin(details.getOrigin()));
     }
 
@@ -170,7 +172,7 @@ final class AddressCodec {
         return Extension.newBuilder().setName(name).setConfig(config).build();
     }
 
-    private static Origin origin(ResourceRef origin) {
+    static Origin origin(ResourceRef origin) {
         return Origin.newBuilder()
                 .setKind(origin.kind())
                 .setNamespace(origin.namespace())
@@ -180,7 +182,7 @@ final class AddressCodec {
                 .build();
     }
 
-    private static ResourceRef origin(Origin origin) {
+    static ResourceRef origin(Origin origin) {
         return origin.getKind().isEmpty()
                 ? ResourceRef.DEFAULT
                 : new ResourceRef(

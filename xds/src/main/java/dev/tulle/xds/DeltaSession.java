@@ -28,12 +28,13 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
     /** Types in one stream; Envoy has about twenty. */
     private static final int MAX_TYPES = 64;
 
-    /** Clusters and endpoints before what refers to them; what is gone goes in the opposite order. */
+    /** Clusters, endpoints and policies before what refers to them; what is gone goes in the opposite order. */
     private static final List<String> ORDER = List.of(
             ResourceType.CLUSTER.typeUrl(),
             ResourceType.ENDPOINTS.typeUrl(),
             ResourceType.LISTENER.typeUrl(),
             ResourceType.ROUTE.typeUrl(),
+            ResourceType.AUTHORIZATION.typeUrl(),
             ResourceType.ADDRESS_URL);
 
     private final ResponseOutput<DeltaDiscoveryResponse> output;

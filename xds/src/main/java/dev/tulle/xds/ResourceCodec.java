@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
@@ -10,6 +11,7 @@ import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
 import dev.tulle.xds.proto.envoy.config.endpoint.v3.ClusterLoadAssignment;
+import dev.tulle.xds.proto.security.Authorization;
 import dev.tulle.xds.proto.workload.Address;
 
 /**
@@ -30,6 +32,8 @@ final class ResourceCodec {
             case EndpointSet endpoints -> any(ResourceType.ENDPOINTS.typeUrl(), EndpointsCodec.encode(endpoints));
             case Listener listener -> any(ResourceType.LISTENER.typeUrl(), ListenerCodec.encode(listener));
             case RouteConfiguration routes -> any(ResourceType.ROUTE.typeUrl(), RouteCodec.encode(routes));
+            case AuthorizationPolicy policy ->
+                any(ResourceType.AUTHORIZATION.typeUrl(), AuthorizationCodec.encode(policy));
             case Service service -> any(ResourceType.ADDRESS_URL, AddressCodec.encode(service));
             case Workload workload -> any(ResourceType.ADDRESS_URL, AddressCodec.encode(workload));
             default ->
@@ -59,6 +63,8 @@ final class ResourceCodec {
             } else if (typeUrl.equals(ResourceType.ROUTE.typeUrl())) {
                 return RouteCodec.decode(
                         dev.tulle.xds.proto.envoy.config.route.v3.RouteConfiguration.parseFrom(any.getValue()));
+            } else if (typeUrl.equals(ResourceType.AUTHORIZATION.typeUrl())) {
+                return AuthorizationCodec.decode(Authorization.parseFrom(any.getValue()));
             } else if (typeUrl.equals(ResourceType.ADDRESS_URL)) {
                 return AddressCodec.decode(Address.parseFrom(any.getValue()));
             }

@@ -34,6 +34,7 @@ record ResourceSnapshot(long number, MeshState state, Map<String, ResourceTable>
         made.put(ResourceType.ENDPOINTS.typeUrl(), plain(ResourceType.ENDPOINTS, next.endpoints(), problems));
         made.put(ResourceType.LISTENER.typeUrl(), plain(ResourceType.LISTENER, next.listeners(), problems));
         made.put(ResourceType.ROUTE.typeUrl(), plain(ResourceType.ROUTE, next.routes(), problems));
+        made.put(ResourceType.AUTHORIZATION.typeUrl(), plain(ResourceType.AUTHORIZATION, next.policies(), problems));
         ResourceTable.Builder addresses = new ResourceTable.Builder(table(ResourceType.ADDRESS_URL));
         addresses.add(
                 next.services(),

@@ -1,5 +1,6 @@
 package dev.tulle.xds;
 
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
@@ -45,7 +46,12 @@ public final class ResourceType<T> {
     public static final ResourceType<Workload> WORKLOAD =
             new ResourceType<>("workload", "wds", ADDRESS_URL, Workload.class);
 
-    private static final List<ResourceType<?>> ALL = List.of(CLUSTER, ENDPOINTS, LISTENER, ROUTE, SERVICE, WORKLOAD);
+    /** Authorization policies, named {@code namespace/name}; a workload says which apply to it. */
+    public static final ResourceType<AuthorizationPolicy> AUTHORIZATION = new ResourceType<>(
+            "authorization", "authz", "type.googleapis.com/istio.security.Authorization", AuthorizationPolicy.class);
+
+    private static final List<ResourceType<?>> ALL =
+            List.of(CLUSTER, ENDPOINTS, LISTENER, ROUTE, AUTHORIZATION, SERVICE, WORKLOAD);
 
     private final String label;
     private final String shortName;

@@ -1,6 +1,7 @@
 package dev.tulle.xds;
 
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
@@ -22,11 +23,13 @@ import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.StringMatch;
+import dev.tulle.model.TextPattern;
 import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -124,7 +127,54 @@ final class RandomModel {
                 list(2, this::word),
                 list(2, () -> new Workload.WorkloadPort(port(), pick(AppProtocol.values()))),
                 random.nextBoolean(),
+                list(2, this::word),
                 origin());
+    }
+
+    AuthorizationPolicy policy() {
+        return new AuthorizationPolicy(
+                word() + "/" + word(),
+                pick(AuthorizationPolicy.Scope.values()),
+                pick(AuthorizationPolicy.Action.values()),
+                list(
+                        3,
+                        () -> new AuthorizationPolicy.Rule(
+                                list(2, this::source), list(2, this::operation), list(2, this::condition))),
+                origin());
+    }
+
+    private AuthorizationPolicy.Source source() {
+        // A source that asks nothing is refused where policies are read.
+        List<TextPattern> namespaces = new ArrayList<>(patterns("a", "b*", "*"));
+        namespaces.add(TextPattern.parse("c"));
+        return new AuthorizationPolicy.Source(
+                patterns("t/ns/a/sa/x", "*/sa/y", "*"), patterns("t/*"), namespaces, patterns("c"));
+    }
+
+    private AuthorizationPolicy.Operation operation() {
+        return new AuthorizationPolicy.Operation(
+                list(2, () -> 80 + random.nextInt(3)),
+                list(2, () -> 82),
+                random.nextBoolean() ? List.of() : patterns("h", "*.h"),
+                List.of(),
+                random.nextBoolean() ? List.of() : patterns("GET", "P*"),
+                List.of(),
+                patterns(),
+                random.nextBoolean() ? List.of() : patterns("/a", "/b/*"));
+    }
+
+    private AuthorizationPolicy.Condition condition() {
+        return switch (random.nextInt(4)) {
+            case 0 -> new AuthorizationPolicy.Condition.Header("x-a", patterns("1", "2*"), patterns("3"));
+            case 1 -> new AuthorizationPolicy.Condition.Principal(List.of(TextPattern.parse("*/sa/y")), patterns("z"));
+            case 2 -> new AuthorizationPolicy.Condition.Namespace(patterns("z"), List.of(TextPattern.parse("b*")));
+            default -> new AuthorizationPolicy.Condition.Port(List.of(80, 81), list(1, () -> 81));
+        };
+    }
+
+    private List<TextPattern> patterns(String... written) {
+        int n = written.length == 0 ? 0 : random.nextInt(written.length + 1);
+        return Arrays.stream(written).limit(n).map(TextPattern::parse).toList();
     }
 
     private Route route() {

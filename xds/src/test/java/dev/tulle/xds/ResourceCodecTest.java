@@ -33,6 +33,7 @@ class ResourceCodecTest {
             roundTrip(ResourceType.ROUTE, model.routes());
             roundTrip(ResourceType.SERVICE, model.service());
             roundTrip(ResourceType.WORKLOAD, model.workload());
+            roundTrip(ResourceType.AUTHORIZATION, model.policy());
         }
     }
 
