@@ -6,6 +6,7 @@ import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.accept.Sources;
 import dev.tulle.proxy.admin.AdminPages;
 import dev.tulle.proxy.discovery.NameDirectory;
+import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http.HttpConnection;
@@ -71,6 +72,7 @@ public final class NodeProxy implements AutoCloseable {
     private final Map<EventLoop, LoopScope> scopes = new LinkedHashMap<>();
     private final ServiceDirectory services;
     private final WorkloadDirectory workloads;
+    private final PolicyDirectory policies;
     private final NameDirectory names;
     private final @Nullable AccessLog accessLog;
     private final ChannelGroup connections = new DefaultChannelGroup("connections", GlobalEventExecutor.INSTANCE);
@@ -89,6 +91,7 @@ public final class NodeProxy implements AutoCloseable {
                 options.loops(), new DefaultThreadFactory("proxy-worker"), EpollLoops.newFactory());
         this.services = new ServiceDirectory(xds, options.idleExpiry());
         this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
+        this.policies = new PolicyDirectory(xds, options.nodeId(), options.idleExpiry(), registry);
         this.names = new NameDirectory(xds);
         this.accessLog = options.accessLog().isEmpty() ? null : AccessLog.open(options.accessLog(), registry);
         this.listeners = new Listeners(group, channel -> scope(channel));
@@ -158,7 +161,7 @@ public final class NodeProxy implements AutoCloseable {
             EventLoop loop = (EventLoop) executor;
             Worker worker = new Worker(loop, allocator);
             Leases leases = new Leases(worker, kernel.get(), loops++, leased);
-            Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations, leases);
+            Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations, leases, policies);
             scopes.put(
                     loop,
                     new LoopScope(
@@ -166,6 +169,7 @@ public final class NodeProxy implements AutoCloseable {
                             upstreams,
                             services,
                             sources,
+                            policies,
                             new HttpScope(upstreams, leases, accessLog, logsAll, () -> draining, malformed),
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
@@ -301,6 +305,7 @@ public final class NodeProxy implements AutoCloseable {
                     .awaitUninterruptibly(1, TimeUnit.SECONDS);
         }
         group.shutdownGracefully(0, 2, TimeUnit.SECONDS).awaitUninterruptibly(3, TimeUnit.SECONDS);
+        policies.close();
         xds.close();
         admin.close();
         AccessLog log = accessLog;

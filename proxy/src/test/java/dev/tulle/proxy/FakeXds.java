@@ -58,6 +58,7 @@ public final class FakeXds implements XdsClient {
                         case "route" -> state.routes().get(name);
                         case "cluster" -> state.clusters().get(name);
                         case "endpoints" -> state.endpoints().get(name);
+                        case "authorization" -> state.policies().get(name);
                         case "service" -> state.services().get(name);
                         default -> workload();
                     };

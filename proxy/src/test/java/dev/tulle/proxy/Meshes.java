@@ -1,6 +1,7 @@
 package dev.tulle.proxy;
 
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
@@ -38,6 +39,7 @@ public final class Meshes {
     private final Map<String, Cluster> clusters = new HashMap<>();
     private final Map<String, EndpointSet> endpoints = new HashMap<>();
     private final Map<String, Workload> workloads = new HashMap<>();
+    private final Map<String, AuthorizationPolicy> policies = new HashMap<>();
     private List<Route> routes = List.of(forward("default", RouteMatch.ANY, ""));
     private Listener.Target target = new Listener.Target.Http(HOST + ":80", false, List.of());
 
@@ -101,6 +103,14 @@ public final class Meshes {
         return this;
     }
 
+    /** Policies, all of which apply to every endpoint's workload. */
+    public Meshes policies(AuthorizationPolicy... all) {
+        for (AuthorizationPolicy policy : all) {
+            policies.put(policy.name(), policy);
+        }
+        return this;
+    }
+
     /** A workload. */
     public Meshes workload(Workload workload) {
         workloads.put(workload.uid(), workload);
@@ -137,12 +147,35 @@ public final class Meshes {
                 List.of(new ServicePort(PORT, PORT, AppProtocol.HTTP, "http")),
                 ResourceRef.DEFAULT,
                 List.of());
+        Map<String, Workload> all = new HashMap<>(workloads);
+        endpoints.values().forEach(set -> set.endpoints().forEach(e -> {
+            Workload behind = workload(e);
+            all.putIfAbsent(behind.uid(), behind);
+        }));
         return new MeshState(
                 Map.of("default/" + HOST, service),
-                workloads,
+                all,
                 Map.of(listener.name(), listener),
                 Map.of(table.name(), table),
                 clusters,
-                endpoints);
+                endpoints,
+                policies);
+    }
+
+    /** The workload behind an endpoint, known by its name as they all share one address. */
+    private Workload workload(Endpoint endpoint) {
+        return new Workload(
+                "node/" + endpoint.namespace() + "/" + endpoint.workload(),
+                endpoint.workload(),
+                endpoint.namespace(),
+                "default",
+                "node",
+                List.of(),
+                Map.of(),
+                List.of(),
+                List.of(),
+                true,
+                List.copyOf(policies.keySet()),
+                ResourceRef.DEFAULT);
     }
 }

@@ -5,9 +5,11 @@ import dev.tulle.proxy.lease.HttpOptions;
 import dev.tulle.proxy.lease.SocketHttpOptions;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** A proxy on ports of its own, with a control plane in memory. */
 final class ProxyFixture implements AutoCloseable {
@@ -24,15 +26,30 @@ final class ProxyFixture implements AutoCloseable {
     }
 
     ProxyFixture(MeshState state, ProxyOptions.OutboundPolicy policy) throws IOException {
-        this(state, policy, SocketHttpOptions::new);
+        this(state, policy, SocketHttpOptions::new, null, "");
     }
 
     /** With a model in place of the kernel's HTTP programs. */
     ProxyFixture(MeshState state, HttpOptions kernel) throws IOException {
-        this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY, () -> kernel);
+        this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY, () -> kernel, null, "");
     }
 
-    private ProxyFixture(MeshState state, ProxyOptions.OutboundPolicy policy, Supplier<HttpOptions> kernel)
+    /**
+     * A proxy that asks who its clients are.
+     *
+     * @param nodeSocket where {@code whois} is answered
+     * @param accessLog a file
+     */
+    ProxyFixture(MeshState state, Path nodeSocket, String accessLog) throws IOException {
+        this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY, SocketHttpOptions::new, nodeSocket, accessLog);
+    }
+
+    private ProxyFixture(
+            MeshState state,
+            ProxyOptions.OutboundPolicy policy,
+            Supplier<HttpOptions> kernel,
+            @Nullable Path nodeSocket,
+            String accessLog)
             throws IOException {
         xds.set(state);
         proxy = NodeProxy.start(
@@ -45,6 +62,8 @@ final class ProxyFixture implements AutoCloseable {
                         .outboundPolicy(policy)
                         .onDemandTimeout(Duration.ofMillis(800))
                         .drain(Duration.ofSeconds(5))
+                        .nodeSocket(nodeSocket)
+                        .accessLog(accessLog, ProxyOptions.AccessLogMode.ALL)
                         .build(),
                 xds,
                 kernel);

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.http.HttpScope;
 import dev.tulle.proxy.loop.Worker;
@@ -13,6 +14,7 @@ import io.netty.channel.group.ChannelGroup;
 /**
  * Everything that accepted connections of one loop need.
  *
+ * @param policies who may reach which workload
  * @param passthrough metric handles of connections that leave the mesh
  * @param refused connections closed without being served, by reason
  * @param connections all open client connections of the proxy
@@ -24,6 +26,7 @@ public record LoopScope(
         Upstreams upstreams,
         ServiceDirectory services,
         Sources sources,
+        PolicyDirectory policies,
         HttpScope http,
         TcpScope tcp,
         MetricHandles passthrough,

@@ -1,7 +1,9 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.model.Endpoint;
 import dev.tulle.model.Listener;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http.HttpConnection;
@@ -10,6 +12,7 @@ import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.tcp.PassthroughTarget;
 import dev.tulle.proxy.tcp.ServiceTarget;
 import dev.tulle.proxy.tcp.TcpRelay;
+import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.ServiceView;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
@@ -58,7 +61,7 @@ final class OutboundFlow {
         this.destination = destination;
         this.service = service;
         this.edge = edge;
-        this.source = scope.sources().unknown();
+        this.source = scope.sources().pending();
         this.early = early;
     }
 
@@ -222,11 +225,22 @@ final class OutboundFlow {
     /** The destination is no service of the mesh (or the control plane did not answer in time). */
     private void unknown() {
         if (scope.passesUnknown() && !isVirtual(destination.getAddress())) {
-            relay(new PassthroughTarget(destination, scope.passthrough()), early.take());
+            relay(passthrough(), early.take());
             early.leave(channel.pipeline());
         } else {
             refuse(service.state() == OutboundService.State.ABSENT ? "unknown_service" : "control_plane_silent");
         }
+    }
+
+    /** The address may still be a workload's own: its policies hold for whoever dials it. */
+    private PassthroughTarget passthrough() {
+        PolicyDirectory policies = scope.policies();
+        Endpoint end = new Endpoint(addressText(destination.getAddress()), destination.getPort(), 1, true, "", "");
+        // With a silent control plane the outbound policy decides alone, as it does on the service.
+        boolean silent = service.state() != OutboundService.State.ABSENT;
+        EndpointAccess access =
+                new EndpointAccess(policies, silent ? policies.none() : policies.of(end), destination.getPort());
+        return new PassthroughTarget(destination, scope.passthrough(), access);
     }
 
     private void refuse(String reason) {

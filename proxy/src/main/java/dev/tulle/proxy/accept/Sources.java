@@ -36,6 +36,11 @@ public final class Sources {
         this.nodeSocket = nodeSocket;
     }
 
+    /** Somebody of whom it is not known who it is: what depends on that is refused. */
+    public WorkloadDirectory.Entry pending() {
+        return WorkloadDirectory.Entry.never();
+    }
+
     /** Nobody known. */
     public WorkloadDirectory.Entry unknown() {
         return unknown;

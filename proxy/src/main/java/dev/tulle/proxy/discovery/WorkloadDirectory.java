@@ -1,5 +1,6 @@
 package dev.tulle.proxy.discovery;
 
+import dev.tulle.model.Caller;
 import dev.tulle.model.Workload;
 import dev.tulle.telemetry.WorkloadLabels;
 import dev.tulle.xds.ResourceType;
@@ -23,10 +24,14 @@ import java.util.concurrent.TimeUnit;
 public final class WorkloadDirectory implements AutoCloseable {
     /** A workload as it is followed; its labels change in place. */
     public static final class Entry implements ResourceWatcher<Workload> {
+        /** Those who wait while the control plane does not answer; the oldest are forgotten. */
+        private static final int MAX_WAITING = 8192;
+
         private final String name;
         private final WorkloadLabels fallback;
         private volatile WorkloadLabels labels;
         private volatile String namespace = "";
+        private volatile Caller caller = Caller.NONE;
         private volatile boolean known;
         private volatile long lastUsed = System.nanoTime();
         private List<Runnable> waiting = new ArrayList<>();
@@ -45,6 +50,11 @@ public final class WorkloadDirectory implements AutoCloseable {
             return entry;
         }
 
+        /** An entry of which nothing will be known: for one whose name could not be found out in time. */
+        public static Entry never() {
+            return new Entry("", WorkloadLabels.UNKNOWN);
+        }
+
         /** The labels now; the same object as long as nothing changes. */
         public WorkloadLabels labels() {
             return labels;
@@ -55,11 +65,20 @@ public final class WorkloadDirectory implements AutoCloseable {
             return namespace;
         }
 
+        /** Its identity; {@link Caller#NONE} for one that is no workload, and while nothing is known. */
+        public Caller caller() {
+            return caller;
+        }
+
         /** Calls back once the control plane has answered: at once, or on the thread that brings the answer. */
         public void whenKnown(Runnable callback) {
             synchronized (this) {
                 if (!known) {
-                    waiting.add(callback);
+                    if (waiting.size() >= MAX_WAITING) {
+                    // Who has waited for so many others has long given up.
+                    waiting.subList(0, MAX_WAITING / 2).clear();
+                }
+                waiting.add(callback);
                     return;
                 }
             }
@@ -85,11 +104,13 @@ public final class WorkloadDirectory implements AutoCloseable {
         @Override
         public void onChanged(Workload value) {
             namespace = value.namespace();
+            caller = Caller.of(value);
             become(WorkloadLabels.of(value));
         }
 
         @Override
         public void onAbsent() {
+            caller = Caller.NONE;
             become(fallback);
         }
 

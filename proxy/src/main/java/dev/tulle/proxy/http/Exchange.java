@@ -2,6 +2,7 @@ package dev.tulle.proxy.http;
 
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
+import dev.tulle.model.Verdict;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
@@ -14,6 +15,7 @@ import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +28,8 @@ final class Exchange implements UpstreamUser {
         /** No request, or one whose head is still being read. */
         NONE,
         CHOOSING,
+        /** Waiting for the policies of the endpoint's workload, or for the client's identity. */
+        AUTHORIZING,
         /** Waiting on purpose: an injected delay, or the pause before a retry. */
         WAITING,
         CONNECTING,
@@ -33,6 +37,11 @@ final class Exchange implements UpstreamUser {
         RESPONDING,
         TUNNEL
     }
+
+    /** How long a request waits for the policies of its destination. */
+    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
+
+    private static final String DENIED = "RBAC: access denied";
 
     private final HttpScope scope;
     private final Worker worker;
@@ -54,6 +63,9 @@ final class Exchange implements UpstreamUser {
     private Phase phase = Phase.NONE;
     private boolean byKernel;
 
+    /** Counts what was asked of policies, so that a late answer is known as one. */
+    private long questions;
+
     Exchange(HttpScope scope, HttpConnection connection, RequestHead head) {
         this.scope = scope;
         this.worker = scope.upstreams().worker();
@@ -67,6 +79,7 @@ final class Exchange implements UpstreamUser {
     void requestBegins() {
         phase = Phase.NONE;
         byKernel = false;
+        questions++;
         long now = System.nanoTime();
         tally.reset(now);
         deadlines.reset(now);
@@ -146,6 +159,11 @@ final class Exchange implements UpstreamUser {
 
     private void pauseOver() {
         RouteDecision decided = routing.decision();
+        if (phase == Phase.AUTHORIZING) {
+            tally.details = "authorization_not_known";
+            reply(503, Flags.join(tally.flags, Flags.DENIED), "the policies of the destination are not known", "");
+            return;
+        }
         if (phase != Phase.WAITING || decided == null) {
             return;
         }
@@ -222,7 +240,7 @@ final class Exchange implements UpstreamUser {
 
     private void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
         tries.begin(target);
-        request.begin(chosen, decided);
+        request.begin(chosen, decided, connection.peer().source());
         if (request.allowBody(connection.out()) && !connection.isReading()) {
             connection.out().flush();
         }
@@ -238,6 +256,9 @@ final class Exchange implements UpstreamUser {
         if (picked == null) {
             tally.details = "no_healthy_upstream";
             reply(503, Flags.NO_HEALTHY, "no healthy upstream", "");
+            return;
+        }
+        if (!isAllowed(picked, chosen, fresh)) {
             return;
         }
         if (picked.isOverflowing()) {
@@ -260,11 +281,66 @@ final class Exchange implements UpstreamUser {
         }
     }
 
+    private @Nullable Verdict verdict(EndpointPool of, ForwardPlan chosen) {
+        return of.access().request(connection.peer().source(), new SentRequest(head, routing, chosen));
+    }
+
+    /** False when the request was refused, or waits for what decides on it. */
+    private boolean isAllowed(EndpointPool picked, ForwardPlan chosen, boolean fresh) {
+        Verdict verdict = verdict(picked, chosen);
+        if (verdict == null) {
+            phase = Phase.AUTHORIZING;
+            worker.timers().set(pause, System.nanoTime() + PATIENCE);
+            questions++;
+            long asked = questions;
+            picked.access()
+                    .whenKnown(connection.peer().source(), () -> worker.loop().execute(() -> {
+                        if (phase == Phase.AUTHORIZING && asked == questions) {
+                            worker.timers().remove(pause);
+                            tryEndpoint(fresh);
+                            connection.resumeBody();
+                        }
+                    }));
+            return false;
+        }
+        if (!verdict.allowed()) {
+            tries.enter(picked);
+            deny(picked, verdict);
+        }
+        return verdict.allowed();
+    }
+
+    private void deny(EndpointPool at, Verdict verdict) {
+        at.access().denied(verdict);
+        tally.flag(Flags.DENIED, verdict.details());
+        reply(403, tally.flags, DENIED, "");
+    }
+
+    /** Asks again after a wait: a policy that came meanwhile holds, as nothing was sent yet. */
+    private boolean isStillAllowed(EndpointPool at, UpstreamConnection made, ForwardPlan chosen) {
+        Verdict verdict = verdict(at, chosen);
+        if (verdict != null && verdict.allowed()) {
+            return true;
+        }
+        made.abandon();
+        if (verdict == null) {
+            endTry(true);
+            tryEndpoint(false);
+        } else {
+            deny(at, verdict);
+        }
+        return false;
+    }
+
     @Override
     public void connected(UpstreamConnection made) {
         ForwardPlan chosen = routing.plan();
-        if (phase != Phase.CONNECTING || !tries.isTrying() || chosen == null) {
+        EndpointPool at = tries.pool();
+        if (phase != Phase.CONNECTING || at == null || chosen == null) {
             made.abandon();
+            return;
+        }
+        if (!isStillAllowed(at, made, chosen)) {
             return;
         }
         send(made, chosen);
@@ -496,7 +572,8 @@ final class Exchange implements UpstreamUser {
         endTry(true);
         tally.code = status;
         tally.flags = shown;
-        boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals("direct_response");
+        boolean asItIs =
+                body.isEmpty() || body.endsWith("\n") || tally.details.equals("direct_response") || body.equals(DENIED);
         String text = asItIs ? body : body + "\n";
         tally.responseBytes = text.length();
         finish(response.local(status, text, fields, refused, request.isComplete()));

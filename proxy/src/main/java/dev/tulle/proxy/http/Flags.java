@@ -12,6 +12,7 @@ final class Flags {
     static final String UPSTREAM_PROTOCOL = "UPE";
     static final String TIMEOUT = "UT";
     static final String RETRIES_USED_UP = "URX";
+    static final String DENIED = "UAEX";
     static final String DELAYED = "DI";
     static final String ABORTED = "FI";
     static final String CLIENT_GONE = "DC";

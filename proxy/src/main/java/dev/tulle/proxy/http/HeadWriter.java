@@ -169,7 +169,8 @@ final class HeadWriter {
         }
     }
 
-    private static boolean travels(MessageHead head, int field, boolean upgrade) {
+    /** True when a received field is forwarded. */
+    static boolean travels(MessageHead head, int field, boolean upgrade) {
         return switch (head.nameOf(field)) {
             case FieldName.HOST,
                     FieldName.CONNECTION,

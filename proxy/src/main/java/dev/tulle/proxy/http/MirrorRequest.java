@@ -2,6 +2,8 @@ package dev.tulle.proxy.http;
 
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
+import dev.tulle.model.Verdict;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.loop.ByteSink;
@@ -9,7 +11,6 @@ import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
-import dev.tulle.proxy.upstream.HeaderProgram;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
@@ -54,11 +55,13 @@ final class MirrorRequest implements UpstreamUser {
             RequestHead head,
             Routing routing,
             boolean edge,
-            ReplayBuffer body) {
+            ReplayBuffer body,
+            WorkloadDirectory.Entry source) {
+        SentRequest sent = new SentRequest(head, routing, plan);
         for (RouteAction.Mirror mirror : decided.mirrors()) {
             WorkerCluster target = plan.mirrors().get(mirror.cluster());
             if (target != null && body.isWhole()) {
-                send(worker, target, head, routing.path(), routing.authority(), plan.requestHeaders(), edge, body);
+                send(worker, target, sent, edge, body, source);
             }
         }
     }
@@ -67,25 +70,24 @@ final class MirrorRequest implements UpstreamUser {
     private static void send(
             Worker worker,
             WorkerCluster cluster,
-            RequestHead head,
-            @Nullable String path,
-            @Nullable String authority,
-            HeaderProgram changes,
+            SentRequest sent,
             boolean edge,
-            ReplayBuffer body) {
+            ReplayBuffer body,
+            WorkloadDirectory.Entry source) {
+        RequestHead head = sent.head();
         EndpointPool pool = cluster.pick(null);
         if (pool == null || pool.isOverflowing() || head.isUpgrade()) {
             return;
         }
+        String authority = shadow(sent.authority());
+        Verdict verdict = pool.access().request(source, new OverriddenRequest(sent, sent.path(), authority));
+        if (verdict != null && !verdict.allowed()) {
+            pool.access().denied(verdict);
+            return;
+        }
         ByteSink sink = worker.sink();
         HeadWriter.request(
-                sink,
-                head,
-                path,
-                shadow(authority == null ? head.authority() : authority),
-                changes,
-                edge,
-                worker.random());
+                sink, head, sent.routing().path(), authority, sent.plan().requestHeaders(), edge, worker.random());
         ByteBuf request = worker.allocator().buffer(sink.length() + 256);
         request.writeBytes(sink.array(), 0, sink.length());
         ByteBuf kept = body.copy();
@@ -107,10 +109,36 @@ final class MirrorRequest implements UpstreamUser {
         MirrorRequest mirror = new MirrorRequest(worker, pool, request, head.isHead());
         pool.activeChanged(1);
         worker.timers().set(mirror.timer, System.nanoTime() + TIMEOUT);
-        UpstreamConnection ready = pool.acquire(mirror, false);
-        if (ready != null) {
-            mirror.connected(ready);
+        if (verdict != null) {
+            mirror.acquire();
+        } else {
+            mirror.waitFor(source, FrozenRequest.of(sent, authority));
         }
+    }
+
+    private void acquire() {
+        UpstreamConnection ready = pool.acquire(this, false);
+        if (ready != null) {
+            connected(ready);
+        }
+    }
+
+    /** Goes on when the policies of the endpoint's workload are known and allow it. */
+    private void waitFor(WorkloadDirectory.Entry source, FrozenRequest asked) {
+        pool.access().whenKnown(source, () -> worker.loop().execute(() -> {
+            if (over) {
+                return;
+            }
+            Verdict verdict = pool.access().request(source, asked);
+            if (verdict != null && verdict.allowed()) {
+                acquire();
+            } else {
+                if (verdict != null) {
+                    pool.access().denied(verdict);
+                }
+                done(true);
+            }
+        }));
     }
 
     private static String shadow(String authority) {

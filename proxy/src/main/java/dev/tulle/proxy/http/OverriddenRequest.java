@@ -1,6 +1,7 @@
 package dev.tulle.proxy.http;
 
 import dev.tulle.model.RequestView;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A request as its service sees it, where the explicit proxy port took the service's name off the path. */
@@ -18,5 +19,10 @@ record OverriddenRequest(RequestView request, String path, String authority) imp
     @Override
     public @Nullable String header(String name) {
         return request.header(name);
+    }
+
+    @Override
+    public List<String> headers(String name) {
+        return request.headers(name);
     }
 }

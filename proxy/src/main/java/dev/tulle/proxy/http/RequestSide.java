@@ -1,6 +1,7 @@
 package dev.tulle.proxy.http;
 
 import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.ByteSink;
@@ -20,6 +21,7 @@ final class RequestSide {
     private final Routing routing;
     private final boolean edge;
     private final ReplayBuffer replay = new ReplayBuffer();
+    private WorkloadDirectory.@Nullable Entry source;
     private boolean complete;
 
     RequestSide(Worker worker, RequestHead head, Routing routing, boolean edge) {
@@ -50,7 +52,8 @@ final class RequestSide {
     }
 
     /** The request is for an endpoint of this plan. */
-    void begin(ForwardPlan plan, RouteDecision decided) {
+    void begin(ForwardPlan plan, RouteDecision decided, WorkloadDirectory.Entry from) {
+        source = from;
         replay.begin(
                 worker.allocator(),
                 plan.retriesResponses() || !decided.mirrors().isEmpty());
@@ -74,8 +77,9 @@ final class RequestSide {
     }
 
     private void mirror(ForwardPlan plan, RouteDecision decided) {
-        if (!decided.mirrors().isEmpty()) {
-            MirrorRequest.sendAll(worker, decided, plan, head, routing, edge, replay);
+        WorkloadDirectory.Entry from = source;
+        if (!decided.mirrors().isEmpty() && from != null) {
+            MirrorRequest.sendAll(worker, decided, plan, head, routing, edge, replay, from);
         }
     }
 

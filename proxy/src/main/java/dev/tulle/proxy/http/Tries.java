@@ -100,9 +100,10 @@ final class Tries {
         return upstream;
     }
 
-    /** True during a try. */
-    boolean isTrying() {
-        return pool != null;
+    /** The endpoint of the current try; null when there is none. */
+    @Nullable
+    EndpointPool pool() {
+        return pool;
     }
 
     /** The endpoint of the last try; null before the first has ended. */

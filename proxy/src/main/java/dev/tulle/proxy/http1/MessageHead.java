@@ -2,7 +2,9 @@ package dev.tulle.proxy.http1;
 
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -414,6 +416,31 @@ public abstract class MessageHead {
             }
         }
         return found;
+    }
+
+    /**
+     * The values of all fields of a name, in order.
+     *
+     * @param lowerName in lower case
+     */
+    public final List<String> headers(String lowerName) {
+        List<String> found = new ArrayList<>(1);
+        for (int i = 0; i < fieldCount; i++) {
+            if (isNamed(i, lowerName)) {
+                found.add(text(valueStart(i), valueEnd(i)));
+            }
+        }
+        return found;
+    }
+
+    /**
+     * True when a field has this name.
+     *
+     * @param lowerName in lower case
+     */
+    public final boolean isNamed(int field, String lowerName) {
+        int start = nameStart(field);
+        return nameEnd(field) - start == lowerName.length() && named(start, lowerName);
     }
 
     private boolean named(int start, String lowerName) {

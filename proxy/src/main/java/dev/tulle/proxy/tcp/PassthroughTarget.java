@@ -1,5 +1,6 @@
 package dev.tulle.proxy.tcp;
 
+import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.MetricHandles;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.ServiceLabels;
@@ -14,11 +15,17 @@ public final class PassthroughTarget implements TcpTarget {
 
     private final InetSocketAddress address;
     private final MetricHandles metrics;
+    private final EndpointAccess access;
 
-    /** To an address. */
-    public PassthroughTarget(InetSocketAddress address, MetricHandles metrics) {
+    /**
+     * To an address.
+     *
+     * @param access who may reach it; released when the connection ends
+     */
+    public PassthroughTarget(InetSocketAddress address, MetricHandles metrics, EndpointAccess access) {
         this.address = address;
         this.metrics = metrics;
+        this.access = access;
     }
 
     @Override
@@ -45,7 +52,7 @@ public final class PassthroughTarget implements TcpTarget {
 
     @Override
     public void closed() {
-        // Nothing is followed for it.
+        access.release();
     }
 
     private final class Only implements Choice {
@@ -77,6 +84,11 @@ public final class PassthroughTarget implements TcpTarget {
         @Override
         public boolean mayTryAnother() {
             return false;
+        }
+
+        @Override
+        public EndpointAccess access() {
+            return access;
         }
 
         @Override

@@ -2,6 +2,7 @@ package dev.tulle.proxy.tcp;
 
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.proxy.upstream.Upstreams;
@@ -68,6 +69,11 @@ public final class ServiceTarget implements TcpTarget {
         @Override
         public boolean mayTryAnother() {
             return true;
+        }
+
+        @Override
+        public EndpointAccess access() {
+            return pool.access();
         }
 
         @Override

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.tcp;
 
+import dev.tulle.model.Verdict;
 import dev.tulle.proxy.http.Peer;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
@@ -29,6 +30,11 @@ public final class TcpRelay {
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final int MAX_TRIES = 3;
 
+    /** How long a connection waits for the policies of its destination. */
+    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
+
+    private static final String DENIED = "UAEX";
+
     private final Worker worker;
     private final Peer peer;
     private final TcpTarget target;
@@ -47,6 +53,13 @@ public final class TcpRelay {
         }
     };
 
+    private final TimerWheel.Timer patience = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            impatient();
+        }
+    };
+
     private @Nullable Side up;
     private @Nullable ByteBuf first;
     private TcpTarget.@Nullable Choice choice;
@@ -54,6 +67,7 @@ public final class TcpRelay {
     private int tries;
     private boolean active;
     private boolean closed;
+    private boolean waits;
     private String trouble = "";
 
     private TcpRelay(
@@ -86,6 +100,9 @@ public final class TcpRelay {
             refused("UH");
             return;
         }
+        if (!isAllowed(chosen, failed)) {
+            return;
+        }
         tries++;
         choice = chosen;
         chosen.begin();
@@ -98,6 +115,40 @@ public final class TcpRelay {
                     }
                 })
                 .addListener((ChannelFuture future) -> connected(future, chosen));
+    }
+
+    /** False when the connection was refused, or waits for what decides on it. */
+    private boolean isAllowed(TcpTarget.Choice chosen, TcpTarget.@Nullable Choice failed) {
+        Verdict verdict = chosen.access().connection(peer.source());
+        if (verdict == null) {
+            waits = true;
+            if (!patience.isSet()) {
+                worker.timers().set(patience, System.nanoTime() + PATIENCE);
+            }
+            chosen.access().whenKnown(peer.source(), () -> worker.loop().execute(() -> {
+                if (waits && !closed) {
+                    waits = false;
+                    connect(failed);
+                }
+            }));
+            return false;
+        }
+        worker.timers().remove(patience);
+        if (!verdict.allowed()) {
+            chosen.access().denied(verdict);
+            trouble = verdict.details();
+            refused(DENIED);
+        }
+        return verdict.allowed();
+    }
+
+    /** The policies, or who the client is, could not be found out: nothing passes. */
+    private void impatient() {
+        if (waits && !closed) {
+            waits = false;
+            trouble = "authorization_not_known";
+            refused(DENIED);
+        }
     }
 
     private void connected(ChannelFuture future, TcpTarget.Choice chosen) {
@@ -118,6 +169,15 @@ public final class TcpRelay {
             }
             return;
         }
+        // A policy that came meanwhile holds: not a byte has passed yet.
+        Verdict verdict = chosen.access().connection(peer.source());
+        if (verdict == null || !verdict.allowed()) {
+            future.channel().close();
+            chosen.end();
+            choice = null;
+            refuseLate(chosen, verdict);
+            return;
+        }
         Side upstream = future.channel().pipeline().get(Side.class);
         up = upstream;
         metrics = chosen.metrics(peer.source().labels(), "-");
@@ -136,6 +196,16 @@ public final class TcpRelay {
         }
         down.read();
         upstream.read();
+    }
+
+    private void refuseLate(TcpTarget.Choice chosen, @Nullable Verdict verdict) {
+        if (verdict == null) {
+            connect(null);
+        } else {
+            chosen.access().denied(verdict);
+            trouble = verdict.details();
+            refused(DENIED);
+        }
     }
 
     private void refused(String flags) {
@@ -162,6 +232,7 @@ public final class TcpRelay {
         }
         closed = true;
         worker.timers().remove(timer);
+        worker.timers().remove(patience);
         releaseFirst();
         TcpTarget.Choice chosen = choice;
         Side upstream = up;

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.tcp;
 
+import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.net.InetSocketAddress;
@@ -26,6 +27,9 @@ public interface TcpTarget {
 
         /** True when there are others to try when this one does not answer. */
         boolean mayTryAnother();
+
+        /** Who may reach it. */
+        EndpointAccess access();
 
         /** The metric handles for it. */
         IstioMetrics.Connections metrics(WorkloadLabels source, String flags);

@@ -24,6 +24,7 @@ public final class EndpointPool {
     private final InetSocketAddress address;
     private final String addressText;
     private final WorkloadDirectory.Entry destination;
+    private final EndpointAccess access;
     private final MetricHandles metrics;
     private Endpoint endpoint;
     private Cluster settings;
@@ -54,6 +55,7 @@ public final class EndpointPool {
             Lender lender,
             Borrowers borrowers,
             WorkloadDirectory.Entry destination,
+            EndpointAccess access,
             IstioMetrics istio) {
         this.worker = worker;
         this.cluster = settings.name();
@@ -63,6 +65,7 @@ public final class EndpointPool {
         this.lender = lender;
         this.borrowers = borrowers;
         this.destination = destination;
+        this.access = access;
         this.address = new InetSocketAddress(endpoint.address(), endpoint.port());
         this.addressText = (endpoint.address().indexOf(':') >= 0 ? "[" + endpoint.address() + "]" : endpoint.address())
                 + ":" + endpoint.port();
@@ -98,6 +101,11 @@ public final class EndpointPool {
     /** The workload behind the endpoint. */
     public WorkloadDirectory.Entry destination() {
         return destination;
+    }
+
+    /** Who may use it for what. */
+    public EndpointAccess access() {
+        return access;
     }
 
     /** The metric handles of requests to this endpoint. */
@@ -296,6 +304,9 @@ public final class EndpointPool {
 
     /** The endpoint is not used any more: idle connections close now, others when their request is over. */
     void retire() {
+        if (!retired) {
+            access.release();
+        }
         retired = true;
         worker.timers().remove(idleTimer);
         for (UpstreamConnection connection = idle.pollFirst(); connection != null; connection = idle.pollFirst()) {

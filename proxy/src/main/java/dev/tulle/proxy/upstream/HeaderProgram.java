@@ -5,6 +5,7 @@ import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.MessageHead;
 import dev.tulle.proxy.loop.ByteSink;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
@@ -19,6 +20,7 @@ public final class HeaderProgram {
 
     private final byte[][] dropped;
     private final byte[] lines;
+    private final List<HeaderMutation.Field> fields = new ArrayList<>();
     private final @Nullable String authority;
 
     private HeaderProgram(List<HeaderMutation.Changes> all) {
@@ -32,11 +34,13 @@ public final class HeaderProgram {
                     host = field.value();
                 } else if (isFree(field.name()) && isClean(field.value())) {
                     names.add(FieldName.lower(field.name()));
+                    fields.add(field);
                     line(added, field);
                 }
             }
             for (HeaderMutation.Field field : changes.add()) {
                 if (isFree(field.name()) && isClean(field.value())) {
+                    fields.add(field);
                     line(added, field);
                 }
             }
@@ -93,6 +97,11 @@ public final class HeaderProgram {
             }
         }
         return false;
+    }
+
+    /** The fields that are added. */
+    public List<HeaderMutation.Field> added() {
+        return Collections.unmodifiableList(fields);
     }
 
     /** The lines to add, each with its end. */

@@ -3,6 +3,7 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.discovery.ClusterSnapshot;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.Worker;
@@ -30,6 +31,7 @@ public final class Upstreams {
     private final IstioMetrics istio;
     private final Function<Endpoint, WorkloadDirectory.Entry> destinations;
     private final Lender lender;
+    private final PolicyDirectory policies;
     private final Map<OutboundService, ServiceView> views = new HashMap<>();
     private final Map<OutboundService, Borrowers> borrowers = new HashMap<>();
     private final WorkloadDirectory.Entry nobody = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
@@ -40,18 +42,21 @@ public final class Upstreams {
      * @param loops how many loops share the bounds of clusters
      * @param destinations the workload behind an endpoint
      * @param lender who takes care of idle connections
+     * @param policies who may reach it
      */
     public Upstreams(
             Worker worker,
             int loops,
             IstioMetrics istio,
             Function<Endpoint, WorkloadDirectory.Entry> destinations,
-            Lender lender) {
+            Lender lender,
+            PolicyDirectory policies) {
         this.worker = worker;
         this.loops = loops;
         this.istio = istio;
         this.destinations = destinations;
         this.lender = lender;
+        this.policies = policies;
     }
 
     /** The loop. */
@@ -115,12 +120,23 @@ public final class Upstreams {
         for (int i = 0; i < pools.length; i++) {
             Endpoint endpoint = endpoints.get(i);
             EndpointPool pool = reusable.remove(Key.of(endpoint));
-            if (pool == null || !pool.endpoint().workload().equals(endpoint.workload())) {
+            if (pool == null
+                    || !pool.endpoint().workload().equals(endpoint.workload())
+                    || !pool.endpoint().namespace().equals(endpoint.namespace())) {
                 if (pool != null) {
                     pool.retire();
                 }
+                EndpointAccess access = new EndpointAccess(policies, policies.of(endpoint), endpoint.port());
                 pool = new EndpointPool(
-                        worker, next.cluster(), endpoint, limit, lender, clients, destinations.apply(endpoint), istio);
+                        worker,
+                        next.cluster(),
+                        endpoint,
+                        limit,
+                        lender,
+                        clients,
+                        destinations.apply(endpoint),
+                        access,
+                        istio);
             } else {
                 pool.update(next.cluster(), endpoint);
             }

@@ -1,0 +1,88 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.model.Authorizer;
+import dev.tulle.model.Caller;
+import dev.tulle.model.RequestRules;
+import dev.tulle.model.RequestView;
+import dev.tulle.model.Verdict;
+import dev.tulle.proxy.discovery.DestinationPolicies;
+import dev.tulle.proxy.discovery.PolicyDirectory;
+import dev.tulle.proxy.discovery.WorkloadDirectory;
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Who may use one endpoint for what, as one loop asks it: what is settled for a caller is kept until a policy changes.
+ * Loop-confined.
+ */
+public final class EndpointAccess {
+    /** Callers whose rules are kept; more begin anew. */
+    private static final int MAX_CALLERS = 256;
+
+    private final PolicyDirectory directory;
+    private final DestinationPolicies policies;
+    private final int port;
+    private final Map<Caller, RequestRules> byCaller = new HashMap<>();
+    private Authorizer current = Authorizer.NONE;
+
+    /** Of an endpoint's port; retains the policies until {@link #release}. */
+    public EndpointAccess(PolicyDirectory directory, DestinationPolicies policies, int port) {
+        this.directory = directory;
+        this.policies = policies;
+        this.port = port;
+        policies.retain();
+    }
+
+    /** The endpoint is not used any more. */
+    public void release() {
+        policies.release();
+    }
+
+    /** Decides on a request; null while the policies or the caller's identity are not known. */
+    public @Nullable Verdict request(WorkloadDirectory.Entry source, RequestView request) {
+        Authorizer now = policies.authorizer();
+        if (now == null) {
+            return null;
+        }
+        if (now.isEmpty()) {
+            return Verdict.NO_POLICY;
+        }
+        if (!source.isKnown()) {
+            return null;
+        }
+        return rules(now, source.caller()).decide(request);
+    }
+
+    // An authorizer is one object until a policy changes.
+    @SuppressWarnings("ReferenceEquality")
+    private RequestRules rules(Authorizer now, Caller caller) {
+        if (current != now || byCaller.size() >= MAX_CALLERS) {
+            byCaller.clear();
+            current = now;
+        }
+        return byCaller.computeIfAbsent(caller, c -> now.http(c, port));
+    }
+
+    /** Decides on a connection of opaque bytes; null while the policies or the caller's identity are not known. */
+    public @Nullable Verdict connection(WorkloadDirectory.Entry source) {
+        Authorizer now = policies.authorizer();
+        if (now == null) {
+            return null;
+        }
+        if (now.isEmpty()) {
+            return Verdict.NO_POLICY;
+        }
+        return source.isKnown() ? now.tcp(source.caller(), port) : null;
+    }
+
+    /** Calls back, once, on any thread, when it is worth to ask again. */
+    public void whenKnown(WorkloadDirectory.Entry source, Runnable callback) {
+        policies.whenKnown(() -> source.whenKnown(callback));
+    }
+
+    /** Counts a refusal. */
+    public void denied(Verdict verdict) {
+        directory.denied(verdict);
+    }
+}
