@@ -3,6 +3,9 @@ package dev.tulle.control;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.model.AuthorizationPolicy;
+import dev.tulle.model.Authorizer;
+import dev.tulle.model.Caller;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
@@ -17,15 +20,16 @@ import dev.tulle.model.RouteDecision;
 import dev.tulle.model.RouteTable;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
+import dev.tulle.model.Verdict;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +45,10 @@ final class Explainer {
     private final JsonArray steps = new JsonArray();
     private final JsonObject answer = new JsonObject();
     private boolean refused;
+    private Caller caller = Caller.NONE;
+
+    /** What policies decide on: the request as its endpoint reads it; null for opaque bytes. */
+    private @Nullable RequestView sent;
 
     private Explainer(MeshState state) {
         this.state = state;
@@ -182,6 +190,7 @@ final class Explainer {
                         + workload.namespace() + "/" + workload.serviceAccount(),
                 workload.origin().toString());
         answer.addProperty("workload", workload.uid());
+        caller = Caller.of(workload);
         return workload.namespace();
     }
 
@@ -268,6 +277,7 @@ final class Explainer {
             step("fault", fault, route.origin().toString());
         }
         if (route.action() instanceof RouteAction.Forward forward) {
+            sent = SentRequest.of(request, route, forward);
             clusters(forward.clusters());
         }
     }
@@ -300,19 +310,50 @@ final class Explainer {
             refused = true;
             step("endpoint", "none: requests are answered with 503", "");
         }
+        int denied = 0;
         for (Endpoint endpoint : candidates) {
-            List<String> origins = new ArrayList<>();
-            state.workloads().values().stream()
+            List<Workload> behind = state.workloads().values().stream()
                     .filter(workload -> workload.name().equals(endpoint.workload())
                             && workload.namespace().equals(endpoint.namespace()))
-                    .forEach(workload -> origins.add(workload.origin().toString()));
+                    .toList();
+            List<String> origins = behind.stream()
+                    .map(workload -> workload.origin().toString())
+                    .toList();
             step(
                     "endpoint",
                     (candidates.size() == 1 ? "" : "one of: ") + endpoint.address() + ":" + endpoint.port()
                             + (endpoint.workload().isEmpty() ? "" : " (" + endpoint.workload() + ")")
                             + (endpoint.healthy() ? "" : ", not ready"),
                     origins.isEmpty() ? "" : origins.getFirst());
+            if (!behind.isEmpty() && !isAllowed(behind.getFirst(), endpoint.port())) {
+                denied++;
+            }
         }
+        refused |= denied > 0 && denied == candidates.size();
+    }
+
+    /** Shows what the policies of a workload say, if there are any. */
+    private boolean isAllowed(Workload workload, int port) {
+        Authorizer authorizer = Authorizer.of(workload.policies().stream()
+                .map(name -> state.policies().get(name))
+                .filter(Objects::nonNull)
+                .toList());
+        if (authorizer.isEmpty()) {
+            return true;
+        }
+        RequestView request = sent;
+        Verdict verdict = request == null
+                ? authorizer.tcp(caller, port)
+                : authorizer.http(caller, port).decide(request);
+        AuthorizationPolicy policy = verdict.policy();
+        String answered = request == null ? "refused, the connection is closed: " : "refused with 403: ";
+        step(
+                "policy",
+                (verdict.allowed() ? "allowed: " : answered) + verdict.reason(),
+                policy == null
+                        ? authorizer.policies().getFirst().origin().toString()
+                        : policy.origin().toString());
+        return verdict.allowed();
     }
 
     private void step(String name, String decision, String origin) {

@@ -108,10 +108,7 @@ class AuthorizationTest {
             replies.send(whois ? "{\"ok\":true,\"result\":{\"workload\":\"" + caller + "\"}}" : "{\"ok\":false}");
         });
         agents.add(agent);
-        return new ProxyFixture(
-                state,
-                socket,
-                directory.resolve("access.log").toString());
+        return new ProxyFixture(state, socket, directory.resolve("access.log").toString());
     }
 
     private final List<LocalApiServer> agents = new java.util.concurrent.CopyOnWriteArrayList<>();

@@ -16,7 +16,7 @@ public final class DeleteCommand extends BaseCommand {
     @Mixin
     private final NamespaceOptions namespace = new NamespaceOptions();
 
-    @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, vs, httproute, service.")
+    @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, httproute, ap, service.")
     @SuppressWarnings("NullAway.Init") // set by picocli: the parameter is required
     private String kind;
 

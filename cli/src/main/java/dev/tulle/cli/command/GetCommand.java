@@ -26,7 +26,7 @@ public final class GetCommand extends BaseCommand {
     @Mixin
     private final Output output = new Output();
 
-    @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, vs, httproute, service.")
+    @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, httproute, ap, service.")
     @SuppressWarnings("NullAway.Init") // set by picocli: the parameter is required
     private String kind;
 

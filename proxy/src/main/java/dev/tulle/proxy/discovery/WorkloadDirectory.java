@@ -75,10 +75,10 @@ public final class WorkloadDirectory implements AutoCloseable {
             synchronized (this) {
                 if (!known) {
                     if (waiting.size() >= MAX_WAITING) {
-                    // Who has waited for so many others has long given up.
-                    waiting.subList(0, MAX_WAITING / 2).clear();
-                }
-                waiting.add(callback);
+                        // Who has waited for so many others has long given up.
+                        waiting.subList(0, MAX_WAITING / 2).clear();
+                    }
+                    waiting.add(callback);
                     return;
                 }
             }
