@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import dev.tulle.agent.datapath.HttpSelfTest;
 import dev.tulle.agent.datapath.KernelSelfTest;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.tier.Tier;
@@ -11,6 +12,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * Runs the self-tests of the kernel tiers, once for each kernel and kernel object: a pass is kept in the state directory,
@@ -31,17 +33,29 @@ final class SelfTestCache implements TierChooser.SelfTests {
 
     @Override
     public Optional<String> failure(Tier tier) {
-        String key = key(tier);
+        return failure(
+                tier.word(),
+                () -> KernelSelfTest.failure(tier, options.bpfObject(), cgroups, options.meshGroup() + "/agent"));
+    }
+
+    @Override
+    public Optional<String> httpFailure() {
+        return failure(
+                "kernel-http",
+                () -> HttpSelfTest.failure(options.bpfObject(), cgroups, options.meshGroup() + "/agent"));
+    }
+
+    private Optional<String> failure(String what, Supplier<Optional<String>> test) {
+        String key = key(what);
         try {
             if (Files.exists(file) && Files.readAllLines(file).contains(key)) {
                 return Optional.empty();
             }
             long start = System.nanoTime();
-            Optional<String> failure =
-                    KernelSelfTest.failure(tier, options.bpfObject(), cgroups, options.meshGroup() + "/agent");
+            Optional<String> failure = test.get();
             LOG.log(
                     System.Logger.Level.INFO,
-                    "self-test of tier " + tier.word() + " took " + (System.nanoTime() - start) / 1_000_000 + " ms: "
+                    "self-test of " + what + " took " + (System.nanoTime() - start) / 1_000_000 + " ms: "
                             + failure.orElse("passed"));
             if (failure.isEmpty()) {
                 String before = Files.exists(file) ? Files.readString(file) : "";
@@ -53,14 +67,14 @@ final class SelfTestCache implements TierChooser.SelfTests {
         }
     }
 
-    private String key(Tier tier) {
+    private String key(String what) {
         try {
             byte[] hash = MessageDigest.getInstance("SHA-256").digest(Files.readAllBytes(options.bpfObject()));
             String build = Files.readString(Path.of("/proc/sys/kernel/version")).strip();
-            return tier.word() + " " + FeatureProbe.kernel().reason() + " " + build + " "
+            return what + " " + FeatureProbe.kernel().reason() + " " + build + " "
                     + HexFormat.of().formatHex(hash);
         } catch (IOException | NoSuchAlgorithmException e) {
-            return tier.word() + " unknown " + System.nanoTime();
+            return what + " unknown " + System.nanoTime();
         }
     }
 }

@@ -53,6 +53,10 @@ final class LibC {
     private static final MethodHandle GETSOCKOPT =
             handle("getsockopt", FunctionDescriptor.of(INT, INT, INT, INT, PTR, PTR), ERRNO);
 
+    // int setsockopt(int fd, int level, int name, const void *value, socklen_t size)
+    private static final MethodHandle SETSOCKOPT =
+            handle("setsockopt", FunctionDescriptor.of(INT, INT, INT, INT, PTR, INT), ERRNO);
+
     private LibC() {}
 
     private static MethodHandle handle(String name, FunctionDescriptor type, Linker.Option... options) {
@@ -205,6 +209,16 @@ final class LibC {
     }
 
     /** Fills {@code value}; the result is 0, or -errno. */
+    static int setSocketOption(int fd, int level, int name, MemorySegment value) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = NativeLibrary.stateIn(arena);
+            int size = (int) value.byteSize();
+            return result((int) SETSOCKOPT.invokeExact(state, fd, level, name, value, size), state);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
     static int socketOption(int fd, int level, int name, MemorySegment value) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = NativeLibrary.stateIn(arena);

@@ -168,6 +168,37 @@ public final class TcpDescriptor implements AutoCloseable {
         }
     }
 
+    /**
+     * Sets a socket option of any level.
+     *
+     * @throws IOException when the kernel refuses
+     */
+    public void setOption(int level, int name, byte[] value) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            int result =
+                    LibC.setSocketOption(descriptor, level, name, arena.allocateFrom(ValueLayout.JAVA_BYTE, value));
+            if (result < 0) {
+                throw new IOException("option " + name + " of level " + level + ": " + Errno.describe(-result));
+            }
+        }
+    }
+
+    /**
+     * Reads a socket option of any level.
+     *
+     * @throws IOException when the kernel does not tell
+     */
+    public byte[] option(int level, int name, int size) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment value = arena.allocate(size, Long.BYTES);
+            int result = LibC.socketOption(descriptor, level, name, value);
+            if (result < 0) {
+                throw new IOException("option " + name + " of level " + level + ": " + Errno.describe(-result));
+            }
+            return value.toArray(ValueLayout.JAVA_BYTE);
+        }
+    }
+
     /** Ends the watch; the channel stays open. */
     @Override
     public void close() {

@@ -148,7 +148,7 @@ public final class KernelSelfTest {
         }
     }
 
-    private static ServerSocketChannel listen(InetSocketAddress address) throws IOException {
+    static ServerSocketChannel listen(InetSocketAddress address) throws IOException {
         ServerSocketChannel channel = ServerSocketChannel.open(java.net.StandardProtocolFamily.INET);
         try {
             return channel.bind(address, 8);
@@ -162,7 +162,7 @@ public final class KernelSelfTest {
         return ((InetSocketAddress) channel.getLocalAddress()).getPort();
     }
 
-    private static int freePort(InetAddress address) throws IOException {
+    static int freePort(InetAddress address) throws IOException {
         try (ServerSocket socket = new ServerSocket(0, 1, address)) {
             return socket.getLocalPort();
         }

@@ -47,6 +47,34 @@ class KernelSelfTestTest {
     }
 
     @Test
+    void kernelHttpPassesOnThisKernelAndIsQuick() {
+        long start = System.nanoTime();
+        assertEquals(Optional.empty(), HttpSelfTest.failure(ELF, cgroups, GROUP + "/agent"));
+        long millis = (System.nanoTime() - start) / 1_000_000;
+        System.out.println("the self-test of kernel HTTP took " + millis + " ms");
+        assertTrue(millis < 3000, millis + " ms");
+    }
+
+    @Test
+    void aRefusedHookIsNamed() {
+        System.setProperty(RefusedHooks.VARIABLE, "setsockopt, skmsg@attach");
+        try {
+            String http = HttpSelfTest.failure(ELF, cgroups, GROUP + "/agent").orElse("");
+            assertTrue(http.contains("hook skmsg is in force: cannot attach"), http);
+            String splice = KernelSelfTest.failure(Tier.SPLICE, ELF, cgroups, GROUP + "/agent")
+                    .orElse("");
+            assertTrue(splice.contains("splicing programs"), splice);
+            assertEquals(Optional.empty(), KernelSelfTest.failure(Tier.REDIRECT, ELF, cgroups, GROUP + "/agent"));
+            System.setProperty(RefusedHooks.VARIABLE, "bind6");
+            String redirect = KernelSelfTest.failure(Tier.REDIRECT, ELF, cgroups, GROUP + "/agent")
+                    .orElse("");
+            assertTrue(redirect.contains("tulle_bind6: refused on purpose"), redirect);
+        } finally {
+            System.clearProperty(RefusedHooks.VARIABLE);
+        }
+    }
+
+    @Test
     void saysWhatIsMissing() {
         Optional<String> failure = KernelSelfTest.failure(Tier.SPLICE, Path.of("missing.o"), cgroups, GROUP + "/agent");
         assertTrue(failure.orElse("").contains("missing.o"), failure.toString());
