@@ -5,7 +5,8 @@ import sys
 import time
 
 from harness import HOME, Mesh, Scenario, arguments, cpu_seconds, descendants, need, note, wait_port, wrk
-from scenarios.mesh import nginx_config, wait_ready
+from peers import nginx_origin
+from scenarios.mesh import wait_ready
 
 WEB, TCP, UDP = 9380, 9381, 9382
 SERVER_CPU, LOAD_CPU = 0, 1
@@ -34,7 +35,7 @@ def load(prefix, server, binary, *words):
 def servers(folder, binary):
     """Name, protocol, port and command of the three services."""
     return (
-        ("web", "tcp", WEB, ["nginx", "-c", nginx_config(folder, "web", WEB)]),
+        ("web", "tcp", WEB, ["nginx", "-e", f"{folder}/web.start", "-c", nginx_origin(folder, "web", WEB, {"/": 128})]),
         ("once", "tcp", TCP, [binary, "tcp-serve", str(TCP)]),
         ("echo", "udp", UDP, [binary, "udp-serve", str(UDP)]),
     )

@@ -17,7 +17,7 @@ BODIES = {"/": 128, "/large": 10 << 10}
 LOADS = (("", "/hello", 64), ("-1c", "/hello", 1), ("-10k", "/large", 64))
 # Name, tier, protocol of the port, more options of `up`, loads.
 MESHES = (
-    ("kernel-http", "splice", "http", (), LOADS),
+    ("kernel-http", "splice", "http", ("--kernel-http", "on"), LOADS),
     ("splice", "splice", "http", ("--kernel-http", "off"), LOADS),
     ("redirect", "redirect", "http", (), LOADS[:1]),
     ("nftables", "nftables", "http", (), LOADS[:1]),
