@@ -69,27 +69,47 @@ static __always_inline bool tulle_kept(__u8 keep, __u16 code)
 	       (keep & TULLE_HTTP_KEEP_409 && code == 409);
 }
 
-/* The first bytes of a response. On 0 *answer has read them. */
-static __always_inline __u32 tulle_server_head(struct sk_msg_md *msg,
-					       struct tulle_http_answer *answer, __u8 method,
-					       __u32 size)
-{
-	__u32 whole = size > TULLE_HTTP_RESPONSE_MAX ? TULLE_HTTP_RESPONSE_MAX : size;
-	__u32 least = size > TULLE_HTTP_STRAIGHTEN ? TULLE_HTTP_STRAIGHTEN : size;
-	__u64 length = (__u64)msg->data_end - (__u64)msg->data;
+/* What most heads need; a longer one is read again. */
+#define TULLE_HTTP_FIRST_READ 512
 
-	if (length < least) {
-		if (bpf_msg_pull_data(msg, 0, whole, 0))
-			return TULLE_REASON_HTTP_ANSWER_PARTIAL;
-		length = (__u64)msg->data_end - (__u64)msg->data;
-	}
-	if (length > whole)
-		length = whole;
-	if (!length || length > TULLE_HTTP_RESPONSE_MAX ||
-	    bpf_probe_read_kernel(answer->head, length, msg->data))
+/* Not inlined: two callers, and verified once. */
+__noinline int tulle_http_answer_read(struct tulle_http_answer *answer, __u32 length, __u32 method)
+{
+	if (!answer)
 		return TULLE_REASON_HTTP_ANSWER_PARTIAL;
 	return tulle_http_parse_response(answer->head, length, method == TULLE_HTTP_HEAD,
 					 &answer->zero, &answer->message);
+}
+
+/* The first bytes of a response. On 0 *answer has read them. */
+static __always_inline __u32 tulle_server_head(struct sk_msg_md *msg,
+					       struct tulle_http_answer *answer, __u32 method,
+					       __u32 size)
+{
+	__u32 least = size > TULLE_HTTP_STRAIGHTEN ? TULLE_HTTP_STRAIGHTEN : size;
+	__u64 length = (__u64)msg->data_end - (__u64)msg->data;
+	__u32 reason, first;
+
+	if (length < least) {
+		if (bpf_msg_pull_data(
+			    msg, 0, size > TULLE_HTTP_RESPONSE_MAX ? TULLE_HTTP_RESPONSE_MAX : size,
+			    0))
+			return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+		length = (__u64)msg->data_end - (__u64)msg->data;
+	}
+	if (!length)
+		return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+	if (length > TULLE_HTTP_RESPONSE_MAX)
+		length = TULLE_HTTP_RESPONSE_MAX;
+	first = length > TULLE_HTTP_FIRST_READ ? TULLE_HTTP_FIRST_READ : length;
+	if (bpf_probe_read_kernel(answer->head, first, msg->data))
+		return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+	reason = tulle_http_answer_read(answer, first, method);
+	if (reason != TULLE_REASON_HTTP_ANSWER_PARTIAL || first == length)
+		return reason;
+	if (bpf_probe_read_kernel(answer->head, length, msg->data))
+		return TULLE_REASON_HTTP_ANSWER_PARTIAL;
+	return tulle_http_answer_read(answer, length, method);
 }
 
 /* 0: on its way to C. Otherwise why not; except after TAKE_RACE and DROPPED nothing was changed. */
