@@ -236,6 +236,10 @@ struct tulle_http_give {
  * says to an option that nobody answers: EOPNOTSUPP to getsockopt, ENOPROTOOPT to setsockopt.)
  */
 #define TULLE_OPT_CLIENT 2
+/* `lease` is told in state PROXY too: if U is still offered in the proxy's own books, and LEASE
+ * says that it was taken from SENT or ANSWER, S's side has handed it over and its exchange comes
+ * first.
+ */
 
 /* set on U, struct tulle_http_offer: the connection is idle, the kernel may lease it. Refused
  * without an error when the endpoint has no pool or the pool is full: TULLE_OPT_LEASE tells.

@@ -207,7 +207,8 @@ class Proxy:
     def close_down(self, down):
         if down in self.downs:
             self.downs.discard(down)
-            up = down.up or self.lease_of(down)
+            leased = self.lease_of(down)
+            up = down.up or (leased if leased and leased.offered else None)
             down.up = None
             if up and up.offered:
                 was = self.take(up)["taken"]
@@ -299,11 +300,11 @@ class Proxy:
         up = self.lease_of(down)
         if not up or not up.offered:
             return False
-        info = client_info(down.sock)
-        if info["state"] not in (SENT, ANSWER):
+        # Also one that the server's side has handed over already, whose bytes are still to come.
+        if client_info(down.sock)["state"] not in (SENT, ANSWER, PROXY):
             return False
         info = self.take(up, (1 << SENT) | (1 << ANSWER))
-        if info["state"] != PROXY:
+        if info["state"] != PROXY or info["taken"] not in (SENT, ANSWER):
             return False
         self.adopt(up, down, info)
         return True

@@ -20,15 +20,17 @@ import test_datagram
 import test_guard
 import test_http
 import test_http_lease
+import test_http_mesh
 import test_http_messages
 import test_names
 import test_object
 import test_splice
 import test_stall
+import test_verifier
 
-MODULES = (test_object, test_bind, test_connect, test_datagram, test_names, test_guard,
-           test_bypass, test_splice, test_stall, test_http,
-           test_http_lease, test_http_messages)
+MODULES = (test_object, test_verifier, test_bind, test_connect, test_datagram, test_names,
+           test_guard, test_bypass, test_splice, test_stall, test_http, test_http_lease,
+           test_http_messages, test_http_mesh)
 
 
 class Hung(Exception):

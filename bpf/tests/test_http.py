@@ -48,19 +48,22 @@ def server(respond):
 
 
 def read_response(sock, head_only=False):
+    """One response and not a byte more, also where the next one follows at once."""
     data = b""
     while b"\r\n\r\n" not in data:
-        chunk = sock.recv(65536)
-        if not chunk:
+        seen = sock.recv(65536, socket.MSG_PEEK)
+        if not seen:
             raise EOFError(f"end of stream after {data!r}")
-        data += chunk
-    head, _, body = data.partition(b"\r\n\r\n")
+        end = (data + seen).find(b"\r\n\r\n")
+        data += sock.recv(len(seen) if end < 0 else end + 4 - len(data))
+    head = data[:-4]
     length = 0
     for line in head.lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
             length = int(line[15:])
+    body = b""
     while len(body) < length and not head_only:
-        chunk = sock.recv(65536)
+        chunk = sock.recv(length - len(body))
         if not chunk:
             raise EOFError(f"{len(body)} of {length} bytes")
         body += chunk
