@@ -29,7 +29,7 @@ int tulle_setsockopt(struct bpf_sockopt *ctx)
 		struct tulle_http_give give = *(struct tulle_http_give *)value;
 
 		if (splice && splice->http == TULLE_HTTP_D)
-			tulle_client_give(splice, &give);
+			tulle_client_offer(splice, &give);
 	} else if (option == TULLE_OPT_OFFER && value + sizeof(struct tulle_http_offer) <= end) {
 		struct tulle_http_offer offer = *(struct tulle_http_offer *)value;
 

@@ -40,6 +40,8 @@ int tulle_skmsg(struct sk_msg_md *msg)
 {
 	struct tulle_splice *splice;
 	struct bpf_sock *sk = msg->sk;
+	__u32 size = msg->size;
+	int verdict;
 
 	if (!sk)
 		return SK_PASS;
@@ -48,7 +50,10 @@ int tulle_skmsg(struct sk_msg_md *msg)
 		return SK_PASS;
 	if (splice->http)
 		tulle_http_call(msg, splice);
-	return tulle_splice_message(msg, sk, splice);
+	verdict = tulle_splice_message(msg, sk, splice);
+	if (splice->after)
+		tulle_client_sent(splice, size);
+	return verdict;
 }
 
 /*

@@ -9,6 +9,10 @@
  * the bit: a GIVE before the addition is undone, one after it sees the larger number. So while the
  * bit is set, nothing that C has sent is on its way to the proxy or waits there.
  *
+ * A busy client's next request is often there before a GIVE that follows the answer. So the proxy
+ * may name the bytes that it is about to write, and D's program gives the connection in the run
+ * that sends the last of them.
+ *
  * The other direction: D's program and S's program both put bytes into C's queue. The bit is set
  * only if nothing that D has sent is still on TCP: then it is in C's queue or read, in front of
  * whatever S sends later.
@@ -70,9 +74,9 @@ static __always_inline bool tulle_in_order(struct tulle_splice *splice)
 	return reader && tulle_tcp_empty(tulle_sender(splice), reader, splice);
 }
 
-/* TULLE_OPT_GIVE; `splice` is D's. */
-static __always_inline void tulle_client_give(struct tulle_splice *splice,
-					      const struct tulle_http_give *give)
+/* Gives the connection, of which this much was read; `splice` is D's. */
+static __always_inline void tulle_client_give(struct tulle_splice *splice, __u64 consumed,
+					      __u32 loop)
 {
 	struct tulle_http_client *client;
 	struct tulle_lease *lease;
@@ -83,8 +87,8 @@ static __always_inline void tulle_client_give(struct tulle_splice *splice,
 	if (!client)
 		return;
 	word = tulle_load(&client->word);
-	if ((word & ~TULLE_CLIENT_OWNED) != give->consumed || splice->spilled ||
-	    client->pipelines || !tulle_config_if(TULLE_F_SPLICE) || !tulle_in_order(splice)) {
+	if ((word & ~TULLE_CLIENT_OWNED) != consumed || splice->spilled || client->pipelines ||
+	    !tulle_config_if(TULLE_F_SPLICE) || !tulle_in_order(splice)) {
 		tulle_count(TULLE_REASON_HTTP_NOT_GIVEN);
 		return;
 	}
@@ -101,7 +105,7 @@ static __always_inline void tulle_client_give(struct tulle_splice *splice,
 		if (state != TULLE_LEASE_HELD)
 			tulle_swap(&client->lease, handle, 0);
 	}
-	client->loop = give->loop;
+	client->loop = loop;
 	if (word & TULLE_CLIENT_OWNED)
 		return;
 	if (!tulle_swap(&client->word, word, word | TULLE_CLIENT_OWNED)) {
@@ -110,6 +114,36 @@ static __always_inline void tulle_client_give(struct tulle_splice *splice,
 	}
 	client->gives++;
 	tulle_count(TULLE_REASON_HTTP_GIVEN);
+}
+
+/* TULLE_OPT_GIVE. */
+static __always_inline void tulle_client_offer(struct tulle_splice *splice,
+					       const struct tulle_http_give *give)
+{
+	splice->after = give->after;
+	splice->loop = give->loop;
+	splice->consumed = give->consumed;
+	if (!give->after)
+		tulle_client_give(splice, give->consumed, give->loop);
+}
+
+/*
+ * D has sent `size` of the bytes after which it gives the connection: they will be put into C's
+ * queue when this run is over, or went to TCP, where they would not be in order.
+ */
+static __always_inline void tulle_client_sent(struct tulle_splice *splice, __u32 size)
+{
+	__u32 after = splice->after;
+
+	splice->after = 0;
+	if (!splice->spliced || size > after) {
+		tulle_count(TULLE_REASON_HTTP_NOT_GIVEN);
+		return;
+	}
+	if (size < after)
+		splice->after = after - size;
+	else
+		tulle_client_give(splice, splice->consumed, splice->loop);
 }
 
 #endif

@@ -229,7 +229,13 @@ struct tulle_http_pool_key {
 struct tulle_http_give {
 	__u64 consumed; /* bytes that the proxy has read from D since accept */
 	__u32 loop;
-	__u32 pad;
+	/*
+	 * Bytes that the proxy is going to write to D next, the end of its answer: the connection
+	 * is given together with the last of them, before C can read it. So a client that sends its
+	 * next request at once does not come too early, which it mostly does when GIVE follows the
+	 * answer. 0: given now. Another GIVE, or other bytes than these, call it off.
+	 */
+	__u32 after;
 };
 
 /* get on D: struct tulle_http_client_info; EOPNOTSUPP when there is no record. (What the kernel

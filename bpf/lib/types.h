@@ -238,7 +238,12 @@ struct tulle_splice {
 	__u32 http;    /* enum tulle_http_role */
 	__u32 lease;   /* S: its lease, once it was found; 0: not yet */
 	__u32 tenure;  /* of that lease */
+	/* D: what it still has to send before the connection is given (TULLE_OPT_GIVE); 0: nothing
+	 */
+	__u32 after;
+	__u32 loop;
 	__u32 pad;
+	__u64 consumed;
 };
 
 struct tulle_owner {

@@ -27,8 +27,8 @@ IDEMPOTENT = (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE")
 HIGH_WATER = 256 * 1024
 
 
-def give(sock, consumed, loop=LOOP):
-    sock.setsockopt(SOL, GIVE, struct.pack("QII", consumed, loop, 0))
+def give(sock, consumed, loop=LOOP, after=0):
+    sock.setsockopt(SOL, GIVE, struct.pack("QII", consumed, loop, after))
 
 
 def offer(sock, cookie, loop=LOOP):

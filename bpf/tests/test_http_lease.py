@@ -64,6 +64,36 @@ def test_give(lab):
         assert client_info(d)["owned"] == 0 and exactly(d, 4) == b"GET "
 
 
+def test_give_with_the_answer(lab):
+    """Given together with the end of the answer: the next request, sent at once, is the kernel's.
+    Other bytes than the announced ones, and a request before the end, call it off."""
+    with Stage(lab, 9330) as stage:
+        _, s = stage.server()
+        c, d = stage.client(given=False)
+        c.sendall(GET)
+        assert exactly(d, len(GET)) == GET
+        give(d, len(GET), after=len(OK))
+        assert client_info(d)["owned"] == 0
+        d.sendall(OK[:10])
+        assert client_info(d)["owned"] == 0
+        d.sendall(OK[10:])
+        assert client_info(d)["owned"] == 1 and exactly(c, len(OK)) == OK
+        exchange(c, s)
+        for early in (False, True):
+            c, d = stage.client(given=False)
+            c.sendall(GET)
+            assert exactly(d, len(GET)) == GET
+            give(d, len(GET), after=len(OK))
+            if early:
+                c.sendall(GET)
+                d.sendall(OK)
+            else:
+                d.sendall(OK + b"x")
+            assert client_info(d)["owned"] == 0
+            d.sendall(OK)
+            assert client_info(d)["owned"] == 0
+
+
 def test_take_pooled(lab):
     """An idle lease that was taken is no longer used; offered again it is."""
     with Stage(lab, 9312) as stage:
