@@ -7,6 +7,7 @@ import dev.tulle.proxy.lease.LeaseState;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
+import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -48,7 +49,6 @@ final class KernelModel implements HttpOptions {
         final Channel channel;
         int gives;
         boolean owned;
-        long consumed;
 
         @Nullable
         Lease lease;
@@ -65,6 +65,7 @@ final class KernelModel implements HttpOptions {
     final Map<Channel, Lease> leases = new HashMap<>();
     final Map<Channel, Client> clients = new HashMap<>();
     final List<String> calls = new ArrayList<>();
+    private final Map<Integer, Long> passed = new HashMap<>();
     boolean there = true;
     boolean knowsClients = true;
 
@@ -77,9 +78,11 @@ final class KernelModel implements HttpOptions {
             if (busy != null && (busy.state == LeaseState.SENT || busy.state == LeaseState.ANSWER)) {
                 return true;
             }
-            client.owned = true;
-            client.consumed = consumed;
-            client.gives++;
+            int port = ((InetSocketAddress) channel.remoteAddress()).getPort();
+            if (passed.getOrDefault(port, consumed) == consumed) {
+                client.owned = true;
+                client.gives++;
+            }
             Lease held = client.lease;
             if (held != null && held.state != LeaseState.HELD) {
                 client.lease = null;
@@ -167,9 +170,22 @@ final class KernelModel implements HttpOptions {
 
     // ---- what applications make the kernel do ----
 
+    /** A client sends bytes that the kernel does not take. */
+    synchronized void passes(Socket client, int bytes) {
+        passed.merge(client.getLocalPort(), (long) bytes, Long::sum);
+        clients.values().stream()
+                .filter(one -> ((InetSocketAddress) one.channel.remoteAddress()).getPort() == client.getLocalPort())
+                .forEach(one -> one.owned = false);
+    }
+
+    /** True when some client's connection is the kernel's. */
+    synchronized boolean isGiven() {
+        return clients.values().stream().anyMatch(client -> client.owned && client.channel.isOpen());
+    }
+
     /** Waits until some client's connection is the kernel's. */
     synchronized Client given() throws InterruptedException {
-        await(model -> clients.values().stream().anyMatch(client -> client.owned && client.channel.isOpen()), "GIVE");
+        await(KernelModel::isGiven, "GIVE");
         return clients.values().stream()
                 .filter(client -> client.owned && client.channel.isOpen())
                 .findFirst()
@@ -236,6 +252,16 @@ final class KernelModel implements HttpOptions {
     /** The whole response went to the client. */
     synchronized void answered(Lease lease) {
         become(lease, LeaseState.HELD);
+    }
+
+    /** The client needs another one. */
+    synchronized void pool(Lease lease) {
+        Client client = lease.client;
+        if (client != null) {
+            client.lease = null;
+        }
+        lease.client = null;
+        become(lease, LeaseState.POOLED);
     }
 
     /** The connection was reset: its own socket knows nothing any more. */

@@ -6,10 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.proxy.lease.LeaseState;
 import java.io.IOException;
-import java.net.Socket;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -17,94 +14,24 @@ import org.junit.jupiter.api.Timeout;
 /** What the server does on a connection that the kernel has, in each of its states. */
 @Timeout(value = 30, unit = TimeUnit.SECONDS)
 class LeaseUpstreamTest {
-    private static final String GET = "GET /k HTTP/1.1\r\nHost: web\r\n\r\n";
-
-    /** A mesh with one request done: its client is given, and its connection to the server is lent. */
-    private static final class Lent implements AutoCloseable {
-        final KernelModel kernel = new KernelModel();
-        final BlockingQueue<Socket> sockets = new LinkedBlockingQueue<>();
-        final Origin origin;
-        final ProxyFixture mesh;
-        final RawClient client;
-        final KernelModel.Client given;
-        final KernelModel.Lease lease;
-        final Socket server;
-
-        /** As {@link Origin.Script}: answers what comes after the first request. */
-        Lent(Origin.Script script) throws Exception {
-            origin = Origin.start((request, out, socket) -> {
-                if (request.line().startsWith("GET /first")) {
-                    sockets.add(socket);
-                    out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"));
-                    return true;
-                }
-                return script.answer(request, out, socket);
-            });
-            mesh = new ProxyFixture(Meshes.mesh().subset("", origin.port()).build(), kernel);
-            client = new RawClient(mesh.port);
-            assertEquals(
-                    "first",
-                    client.send("GET /first HTTP/1.1\r\nHost: web\r\n\r\n")
-                            .read(false)
-                            .body());
-            // While that connection is lent, the proxy makes another one for itself.
-            assertEquals(
-                    "first",
-                    client.send("GET /first HTTP/1.1\r\nHost: web\r\n\r\n")
-                            .read(false)
-                            .body());
-            given = kernel.given();
-            lease = kernel.lease(LeaseState.POOLED);
-            server = sockets.take();
-        }
-
-        /** The proxy serves another request, on whatever connection. */
-        void stillServes() throws IOException {
-            assertEquals(
-                    "first",
-                    client.send("GET /first HTTP/1.1\r\nHost: web\r\n\r\n")
-                            .read(false)
-                            .body());
-        }
-
-        void awaitClosed() throws InterruptedException {
-            assertTrue(lease.channel.closeFuture().await(5_000));
-        }
-
-        @Override
-        public void close() throws Exception {
-            client.close();
-            mesh.close();
-            origin.close();
-        }
-    }
-
-    private static byte[] bytes(String text) {
-        return text.getBytes(StandardCharsets.ISO_8859_1);
-    }
-
-    private static boolean never(Origin.Request request, java.io.OutputStream out, Socket socket) {
-        throw new AssertionError("unexpected: " + request.line());
-    }
-
     @Test
     void idleConnectionsThatSpeakOrEndAreClosed() throws Exception {
         for (LeaseState state : new LeaseState[] {LeaseState.POOLED, LeaseState.HELD}) {
             for (boolean speaks : new boolean[] {true, false}) {
-                try (Lent lent = new Lent(LeaseUpstreamTest::never)) {
+                try (Lent lent = new Lent(Lent.NEVER)) {
                     if (state == LeaseState.HELD) {
                         lent.kernel.hold(lent.given, lent.lease);
                     }
                     if (speaks) {
                         lent.server
                                 .getOutputStream()
-                                .write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nplanted"));
+                                .write(Lent.bytes("HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nplanted"));
                     } else {
                         lent.server.shutdownOutput();
                     }
                     lent.awaitClosed();
                     lent.stillServes();
-                    assertEquals(2, lent.origin.connections.get());
+                    assertEquals(lent.connections, lent.origin.connections.get());
                 }
             }
         }
@@ -113,21 +40,21 @@ class LeaseUpstreamTest {
     @Test
     void answersWhatTheKernelHasSent() throws Exception {
         try (Lent lent = new Lent((request, out, socket) -> {
-            out.write(bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
+            out.write(Lent.bytes("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"));
             return true;
         })) {
             for (int i = 0; i < 3; i++) {
                 KernelModel.Client client = lent.kernel.given();
                 KernelModel.Lease lease = lent.kernel.lease(LeaseState.POOLED);
-                lent.kernel.send(client, lease, GET);
+                lent.kernel.send(client, lease, Lent.GET);
                 RawClient.Response response = lent.client.read(false);
                 assertEquals("abc", response.body());
                 assertEquals(200, response.code());
             }
             lent.stillServes();
-            assertEquals(2, lent.origin.connections.get());
-            // Two at first, three by the kernel, one at the end: each once.
-            assertEquals(6, lent.mesh.sum("istio_requests_total", "response_code=\"200\""));
+            assertEquals(lent.connections, lent.origin.connections.get());
+            // Each once, also those that the kernel had begun.
+            assertEquals(lent.served + 3, lent.mesh.sum("istio_requests_total", "response_code=\"200\""));
             assertEquals(3, lent.mesh.sum("tulle_proxy_kernel_taken_total", "state=\"sent\""));
         }
     }
@@ -135,11 +62,11 @@ class LeaseUpstreamTest {
     @Test
     void passesErrorsOnAndKeepsTheConnection() throws Exception {
         try (Lent lent = new Lent((request, out, socket) -> {
-            out.write(bytes(
+            out.write(Lent.bytes(
                     "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 2\r\n\r\nno"));
             return true;
         })) {
-            lent.kernel.send(lent.given, lent.lease, GET);
+            lent.kernel.send(lent.given, lent.lease, Lent.GET);
             assertEquals(103, lent.client.read(false).code());
             assertEquals(404, lent.client.read(false).code());
             lent.stillServes();
@@ -149,16 +76,16 @@ class LeaseUpstreamTest {
     @Test
     void retriesALostRequestThatMayBeRepeated() throws Exception {
         try (Lent lent = new Lent((request, out, socket) -> {
-            out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"));
+            out.write(Lent.bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"));
             return true;
         })) {
-            lent.kernel.take(lent.given, lent.lease, GET);
+            lent.kernel.take(lent.given, lent.lease, Lent.GET);
             lent.server.close();
             assertEquals("again", lent.client.read(false).body());
-            assertEquals("GET /k HTTP/1.1", lent.origin.requests.get(2).line());
-            assertEquals(3, lent.origin.connections.get());
+            assertEquals("GET /k HTTP/1.1", lent.origin.requests.getLast().line());
+            assertEquals(lent.connections + 1, lent.origin.connections.get());
             assertEquals(1, lent.mesh.sum("tulle_proxy_kernel_lost_total"));
-            assertEquals(3, lent.mesh.sum("istio_requests_total"));
+            assertEquals(lent.served + 1, lent.mesh.sum("istio_requests_total"));
         }
     }
 
@@ -168,7 +95,7 @@ class LeaseUpstreamTest {
             "POST /k HTTP/1.1\r\nHost: web\r\nContent-Length: 0\r\n\r\n",
             "PUT /k HTTP/1.1\r\nHost: web\r\nContent-Length: 3\r\n\r\nabc"
         }) {
-            try (Lent lent = new Lent(LeaseUpstreamTest::never)) {
+            try (Lent lent = new Lent(Lent.NEVER)) {
                 lent.kernel.take(lent.given, lent.lease, request);
                 lent.server.close();
                 RawClient.Response response = lent.client.read(false);
@@ -183,40 +110,40 @@ class LeaseUpstreamTest {
     @Test
     void seesAResetThoughTheKernelHasForgottenTheConnection() throws Exception {
         try (Lent lent = new Lent((request, out, socket) -> {
-            out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"));
+            out.write(Lent.bytes("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain"));
             return true;
         })) {
-            lent.kernel.take(lent.given, lent.lease, GET);
+            lent.kernel.take(lent.given, lent.lease, Lent.GET);
             lent.kernel.reset(lent.lease);
             lent.server.setSoLinger(true, 0);
             lent.server.close();
             assertEquals("again", lent.client.read(false).body());
-            assertEquals(3, lent.origin.connections.get());
+            assertEquals(lent.connections + 1, lent.origin.connections.get());
         }
     }
 
     @Test
     void relaysTheRestOfAResponse() throws Exception {
-        try (Lent lent = new Lent(LeaseUpstreamTest::never)) {
-            lent.kernel.take(lent.given, lent.lease, GET);
+        try (Lent lent = new Lent(Lent.NEVER)) {
+            lent.kernel.take(lent.given, lent.lease, Lent.GET);
             // The head and the first bytes went the kernel's way.
             lent.kernel.answering(lent.lease, 200, 4);
-            lent.server.getOutputStream().write(bytes("rest"));
+            lent.server.getOutputStream().write(Lent.bytes("rest"));
             assertEquals("rest", new String(lent.client.in().readNBytes(4), StandardCharsets.ISO_8859_1));
             lent.stillServes();
-            assertEquals(2, lent.origin.connections.get());
+            assertEquals(lent.connections, lent.origin.connections.get());
             // The kernel has counted it.
-            assertEquals(3, lent.mesh.sum("istio_requests_total"));
+            assertEquals(lent.served, lent.mesh.sum("istio_requests_total"));
         }
     }
 
     @Test
     void closesTheClientWhenAResponseBreaksOff() throws Exception {
         for (String part : new String[] {"re", ""}) {
-            try (Lent lent = new Lent(LeaseUpstreamTest::never)) {
-                lent.kernel.take(lent.given, lent.lease, GET);
+            try (Lent lent = new Lent(Lent.NEVER)) {
+                lent.kernel.take(lent.given, lent.lease, Lent.GET);
                 lent.kernel.answering(lent.lease, 200, 4);
-                lent.server.getOutputStream().write(bytes(part));
+                lent.server.getOutputStream().write(Lent.bytes(part));
                 lent.server.shutdownOutput();
                 byte[] got = lent.client.in().readNBytes(4);
                 assertEquals(part, new String(got, StandardCharsets.ISO_8859_1));
@@ -227,8 +154,8 @@ class LeaseUpstreamTest {
 
     @Test
     void closesTheClientWhenAResponseIsReset() throws Exception {
-        try (Lent lent = new Lent(LeaseUpstreamTest::never)) {
-            lent.kernel.take(lent.given, lent.lease, GET);
+        try (Lent lent = new Lent(Lent.NEVER)) {
+            lent.kernel.take(lent.given, lent.lease, Lent.GET);
             lent.kernel.answering(lent.lease, 200, 4);
             lent.kernel.reset(lent.lease);
             lent.server.setSoLinger(true, 0);
@@ -240,10 +167,10 @@ class LeaseUpstreamTest {
     @Test
     void aServerThatBreaksTheProtocolIsCutOff() throws Exception {
         try (Lent lent = new Lent((request, out, socket) -> {
-            out.write(bytes("nonsense\r\n\r\n"));
+            out.write(Lent.bytes("nonsense\r\n\r\n"));
             return true;
         })) {
-            lent.kernel.send(lent.given, lent.lease, GET);
+            lent.kernel.send(lent.given, lent.lease, Lent.GET);
             assertEquals(502, lent.client.read(false).code());
             lent.awaitClosed();
         }
@@ -253,10 +180,10 @@ class LeaseUpstreamTest {
     void anAnswerToNobodyClosesTheConnection() throws Exception {
         try (Lent lent = new Lent((request, out, socket) -> {
             Thread.sleep(200);
-            out.write(bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+            out.write(Lent.bytes("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
             return true;
         })) {
-            lent.kernel.send(lent.given, lent.lease, GET);
+            lent.kernel.send(lent.given, lent.lease, Lent.GET);
             lent.client.close();
             lent.awaitClosed();
             assertThrows(IOException.class, () -> lent.client.read(false));

@@ -19,9 +19,20 @@ import java.util.concurrent.TimeUnit;
  * @param healthy as the control plane sees it
  * @param activeRequests in flight, over all loops
  * @param idleConnections pooled, over all loops
+ * @param offeredConnections those that the kernel has for its own requests, over all loops
+ * @param heldConnections how many of these some client has at the moment
+ * @param takenRequests requests so far that the kernel had sent and the proxy went on with
  */
 record ClusterReport(
-        String cluster, String endpoint, String workload, boolean healthy, int activeRequests, int idleConnections) {
+        String cluster,
+        String endpoint,
+        String workload,
+        boolean healthy,
+        int activeRequests,
+        int idleConnections,
+        int offeredConnections,
+        int heldConnections,
+        long takenRequests) {
     private static final long PATIENCE_MILLIS = 1_000;
 
     /** Asks every loop and adds up; a loop that does not answer within a second is left out. */
@@ -45,11 +56,15 @@ record ClusterReport(
                 workload,
                 healthy,
                 activeRequests + other.activeRequests,
-                idleConnections + other.idleConnections);
+                idleConnections + other.idleConnections,
+                offeredConnections + other.offeredConnections,
+                heldConnections + other.heldConnections,
+                takenRequests + other.takenRequests);
     }
 
     private static List<ClusterReport> ofLoop(LoopScope scope) {
         List<ClusterReport> all = new ArrayList<>();
+        Map<EndpointPool, Integer> held = scope.http().leases().held();
         scope.upstreams().views().values().forEach(view -> view.clusters()
                 .values()
                 .forEach(cluster -> {
@@ -60,7 +75,10 @@ record ClusterReport(
                                 pool.destination().toString(),
                                 pool.endpoint().healthy(),
                                 pool.active(),
-                                pool.idleCount()));
+                                pool.idleCount(),
+                                pool.lentCount(),
+                                held.getOrDefault(pool, 0),
+                                pool.takenCount()));
                     }
                 }));
         return all;
