@@ -66,6 +66,13 @@ supervise_up() {
 			{ wait "$child"; } 2>/dev/null || status=$?
 		done
 		child=""
+		# 76: it ended so that the version that is installed now can take over.
+		if [ -z "$stopping" ] && [ "$status" = 76 ]; then
+			java_command node
+			TULLE_RESTART_CAUSE="upgrade"
+			export TULLE_RESTART_CAUSE
+			continue
+		fi
 		if [ -n "$stopping" ]; then
 			if [ "$status" -gt 128 ] && [ "$status" != 143 ]; then
 				say "the mesh was killed while it stopped (status $status): removing its traces"

@@ -173,6 +173,21 @@ suite_equality() {
 	script_suite "both paths mean the same" "$TULLE_HOME/it/equality/run" equality ${EQUALITY:-}
 }
 
+# Not among the suites of a plain ./test: ten minutes of restarts and upgrades under load, see ContinuityTest.
+suite_continuity() {
+	local status=0
+	ensure_built
+	BUILD_LOG="$LOG"
+	rm -rf ./*/target/surefire-reports samples/*/target/surefire-reports
+	run_maven -pl it -am test -Dtest=ContinuityTest -Dgroups=e2e -De2e.excluded=none -Dsurefire.failIfNoSpecifiedTests=false \
+		-Dmaven.test.failure.ignore=true -Dcontinuity.restarts=50 -Dcontinuity.upgrades=20 \
+		-Dcontinuity.proxies=20 -Dcontinuity.streams=200 || status=$?
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	count_junit
+	grep '^continuity: ' "$LOG" | tail -n 5 >&2 || true
+	[ "$status" = 0 ] || count 0 1
+}
+
 suite_demo() {
 	check "tulle demo --once" "$TULLE_HOME/tulle" demo --once
 }

@@ -13,6 +13,7 @@ import dev.tulle.cli.command.ListCommands;
 import dev.tulle.cli.command.ReleaseCommand;
 import dev.tulle.cli.command.RunCommand;
 import dev.tulle.cli.command.StatusCommand;
+import dev.tulle.cli.command.UpgradeCommand;
 import dev.tulle.cli.command.ValidateCommand;
 import dev.tulle.cli.command.VersionCommand;
 import dev.tulle.cli.demo.DemoCommand;
@@ -77,6 +78,7 @@ final class Commands {
         commands.put("check", CheckCommand::new);
         commands.put("explain", ExplainCommand::new);
         commands.put("config", ConfigCommand::new);
+        commands.put("upgrade", UpgradeCommand::new);
         commands.put("detach", DetachCommand::new);
         commands.put("control", RoleCommands.Control::new);
         commands.put("agent", RoleCommands.Agent::new);

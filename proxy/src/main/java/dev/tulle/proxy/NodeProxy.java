@@ -9,6 +9,8 @@ import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.handover.HandOver;
+import dev.tulle.proxy.handover.Predecessor;
 import dev.tulle.proxy.http.HttpConnection;
 import dev.tulle.proxy.http.HttpScope;
 import dev.tulle.proxy.lease.HttpOptions;
@@ -42,9 +44,12 @@ import io.netty.util.concurrent.GlobalEventExecutor;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -64,6 +69,15 @@ public final class NodeProxy implements AutoCloseable {
     /** A process has no more loops than that, as a power of two. */
     private static final int LOOP_BITS = 10;
 
+    /** How long a process that is to take over waits for its first configuration. */
+    private static final Duration CONTROL_PATIENCE = Duration.ofSeconds(20);
+
+    /** How long it waits to hear which ports are published. */
+    private static final Duration PUBLISHED_PATIENCE = Duration.ofSeconds(5);
+
+    /** How often a process that another one replaced takes back what the kernel still serves for it. */
+    private static final Duration KERNEL_LOOK = Duration.ofMillis(100);
+
     private final ProxyOptions options;
     private final Supplier<HttpOptions> kernel;
     private final XdsClient xds;
@@ -80,6 +94,7 @@ public final class NodeProxy implements AutoCloseable {
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final AdminPages admin;
+    private final @Nullable HandOver handOver;
     private volatile boolean draining;
     private volatile boolean bound;
 
@@ -103,7 +118,18 @@ public final class NodeProxy implements AutoCloseable {
                 "tulle_proxy_xds_connected",
                 "1 while the control plane is reached.",
                 () -> xds.status().connected() ? 1 : 0);
-        this.admin = new AdminPages(this::isReady, registry, xds, services, scopes.values(), this::requestClose);
+        Path handOverDirectory = options.handOver();
+        HandOver toNext = handOverDirectory == null
+                ? null
+                : new HandOver(handOverDirectory, this::retire, registry::expose, connections::size);
+        this.handOver = toNext;
+        this.admin = new AdminPages(
+                this::isReady,
+                toNext == null ? registry::expose : toNext::metrics,
+                xds,
+                services,
+                scopes.values(),
+                this::requestClose);
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
                         scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
@@ -203,6 +229,64 @@ public final class NodeProxy implements AutoCloseable {
     }
 
     private void bind() throws IOException {
+        HandOver toNext = handOver;
+        Path directory = options.handOver();
+        if (toNext == null || directory == null) {
+            bindListeners();
+            bindAdmin();
+            bound = true;
+            return;
+        }
+        Optional<Predecessor> before = Predecessor.serving(directory);
+        toNext.open(group, listeners::sockets);
+        try {
+            if (before.isPresent()) {
+                takeOver(before.get());
+            } else {
+                bindListeners();
+                bindAdmin();
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while taking over", e);
+        }
+        bound = true;
+        toNext.serving();
+    }
+
+    /** The process before this one accepts until this one does: no connection meets a closed port. */
+    private void takeOver(Predecessor before) throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + CONTROL_PATIENCE.toNanos();
+        while (xds.status().connects() == 0) {
+            if (System.nanoTime() > deadline) {
+                throw new IOException("the control plane was not reached in " + CONTROL_PATIENCE.toSeconds()
+                        + " s: the proxy before this one goes on");
+            }
+            TimeUnit.MILLISECONDS.sleep(10);
+        }
+        listeners.inherit(before.sockets(group));
+        bindListeners();
+        if (!listeners.awaitPublished(PUBLISHED_PATIENCE)) {
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "the agent does not say what is published: connections to published ports wait for it");
+        }
+        try {
+            before.retire();
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "the proxy before this one has gone: " + e.getMessage());
+        }
+        bindAdmin();
+        LOG.log(System.Logger.Level.INFO, "took over from a running proxy, which drains");
+    }
+
+    private void bindAdmin() throws IOException {
+        admin.bindAdmin(options.adminAddress(), options.adminPort());
+        admin.bindReadiness(options.probeAddress(), options.readinessPort());
+        admin.bindMetrics(options.probeAddress(), options.metricsPort());
+    }
+
+    private void bindListeners() throws IOException {
         for (String address : options.outboundAddresses()) {
             if (options.outboundPort() >= 0 && isUsable(address)) {
                 listeners.outbound(address, options.outboundPort());
@@ -214,10 +298,6 @@ public final class NodeProxy implements AutoCloseable {
         if (options.nodeSocket() != null) {
             listeners.publish(options.nodeSocket());
         }
-        admin.bindAdmin(options.adminAddress(), options.adminPort());
-        admin.bindReadiness(options.probeAddress(), options.readinessPort());
-        admin.bindMetrics(options.probeAddress(), options.metricsPort());
-        bound = true;
         LOG.log(
                 System.Logger.Level.INFO,
                 () -> "proxy: " + options.loops() + " workers, outbound port " + options.outboundPort()
@@ -269,6 +349,49 @@ public final class NodeProxy implements AutoCloseable {
         closed.await();
     }
 
+    /**
+     * Another process has taken over: stops accepting and frees the ports at once; then, on a thread of its own, lets every
+     * connection come to its end and closes. HTTP connections are asked to end with their next response; one that is
+     * idle is never closed under a client that may just be sending, until its time is over.
+     */
+    private void retire() {
+        draining = true;
+        listeners.close();
+        admin.close();
+        Thread.ofPlatform().name("proxy-drain").start(() -> {
+            long idle = System.nanoTime() + options.handOverIdle().toNanos();
+            long end = System.nanoTime() + options.handOverStreams().toNanos();
+            while (!connections.isEmpty() && System.nanoTime() < Math.min(idle, end)) {
+                // A connection that the kernel serves would never hear that it is to end.
+                takeFromKernel();
+                awaitConnections(Math.min(idle, System.nanoTime() + KERNEL_LOOK.toNanos()));
+            }
+            drainHttp();
+            awaitConnections(end);
+            close();
+        });
+    }
+
+    private void takeFromKernel() {
+        for (LoopScope scope : scopes.values()) {
+            scope.worker().loop().execute(() -> {
+                scope.http().leases().drain();
+                scope.http().leases().takeUnused();
+            });
+        }
+    }
+
+    private void drainHttp() {
+        for (Channel channel : connections) {
+            channel.eventLoop().execute(() -> {
+                HttpConnection http = channel.pipeline().get(HttpConnection.class);
+                if (http != null) {
+                    http.drain();
+                }
+            });
+        }
+    }
+
     /** Drains and ends: not ready, then no new connections, then requests in flight finish, then everything closes. */
     @Override
     public void close() {
@@ -282,15 +405,8 @@ public final class NodeProxy implements AutoCloseable {
         }
         draining = true;
         listeners.close();
-        for (Channel channel : connections) {
-            channel.eventLoop().execute(() -> {
-                HttpConnection http = channel.pipeline().get(HttpConnection.class);
-                if (http != null) {
-                    http.drain();
-                }
-            });
-        }
-        awaitConnections();
+        drainHttp();
+        awaitConnections(System.nanoTime() + options.drain().toNanos());
         connections.close().awaitUninterruptibly(1, TimeUnit.SECONDS);
         names.close();
         services.close();
@@ -308,6 +424,10 @@ public final class NodeProxy implements AutoCloseable {
         policies.close();
         xds.close();
         admin.close();
+        HandOver toNext = handOver;
+        if (toNext != null) {
+            toNext.close();
+        }
         AccessLog log = accessLog;
         if (log != null) {
             log.close();
@@ -315,8 +435,7 @@ public final class NodeProxy implements AutoCloseable {
         closed.countDown();
     }
 
-    private void awaitConnections() {
-        long deadline = System.nanoTime() + options.drain().toNanos();
+    private void awaitConnections(long deadline) {
         try {
             while (!connections.isEmpty() && System.nanoTime() < deadline) {
                 TimeUnit.MILLISECONDS.sleep(20);

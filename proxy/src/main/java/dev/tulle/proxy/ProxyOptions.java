@@ -29,6 +29,9 @@ import org.jspecify.annotations.Nullable;
  * @param onDemandTimeout how long a connection waits for its service's configuration
  * @param idleExpiry how long an unused service is followed
  * @param drain how long requests in flight may take when the proxy ends
+ * @param handOver the directory through which a next process takes over, in which only this user may write; null: none
+ * @param handOverIdle how long idle HTTP connections are still served after another process took over
+ * @param handOverStreams how long opaque streams and long transfers may go on after another process took over
  */
 public record ProxyOptions(
         String nodeId,
@@ -50,7 +53,10 @@ public record ProxyOptions(
         AccessLogMode accessLogMode,
         Duration onDemandTimeout,
         Duration idleExpiry,
-        Duration drain) {
+        Duration drain,
+        @Nullable Path handOver,
+        Duration handOverIdle,
+        Duration handOverStreams) {
     /** What happens to captured connections whose destination is no service of the mesh. */
     public enum OutboundPolicy {
         /** They are passed through. */
@@ -106,6 +112,9 @@ public record ProxyOptions(
         private Duration onDemandTimeout = Duration.ofSeconds(5);
         private Duration idleExpiry = Duration.ofMinutes(5);
         private Duration drain = Duration.ofSeconds(30);
+        private @Nullable Path handOver;
+        private Duration handOverIdle = Duration.ofSeconds(45);
+        private Duration handOverStreams = Duration.ofHours(1);
 
         private Builder() {}
 
@@ -194,6 +203,19 @@ public record ProxyOptions(
             return this;
         }
 
+        /** Where a next process takes over; default none. */
+        public Builder handOver(@Nullable Path directory) {
+            handOver = directory;
+            return this;
+        }
+
+        /** What connections have after another process took over; default 45 s when idle, 1 h for streams. */
+        public Builder handOverTimes(Duration idle, Duration streams) {
+            handOverIdle = idle;
+            handOverStreams = streams;
+            return this;
+        }
+
         /** The options. */
         public ProxyOptions build() {
             return new ProxyOptions(
@@ -216,7 +238,10 @@ public record ProxyOptions(
                     accessLogMode,
                     onDemandTimeout,
                     idleExpiry,
-                    drain);
+                    drain,
+                    handOver,
+                    handOverIdle,
+                    handOverStreams);
         }
     }
 }

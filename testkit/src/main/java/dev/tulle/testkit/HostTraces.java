@@ -9,8 +9,8 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /**
- * What a mesh could leave on a host: eBPF programs, maps and links, pins, nft tables, routes, addresses, cgroups and
- * processes. Taken before and after, the difference must be empty.
+ * What a mesh could leave on a host: pins, nft tables, routes, rules, addresses, interfaces, mounts, cgroups, files and
+ * processes. Taken before and after, the difference must be empty. For programs, maps and links see {@link MeshObjects}.
  */
 public record HostTraces(Set<String> traces) {
     public HostTraces {
@@ -31,9 +31,18 @@ public record HostTraces(Set<String> traces) {
         lines(found, "route6", List.of("ip", "-6", "route", "show", "table", "all"), "fd74:756c:6c65::6444:");
         lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), MeshLab.RANGE);
         lines(found, "address", List.of("ip", "address", "show", "dev", "lo"), "fd74:756c:6c65::6444:");
+        lines(found, "rule", List.of("ip", "rule", "show"), "");
+        lines(found, "rule6", List.of("ip", "-6", "rule", "show"), "");
+        lines(found, "interface", List.of("ip", "-o", "link", "show"), mesh);
+        lines(found, "mount", List.of("cat", "/proc/self/mounts"), mesh);
         for (String top : List.of("/sys/fs/cgroup/unified", "/sys/fs/cgroup")) {
             if (Files.isDirectory(Path.of(top, mesh))) {
                 found.add("cgroup " + Path.of(top, mesh));
+            }
+        }
+        for (Path place : List.of(Path.of("/run", mesh), Path.of("/var/lib", mesh))) {
+            if (Files.exists(place)) {
+                found.add("files " + place);
             }
         }
         if (Files.exists(Path.of("/sys/fs/bpf", mesh))) {

@@ -9,6 +9,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
@@ -220,9 +222,15 @@ public final class MeshLab implements AutoCloseable {
     /** Stops everything; fails when something is left on the host. */
     @Override
     public void close() throws IOException, InterruptedException {
+        MeshObjects objects = MeshObjects.of(NAME);
         stopProcesses();
         String log = log();
-        var left = HostTraces.of(NAME).since(before);
+        Set<String> left = new TreeSet<>(HostTraces.of(NAME).since(before));
+        left.addAll(objects.left(Duration.ofSeconds(3)));
+        Path run = folder.resolve("run");
+        if (Files.exists(run)) {
+            left.add("run directory " + run);
+        }
         try (Stream<Path> files = Files.walk(folder)) {
             for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                 Files.delete(file);

@@ -44,6 +44,15 @@ public final class MeshClient implements AutoCloseable {
         return connect("agent", place.agentSocket());
     }
 
+    /**
+     * Connects to `tulle up` itself.
+     *
+     * @throws CommandFailure with status 3 when it cannot be reached
+     */
+    public static MeshClient up(MeshPlace place) {
+        return connect("mesh", place.runDirectory().resolve("up.sock"));
+    }
+
     private static MeshClient connect(String role, Path socket) {
         try {
             return new MeshClient(role, socket, LocalApiClient.connect(socket));

@@ -100,6 +100,7 @@ public final class StatusCommand extends BaseCommand {
         }
         text.append(roles.text(Output.colour()));
         tiers(Json.object(status, "agent"), text);
+        takeover(Json.object(status, "agent"), text);
         clients(Json.object(status, "control"), text);
         problems(Json.object(status, "control"), text);
         events(status, text);
@@ -141,6 +142,15 @@ public final class StatusCommand extends BaseCommand {
                     Json.text(hook, "reason"));
         }
         text.append('\n').append(table.text(Output.colour()));
+    }
+
+    /** What became of an earlier agent's maps that have another layout now. */
+    private static void takeover(JsonObject agent, StringBuilder text) {
+        if (agent.has("takeover") && !agent.getAsJsonArray("takeover").isEmpty()) {
+            text.append("\ntaken over from the agent before:\n");
+            agent.getAsJsonArray("takeover")
+                    .forEach(note -> text.append("  ").append(Json.plain(note)).append('\n'));
+        }
     }
 
     private static void clients(JsonObject control, StringBuilder text) {

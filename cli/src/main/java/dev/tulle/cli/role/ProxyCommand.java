@@ -5,8 +5,11 @@ import dev.tulle.cli.command.BaseCommand;
 import dev.tulle.proxy.NodeProxy;
 import dev.tulle.proxy.ProxyOptions;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -52,6 +55,12 @@ public final class ProxyCommand extends BaseCommand {
         }
     }
 
+    /** Only where `tulle up` has made the folder for this user can one proxy take over from another. */
+    private @Nullable Path handOver() {
+        Path folder = options.runDirectory().resolve(RunFolder.HAND_OVER);
+        return Files.isWritable(folder) ? folder : null;
+    }
+
     private ProxyOptions proxyOptions() {
         return ProxyOptions.builder()
                 .nodeId(options.agent().node())
@@ -66,6 +75,8 @@ public final class ProxyCommand extends BaseCommand {
                                 ? ProxyOptions.OutboundPolicy.ALLOW_ANY
                                 : ProxyOptions.OutboundPolicy.REGISTRY_ONLY)
                 .accessLog(options.accessLog(), ProxyOptions.AccessLogMode.ALL)
+                .handOver(handOver())
+                .handOverTimes(options.upgradeIdle(), options.upgradeStreams())
                 .drain(Duration.ofSeconds(drainSeconds))
                 .build();
     }

@@ -2,21 +2,27 @@ package dev.tulle.cli.role;
 
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.client.RunEvents;
+import dev.tulle.proxy.handover.Predecessor;
 import java.io.File;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the node proxy running: adopts the one that a former process of this role left behind, starts one otherwise,
- * and starts it again, with growing pauses, when it dies. Safe for any thread; the work is done on a virtual thread of
- * its own.
+ * starts it again, with growing pauses, when it dies, and lets a new one take over from it on request. Safe for any
+ * thread; the watching is done on a virtual thread of its own.
  */
 public final class ProxySupervisor implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(ProxySupervisor.class.getName());
@@ -34,7 +40,16 @@ public final class ProxySupervisor implements AutoCloseable {
     /** How often an adopted proxy, which is no child of this process, is looked at. */
     private static final Duration LOOK = Duration.ofMillis(100);
 
+    /** How long a new proxy may take until it serves in the place of the one before it. */
+    private static final Duration TAKE_OVER = Duration.ofSeconds(60);
+
     private static final String ROLE = "proxy";
+
+    /** Pid files of proxies that another one has replaced and that still have connections. */
+    private static final String DRAINING = "draining-";
+
+    /** The build that the running proxy was started from. */
+    private static final String BUILD = "proxy.build";
 
     /** Gives the command that becomes the proxy. */
     @FunctionalInterface
@@ -49,31 +64,65 @@ public final class ProxySupervisor implements AutoCloseable {
 
     private final Launch launch;
     private final Path runDirectory;
+    private final String build;
     private final Duration drain;
     private final RunEvents events;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
+    private final ReentrantLock upgrading = new ReentrantLock();
     private final Thread watcher;
+    private final Map<Long, Process> children = new ConcurrentHashMap<>();
     private boolean closing;
+    private boolean left;
     private int starts;
+    private long current;
 
-    private ProxySupervisor(Launch launch, Path runDirectory, Duration drain, RunEvents events) {
+    private ProxySupervisor(Launch launch, Path runDirectory, String build, Duration drain, RunEvents events) {
         this.launch = launch;
         this.runDirectory = runDirectory;
+        this.build = build;
         this.drain = drain;
         this.events = events;
         this.watcher = Thread.ofVirtual().name("proxy-supervisor").unstarted(this::watch);
     }
 
     /**
-     * Adopts or starts the proxy.
+     * Adopts or starts the proxy. One of another build is adopted and then replaced without an interruption.
      *
+     * @param build names the distribution that this process runs from
      * @param drain how long {@link #close} lets connections finish before the process is killed
      */
-    static ProxySupervisor start(Launch launch, Path runDirectory, Duration drain, RunEvents events) {
-        ProxySupervisor supervisor = new ProxySupervisor(launch, runDirectory, drain, events);
+    static ProxySupervisor start(Launch launch, Path runDirectory, String build, Duration drain, RunEvents events) {
+        ProxySupervisor supervisor = new ProxySupervisor(launch, runDirectory, build, drain, events);
+        OptionalLong adopted = PidFile.living(runDirectory, ROLE);
+        if (adopted.isPresent()) {
+            supervisor.current = adopted.getAsLong();
+            events.add(ROLE, "adopted the running process " + adopted.getAsLong());
+            if (!supervisor.isOurBuild()) {
+                Thread.ofVirtual().name("proxy-upgrade").start(supervisor::replaceOther);
+            }
+        }
         supervisor.watcher.start();
         return supervisor;
+    }
+
+    private boolean isOurBuild() {
+        try {
+            return Files.readString(runDirectory.resolve(BUILD)).equals(build);
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private void replaceOther() {
+        try {
+            upgrade();
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "the proxy of another build goes on: " + e.getMessage());
+            events.add(ROLE, "the process of another build goes on: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     /** How often this process started the proxy again after a first time. */
@@ -88,41 +137,79 @@ public final class ProxySupervisor implements AutoCloseable {
 
     private void watch() {
         int pause = 0;
-        OptionalLong adopted = PidFile.living(runDirectory, ROLE);
-        if (adopted.isPresent()) {
-            events.add(ROLE, "adopted the running process " + adopted.getAsLong());
+        try {
+            while (!isClosing()) {
+                long begun = System.nanoTime();
+                String end;
+                try {
+                    end = watchOne();
+                } catch (IOException e) {
+                    end = "cannot be started: " + e.getMessage();
+                }
+                if (isClosing()) {
+                    return;
+                }
+                long lived = System.nanoTime() - begun;
+                if (lived > STEADY.toNanos()) {
+                    pause = 0;
+                }
+                Duration wait = PAUSES.get(Math.min(pause++, PAUSES.size() - 1));
+                String next = "; starting again in " + wait.toMillis() + " ms";
+                events.add(ROLE, end + " after " + Duration.ofNanos(lived).toSeconds() + " s" + next);
+                LOG.log(System.Logger.Level.WARNING, "the proxy " + end + next);
+                sleep(wait);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
-        while (!isClosing()) {
-            long begun = System.nanoTime();
-            String end;
+    }
+
+    /** Waits until the proxy of now, started if there is none, has ended without another one in its place. */
+    private String watchOne() throws IOException, InterruptedException {
+        lock.lock();
+        try {
+            if (current == 0) {
+                if (closing) {
+                    return "stopped";
+                }
+                Process process = spawn();
+                starts++;
+                took(process.pid());
+            }
+        } finally {
+            lock.unlock();
+        }
+        while (true) {
+            long pid = current();
+            String end = awaitEnd(pid);
+            lock.lock();
             try {
-                end = adopted.isPresent() ? awaitAdopted(adopted.getAsLong()) : runOnce();
-            } catch (IOException e) {
-                end = "cannot be started: " + e.getMessage();
-            } catch (InterruptedException e) {
-                return;
-            }
-            adopted = OptionalLong.empty();
-            if (isClosing()) {
-                return;
-            }
-            long lived = System.nanoTime() - begun;
-            if (lived > STEADY.toNanos()) {
-                pause = 0;
-            }
-            Duration wait = PAUSES.get(Math.min(pause++, PAUSES.size() - 1));
-            events.add(
-                    ROLE,
-                    end + " after " + Duration.ofNanos(lived).toSeconds() + " s; starting again in " + wait.toMillis()
-                            + " ms");
-            LOG.log(System.Logger.Level.WARNING, "the proxy " + end + "; starting again in " + wait.toMillis() + " ms");
-            if (!sleep(wait)) {
-                return;
+                if (closing || current == pid) {
+                    current = 0;
+                    return end;
+                }
+            } finally {
+                lock.unlock();
             }
         }
     }
 
-    private String runOnce() throws IOException, InterruptedException {
+    private long current() {
+        lock.lock();
+        try {
+            return current;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void took(long pid) throws IOException {
+        current = pid;
+        PidFile.write(runDirectory, ROLE, pid);
+        Files.writeString(runDirectory.resolve(BUILD), build);
+    }
+
+    private Process spawn() throws IOException {
         ProcessBuilder builder = new ProcessBuilder(launch.command())
                 .directory(new File("/"))
                 .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
@@ -131,40 +218,104 @@ public final class ProxySupervisor implements AutoCloseable {
         // Nothing of the environment of root's session is the proxy's business.
         Map<String, String> environment = builder.environment();
         environment.keySet().retainAll(List.of("PATH", "LANG", "TZ"));
-        Process process;
+        Process process = builder.start();
+        children.put(process.pid(), process);
+        var _ = process.onExit().thenRun(this::wake);
+        return process;
+    }
+
+    private void wake() {
         lock.lock();
         try {
-            if (closing) {
-                return "stopped";
-            }
-            process = builder.start();
-            PidFile.write(runDirectory, ROLE, process.pid());
-            starts++;
+            changed.signalAll();
         } finally {
             lock.unlock();
         }
-        int status = process.waitFor();
+    }
+
+    private String awaitEnd(long pid) throws InterruptedException {
+        Process child = children.get(pid);
+        lock.lock();
+        try {
+            while (!closing && (child == null ? isLiving(pid) : child.isAlive())) {
+                // Woken by the end of a child; one that is not ours has to be looked at.
+                if (!changed.await(LOOK.toMillis(), TimeUnit.MILLISECONDS) && current != pid) {
+                    break;
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (child == null || child.isAlive()) {
+            return "ended";
+        }
+        children.remove(pid);
+        int status = child.exitValue();
         return status > 128 ? "was killed by signal " + (status - 128) : "ended with status " + status;
     }
 
-    private String awaitAdopted(long pid) throws InterruptedException {
-        while (PidFile.living(runDirectory, ROLE).equals(OptionalLong.of(pid))) {
-            Thread.sleep(LOOK);
-        }
-        return "ended";
+    private boolean isLiving(long pid) {
+        return PidFile.living(runDirectory, ROLE).equals(OptionalLong.of(pid));
     }
 
-    /** Sleeps unless or until the supervisor closes; false when it does. */
-    private boolean sleep(Duration time) {
+    /**
+     * Starts a new proxy, which takes the listening sockets of the running one; that one drains and ends by itself.
+     *
+     * @return the new process
+     * @throws IOException when there is none to take over from, or the new one does not come to serve; the running one
+     *     then goes on
+     */
+    long upgrade() throws IOException, InterruptedException {
+        upgrading.lock();
+        try {
+            long before = current();
+            Path directory = runDirectory.resolve(RunFolder.HAND_OVER);
+            if (before == 0 || !serves(directory, before)) {
+                throw new IOException("no proxy serves that another one could take over from");
+            }
+            Process fresh = spawn();
+            long end = System.nanoTime() + TAKE_OVER.toNanos();
+            while (!serves(directory, fresh.pid())) {
+                if (!fresh.isAlive()) {
+                    children.remove(fresh.pid());
+                    throw new IOException("the new proxy ended with status " + fresh.exitValue());
+                }
+                if (System.nanoTime() > end || isClosing()) {
+                    fresh.destroyForcibly();
+                    throw new IOException("the new proxy did not serve within " + TAKE_OVER.toSeconds() + " s");
+                }
+                Thread.sleep(10);
+            }
+            lock.lock();
+            try {
+                if (PidFile.living(runDirectory, ROLE).isPresent()) {
+                    PidFile.write(runDirectory, DRAINING + before, before);
+                }
+                took(fresh.pid());
+                changed.signalAll();
+            } finally {
+                lock.unlock();
+            }
+            forgetEnded(runDirectory);
+            events.add(ROLE, "process " + fresh.pid() + " took over from " + before + ", which drains");
+            return fresh.pid();
+        } finally {
+            upgrading.unlock();
+        }
+    }
+
+    private static boolean serves(Path directory, long pid) {
+        return Predecessor.stateOf(directory, pid).filter("serving"::equals).isPresent();
+    }
+
+    /** Sleeps unless or until the supervisor closes. */
+    private void sleep(Duration time) throws InterruptedException {
         lock.lock();
         try {
             long left = time.toNanos();
             while (!closing && left > 0) {
                 left = changed.awaitNanos(left);
             }
-            return !closing;
-        } catch (InterruptedException e) {
-            return false;
         } finally {
             lock.unlock();
         }
@@ -179,48 +330,88 @@ public final class ProxySupervisor implements AutoCloseable {
         }
     }
 
-    /** Stops the proxy: asks it to drain, waits, kills it when it does not end. Idempotent. */
-    @Override
-    public void close() {
+    /** Ends the watching; the proxy goes on, for the next process of this role to adopt. */
+    void leave() {
+        end(true);
+    }
+
+    private void end(boolean leaves) {
         lock.lock();
         try {
             closing = true;
+            left |= leaves;
             changed.signalAll();
         } finally {
             lock.unlock();
         }
-        stop(runDirectory, drain);
+    }
+
+    /** Stops the proxy, unless it was left: asks it to drain, waits, kills it when it does not end. Idempotent. */
+    @Override
+    public void close() {
+        end(false);
+        if (!left) {
+            stop(runDirectory, drain);
+        }
+    }
+
+    /** The roles of all proxies of a run directory: the one that serves, and those that drain. */
+    private static List<String> roles(Path runDirectory) throws IOException {
+        List<String> roles = new ArrayList<>(List.of(ROLE));
+        if (Files.isDirectory(runDirectory)) {
+            try (Stream<Path> files = Files.list(runDirectory)) {
+                files.map(file -> String.valueOf(file.getFileName()))
+                        .filter(name -> name.startsWith(DRAINING) && name.endsWith(".pid"))
+                        .forEach(name -> roles.add(name.substring(0, name.length() - ".pid".length())));
+            }
+        }
+        return roles;
+    }
+
+    private static void forgetEnded(Path runDirectory) throws IOException {
+        for (String role : roles(runDirectory)) {
+            if (role.startsWith(DRAINING) && PidFile.living(runDirectory, role).isEmpty()) {
+                PidFile.remove(runDirectory, role);
+            }
+        }
     }
 
     /**
-     * Stops the proxy of a run directory, whoever started it.
+     * Stops the proxies of a run directory, whoever started them.
      *
      * @param drain how long connections may take to finish
      */
     static void stop(Path runDirectory, Duration drain) {
         try {
-            @Nullable
-            ProcessHandle process = PidFile.living(runDirectory, ROLE).isPresent()
-                    ? ProcessHandle.of(PidFile.living(runDirectory, ROLE).getAsLong())
-                            .orElse(null)
-                    : null;
-            if (process != null) {
-                process.destroy();
-                long end = System.nanoTime() + drain.toNanos();
-                while (PidFile.living(runDirectory, ROLE).isPresent()) {
-                    if (System.nanoTime() > end) {
+            List<String> roles = roles(runDirectory);
+            for (String role : roles) {
+                @Nullable ProcessHandle process = process(runDirectory, role);
+                if (process != null) {
+                    process.destroy();
+                }
+            }
+            long end = System.nanoTime() + drain.toNanos();
+            for (String role : roles) {
+                while (PidFile.living(runDirectory, role).isPresent()) {
+                    @Nullable ProcessHandle process = process(runDirectory, role);
+                    if (System.nanoTime() > end && process != null) {
                         LOG.log(System.Logger.Level.WARNING, "the proxy did not drain in " + drain + ": killed");
                         process.destroyForcibly();
-                        end = Long.MAX_VALUE;
                     }
                     Thread.sleep(Duration.ofMillis(10));
                 }
+                PidFile.remove(runDirectory, role);
             }
-            PidFile.remove(runDirectory, ROLE);
+            Files.deleteIfExists(runDirectory.resolve(BUILD));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, "cannot forget the proxy's process: " + e.getMessage());
         }
+    }
+
+    private static @Nullable ProcessHandle process(Path runDirectory, String role) {
+        OptionalLong pid = PidFile.living(runDirectory, role);
+        return pid.isEmpty() ? null : ProcessHandle.of(pid.getAsLong()).orElse(null);
     }
 }

@@ -6,12 +6,16 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.control.ControlOptions;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -95,6 +99,53 @@ public final class RoleOptions {
                     + " standard output. Default: nowhere.")
     private String accessLog = "";
 
+    @Option(
+            names = "--upgrade-idle",
+            paramLabel = "SECONDS",
+            description = "How long a proxy that another one replaced still serves idle HTTP connections. Default:"
+                    + " ${DEFAULT-VALUE}.",
+            defaultValue = "45")
+    private int upgradeIdleSeconds = 45;
+
+    @Option(
+            names = "--upgrade-streams",
+            paramLabel = "SECONDS",
+            description = "How long opaque TCP streams and long transfers may go on in it. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "3600")
+    private int upgradeStreamSeconds = 3600;
+
+    @Option(names = "--kernel-object", hidden = true, description = "Other compiled kernel programs, for tests.")
+    private @Nullable Path kernelObject;
+
+    /** How long a replaced proxy serves idle HTTP connections. */
+    Duration upgradeIdle() {
+        return Duration.ofSeconds(upgradeIdleSeconds);
+    }
+
+    /** How long streams may go on in a replaced proxy. */
+    Duration upgradeStreams() {
+        return Duration.ofSeconds(upgradeStreamSeconds);
+    }
+
+    /** Names what this process runs from: another build has another name. */
+    static String build() {
+        Path libraries = distribution().resolve("lib");
+        try (Stream<Path> jars = Files.list(libraries)) {
+            StringBuilder names = new StringBuilder();
+            for (Path jar : jars.sorted().toList()) {
+                names.append(jar.getFileName())
+                        .append(' ')
+                        .append(Files.size(jar))
+                        .append(' ')
+                        .append(Files.getLastModifiedTime(jar).toMillis())
+                        .append('\n');
+            }
+            return names.toString();
+        } catch (IOException e) {
+            return "unknown: " + e.getMessage();
+        }
+    }
+
     /** Which mesh. */
     public MeshPlace place() {
         return place;
@@ -148,7 +199,10 @@ public final class RoleOptions {
                 .runDirectory(runDirectory())
                 .stateDirectory(stateDirectory())
                 .pinDirectory(Path.of("/sys/fs/bpf", place.mesh()))
-                .bpfObject(distribution().resolve("bpf/tulle.bpf.o"))
+                .bpfObject(
+                        kernelObject == null
+                                ? distribution().resolve("bpf/tulle.bpf.o")
+                                : kernelObject.toAbsolutePath())
                 .control("127.0.0.1", port(15010))
                 .outboundPort(port(15001))
                 .dnsPort(port(15053))
@@ -245,6 +299,10 @@ public final class RoleOptions {
                 "--access-log",
                 accessLog,
                 "--drain",
-                Integer.toString(drainSeconds));
+                Integer.toString(drainSeconds),
+                "--upgrade-idle",
+                Integer.toString(upgradeIdleSeconds),
+                "--upgrade-streams",
+                Integer.toString(upgradeStreamSeconds));
     }
 }

@@ -16,6 +16,12 @@ final class RunFolder {
     /** Exists while every role of `tulle up` serves. */
     static final String READY = "ready";
 
+    /** Where one proxy process takes over from another; the only folder in which the proxy's user may write. */
+    static final String HAND_OVER = "proxy";
+
+    /** The socket of `tulle up` itself. */
+    static final String UP_SOCKET = "up.sock";
+
     private static final System.Logger LOG = System.getLogger(RunFolder.class.getName());
 
     private RunFolder() {}
@@ -31,6 +37,18 @@ final class RunFolder {
         Files.deleteIfExists(directory.resolve(READY));
     }
 
+    /**
+     * Makes the folder in which the proxy's processes meet.
+     *
+     * @throws IOException when it cannot be made
+     */
+    static void makeHandOver(Path directory, int proxyUid) throws IOException {
+        Path folder = Files.createDirectories(directory.resolve(HAND_OVER));
+        Files.setAttribute(folder, "unix:uid", proxyUid);
+        Files.setAttribute(folder, "unix:gid", proxyUid);
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+    }
+
     /** Removes what the commands of a role leave there, and the folder itself when nothing else is in it. */
     static void clear(Path directory) {
         try {
@@ -40,26 +58,31 @@ final class RunFolder {
             for (String role : List.of("up", "control", "agent", "proxy")) {
                 PidFile.remove(directory, role);
             }
-            for (String name : List.of("control.sock", "agent.sock", "node.sock")) {
+            for (String name : List.of("control.sock", "agent.sock", "node.sock", UP_SOCKET)) {
                 Path socket = directory.resolve(name);
                 // One that a killed process left; a living role removes its own.
                 if (Files.exists(socket) && !LocalApiClient.answers(socket)) {
                     Files.delete(socket);
                 }
             }
-            Path scratch = directory.resolve("mounts");
-            if (Files.exists(scratch)) {
-                try (Stream<Path> files = Files.walk(scratch)) {
-                    for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                        Files.delete(file);
-                    }
-                }
+            for (String folder : List.of("mounts", HAND_OVER)) {
+                remove(directory.resolve(folder));
             }
             Files.deleteIfExists(directory);
         } catch (DirectoryNotEmptyException e) {
             LOG.log(System.Logger.Level.DEBUG, directory + " is used by others too");
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, directory + ": cannot be cleared: " + e.getMessage());
+        }
+    }
+
+    private static void remove(Path folder) throws IOException {
+        if (Files.exists(folder)) {
+            try (Stream<Path> files = Files.walk(folder)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.deleteIfExists(file);
+                }
+            }
         }
     }
 }

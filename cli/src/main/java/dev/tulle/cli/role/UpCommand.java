@@ -27,6 +27,9 @@ public final class UpCommand extends BaseCommand {
     /** Tells the supervisor to try again: a start after a crash failed, which the first start did not. */
     static final int TRY_AGAIN = 75;
 
+    /** Tells the supervisor to start the version that is installed now, at once. */
+    static final int START_NEW = 76;
+
     private static final String ROLE = "control, agent";
     private static final Duration PROXY_READY = Duration.ofSeconds(30);
 
@@ -73,6 +76,7 @@ public final class UpCommand extends BaseCommand {
             throws IOException, InterruptedException {
         long begun = System.nanoTime();
         RunFolder.make(run);
+        RunFolder.makeHandOver(run, options.proxyUid());
         PidFile.write(run, "up", ProcessHandle.current().pid());
         events.add(ROLE, cause == null ? "started" : "started again: " + cause);
         StopSignal stop = StopSignal.install();
@@ -80,7 +84,10 @@ public final class UpCommand extends BaseCommand {
         try (ControlPlane _ = ControlPlane.start(options.control());
                 NodeAgent agent = NodeAgent.start(options.agent())) {
             Path group = Cgroups.find().directory(options.agent().meshGroup() + "/proxy");
-            try (ProxySupervisor _ = ProxySupervisor.start(proxyCommand(group)::build, run, drain, events)) {
+            ProxySupervisor proxy =
+                    ProxySupervisor.start(proxyCommand(group)::build, run, RoleOptions.build(), drain, events);
+            try (proxy;
+                    UpgradeApi upgrades = UpgradeApi.start(run.resolve(RunFolder.UP_SOCKET), proxy, stop)) {
                 awaitProxy(stop);
                 Files.writeString(
                         run.resolve(RunFolder.READY),
@@ -95,6 +102,13 @@ public final class UpCommand extends BaseCommand {
                 var _ = agent.detached().thenRun(stop::request);
                 stop.await();
                 Files.deleteIfExists(run.resolve(RunFolder.READY));
+                if (upgrades.startsNew()) {
+                    // Capture, the proxy and its connections stay as they are for the process that follows.
+                    events.add(ROLE, "ended for another version");
+                    proxy.leave();
+                    upgrades.close();
+                    return START_NEW;
+                }
             }
             agent.close();
             left = NodeAgent.detachAll(options.agent());

@@ -25,7 +25,7 @@ class ProxySupervisorTest {
     Path directory;
 
     private ProxySupervisor supervise(String... command) {
-        return ProxySupervisor.start(() -> List.of(command), directory, DRAIN, events());
+        return ProxySupervisor.start(() -> List.of(command), directory, "build", DRAIN, events());
     }
 
     private RunEvents events() {
@@ -87,7 +87,7 @@ class ProxySupervisorTest {
         ProxySupervisor.Launch broken = () -> {
             throw new IOException("no cgroup");
         };
-        try (ProxySupervisor _ = ProxySupervisor.start(broken, directory, DRAIN, events())) {
+        try (ProxySupervisor _ = ProxySupervisor.start(broken, directory, "build", DRAIN, events())) {
             Thread.sleep(400);
         }
         List<RunEvents.Event> tried = events().latest(100);

@@ -2,6 +2,7 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
@@ -18,7 +19,9 @@ import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.OptionalInt;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +36,7 @@ public final class Listeners implements AutoCloseable {
     private final Function<Channel, LoopScope> scopes;
     private final List<Channel> open = new CopyOnWriteArrayList<>();
     private @Nullable PublishedPorts published;
+    private volatile Inheritance inheritance = Inheritance.none();
 
     /**
      * None yet.
@@ -84,11 +88,27 @@ public final class Listeners implements AutoCloseable {
         return port(bind(address, port, scope -> new TowardPort(scope, destination)));
     }
 
-    /** Follows the ports that the agent wants published. */
+    /** From now on, what another process listens on already is taken over instead of bound. */
+    public void inherit(Inheritance sockets) {
+        inheritance = sockets;
+    }
+
+    /** The sockets that listen now. */
+    public List<Channel> sockets() {
+        return List.copyOf(open);
+    }
+
+    /** Follows the ports that the agent wants published. What was inherited and is not among them is closed. */
     public void publish(Path nodeSocket) {
-        PublishedPorts ports = new PublishedPorts(nodeSocket, this::bindFixed);
+        PublishedPorts ports = new PublishedPorts(nodeSocket, this::bindFixed, () -> inheritance.close());
         published = ports;
         ports.start();
+    }
+
+    /** Waits until the published ports are as the agent wants them; false when it did not say in time. */
+    public boolean awaitPublished(Duration patience) throws InterruptedException {
+        PublishedPorts ports = published;
+        return ports == null || ports.awaitApplied(patience);
     }
 
     private Channel bindFixed(String address, int port, OutboundService service) throws IOException {
@@ -103,9 +123,12 @@ public final class Listeners implements AutoCloseable {
         InetAddress where = InetAddress.getByName(address);
         SocketProtocolFamily family =
                 where instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
+        OptionalInt inherited = inheritance.claim(new InetSocketAddress(where, port));
         ServerBootstrap bootstrap = new ServerBootstrap()
                 .group(group)
-                .channelFactory(() -> new EpollServerSocketChannel(family))
+                .channelFactory(() -> inherited.isPresent()
+                        ? new EpollServerSocketChannel(inherited.getAsInt())
+                        : new EpollServerSocketChannel(family))
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
                 .option(ChannelOption.SO_REUSEADDR, true)
                 .childOption(ChannelOption.TCP_NODELAY, true)
@@ -122,7 +145,7 @@ public final class Listeners implements AutoCloseable {
                         channel.pipeline().addLast(handler.apply(scope));
                     }
                 });
-        var bound = bootstrap.bind(where, port).awaitUninterruptibly();
+        var bound = (inherited.isPresent() ? bootstrap.register() : bootstrap.bind(where, port)).awaitUninterruptibly();
         if (!bound.isSuccess()) {
             Throwable cause = bound.cause();
             throw new IOException(

@@ -28,6 +28,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -48,11 +49,19 @@ final class PublishedPorts implements AutoCloseable {
     private final Path nodeSocket;
     private final Binder binder;
     private final Map<Publication, Channel> open = new HashMap<>();
+    private final Runnable onApplied;
+    private final CountDownLatch applied = new CountDownLatch(1);
     private final Thread thread;
     private volatile boolean closed;
     private volatile @Nullable LocalApiClient client;
 
-    PublishedPorts(Path nodeSocket, Binder binder) {
+    /**
+     * Not followed yet.
+     *
+     * @param onApplied called on the thread that follows, whenever the listeners are as the agent wants them
+     */
+    PublishedPorts(Path nodeSocket, Binder binder, Runnable onApplied) {
+        this.onApplied = onApplied;
         this.nodeSocket = nodeSocket;
         this.binder = binder;
         this.thread = Thread.ofPlatform().name("published-ports").daemon().unstarted(this::run);
@@ -90,6 +99,10 @@ final class PublishedPorts implements AutoCloseable {
         }
     }
 
+    boolean awaitApplied(Duration patience) throws InterruptedException {
+        return applied.await(patience.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
     private void pause() {
         try {
             TimeUnit.MILLISECONDS.sleep(closed ? 0 : RETRY_MILLIS);
@@ -117,6 +130,8 @@ final class PublishedPorts implements AutoCloseable {
                 }
             }
         }
+        onApplied.run();
+        applied.countDown();
     }
 
     /** A published port as a service with one route to one endpoint. */

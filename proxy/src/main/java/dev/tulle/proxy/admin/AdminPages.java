@@ -8,7 +8,6 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.discovery.ServiceDirectory;
-import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
@@ -21,6 +20,7 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
  * The administrator's pages, readiness and metrics, each on a port of its own, served by two threads that never touch an
@@ -41,7 +41,7 @@ public final class AdminPages implements AutoCloseable {
     }
 
     private final BooleanSupplier ready;
-    private final MetricRegistry registry;
+    private final Supplier<String> metrics;
     private final XdsClient xds;
     private final ServiceDirectory services;
     private final Collection<LoopScope> scopes;
@@ -58,17 +58,18 @@ public final class AdminPages implements AutoCloseable {
     /**
      * Pages about a proxy.
      *
+     * @param metrics in Prometheus' text format
      * @param quit asks the proxy to end
      */
     public AdminPages(
             BooleanSupplier ready,
-            MetricRegistry registry,
+            Supplier<String> metrics,
             XdsClient xds,
             ServiceDirectory services,
             Collection<LoopScope> scopes,
             Runnable quit) {
         this.ready = ready;
-        this.registry = registry;
+        this.metrics = metrics;
         this.xds = xds;
         this.services = services;
         this.scopes = scopes;
@@ -94,8 +95,8 @@ public final class AdminPages implements AutoCloseable {
         }
         HttpServer server = open(address, port);
         page(server, "/ready", this::readiness);
-        page(server, "/stats", () -> new Page(200, TEXT, registry.expose()));
-        page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, registry.expose()));
+        page(server, "/stats", () -> new Page(200, TEXT, metrics.get()));
+        page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, metrics.get()));
         page(server, "/config_dump", () -> new Page(200, JSON, configDump()));
         page(server, "/clusters", () -> new Page(200, JSON, gson.toJson(ClusterReport.of(scopes))));
         page(server, "/memory", () -> new Page(200, JSON, memory()));
@@ -129,8 +130,8 @@ public final class AdminPages implements AutoCloseable {
     public void bindMetrics(String address, int port) throws IOException {
         if (port >= 0) {
             HttpServer server = open(address, port);
-            page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, registry.expose()));
-            page(server, "/metrics", () -> new Page(200, PROMETHEUS, registry.expose()));
+            page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, metrics.get()));
+            page(server, "/metrics", () -> new Page(200, PROMETHEUS, metrics.get()));
             server.start();
         }
     }
@@ -211,9 +212,11 @@ public final class AdminPages implements AutoCloseable {
         }
     }
 
+    /** Frees the ports. Idempotent. */
     @Override
-    public void close() {
+    public synchronized void close() {
         servers.forEach(server -> server.stop(0));
+        servers.clear();
         threads.shutdownNow();
     }
 }

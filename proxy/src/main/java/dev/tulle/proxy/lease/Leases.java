@@ -290,6 +290,11 @@ public final class Leases implements Lender {
             return;
         }
         draining = true;
+        takeUnused();
+    }
+
+    /** While draining: takes back what has become unused since. */
+    public void takeUnused() {
         for (UpstreamConnection connection : connections()) {
             take(connection, LeaseState.UNUSED);
         }
