@@ -198,6 +198,13 @@ static __always_inline void tulle_decide(struct tulle_decision *d,
 	if (tulle_decide_service(d, config, &key, caller, keep))
 		return;
 	if (net == TULLE_NET_RANGE) {
+		struct tulle_permit_key guarded = {.source = TULLE_SOURCE_GUARDED};
+
+		tulle_addr_set_v4(&guarded.dst, v4);
+		if (proto == TULLE_TCP && bpf_map_lookup_elem(&tulle_permit, &guarded)) {
+			tulle_decide_proxy(d, TULLE_REASON_CONNECT_PROXY);
+			return;
+		}
 		d->action = TULLE_ACT_MESH;
 		d->reason = TULLE_REASON_CONNECT_DIRECT;
 		return;

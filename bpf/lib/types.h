@@ -157,11 +157,16 @@ struct tulle_listener {
 	__u32 sockets; /* learned listening sockets, counted by sockops, | TULLE_LISTEN_DECLARED */
 };
 
-/* tulle_permit: callers outside the mesh that may reach a workload; value __u8 is not read. */
+/*
+ * tulle_permit: callers outside the mesh that may reach a workload; value __u8 is not read. With
+ * TULLE_SOURCE_GUARDED and port 0 it says the opposite of callers in the mesh.
+ */
 enum tulle_source {
 	TULLE_SOURCE_HOST = 1, /* this host: its mesh address (.1) or loopback */
 	TULLE_SOURCE_OUTSIDE =
 		2, /* every other address that is no local workload, proxy or agent */
+	TULLE_SOURCE_GUARDED =
+		3, /* who dials its own address is taken to the node proxy, which asks policies */
 };
 
 struct tulle_permit_key {

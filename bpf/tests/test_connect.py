@@ -7,8 +7,8 @@ import socket
 import struct
 
 from lab import (ALLOW_ANY, ASK, DNS_PORT, F_ALL, F_KERNEL_L4, KERNEL, NODE, OUTBOUND_PORT, REFUSE,
-                 REGISTRY_ONLY, VIA_PROXY, VIP, Pipe, connect, listen, receive_all, twin,
-                 twin_vip)
+                 REGISTRY_ONLY, SOURCE_GUARDED, VIA_PROXY, VIP, Pipe, connect, listen, receive_all,
+                 twin, twin_vip)
 from test_bind import canonical, hello, start_hello
 
 A, B, C = NODE + "10", NODE + "11", NODE + "12"
@@ -166,6 +166,28 @@ def test_proxy_v6(lab):
     assert lab.run("workloads/a", hello, twin_vip(VIP + "7"), 80, socket.AF_INET6) == (
         f"{canonical(twin(A))} {canonical(twin_vip(VIP + '7'))} 80")
     proxy.kill()
+
+
+def test_guarded_address(lab):
+    """Who dials the own address of a workload that policies guard (v4, v4-mapped, twin) is taken to
+    the proxy, which still reaches it; the host is refused as ever; without the mark it is direct."""
+    server = start_hello(lab, "workloads/a", "0.0.0.0", 9097, "a", count=2)
+    proxy = start_proxy(lab)
+    proxy6 = start_proxy(lab, original_v6, socket.AF_INET6, "::1")
+    lab.maps.permit(A, 0, SOURCE_GUARDED)
+    try:
+        for address, family in ((A, socket.AF_INET), (f"::ffff:{A}", socket.AF_INET6)):
+            assert lab.run("workloads/b", hello, address, 9097, family) == f"{B} {A} 9097"
+        assert lab.run("workloads/b", hello, twin(A), 9097, socket.AF_INET6) == (
+            f"{canonical(twin(B))} {canonical(twin(A))} 9097")
+        assert lab.run("proxy", hello, A, 9097).startswith("a ")
+        assert lab.run("host", connect_errno, A, 9097) == errno.ECONNREFUSED
+    finally:
+        lab.maps.delete("tulle_permit", lab.maps.permit_key(A, 0, SOURCE_GUARDED))
+    assert lab.run("workloads/b", hello, A, 9097) == f"a {B} {A}"
+    server.result()
+    proxy.kill()
+    proxy6.kill()
 
 
 def test_kernel_l4_off(lab):

@@ -51,6 +51,7 @@ final class AgentState implements AutoCloseable {
     private final ChosenTier tier;
     private final Enrolments enrolments;
     private final ServiceDirectory services;
+    private final GuardedWorkloads guarded;
     private final XdsClient xds;
     private final RegistrationClient registration;
     private final Map<String, Member> members = new HashMap<>();
@@ -106,6 +107,7 @@ final class AgentState implements AutoCloseable {
                 tier.datapath().http(),
                 this::callers,
                 this::changed);
+        this.guarded = new GuardedWorkloads(xds, loop, this::changed);
         String before = leaseStore.load().prefix();
         this.registration = links.registration(
                 new RegistrationOptions(options.controlHost(), options.controlPort(), options.node(), before),
@@ -198,7 +200,7 @@ final class AgentState implements AutoCloseable {
         }
         long version = services.version();
         try {
-            tier.datapath().apply(network.get(), enrolments.leases(), services.views());
+            tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.keys());
             trouble = trouble.startsWith("data path") ? "" : trouble;
             services.applied(version);
             if (tier.datapath().lingers()) {
@@ -248,6 +250,7 @@ final class AgentState implements AutoCloseable {
         // A workload that an earlier agent had is believed to be ready until its probes say otherwise.
         member.healthy = adopting || spec.probes().isEmpty();
         members.put(lease.key(), member);
+        guarded.follow(lease.key(), uid(lease), adopting);
         WorkloadRegistration announced = new WorkloadRegistration(
                 spec.name(),
                 spec.namespace(),
@@ -302,6 +305,7 @@ final class AgentState implements AutoCloseable {
         if (member != null) {
             member.prober.ifPresent(Prober::close);
         }
+        guarded.forget(lease.key());
         registration.deregister(uid(lease));
         publications.set(enrolments.leases(), this::addressOf);
         changed();
@@ -400,6 +404,7 @@ final class AgentState implements AutoCloseable {
         members.values().forEach(member -> member.prober.ifPresent(Prober::close));
         publications.close();
         services.close();
+        guarded.close();
         registration.close();
         xds.close();
         tier.datapath().close();

@@ -11,6 +11,7 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteConfiguration;
@@ -223,6 +224,53 @@ class ControlPlaneTest {
     }
 
     @Test
+    void anAppliedPolicyIsFollowedBeforeApplyReturns() throws Exception {
+        String policy = """
+                apiVersion: security.istio.io/v1
+                kind: AuthorizationPolicy
+                metadata: {name: readers}
+                spec:
+                  selector: {matchLabels: {version: v1}}
+                  rules:
+                  - from: [{source: {principals: ["*/sa/%s"]}}]
+                    to: [{operation: {paths: ["/public*"]}}]
+                """;
+        try (XdsClient client = connectClient()) {
+            // As the proxy does: who is told that a policy applies asks for it before anything is acknowledged.
+            Seen<AuthorizationPolicy> policies = new Seen<>();
+            List<Subscription> followed = new java.util.concurrent.CopyOnWriteArrayList<>();
+            Seen<Workload> workloads = new Seen<>() {
+                @Override
+                public void onChanged(Workload value) {
+                    super.onChanged(value);
+                    for (String name : value.policies()) {
+                        followed.add(client.watch(ResourceType.AUTHORIZATION, name, policies));
+                    }
+                }
+            };
+            followed.add(client.watch(ResourceType.WORKLOAD, "/100.64.0.2", workloads));
+            workloads.await(workload -> workload.policies().isEmpty());
+            assertOk(call("apply", Map.of("content", policy.formatted("reviews"), "origin", "-")));
+            assertEquals(List.of("default/readers"), workloads.latest().policies());
+            assertEquals(1, policies.latest().rules().size());
+            assertOk(call("apply", Map.of("content", policy.formatted("other"), "origin", "-")));
+            assertTrue(policies.latest().toString().contains("/sa/other"));
+
+            Map<String, String> params = Map.of("from", "reviews-v2", "to", "http://reviews:9080/public/a");
+            JsonObject refused = assertOk(call("explain", params));
+            assertTrue(refused.toString().contains("no rule of the ALLOW policy default/readers matches"));
+            assertOk(call("apply", Map.of("content", policy.formatted("reviews"), "origin", "-")));
+            JsonObject allowed = assertOk(call("explain", params));
+            assertTrue(allowed.toString().contains("allowed: rules[0] of ALLOW policy default/readers"));
+            assertFalse(allowed.get("refused").getAsBoolean());
+
+            assertOk(call("delete", Map.of("kind", "AuthorizationPolicy", "name", "readers")));
+            assertEquals(List.of(), workloads.latest().policies());
+            followed.forEach(Subscription::close);
+        }
+    }
+
+    @Test
     void explainNamesEveryStepAndTheObjectBehindIt() throws Exception {
         assertOk(call("apply", Map.of("content", SUBSETS + "---\n" + ALL_TO_V1, "origin", "-")));
         JsonObject params = new JsonObject();
@@ -393,7 +441,7 @@ class ControlPlaneTest {
     }
 
     /** Keeps what a watcher is told. */
-    private static final class Seen<T> implements ResourceWatcher<T> {
+    private static class Seen<T> implements ResourceWatcher<T> {
         private final BlockingQueue<T> values = new LinkedBlockingQueue<>();
         private final AtomicInteger absences = new AtomicInteger();
 

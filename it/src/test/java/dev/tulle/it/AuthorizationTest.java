@@ -59,6 +59,8 @@ class AuthorizationTest {
                     .ok();
             assertEquals("RBAC: access denied", told.out());
 
+            ownAddress(lab);
+
             lab.apply("no-post", NO_POST);
             assertEquals("403", code(lab, "admin", "-X", "POST", "http://web:9080/secret"));
             assertEquals("200", code(lab, "admin", "http://web:9080/secret"));
@@ -72,6 +74,23 @@ class AuthorizationTest {
             lab.tulle("delete", "authorizationpolicy", "readers").ok();
             assertEquals("200", code(lab, "anybody", "http://web:9080/secret"));
         }
+    }
+
+    /** Who calls the workload's own address comes no further: it is asked for as bytes, which a path never matches. */
+    private static void ownAddress(MeshLab lab) throws Exception {
+        Command.Result workloads = lab.tulle("workloads", "web").ok();
+        String address =
+                workloads.out().replaceAll("(?s).*?(" + MeshLab.RANGE.replace(".", "\\.") + "[0-9]+\\.[0-9]+).*", "$1");
+        String url = "http://" + address + ":9080/public/a";
+        lab.await("the kernel takes calls of its own address to the proxy", Duration.ofSeconds(10), () -> {
+            try {
+                return code(lab, "reader", url).equals("000");
+            } catch (Exception e) {
+                throw new AssertionError(e);
+            }
+        });
+        assertEquals("000", code(lab, "anybody", url));
+        assertEquals("200", code(lab, "admin", url));
     }
 
     /** The explanation names the verdict and the object behind it. */
@@ -113,15 +132,17 @@ class AuthorizationTest {
             List<long[]> forbidden = new ArrayList<>();
             try (LocalApiClient api = LocalApiClient.connect(lab.folder().resolve("run/control.sock"))) {
                 for (int i = 0; i < CHANGES; i++) {
-                    call(
+                    boolean taken = call(
                             api,
                             "{\"method\":\"apply\",\"params\":{\"origin\":\"test\",\"content\":" + quoted(READERS)
                                     + "}}");
                     long from = System.currentTimeMillis();
                     Thread.sleep(120);
                     long to = System.currentTimeMillis();
-                    forbidden.add(new long[] {from, to});
-                    call(
+                    if (taken) {
+                        forbidden.add(new long[] {from, to});
+                    }
+                    var _ = call(
                             api,
                             "{\"method\":\"delete\",\"params\":{\"kind\":\"AuthorizationPolicy\",\"namespace\":\"default\",\"name\":\"readers\"}}");
                     Thread.sleep(80);
@@ -156,13 +177,16 @@ class AuthorizationTest {
                 }
             }
             assertEquals(List.of(), wrong, "forbidden requests that passed, or failed otherwise");
+            assertTrue(forbidden.size() > CHANGES / 2, forbidden.size() + " applies were taken in time");
             assertTrue(judged > CHANGES && passed > CHANGES, judged + " judged, " + passed + " passed");
         }
     }
 
-    private static void call(LocalApiClient api, String request) throws Exception {
+    /** True when the answer says that all clients have taken the change: it gives up after a second. */
+    private static boolean call(LocalApiClient api, String request) throws Exception {
         String answer = api.call(request);
         assertTrue(answer.startsWith("{\"ok\":true"), answer);
+        return answer.contains("\"synced\":true");
     }
 
     private static void serve(MeshLab lab) throws Exception {

@@ -8,6 +8,7 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
 import java.io.IOException;
 import java.util.List;
+import java.util.Set;
 
 /**
  * One way to bring connections to where they should go. Owner thread only. Level-triggered: {@link #apply} brings whatever
@@ -23,9 +24,11 @@ public interface Datapath extends AutoCloseable {
      * @param network the mesh's addresses
      * @param leases the workloads of this node
      * @param services the services that they use
+     * @param guarded keys of the workloads that authorization policies guard
      * @throws IOException when the host refuses; what was in force before stays as far as possible
      */
-    void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException;
+    void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
+            throws IOException;
 
     /** Its hooks, for people. */
     List<HookStatus> hooks();

@@ -8,6 +8,7 @@ import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.Tier;
 import java.io.IOException;
 import java.util.List;
+import java.util.Set;
 
 /** The tier {@link Tier#EXPLICIT}: programs are told the node proxy's address in their environment; the host is left alone. */
 public final class ExplicitDatapath implements Datapath {
@@ -17,7 +18,8 @@ public final class ExplicitDatapath implements Datapath {
     }
 
     @Override
-    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException {
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
+            throws IOException {
         // Nothing is wanted of the host; what another tier has left goes.
         new HostNetwork(network.prefix(), network.services(), network.range6()).reconcile(NetPlan.EMPTY);
     }

@@ -20,6 +20,7 @@ import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -146,13 +147,15 @@ public final class KernelDatapath implements Datapath {
     }
 
     @Override
-    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException {
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
+            throws IOException {
         List<Integer> addresses =
                 leases.stream().filter(Lease::live).map(Lease::address).toList();
         new HostNetwork(network.prefix(), network.services(), network.range6())
                 .reconcile(NetPlan.ofPrefix(network.prefix(), network.range6(), addresses));
-        WantedState wanted =
-                WantedState.of(network, leases, services, new InfraGroups(groupId("/proxy"), groupId("/agent")), true);
+        WantedState wanted = WantedState.of(
+                        network, leases, services, new InfraGroups(groupId("/proxy"), groupId("/agent")), true)
+                .guarding(leases, guarded);
         RingBuffer old = oldEvents;
         if (old != null) {
             old.close();

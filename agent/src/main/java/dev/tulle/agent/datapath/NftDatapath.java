@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The tier {@link Tier#NFTABLES}: connections to service addresses, and DNS, are redirected by the control group of their
@@ -69,7 +70,8 @@ public final class NftDatapath implements Datapath {
     }
 
     @Override
-    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services) throws IOException {
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
+            throws IOException {
         new HostNetwork(network.prefix(), network.services(), network.range6())
                 .reconcile(NetPlan.ofServices(network.services()));
         List<String> groups = new ArrayList<>();

@@ -38,6 +38,7 @@ final class Structs {
 
     static final byte SOURCE_HOST = 1;
     static final byte SOURCE_OUTSIDE = 2;
+    static final byte SOURCE_GUARDED = 3;
 
     static final int LISTEN_DECLARED = 0x8000_0000;
 
