@@ -70,7 +70,7 @@ final class KernelModel implements HttpOptions {
     boolean knowsClients = true;
 
     @Override
-    public synchronized boolean give(Channel channel, long consumed, int loop) {
+    public synchronized boolean give(Channel channel, long consumed, int loop, int after) {
         calls.add("give");
         if (there && knowsClients) {
             Client client = clients.computeIfAbsent(channel, Client::new);

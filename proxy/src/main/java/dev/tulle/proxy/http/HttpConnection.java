@@ -118,12 +118,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         give();
     }
 
-    /** Lets the kernel have the connection if nothing is under way. */
+    /** Lets the kernel have the connection, together with what is flushed next, if nothing is under way. */
     private void give() {
         ClientLoan kernel = loan;
         if (giveDue && kernel != null && state == State.IDLE && waiting.isEmpty()) {
             giveDue = false;
-            kernel.give();
+            kernel.give(out.unflushed());
         }
     }
 
@@ -392,18 +392,18 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
             closeAfterResponse();
             return;
         }
+        state = State.IDLE;
+        giveDue = true;
         if (!reading) {
+            if (!processing) {
+                give();
+            }
             out.flush();
         }
-        state = State.IDLE;
         deadline(System.nanoTime() + IDLE_TIMEOUT);
-        giveDue = true;
         if (!processing) {
             consumeWaiting();
             read(!waiting.isFull());
-            if (!reading) {
-                give();
-            }
         }
     }
 
@@ -500,9 +500,9 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
         reading = false;
+        give();
         out.flush();
         exchange.flushUpstream();
-        give();
     }
 
     @Override

@@ -59,8 +59,12 @@ public final class ClientLoan {
         return given;
     }
 
-    /** No exchange is under way, and nothing waits: the kernel may have it, if it is time. */
-    public void give() {
+    /**
+     * No exchange is under way, and nothing waits: the kernel may have it, if it is time.
+     *
+     * @param unflushed bytes of the last answer that are going to be flushed next
+     */
+    public void give(long unflushed) {
         if (given || over || !leases.gives(borrowers)) {
             return;
         }
@@ -69,10 +73,11 @@ public final class ClientLoan {
             return;
         }
         ChannelOutboundBuffer unsent = channel.unsafe().outboundBuffer();
-        if (unsent == null || unsent.totalPendingWriteBytes() > 0) {
+        if (unsent == null || unsent.size() > 0 || unflushed > Integer.MAX_VALUE) {
+            // A part of the answer waits for a slow reader.
             return;
         }
-        given = leases.give(this, channel, received);
+        given = leases.give(this, channel, received, (int) unflushed);
         everGiven |= given;
     }
 

@@ -14,9 +14,11 @@ public interface HttpOptions {
      *
      * @param consumed bytes read from the connection since it was accepted
      * @param loop number of the loop whose connections to endpoints may be used
+     * @param after bytes that are about to be written, with the last of which the connection is given, so that a client
+     *     that sends its next request at once is not faster; 0: given now
      * @return false when there is no kernel HTTP
      */
-    boolean give(Channel client, long consumed, int loop);
+    boolean give(Channel client, long consumed, int loop, int after);
 
     /** Asks about a client's connection; null when the kernel does not know it. */
     @Nullable

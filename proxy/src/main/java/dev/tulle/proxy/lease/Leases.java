@@ -69,8 +69,8 @@ public final class Leases implements Lender {
         return !silent && !draining && !borrowers.isRefused(System.nanoTime());
     }
 
-    boolean give(ClientLoan client, Channel channel, long consumed) {
-        if (!options.give(channel, consumed, loop)) {
+    boolean give(ClientLoan client, Channel channel, long consumed, int after) {
+        if (!options.give(channel, consumed, loop, after)) {
             if (channel.isActive()) {
                 nobodyAnswers();
             }

@@ -31,11 +31,11 @@ public final class SocketHttpOptions implements HttpOptions {
     }
 
     @Override
-    public boolean give(Channel client, long consumed, int loop) {
+    public boolean give(Channel client, long consumed, int loop, int after) {
         return set(
                 client,
                 GIVE,
-                sixteen.clear().putLong(consumed).putInt(loop).putInt(0).flip());
+                sixteen.clear().putLong(consumed).putInt(loop).putInt(after).flip());
     }
 
     @Override

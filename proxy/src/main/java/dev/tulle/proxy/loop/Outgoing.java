@@ -20,10 +20,16 @@ public final class Outgoing {
     private @Nullable ByteBuf current;
     private boolean unflushed;
     private long bytes;
+    private long flushed;
 
     /** For a channel. */
     public Outgoing(Channel channel) {
         this.channel = channel;
+    }
+
+    /** Bytes handed over since the last flush. */
+    public long unflushed() {
+        return bytes - flushed;
     }
 
     /** Bytes handed over so far. */
@@ -84,6 +90,7 @@ public final class Outgoing {
 
     /** Writes everything; true when the channel can take more. */
     public boolean flush() {
+        flushed = bytes;
         passOn();
         if (unflushed) {
             unflushed = false;
