@@ -9,6 +9,7 @@ messages only.
 
 import ctypes
 import os
+import random
 import selectors
 import socket
 import struct
@@ -149,18 +150,19 @@ class Up:
 class Proxy:
     """run() serves until `stop` becomes readable and returns its counters."""
 
-    def __init__(self, server, loop=LOOP, offers=True, gives=True, prepare=0):
+    def __init__(self, server, loop=LOOP, offers=True, gives=True, prepare=0, restless=0):
         self.server = server
         self.loop = loop
         self.offers, self.gives = offers, gives
         self.prepare = prepare  # server connections that are opened and offered at once
+        self.restless = restless  # leases that are taken back for no reason, each turn
         self.selector = selectors.DefaultSelector()
         self.ups = {}
         self.downs = set()
         self.idle = []
         self.next = 1
         self.seen = dict(requests=0, adopted_sent=0, adopted_answer=0, replayed=0, gives=0,
-                         offers=0, lost=0, connects=0, timeouts=0)
+                         offers=0, lost=0, connects=0, timeouts=0, taken_busy=0)
 
     def run(self, ready, stop):
         listener = socket.socket()
@@ -174,7 +176,7 @@ class Proxy:
             self.release(self.connect())
         ready.tell()
         while True:
-            for key, mask in self.selector.select(0.02):
+            for key, mask in self.selector.select(0 if self.restless else 0.02):
                 if key.data == "stop":
                     os.read(stop, 1)
                     return self.seen
@@ -184,7 +186,24 @@ class Proxy:
                     self.on_down(key.data, mask)
                 else:
                     self.on_up(key.data)
-            self.sweep()
+            if self.restless:
+                self.take_some()
+            else:
+                self.sweep()
+
+    def take_some(self):
+        offered = [up for up in self.ups.values() if up.offered]
+        for up in random.sample(offered, min(len(offered), self.restless)):
+            info = self.take(up)
+            if info["taken"] in (POOLED, HELD):
+                self.release(up)
+                continue
+            self.seen["taken_busy"] += 1
+            down = self.down_of(info)
+            if down and not down.up:
+                self.adopt(up, down, info)
+            else:
+                self.close_up(up)
 
     def accept(self, listener):
         while True:
@@ -393,6 +412,12 @@ class Proxy:
             return
         whole, rest = up.response.feed(data)
         response = up.response
+        given = (response.done and not rest and self.gives and not down.out and not down.pending
+                 and not down.closing)
+        if given:
+            # Together with the end of the answer, so that the next request is not too early.
+            give(down.sock, down.consumed, self.loop, after=len(whole))
+            self.seen["gives"] += 1
         self.send(down, whole)
         if rest:
             self.close_up(up)
@@ -403,15 +428,15 @@ class Proxy:
                 down.closing = True
             else:
                 self.release(up)
-            self.after(down)
+            self.after(down, given and not down.out)
 
-    def after(self, down):
+    def after(self, down, given=False):
         down.adopted = False
         if down.closing and not down.out:
             self.close_down(down)
         elif down.pending:
             self.serve(down)
-        else:
+        elif not given:
             self.give(down)
 
     def on_offered(self, up):
@@ -419,12 +444,15 @@ class Proxy:
         if info["taken"] in (POOLED, HELD):
             self.close_up(up)
             return
-        down = next((d for d in self.downs if self.peer(d) == info["client_port"]), None)
+        down = self.down_of(info)
         if not down:
             self.close_up(up)
             return
         self.adopt(up, down, info)
         self.on_up(up)
+
+    def down_of(self, info):
+        return next((d for d in self.downs if self.peer(d) == info["client_port"]), None)
 
     @staticmethod
     def peer(down):
@@ -477,7 +505,7 @@ class Proxy:
             info = lease_info(up.sock)
             if info["state"] == PROXY:
                 up.offered = False
-                down = next((d for d in self.downs if self.peer(d) == info["client_port"]), None)
+                down = self.down_of(info)
                 if info["taken"] in (SENT, ANSWER) and down and not down.up:
                     self.adopt(up, down, info)
                 continue
@@ -486,7 +514,7 @@ class Proxy:
                 info = self.take(up, 1 << SENT)
                 if info["state"] != PROXY:
                     continue
-                down = next((d for d in self.downs if self.peer(d) == info["client_port"]), None)
+                down = self.down_of(info)
                 self.close_up(up)
                 self.seen["timeouts"] += 1
                 if down:

@@ -155,6 +155,28 @@ def test_everything_at_once(lab):
                       if name.startswith("HTTP_") and delta[name]))
 
 
+def test_taken_at_any_moment(lab):
+    """A proxy that takes leases back without pause, in whatever state they are, and offers or adopts
+    them: every request gets its own answer once."""
+    mesh = Mesh(lab, 9364, server(respond), restless=3, prepare=12)
+    delta = Delta(lab)
+
+    def call():
+        def one(seed):
+            rng = random.Random(seed)
+            with connect(VIP + "80", 80) as sock:
+                for i in range(500):
+                    path = rng.choice((b"/plain", b"/plain", b"/plain", b"/pieces", b"/slow"))
+                    ask(sock, path, seed << 32 | i, body=rng.choice((b"", b"abc")))
+                    check(sock, seed << 32 | i)
+            return 500
+        return sum(join() for join in [in_thread(one, seed) for seed in range(1, 5)])
+    assert lab.run("workloads/b", call) == 2000
+    seen = mesh.stop()
+    assert seen["adopted_sent"] > 10 and delta["HTTP_REQUEST"] > 100, (seen, str(delta))
+    return f"{delta['HTTP_TAKE_RACE']} at the last moment, {delta} {seen}"
+
+
 def closing_server(ready, port):
     """Closes its connections at random moments: idle, with a request just read, mid-answer never
     (that is an error on every path)."""
