@@ -242,7 +242,7 @@ static __always_inline __u32 tulle_http_target(const __u8 *head, __u32 mask, __u
 
 	if (at >= end || tulle_byte(head, mask, at) != '/')
 		return TULLE_REASON_HTTP_TARGET;
-	TULLE_TURNS(path, 128)
+	TULLE_STEPS(path, TULLE_HTTP_REQUEST_MASK / 8 + 1)
 	{
 		__u64 word, keep, good, marks, slashes, next;
 
@@ -268,8 +268,10 @@ static __always_inline __u32 tulle_http_target(const __u8 *head, __u32 mask, __u
 	}
 	query = TULLE_FORGET(message->path_size, query);
 	message->path_size = query - from;
+	if (query == end)
+		return 0;
 	at = query;
-	TULLE_TURNS(rest, 128)
+	TULLE_STEPS(rest, TULLE_HTTP_REQUEST_MASK / 8 + 1)
 	{
 		__u64 word, keep;
 
@@ -343,11 +345,12 @@ static __always_inline __u32 tulle_http_status_line(const __u8 *head, __u32 mask
  * The head at the beginning of `length` bytes. Returns 0 and message->head if it is whole and
  * good, else a reason (HTTP_PARTIAL: perhaps not whole).
  */
-static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 turns, __u32 length,
-					     bool answer, const __u32 *zero,
+static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 length, bool answer,
+					     const __u32 *zero,
 					     const struct tulle_http_table *names,
 					     struct tulle_http_message *message)
 {
+	const __u32 turns = mask / 32 + TULLE_HTTP_LINES;
 	__u32 at = *(const volatile __u32 *)zero & mask, line = at, reason;
 
 	__builtin_memset(message, 0, sizeof(*message));
@@ -356,16 +359,23 @@ static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 turns
 	head[length & mask] = 0;
 	TULLE_TURNS(scan, turns)
 	{
-		__u64 odd;
+		__u64 odd = tulle_not_plain(tulle_word(head, mask, at));
 
-		odd = tulle_not_plain(tulle_word(head, mask, at));
 		if (!odd) {
 			at += 8;
 			odd = tulle_not_plain(tulle_word(head, mask, at));
-			if (!odd) {
-				at = (at + 8) & mask;
-				continue;
-			}
+		}
+		if (!odd) {
+			at += 8;
+			odd = tulle_not_plain(tulle_word(head, mask, at));
+		}
+		if (!odd) {
+			at += 8;
+			odd = tulle_not_plain(tulle_word(head, mask, at));
+		}
+		if (!odd) {
+			at = (at + 8) & mask;
+			continue;
 		}
 		at = (at + tulle_first(odd)) & mask;
 		if ((tulle_word(head, mask, at) & 0xffff) != ('\r' | '\n' << 8))
@@ -400,9 +410,8 @@ static __always_inline __u32 tulle_http_parse_request(__u8 *head, __u32 length, 
 						      const struct tulle_http_table *names,
 						      struct tulle_http_message *message)
 {
-	__u32 reason = tulle_http_head(head, TULLE_HTTP_REQUEST_MASK,
-				       TULLE_HTTP_REQUEST_MAX / 16 + TULLE_HTTP_LINES, length,
-				       false, zero, names, message);
+	__u32 reason =
+		tulle_http_head(head, TULLE_HTTP_REQUEST_MASK, length, false, zero, names, message);
 
 	if (reason)
 		return reason;
@@ -418,9 +427,8 @@ static __always_inline __u32 tulle_http_parse_response(__u8 *head, __u32 length,
 						       const __u32 *zero,
 						       struct tulle_http_message *message)
 {
-	__u32 reason = tulle_http_head(head, TULLE_HTTP_RESPONSE_MASK,
-				       TULLE_HTTP_RESPONSE_MAX / 16 + TULLE_HTTP_LINES, length,
-				       true, zero, NULL, message);
+	__u32 reason =
+		tulle_http_head(head, TULLE_HTTP_RESPONSE_MASK, length, true, zero, NULL, message);
 
 	if (reason == TULLE_REASON_HTTP_PARTIAL || reason == TULLE_REASON_HTTP_LARGE)
 		return TULLE_REASON_HTTP_ANSWER_PARTIAL;

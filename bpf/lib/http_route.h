@@ -79,19 +79,17 @@ static __always_inline __u32 tulle_unknown_zero(const struct tulle_http_client *
 static __always_inline int tulle_http_find(const struct tulle_http_table *table,
 					   const struct tulle_http_client *client)
 {
-	__u32 i = tulle_unknown_zero(client) % TULLE_HTTP_ROUTES;
 	__u64 path = tulle_word(client->head, TULLE_HTTP_REQUEST_MASK, client->message.path);
+	__u32 routes = table->routes;
 
-	TULLE_TURNS(routes, TULLE_HTTP_ROUTES)
-	{
+	for (__u32 i = 0; i < TULLE_HTTP_ROUTES; i++) {
 		const struct tulle_http_when *when = &table->route[i].when;
 
-		if (i >= table->routes)
+		if (i >= routes)
 			break;
 		/* Most routes differ in the first eight characters of the path. */
 		if ((path & when->mask[0]) == when->path[0] && tulle_http_holds(when, client))
 			return i;
-		i = (i + 1) % TULLE_HTTP_ROUTES;
 	}
 	return -1;
 }
