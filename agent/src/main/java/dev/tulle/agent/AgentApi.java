@@ -11,6 +11,7 @@ import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.Ip;
 import dev.tulle.agent.tier.Tier;
+import java.io.IOException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
@@ -55,6 +56,7 @@ final class AgentApi {
                 "status", (_, _) -> loop.call(status::status),
                 "tiers", (_, _) -> loop.call(status::tiers),
                 "flows", (params, _) -> status.flows(params),
+                "paths", (_, _) -> paths(),
                 "explain-path", (params, _) -> explain(params),
                 "detach", (_, _) -> detach()));
     }
@@ -104,6 +106,19 @@ final class AgentApi {
             return key;
         });
         return new JsonArray();
+    }
+
+    private JsonElement paths() throws Exception {
+        Map<String, Long> proxy = Map.of();
+        String trouble = "";
+        try {
+            proxy = PathsReport.proxyRequests(options.proxyMetricsPort());
+        } catch (IOException e) {
+            trouble = "its metrics on port " + options.proxyMetricsPort() + ": " + e.getMessage();
+        }
+        Map<String, Long> answered = proxy;
+        String why = trouble;
+        return loop.call(() -> new PathsReport(state).paths(answered, why));
     }
 
     private JsonElement explain(JsonObject params) throws Exception {

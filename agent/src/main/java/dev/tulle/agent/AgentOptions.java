@@ -31,6 +31,7 @@ import java.util.Set;
  * @param dnsPort the agent's DNS port; default 15053
  * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
  * @param metricsPort the agent's metrics and readiness; default 15020; 0: none
+ * @param proxyMetricsPort the node proxy's metrics, read for reports; default 15090
  * @param tier the tier to use and no other; default empty: the best that passes its self-test
  * @param cgroupRoot the cgroup v2 mount point; default empty: found among the mounts
  * @param proxyUid the user of the node proxy: who may use {@code node.sock}; default 65534; 0: root
@@ -38,7 +39,7 @@ import java.util.Set;
  * @param resolverFile the host's resolver configuration; default {@code /etc/resolv.conf}
  * @param resolverPort the port of the host's resolvers; default 53
  * @param selfTest whether a tier is tried before it is used; default true
- * @param kernelHttp whether the kernel may forward requests by itself where it can; default false
+ * @param kernelHttp whether the kernel may forward requests by itself where it can; default true
  */
 public record AgentOptions(
         String meshName,
@@ -58,6 +59,7 @@ public record AgentOptions(
         int dnsPort,
         int explicitPort,
         int metricsPort,
+        int proxyMetricsPort,
         Optional<Tier> tier,
         Optional<Path> cgroupRoot,
         int proxyUid,
@@ -144,6 +146,7 @@ public record AgentOptions(
         private int dnsPort = 15053;
         private int explicitPort = 15080;
         private int metricsPort = 15020;
+        private int proxyMetricsPort = 15090;
         private Optional<Tier> tier = Optional.empty();
         private Optional<Path> cgroupRoot = Optional.empty();
         private int proxyUid = 65534;
@@ -151,7 +154,7 @@ public record AgentOptions(
         private Path resolverFile = Path.of("/etc/resolv.conf");
         private int resolverPort = 53;
         private boolean selfTest = true;
-        private boolean kernelHttp = false;
+        private boolean kernelHttp = true;
 
         private Builder() {}
 
@@ -232,6 +235,11 @@ public record AgentOptions(
             return this;
         }
 
+        public Builder proxyMetricsPort(int value) {
+            proxyMetricsPort = value;
+            return this;
+        }
+
         /** Empty: the best that passes its self-test. */
         public Builder tier(Optional<Tier> value) {
             tier = value;
@@ -290,6 +298,7 @@ public record AgentOptions(
                     dnsPort,
                     explicitPort,
                     metricsPort,
+                    proxyMetricsPort,
                     tier,
                     cgroupRoot,
                     proxyUid,

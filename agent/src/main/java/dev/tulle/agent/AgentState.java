@@ -16,6 +16,10 @@ import dev.tulle.agent.service.ServiceDirectory;
 import dev.tulle.agent.service.ServiceStore;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.model.Caller;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.Workload;
+import dev.tulle.telemetry.MetricRegistry;
+import dev.tulle.telemetry.WorkloadLabels;
 import dev.tulle.xds.NodeLease;
 import dev.tulle.xds.RegistrationAnswer;
 import dev.tulle.xds.RegistrationClient;
@@ -56,6 +60,7 @@ final class AgentState implements AutoCloseable {
     private final RegistrationClient registration;
     private final Map<String, Member> members = new HashMap<>();
     private final Publications publications;
+    private final HttpMetrics httpMetrics;
     private boolean dirty;
     private boolean adopting = true;
     private Optional<NodeLease> early = Optional.empty();
@@ -72,13 +77,20 @@ final class AgentState implements AutoCloseable {
     /** A workload for reports. */
     record WorkloadReport(Lease lease, boolean healthy, boolean registered, String refusal, String probe) {}
 
-    AgentState(AgentOptions options, AgentLoop loop, Cgroups cgroups, ChosenTier tier, ControlLinks links)
+    AgentState(
+            AgentOptions options,
+            AgentLoop loop,
+            Cgroups cgroups,
+            ChosenTier tier,
+            ControlLinks links,
+            MetricRegistry metrics)
             throws IOException {
         this.options = options;
         this.loop = loop;
         this.cgroups = cgroups;
         this.tier = tier;
         this.publications = new Publications();
+        this.httpMetrics = new HttpMetrics(tier.datapath(), metrics);
         LeaseStore leaseStore = new LeaseStore(options.stateDirectory());
         this.enrolments = new Enrolments(
                 cgroups,
@@ -136,6 +148,28 @@ final class AgentState implements AutoCloseable {
 
     private Set<Caller> callers() {
         return enrolments.leases().stream().map(Lease::caller).collect(Collectors.toSet());
+    }
+
+    private Map<Integer, WorkloadLabels> labels() {
+        Map<Integer, WorkloadLabels> labels = new HashMap<>();
+        for (Lease lease : enrolments.leases()) {
+            EnrolSpec spec = lease.spec();
+            labels.put(
+                    lease.id(),
+                    WorkloadLabels.of(new Workload(
+                            uid(lease),
+                            spec.name(),
+                            spec.namespace(),
+                            spec.serviceAccount(),
+                            options.node(),
+                            List.of(addressOf(lease)),
+                            spec.labels(),
+                            List.of(),
+                            spec.ports(),
+                            true,
+                            ResourceRef.DEFAULT)));
+        }
+        return labels;
     }
 
     private boolean reachableByKernel(String address) {
@@ -200,6 +234,8 @@ final class AgentState implements AutoCloseable {
         }
         long version = services.version();
         try {
+            // Before a number of a workload means another one.
+            httpMetrics.workloads(labels());
             tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.keys());
             trouble = trouble.startsWith("data path") ? "" : trouble;
             services.applied(version);
@@ -375,6 +411,11 @@ final class AgentState implements AutoCloseable {
 
     Publications publications() {
         return publications;
+    }
+
+    /** What the kernel has forwarded of requests. */
+    HttpMetrics httpMetrics() {
+        return httpMetrics;
     }
 
     Datapath datapath() {

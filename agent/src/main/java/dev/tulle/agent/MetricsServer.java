@@ -24,14 +24,16 @@ final class MetricsServer implements AutoCloseable {
     private final AgentLoop loop;
     private final AgentState state;
     private final DnsResolver dns;
-    private final MetricRegistry registry = new MetricRegistry();
+    private final MetricRegistry registry;
     private final HttpServer server;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
 
-    private MetricsServer(AgentLoop loop, AgentState state, DnsResolver dns, HttpServer server) {
+    private MetricsServer(
+            AgentLoop loop, AgentState state, DnsResolver dns, MetricRegistry registry, HttpServer server) {
         this.loop = loop;
         this.state = state;
         this.dns = dns;
+        this.registry = registry;
         this.server = server;
     }
 
@@ -40,14 +42,15 @@ final class MetricsServer implements AutoCloseable {
      *
      * @throws IOException when the port is taken
      */
-    static MetricsServer start(int port, AgentLoop loop, AgentState state, DnsResolver dns) throws IOException {
+    static MetricsServer start(int port, AgentLoop loop, AgentState state, DnsResolver dns, MetricRegistry registry)
+            throws IOException {
         HttpServer http;
         try {
             http = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 16);
         } catch (IOException e) {
             throw new IOException("metrics port " + port + ": " + e.getMessage(), e);
         }
-        MetricsServer server = new MetricsServer(loop, state, dns, http);
+        MetricsServer server = new MetricsServer(loop, state, dns, registry, http);
         http.setExecutor(server.threads);
         http.createContext("/metrics", server::metrics);
         http.createContext("/healthz/ready", server::ready);
@@ -71,6 +74,7 @@ final class MetricsServer implements AutoCloseable {
     }
 
     private void refresh() {
+        state.httpMetrics().collect();
         long[] counters = state.datapath().counters();
         for (Reason reason : Reason.values()) {
             if (reason.number() < counters.length && counters[reason.number()] != 0) {

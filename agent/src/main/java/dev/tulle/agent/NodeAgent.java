@@ -6,6 +6,7 @@ import dev.tulle.agent.dns.MeshNames;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
+import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.xds.RegistrationClient;
 import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.XdsClient;
@@ -91,9 +92,10 @@ public final class NodeAgent implements AutoCloseable {
         ChosenTier tier = new TierChooser(options, host.cgroups(), selfTests(options, host), flows::add).choose();
         LOG.log(System.Logger.Level.INFO, "tier " + tier.datapath().tier().word() + "; refused: " + tier.refused());
         AgentLoop loop = new AgentLoop();
+        MetricRegistry metrics = new MetricRegistry();
         AgentState state;
         try {
-            state = new AgentState(options, loop, host.cgroups(), tier, links);
+            state = new AgentState(options, loop, host.cgroups(), tier, links, metrics);
         } catch (IOException | RuntimeException e) {
             tier.datapath().close();
             throw e;
@@ -111,7 +113,7 @@ public final class NodeAgent implements AutoCloseable {
                 Clock.systemUTC());
         parts.push(DnsServer.start(dnsAddresses(), options.dnsPort(), resolver));
         if (options.metricsPort() != 0) {
-            parts.push(MetricsServer.start(options.metricsPort(), loop, state, resolver));
+            parts.push(MetricsServer.start(options.metricsPort(), loop, state, resolver, metrics));
         }
         NodeAgent agent = new NodeAgent(options, state, parts);
         StatusReport status = new StatusReport(options, state, flows, resolver, host.lastEnd());

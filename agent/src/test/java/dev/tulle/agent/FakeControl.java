@@ -1,15 +1,25 @@
 package dev.tulle.agent;
 
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.Listener;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
+import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
+import dev.tulle.model.Workload;
 import dev.tulle.xds.NodeLease;
 import dev.tulle.xds.RegistrationAnswer;
 import dev.tulle.xds.RegistrationClient;
@@ -78,6 +88,79 @@ final class FakeControl implements ControlLinks {
                         List.of(new ServicePort(port, port, protocol, "")),
                         ResourceRef.DEFAULT,
                         List.of(new PortPath(port, path, "test"))));
+    }
+
+    /** Declares a service whose port speaks HTTP, with one route to one cluster. */
+    void http(String name, String vip, int port, List<Endpoint> endpoints, List<AuthorizationPolicy> policies) {
+        String hostname = name + ".default.svc.cluster.local";
+        String cluster = Cluster.nameOf(port, "", hostname);
+        String routes = hostname + ":" + port;
+        String listener = Listener.nameOf(vip, port);
+        policies.forEach(policy -> put(ResourceType.AUTHORIZATION, policy.name(), policy));
+        for (Endpoint endpoint : endpoints) {
+            put(
+                    ResourceType.WORKLOAD,
+                    ResourceType.nameOfAddress(endpoint.address()),
+                    new Workload(
+                            "testnode/default/" + endpoint.workload(),
+                            endpoint.workload(),
+                            "default",
+                            "default",
+                            "testnode",
+                            List.of(endpoint.address()),
+                            Map.of(),
+                            List.of(name),
+                            List.of(),
+                            true,
+                            policies.stream().map(AuthorizationPolicy::name).toList(),
+                            ResourceRef.DEFAULT));
+        }
+        put(ResourceType.ENDPOINTS, cluster, new EndpointSet(cluster, endpoints));
+        put(
+                ResourceType.CLUSTER,
+                cluster,
+                new Cluster(
+                        cluster,
+                        hostname,
+                        port,
+                        "",
+                        Cluster.Balancing.LEAST_REQUEST,
+                        Cluster.DEFAULT_CONNECT_TIMEOUT,
+                        0,
+                        0,
+                        0,
+                        Cluster.DEFAULT_IDLE_TIMEOUT,
+                        ResourceRef.DEFAULT));
+        Route route = new Route(
+                "default",
+                RouteMatch.ANY,
+                new RouteAction.Forward(
+                        List.of(new WeightedCluster(cluster, 1)),
+                        Duration.ZERO,
+                        RetryPolicy.DEFAULT,
+                        RouteAction.Rewrite.NONE,
+                        List.of()),
+                FaultInjection.NONE,
+                HeaderMutation.NONE,
+                ResourceRef.DEFAULT);
+        put(
+                ResourceType.ROUTE,
+                routes,
+                new RouteConfiguration(routes, List.of(new VirtualHost(routes, List.of("*"), List.of(route)))));
+        put(
+                ResourceType.LISTENER,
+                listener,
+                new Listener(listener, vip, port, hostname, new Listener.Target.Http(routes, false, List.of())));
+        put(
+                ResourceType.SERVICE,
+                "default/" + hostname,
+                new Service(
+                        "default",
+                        hostname,
+                        List.of(vip),
+                        List.of(new ServicePort(port, port, AppProtocol.HTTP, "")),
+                        ResourceRef.DEFAULT,
+                        List.of(new PortPath(port, PortPath.Path.PROXY, "requests are routed"))));
     }
 
     synchronized <T> void put(ResourceType<T> type, String name, T value) {

@@ -191,7 +191,7 @@ class KernelTierTest {
             assertEquals("open for 100.80.3.1", Files.readString(output).strip());
             JsonObject path = host().object("explain-path", "{'from':'open','address':'240.242.0.3','port':9080}");
             assertEquals("proxy", path.get("path").getAsString());
-            assertEquals("HTTP_OFF", path.get("reasonCode").getAsString());
+            assertEquals("NEEDS_HTTP", path.get("reasonCode").getAsString());
         }
     }
 

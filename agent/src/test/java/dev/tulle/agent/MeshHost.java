@@ -51,6 +51,7 @@ final class MeshHost implements AutoCloseable {
                 .resolver(Files.writeString(dir.resolve("resolv.conf"), "nameserver 127.0.0.1\n"), 24054)
                 .proxyUid(0)
                 .tier(tier)
+                .kernelHttp(true)
                 .build();
     }
 

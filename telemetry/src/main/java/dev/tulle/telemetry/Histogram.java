@@ -1,5 +1,6 @@
 package dev.tulle.telemetry;
 
+import java.util.List;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
@@ -29,6 +30,29 @@ public final class Histogram {
         }
         buckets[i].increment();
         sum.add(raw);
+    }
+
+    /** Counts many observations of the same size, in the raw unit. */
+    public void record(long raw, long times) {
+        int i = 0;
+        while (i < bounds.length && raw > bounds[i]) {
+            i++;
+        }
+        buckets[i].add(times);
+        sum.add(raw * times);
+    }
+
+    /**
+     * Adds observations that were counted elsewhere.
+     *
+     * @param counts one per bucket, the last one to infinity; missing ones count as 0
+     * @param rawSum their sum in the raw unit
+     */
+    public void add(List<Long> counts, long rawSum) {
+        for (int i = 0; i < Math.min(counts.size(), buckets.length); i++) {
+            buckets[i].add(counts.get(i));
+        }
+        sum.add(rawSum);
     }
 
     /** All observations so far. */

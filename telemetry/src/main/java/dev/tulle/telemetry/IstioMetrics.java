@@ -88,6 +88,29 @@ public final class IstioMetrics {
             requestBytes.record(requestBodyBytes);
             responseBytes.record(responseBodyBytes);
         }
+
+        /**
+         * Adds requests that were counted elsewhere. Of the bodies' sizes only the sums are known: in the histograms
+         * of bytes each of these requests counts as one of the average size.
+         *
+         * @param durations requests by the buckets of the duration
+         */
+        public void add(long count, List<Long> durations, long micros, long requestBody, long responseBody) {
+            if (count <= 0) {
+                return;
+            }
+            total.add(count);
+            duration.add(durations, micros);
+            addAverage(requestBytes, count, requestBody);
+            addAverage(responseBytes, count, responseBody);
+        }
+
+        private static void addAverage(Histogram histogram, long count, long sum) {
+            long average = sum / count;
+            long larger = sum - average * count;
+            histogram.record(average, count - larger);
+            histogram.record(average + 1, larger);
+        }
     }
 
     /** The series that one TCP connection adds to; sent is toward the service. */

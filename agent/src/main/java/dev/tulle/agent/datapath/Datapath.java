@@ -43,6 +43,19 @@ public interface Datapath extends AutoCloseable {
         return KernelHttp.off(Reason.HTTP_HOOKS, "tier " + tier().word() + " has no programs for it");
     }
 
+    /** What the kernel has forwarded of requests since its maps were made. */
+    default List<HttpCount> httpCounts() {
+        return List.of();
+    }
+
+    /** Removes what {@link #httpCounts} says of pairs of workloads that are both gone. */
+    default void forgetHttpCounts(Set<Integer> workloads) {}
+
+    /** The host name of the service with this number in the kernel's maps; empty when it was never served. */
+    default String serviceOf(int number) {
+        return "";
+    }
+
     /** True when {@link #apply} should be called again soon, to remove what nothing uses any more. */
     default boolean lingers() {
         return false;

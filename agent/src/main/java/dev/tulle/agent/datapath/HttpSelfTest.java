@@ -145,6 +145,7 @@ public final class HttpSelfTest {
                         cgroups.id(group + "/proxy"), new WorkloadValue(0, Structs.ROLE_PROXY, none, none)),
                 Map.of(CLIENT, 1, SERVER, 2),
                 Map.of(key, new Serving(Structs.MODE_HTTP, Reason.NONE, List.of(), false)),
+                Map.of(),
                 Map.of(key, new HttpMaps.Serving(table(port), Map.of())),
                 Map.of(),
                 Set.of()));

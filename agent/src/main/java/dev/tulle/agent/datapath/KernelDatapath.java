@@ -220,6 +220,21 @@ public final class KernelDatapath implements Datapath {
     }
 
     @Override
+    public List<HttpCount> httpCounts() {
+        return maps.httpCounts();
+    }
+
+    @Override
+    public void forgetHttpCounts(Set<Integer> workloads) {
+        maps.forgetHttpCounts(workloads);
+    }
+
+    @Override
+    public String serviceOf(int number) {
+        return maps.serviceOf(number);
+    }
+
+    @Override
     public boolean lingers() {
         return maps.lingers();
     }

@@ -13,6 +13,7 @@ import dev.tulle.kernel.TypedMap;
 import java.net.InetAddress;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -28,6 +29,10 @@ final class KernelMaps {
     private final TypedMap<PermitKey, Byte> permits;
     private final ServiceMaps services;
     private final HttpMaps http;
+    private final HttpStats stats;
+    /** Host names by service id, also of those that are gone: their counts may not be. */
+    private final Map<Integer, String> names = new HashMap<>();
+
     private final BpfMap counters;
 
     KernelMaps(BpfObject object) {
@@ -45,6 +50,7 @@ final class KernelMaps {
                 Structs.map(object.map("tulle_slots"), Structs.SlotKey.class, Structs.EndpointValue.class));
         // Numbers of an earlier agent's tables are not used again: it cannot have made that many in the same time.
         this.http = new HttpMaps(object, (int) (System.nanoTime() >> NUMBERS_SHIFT), System::nanoTime);
+        this.stats = new HttpStats(object);
         this.counters = object.map("tulle_counters");
     }
 
@@ -77,6 +83,7 @@ final class KernelMaps {
         http.announce(httpById(wanted));
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
+        wanted.names().forEach((key, name) -> names.put(services.id(key), name));
         Set<Integer> kept = new HashSet<>();
         wanted.services().forEach((key, serving) -> {
             if (serving.keep()) {
@@ -100,6 +107,19 @@ final class KernelMaps {
             }
         });
         return byId;
+    }
+
+    List<HttpCount> httpCounts() {
+        return stats.counts();
+    }
+
+    void forgetHttpCounts(Set<Integer> workloads) {
+        stats.forgetAllBut(workloads);
+    }
+
+    /** The host name of a service that is or was served; empty for an unknown one. */
+    String serviceOf(int id) {
+        return names.getOrDefault(id, "");
     }
 
     /** True when something is still to be removed, a little later. */

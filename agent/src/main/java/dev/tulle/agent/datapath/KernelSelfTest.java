@@ -139,6 +139,7 @@ public final class KernelSelfTest {
                         new ServiceKey(PROXIED, port, Structs.TCP), proxied),
                 Map.of(),
                 Map.of(),
+                Map.of(),
                 Set.of()));
         int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4;
         flags |= splice ? Structs.FLAG_SPLICE : 0;

@@ -14,7 +14,7 @@ import java.util.Map;
  * are those of {@code bpf/lib/http_types.h}, which a test compares: the kernel object has no types for all of them.
  */
 final class ProxyOption {
-    static final ProxyOption GIVE = new ProxyOption("GIVE", 1, "consumed 8, loop 4, pad 4");
+    static final ProxyOption GIVE = new ProxyOption("GIVE", 1, "consumed 8, loop 4, after 4");
     static final ProxyOption CLIENT = new ProxyOption(
             "CLIENT",
             2,

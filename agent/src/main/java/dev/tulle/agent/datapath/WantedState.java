@@ -33,6 +33,7 @@ import java.util.Set;
  * @param cgroups who runs in which control group, by the kernel's number
  * @param addrs workload ids by their addresses
  * @param services how each service address and port is served
+ * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
  * @param listens declared ports of workloads that may have listened on them before they were enrolled
  * @param permits callers outside the mesh that are let in, and marks of guarded workloads
@@ -41,6 +42,7 @@ record WantedState(
         Map<Long, WorkloadValue> cgroups,
         Map<InetAddress, Integer> addrs,
         Map<ServiceKey, Serving> services,
+        Map<ServiceKey, String> names,
         Map<ServiceKey, HttpMaps.Serving> http,
         Map<SockAddr, Integer> listens,
         Set<PermitKey> permits) {
@@ -48,6 +50,7 @@ record WantedState(
         cgroups = Map.copyOf(cgroups);
         addrs = Map.copyOf(addrs);
         services = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(services));
+        names = Map.copyOf(names);
         http = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(http));
         listens = Map.copyOf(listens);
         permits = Set.copyOf(permits);
@@ -79,7 +82,7 @@ record WantedState(
                 marked.add(new PermitKey(address, 0, Structs.SOURCE_GUARDED));
             }
         }
-        return new WantedState(cgroups, addrs, services, http, listens, marked);
+        return new WantedState(cgroups, addrs, services, names, http, listens, marked);
     }
 
     static WantedState of(
@@ -119,6 +122,7 @@ record WantedState(
         }
         Map<InetAddress, Integer> ids = new HashMap<>(addrs);
         Map<ServiceKey, Serving> services = new LinkedHashMap<>();
+        Map<ServiceKey, String> names = new HashMap<>();
         Map<ServiceKey, HttpMaps.Serving> http = new LinkedHashMap<>();
         for (ServiceView view : views) {
             for (ServicePort port : view.service().ports()) {
@@ -131,13 +135,14 @@ record WantedState(
                     byte proto = port.protocol() == AppProtocol.UDP ? Structs.UDP : Structs.TCP;
                     ServiceKey key = new ServiceKey(vip, port.number(), proto);
                     services.put(key, serving);
+                    names.put(key, view.service().hostname());
                     if (target instanceof PortTarget.Http(HttpTable table)) {
                         http.put(key, new HttpMaps.Serving(table, sources(table, leases)));
                     }
                 }
             }
         }
-        return new WantedState(cgroups, addrs, services, http, listens, permits);
+        return new WantedState(cgroups, addrs, services, names, http, listens, permits);
     }
 
     private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {

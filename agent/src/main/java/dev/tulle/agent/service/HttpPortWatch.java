@@ -3,6 +3,7 @@ package dev.tulle.agent.service;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.http.HttpTableCompiler;
 import dev.tulle.common.Reason;
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Authorizer;
 import dev.tulle.model.Caller;
 import dev.tulle.model.Cluster;
@@ -17,6 +18,9 @@ import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
 import dev.tulle.xds.ResourceType;
 import dev.tulle.xds.XdsClient;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -39,6 +43,7 @@ final class HttpPortWatch implements AutoCloseable {
     private final Followed<Cluster> clusters;
     private final Followed<EndpointSet> endpoints;
     private final Followed<Workload> workloads;
+    private final Followed<AuthorizationPolicy> policies;
     private @Nullable PortTarget decided;
     private Set<Caller> decidedFor = Set.of();
     private boolean busy;
@@ -67,6 +72,7 @@ final class HttpPortWatch implements AutoCloseable {
         this.clusters = new Followed<>(xds, ResourceType.CLUSTER, owner, this::follow);
         this.endpoints = new Followed<>(xds, ResourceType.ENDPOINTS, owner, this::follow);
         this.workloads = new Followed<>(xds, ResourceType.WORKLOAD, owner, this::follow);
+        this.policies = new Followed<>(xds, ResourceType.AUTHORIZATION, owner, this::follow);
         listeners.want(Set.of(listener));
     }
 
@@ -93,6 +99,9 @@ final class HttpPortWatch implements AutoCloseable {
                         .forEach(addresses::add);
             }
             workloads.want(addresses);
+            Set<String> applying = new TreeSet<>();
+            workloads.values().values().forEach(workload -> applying.addAll(workload.policies()));
+            policies.want(applying);
         }
         busy = false;
         PortTarget before = decided;
@@ -137,7 +146,8 @@ final class HttpPortWatch implements AutoCloseable {
                 || !routes.isSettled()
                 || !clusters.isSettled()
                 || !endpoints.isSettled()
-                || !workloads.isSettled()) {
+                || !workloads.isSettled()
+                || !policies.isSettled()) {
             return new PortTarget.Undecided();
         }
         Optional<RouteConfiguration> configuration = routeName().flatMap(routes::get);
@@ -147,19 +157,31 @@ final class HttpPortWatch implements AutoCloseable {
                     bytes ? Reason.NEEDS_HTTP : Reason.HTTP_UNKNOWN,
                     bytes ? "its listener does not route requests" : "the control plane has no routes for it");
         }
+        Map<Set<AuthorizationPolicy>, Authorizer> made = new HashMap<>();
         HttpTableCompiler.Result result = HttpTableCompiler.compile(
-                configuration.get(), clusters.values(), endpoints.values(), local, now, this::authorizer);
+                configuration.get(), clusters.values(), endpoints.values(), local, now, member -> policiesOf(member)
+                        .map(all -> made.computeIfAbsent(all, Authorizer::of)));
         return switch (result) {
             case HttpTableCompiler.Result.Table(HttpTable table) -> new PortTarget.Http(table);
             case HttpTableCompiler.Result.Never(Reason reason, String text) -> new PortTarget.Proxy(reason, text);
         };
     }
 
-    private Optional<Authorizer> authorizer(HttpTable.Member member) {
-        return workloads
-                .get(ResourceType.nameOfAddress(member.address()))
-                .filter(workload -> workload.policies().isEmpty())
-                .map(_ -> Authorizer.NONE);
+    /** What applies to an endpoint; empty when that is not known in full. */
+    private Optional<Set<AuthorizationPolicy>> policiesOf(HttpTable.Member member) {
+        Optional<Workload> workload = workloads.get(ResourceType.nameOfAddress(member.address()));
+        if (workload.isEmpty()) {
+            return Optional.empty();
+        }
+        Set<AuthorizationPolicy> found = new HashSet<>();
+        for (String name : workload.get().policies()) {
+            Optional<AuthorizationPolicy> policy = policies.get(name);
+            if (policy.isEmpty()) {
+                return Optional.empty();
+            }
+            found.add(policy.get());
+        }
+        return Optional.of(found);
     }
 
     @Override
@@ -169,5 +191,6 @@ final class HttpPortWatch implements AutoCloseable {
         clusters.close();
         endpoints.close();
         workloads.close();
+        policies.close();
     }
 }

@@ -22,6 +22,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 
 /** How the mesh is: roles, tier per hook with its reason, clients' state, problems, and what happened lately. */
 @Command(
@@ -36,11 +37,24 @@ public final class StatusCommand extends BaseCommand {
     @Mixin
     private final Output output = new Output();
 
+    @Option(
+            names = "--paths",
+            description = "Shows which way each service port goes, what keeps it off a faster one, and how many"
+                    + " requests went each way.")
+    private boolean paths;
+
     /** Makes the command. */
     public StatusCommand() {}
 
     @Override
     public Integer call() {
+        if (paths) {
+            try (MeshClient agent = MeshClient.agent(place)) {
+                JsonObject report = agent.object("paths", new JsonObject());
+                output.print(out(), report, () -> PathsTable.text(report));
+                return 0;
+            }
+        }
         List<String> troubles = new ArrayList<>();
         JsonObject status = new JsonObject();
         JsonObject control = ask("control", status, troubles);

@@ -82,8 +82,8 @@ public final class RoleOptions {
             names = "--kernel-http",
             paramLabel = "on|off",
             description = "Whether the kernel forwards requests by itself where it can. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "off")
-    private String kernelHttp = "off";
+            defaultValue = "on")
+    private String kernelHttp = "on";
 
     @Option(
             names = "--proxy-uid",
@@ -208,6 +208,7 @@ public final class RoleOptions {
                 .dnsPort(port(15053))
                 .explicitPort(port(15080))
                 .metricsPort(port(15020))
+                .proxyMetricsPort(port(15090))
                 .tier(forcedTier())
                 .proxyUid(proxyUid)
                 .outboundPolicy(policy())

@@ -1,0 +1,98 @@
+package dev.tulle.agent;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonObject;
+import dev.tulle.agent.MeshHost.Started;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.model.AuthorizationPolicy;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.TextPattern;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Goal: a service that speaks HTTP gets its table, and what the configuration changes reaches it. Needs root. */
+class KernelHttpTest {
+    @TempDir
+    Path dir;
+
+    private static Endpoint endpoint(Started server) {
+        return new Endpoint(server.address(), 9080, 1, true, "web", "default");
+    }
+
+    private static AuthorizationPolicy policy(AuthorizationPolicy.Action action, String path) {
+        AuthorizationPolicy.Operation operation = new AuthorizationPolicy.Operation(
+                List.of(),
+                List.of(),
+                List.of(),
+                List.of(),
+                List.of(),
+                List.of(),
+                List.of(TextPattern.parse(path)),
+                List.of());
+        return new AuthorizationPolicy(
+                "default/p",
+                AuthorizationPolicy.Scope.NAMESPACE,
+                action,
+                List.of(new AuthorizationPolicy.Rule(List.of(), List.of(operation), List.of())),
+                ResourceRef.DEFAULT);
+    }
+
+    private static JsonObject port(MeshHost host) throws Exception {
+        return host.object("paths", "{}").getAsJsonArray("ports").get(0).getAsJsonObject();
+    }
+
+    @Test
+    void aServiceGetsItsTable() throws Exception {
+        try (MeshHost host = new MeshHost(dir, Optional.of(Tier.SPLICE));
+                NodeAgent agent = host.start()) {
+            assertEquals(Tier.SPLICE, agent.tier());
+            assertTrue(host.object("status", "{}")
+                    .getAsJsonObject("kernelHttp")
+                    .get("on")
+                    .getAsBoolean());
+            Started server = host.run("{'name':'web','service':'web','ports':['http:9080']}", "sleep", "60");
+            host.control.http("web", "240.242.0.8", 9080, List.of(endpoint(server)), List.of());
+            host.run("{'name':'look'}", "getent", "hosts", "web").result();
+            JsonObject path = host.object("explain-path", "{'from':'web','address':'240.242.0.8','port':9080}");
+            assertEquals("kernel-http", path.get("path").getAsString(), path.toString());
+            assertEquals("kernel-http", port(host).get("path").getAsString());
+
+            // A policy that the kernel can prove, then one that it cannot.
+            host.control.http(
+                    "web",
+                    "240.242.0.8",
+                    9080,
+                    List.of(endpoint(server)),
+                    List.of(policy(AuthorizationPolicy.Action.ALLOW, "/a/*")));
+            MeshHost.eventually(
+                    "still the kernel's",
+                    () -> port(host).get("path").getAsString().equals("kernel-http"));
+            host.control.http(
+                    "web",
+                    "240.242.0.8",
+                    9080,
+                    List.of(endpoint(server)),
+                    List.of(policy(AuthorizationPolicy.Action.ALLOW, "*.html")));
+            MeshHost.eventually(
+                    "the proxy's",
+                    () -> port(host).get("reasonCode").getAsString().equals("NEEDS_POLICY"));
+            // An endpoint elsewhere.
+            host.control.http(
+                    "web",
+                    "240.242.0.8",
+                    9080,
+                    List.of(new Endpoint("100.80.9.10", 9080, 1, true, "far", "default")),
+                    List.of());
+            MeshHost.eventually(
+                    "elsewhere",
+                    () -> port(host).get("reasonCode").getAsString().equals("NEEDS_MTLS"));
+            assertEquals("spliced-proxy", port(host).get("path").getAsString());
+        }
+    }
+}
