@@ -37,12 +37,11 @@
  *    one finds SENT, see 6. Two on S: the program runs under S's lock and counts what it lets
  *    through, in the order of the runs.
  * 8. Memory runs short and only a part of a message can be queued: the kernel runs the program
- *    again for the rest. A redirect therefore never has more than one piece of memory, which is
- *    queued whole or not at all; of a longer message the first piece is let through by
- *    bpf_msg_apply_bytes and the program runs again for the next one. In such a run neither the
- *    target nor the number of the run before is forgotten by the kernel: both are set again, and a
- *    rest is never merely passed (see tulle_is_rest). If no piece can be queued
- *    the sender gets ENOMEM and closes, as TCP's senders do in such a case.
+ *    again for the rest, and still knows the target of the run before. A request is one piece of
+ *    memory, which is queued whole or not at all. An answer may have several: it is counted whole
+ *    in the first run, and a rest goes where the beginning went, or nowhere; it is never merely
+ *    passed, as the kernel would send it to the old target, which may be gone (tulle_is_rest). If
+ *    nothing can be queued the sender gets ENOMEM and closes, as TCP's senders do in such a case.
  * 9. U closes and its lease, its tuple, or C's tuple is used again: leases have a tenure (a U) and
  *    a generation (an offer), records the cookie of D, readers that of C.
  * 10. The agent replaces the table: a request reads one table, whose number is compared at the end.
@@ -105,15 +104,18 @@ int tulle_response(struct sk_msg_md *msg)
 	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
 	if (!splice)
 		return SK_PASS;
+	if (splice->pieces) {
+		splice->pieces = 0;
+		if (tulle_is_rest(msg))
+			return tulle_server_rest(msg, sk, splice);
+	}
 	lease = tulle_server_lease(splice);
 	if (!lease)
 		return tulle_splice_message(msg, sk, splice);
 	word = tulle_load(&lease->word);
 	state = TULLE_LEASE_STATE(word);
-	if (state == TULLE_LEASE_PROXY) {
-		bpf_msg_apply_bytes(msg, 0);
+	if (state == TULLE_LEASE_PROXY)
 		return tulle_splice_message(msg, sk, splice);
-	}
 	if (state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER) {
 		reason = tulle_server_send(msg, sk, splice, lease, word, msg->size);
 		if (!reason)
@@ -127,6 +129,5 @@ int tulle_response(struct sk_msg_md *msg)
 	if (reason == TULLE_REASON_HTTP_DROPPED)
 		return SK_DROP;
 	tulle_lease_take(lease, ~0u);
-	bpf_msg_apply_bytes(msg, 0);
 	return tulle_splice_message(msg, sk, splice);
 }

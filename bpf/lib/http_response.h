@@ -39,28 +39,6 @@ static __always_inline bool tulle_client_full(const struct tulle_lease *lease)
 				  (config->splice_limit ?: TULLE_SPLICE_LIMIT);
 }
 
-/* Bytes of the first piece of the message. One piece is put into a queue whole or not at all. */
-static __always_inline __u32 tulle_piece(struct sk_msg_md *msg)
-{
-	__u64 length = (__u64)msg->data_end - (__u64)msg->data;
-	const struct sk_msg *kernel = (const struct sk_msg *)msg;
-	__u32 start, piece = 0;
-	__u64 at;
-
-	if (length)
-		return length;
-	/* Pages of a file: not readable here, and they need not be. */
-	barrier_var(kernel);
-	start = BPF_CORE_READ(kernel, sg.start);
-	if (start >= TULLE_MSG_PIECES)
-		return 0;
-	at = (__u64)kernel + bpf_core_field_offset(kernel->sg.data) +
-	     start * bpf_core_type_size(struct scatterlist) +
-	     bpf_core_field_offset(struct scatterlist, length);
-	bpf_probe_read_kernel(&piece, sizeof(piece), (const void *)at);
-	return piece;
-}
-
 static __always_inline bool tulle_kept(__u8 keep, __u16 code)
 {
 	return (keep & TULLE_HTTP_KEEP_5XX && code >= 500) ||
@@ -112,6 +90,24 @@ static __always_inline __u32 tulle_server_head(struct sk_msg_md *msg,
 	return tulle_http_answer_read(answer, length, method);
 }
 
+/*
+ * The rest of a message in several pieces of which only some could be queued: the whole message
+ * was counted and goes where its beginning went, whatever has become of the lease since.
+ */
+static __always_inline int tulle_server_rest(struct sk_msg_md *msg, struct bpf_sock *sk,
+					     struct tulle_splice *splice)
+{
+	struct tulle_http_answer *answer = bpf_sk_storage_get(&tulle_answers, sk, NULL, 0);
+
+	if (answer &&
+	    bpf_msg_redirect_hash(msg, &tulle_sockets, &answer->target, BPF_F_INGRESS) == SK_PASS) {
+		splice->pieces = 1;
+		return SK_PASS;
+	}
+	tulle_count(TULLE_REASON_SPLICE_DROPPED);
+	return SK_DROP;
+}
+
 /* 0: on its way to C. Otherwise why not; except after TAKE_RACE and DROPPED nothing was changed. */
 static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf_sock *sk,
 					       struct tulle_splice *splice,
@@ -124,18 +120,16 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		.pool = lease->pool,
 	};
 	bool first = TULLE_LEASE_STATE(word) == TULLE_LEASE_SENT, counted = lease->counted;
-	__u32 reason, piece, request_bytes = lease->request_bytes;
 	__u64 total = TULLE_LEASE_LEFT(word), body = 0, nanos = 0, next;
+	__u32 reason, request_bytes = lease->request_bytes;
 	struct tulle_http_answer *answer;
 
-	/* A message that has begun to go to C goes there whole. */
-	if ((splice->spilled || !tulle_is_socket(&lease->reader) || tulle_client_full(lease)) &&
-	    !tulle_is_rest(msg))
+	if (splice->spilled || !tulle_is_socket(&lease->reader) || tulle_client_full(lease))
 		return TULLE_REASON_HTTP_SPILL;
+	answer = bpf_sk_storage_get(&tulle_answers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!answer)
+		return TULLE_REASON_HTTP_ANSWER_PARTIAL;
 	if (first) {
-		answer = bpf_sk_storage_get(&tulle_answers, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-		if (!answer)
-			return TULLE_REASON_HTTP_ANSWER_PARTIAL;
 		reason = tulle_server_head(msg, answer, lease->method, size);
 		if (reason)
 			return reason;
@@ -148,19 +142,20 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 	}
 	if (size > total)
 		return TULLE_REASON_HTTP_ANSWER_SYNTAX;
-	piece = tulle_piece(msg);
-	if (!piece || piece > size)
-		return TULLE_REASON_HTTP_SPILL;
-	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->client, BPF_F_INGRESS) != SK_PASS)
+	if ((__u64)msg->data_end - (__u64)msg->data < size) {
+		answer->target = lease->client;
+		splice->pieces = 1;
+	}
+	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->client, BPF_F_INGRESS) != SK_PASS) {
+		splice->pieces = 0;
 		return TULLE_REASON_HTTP_CLIENT_GONE;
-	/* Always: the number of an earlier run for this message would still be in force. */
-	bpf_msg_apply_bytes(msg, piece < size ? piece : 0);
+	}
 
 	next = word & TULLE_LEASE_OFFER(~0u);
-	if (total == piece)
+	if (total == size)
 		next |= TULLE_LEASE_BITS(TULLE_LEASE_HELD);
 	else
-		next |= TULLE_LEASE_BITS(TULLE_LEASE_ANSWER) | (total - piece);
+		next |= TULLE_LEASE_BITS(TULLE_LEASE_ANSWER) | (total - size);
 	if (first)
 		lease->code = key.code;
 	if (!tulle_swap(&lease->word, word, next)) {
@@ -171,6 +166,7 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		if (bpf_msg_redirect_hash(msg, &tulle_sockets, &splice->peer, BPF_F_INGRESS) !=
 		    SK_PASS)
 			return TULLE_REASON_HTTP_DROPPED;
+		answer->target = splice->peer;
 		splice->spliced = 1;
 		splice->ever = 1;
 		return TULLE_REASON_HTTP_TAKE_RACE;
@@ -180,7 +176,7 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		tulle_http_account(&key, nanos, request_bytes, body);
 		tulle_count(TULLE_REASON_HTTP_RESPONSE);
 	}
-	if (total == piece) {
+	if (total == size) {
 		if (counted)
 			tulle_pool_active(lease, -1);
 		tulle_count(TULLE_REASON_HTTP_COMPLETE);

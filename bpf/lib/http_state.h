@@ -105,6 +105,7 @@ struct tulle_http_blank {
 /* Scratch of S's program: the head of a response. */
 struct tulle_http_answer {
 	struct tulle_http_message message;
+	struct tulle_socket_key target; /* of a message in several pieces */
 	__u32 zero;
 	__u32 pad;
 	__u8 head[TULLE_HTTP_RESPONSE_ROOM];

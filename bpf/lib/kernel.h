@@ -45,23 +45,10 @@ struct sk_psock {
 	__u32 msg_tot_len;
 };
 
-struct scatterlist {
-	unsigned int length;
-};
-
-struct sk_msg_sg {
-	__u32 start;
-	struct scatterlist data[1];
-};
-
 struct sk_msg {
-	struct sk_msg_sg sg;
 	struct sock *sk_redir;
 };
 
 #pragma clang attribute pop
-
-/* Pieces of memory that a message can have (MAX_MSG_FRAGS + 2). */
-#define TULLE_MSG_PIECES 19
 
 #endif
