@@ -39,10 +39,11 @@ def wrk(lab, cgroup, url, seconds, connections):
                            "-H", "Accept-Language: en-US,en;q=0.9", url],
                           capture_output=True, text=True,
                           preexec_fn=lambda: lab.enter(cgroup))
-    print(text.stderr) if text.returncode else None
+    if text.returncode:
+        raise RuntimeError(text.stderr)
     text = text.stdout
     return (float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]),
-            micros(re.search(r"^ +50%\s+(\S+)", text, re.M)[1]), micros(re.search(r"^ +99%\s+(\S+)", text, re.M)[1]))
+            *(micros(re.search(rf"^ +{part}%\s+(\S+)", text, re.M)[1]) for part in (50, 99)))
 
 
 def routes():

@@ -6,7 +6,6 @@ another process.
 """
 
 import select
-import socket
 import time
 
 import http_proxy
@@ -138,6 +137,3 @@ def eventually(function, seconds=2.0):
         assert time.monotonic() < deadline, "did not come about"
         time.sleep(0.005)
 
-
-__all__ = ["GET", "OK", "Stage", "client_info", "eventually", "exactly", "exchange", "give", "got",
-           "lease_info", "offer", "socket", "state", "take", "taken", "waiting"]

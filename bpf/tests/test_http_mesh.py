@@ -156,8 +156,8 @@ def test_everything_at_once(lab):
 
 
 def test_taken_at_any_moment(lab):
-    """A proxy that takes leases back without pause, in whatever state they are, and offers or adopts
-    them: every request gets its own answer once."""
+    """A proxy that takes leases back without pause, in whatever state they are, and offers or
+    adopts them: every request gets its own answer once."""
     mesh = Mesh(lab, 9364, server(respond), restless=3, prepare=12)
     delta = Delta(lab)
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 """Kernel HTTP: which messages it takes, which it leaves to the proxy, and that all arrive whole."""
 
-import http_proxy
+import os
+import socket
+import tempfile
+import time
+
 from http_lab import (ALLOW, DENY, EXACT, FIELD_EXACT, FIELD_PRESENT, KEEP_5XX, KEEP_BODY,
                       KEEP_GATEWAY, KEEP_503, KEEP_409, PREFIX, SEGMENT, TO_PROXY, condition, route,
                       rule)
-from http_stage import (GET, OK, Stage, client_info, eventually, exactly, exchange, give, got,
-                        lease_info, offer, socket, state, taken, waiting)
+from http_stage import (GET, OK, Stage, client_info, eventually, exactly, exchange, give,
+                        lease_info, offer, state, taken, waiting)
 from lab import in_thread
 from stream import chunk, receive_stream
 
@@ -31,7 +35,7 @@ TAKEN = (
     request(b"POST /a HTTP/1.1\r\n", HOST + b"Content-Length: 9000\r\n", b"x" * 9000),
     request(b"POST /a HTTP/1.1\r\n", HOST + b"Content-Length: 30000\r\n", b"\0" * 30000),
     request(b"GET /a?b=%2f;c//../=/.?\\\"<> HTTP/1.1\r\n"),
-    request(b"GET /A-z_0.9~a/b(c)!x HTTP/1.1\r\n".replace(b"!x", b"")),
+    request(b"GET /A-z_0.9~a/b(c) HTTP/1.1\r\n"),
     request(b"GET /a=b,c+d*e'f&g:h HTTP/1.1\r\n"),
     request(fields=b"hOsT: reviews.default.svc.cluster.local:9080\r\n"),
     request(fields=HOST + b"Connection: keep-alive\r\n"),
@@ -244,8 +248,6 @@ def test_kept_statuses(lab):
 
 def test_pieces_of_an_answer(lab):
     """A body in pieces of any size: one byte at a time, writev, sendfile, more than one page."""
-    import os
-    import tempfile
     with Stage(lab, 9344) as stage:
         u, s = stage.server()
         c, _ = stage.client()
@@ -262,11 +264,11 @@ def test_pieces_of_an_answer(lab):
         assert exactly(c, len(head) + 100) == head + bytes(range(100)) and state(u) == "HELD"
         for size in (1, 4000, 10240, 32768, 100000, 300000):
             head = ask(size)
-            sent = in_thread(lambda: [s.sendmsg([head, chunk(0, size)[:5000], chunk(0, size)[5000:]])
-                                      for _ in range(1)])
+            body = chunk(0, size)
+            sent = in_thread(s.sendmsg, [head, body[:5000], body[5000:]])
             assert exactly(c, len(head)) == head
             receive_stream(c, size)
-            assert sent() == [len(head) + size] and state(u) == "HELD"
+            assert sent() == len(head) + size and state(u) == "HELD"
         with tempfile.TemporaryFile() as file:
             file.write(chunk(0, 900000))
             file.flush()
@@ -314,7 +316,6 @@ def test_spill(lab):
             return True
         serving, relaying = in_thread(serve), in_thread(relay)
         eventually(lambda: stage.delta["HTTP_SPILL"] == 1)
-        import time
         last = -1
         while last != progress[0]:
             last = progress[0]
@@ -441,7 +442,6 @@ def test_counters(lab):
                          b"HTTP/1.1 %d X\r\nContent-Length: 10\r\n\r\n0123456789" % code)
         c.sendall(GET)
         exactly(s, len(GET))
-        import time
         time.sleep(0.03)
         s.sendall(b"HTTP/1.1 201 X\r\nContent-Length: 10\r\n\r\n0")
         assert taken(u) == "ANSWER"
@@ -454,4 +454,3 @@ def test_counters(lab):
             if slow:
                 assert not any(found["buckets"][:5]) and found["nanos"] >= 30_000_000
         assert len(stats) == 4
-        assert http_proxy.LOOP and got and chunk
