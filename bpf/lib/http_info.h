@@ -40,6 +40,9 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
 		info->state = TULLE_LEASE_STATE(word);
 		if (info->state == TULLE_LEASE_PROXY)
 			info->taken = TULLE_LEASE_TAKEN(word);
+	} else if (handle && client->lost == handle) {
+		info->lease = client->lost_cookie;
+		info->taken = client->lost_state;
 	}
 	for (int i = 0; i < TULLE_HTTP_COPY / 8; i++)
 		((__u64 *)info->head)[i] = ((const __u64 *)client->head)[i];

@@ -117,6 +117,24 @@ static __always_inline void tulle_lease_offer(struct bpf_sock *sk, struct tulle_
 	tulle_count(TULLE_REASON_HTTP_OFFERED);
 }
 
+/* The number of a lease that ended in the middle is soon another's: its client remembers it. */
+static __always_inline void tulle_lease_lost(const struct tulle_lease *lease, __u32 id)
+{
+	__u32 state = TULLE_LEASE_TAKEN(tulle_load(&lease->word));
+	__u64 handle = tulle_lease_handle(id, lease->generation);
+	struct tulle_http_client *client;
+
+	if (state != TULLE_LEASE_SENT && state != TULLE_LEASE_ANSWER)
+		return;
+	client = bpf_map_lookup_elem(&tulle_http_clients, &lease->client);
+	if (!client || client->number != lease->client_number ||
+	    tulle_load(&client->lease) != handle)
+		return;
+	client->lost_cookie = lease->cookie;
+	client->lost_state = state;
+	client->lost = handle;
+}
+
 /* U has closed. */
 static __always_inline void tulle_lease_end(struct bpf_sock *sk, const struct tulle_splice *splice)
 {
@@ -132,6 +150,7 @@ static __always_inline void tulle_lease_end(struct bpf_sock *sk, const struct tu
 	if (!lease)
 		return;
 	tulle_lease_take(lease, ~0u);
+	tulle_lease_lost(lease, id);
 	lease->tenure++;
 	bpf_map_delete_elem(&tulle_http_servers, &splice->peer);
 	bpf_map_push_elem(&tulle_lease_free, &id, 0);

@@ -28,6 +28,12 @@ struct tulle_http_client {
 	__u32 zero;      /* stays zero; a number that the verifier does not know */
 	__u32 pipelines; /* 1: was seen to pipeline, so it is never given again */
 	__u32 gives;     /* how often GIVE set the owner's bit; written by D's process only */
+	/* A lease in hand that ended, by a reset, before the answer: its number may be another's.
+	 */
+	__u64 lost; /* handle, 0: none */
+	__u64 lost_cookie;
+	__u32 lost_state; /* that it was in */
+	__u32 pad;
 	struct tulle_http_message message;
 	__u8 head[TULLE_HTTP_REQUEST_ROOM];
 };
