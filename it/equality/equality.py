@@ -238,15 +238,6 @@ class Run:
             self._report({"id": f"{number}.counters", "kind": "counters"}, found, "a whole batch")
 
 
-def kernel_requests(mesh):
-    """Requests that the kernel forwarded whole so far, None when this build does not say."""
-    counters = mesh.kernel_counters()
-    for name in ("HTTP_FORWARDED", "HTTP_REQUEST", "HTTP_TAKEN"):
-        if name in counters:
-            return counters[name]
-    return None
-
-
 def main(words):
     options = arguments(words)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 31)
@@ -260,7 +251,7 @@ def main(words):
         run = Run(options, maker, pair)
         if options.only:
             return replay(run, options.only)
-        kernel_before = kernel_requests(pair.meshes["on"])
+        kernel_before = pair.meshes["on"].kernel_requests()
         number, left = options.first, options.cases
         while left > 0:
             run.configuration(number, min(left, options.per_configuration))
@@ -271,7 +262,7 @@ def main(words):
         tests, found = run.shares.judge()
         for kind, text in found:
             run._report({"id": "shares", "kind": kind}, [(kind, text)], "the whole run")
-        kernel_after = kernel_requests(pair.meshes["on"])
+        kernel_after = pair.meshes["on"].kernel_requests()
     finally:
         pair.close()
     kernel = None if kernel_after is None else kernel_after - (kernel_before or 0)

@@ -52,6 +52,7 @@ class Mesh:
     def __init__(self, name, number, *options):
         self.name = name
         self.offset = 5000 + 1000 * number
+        self.range = 70 + number
         self.folder = tempfile.mkdtemp(prefix=name + "-")
         os.chmod(self.folder, 0o777 if os.environ.get("KEEP") else 0o755)
         self.run_dir = os.path.join(self.folder, "run")
@@ -121,20 +122,14 @@ class Mesh:
         rows = listed if isinstance(listed, list) else listed.get("workloads", listed.get("items", []))
         return {a: row["name"] for row in rows for a in row.get("addresses", [row.get("address", "")])}
 
-    def scrape(self, port=15020):
-        with urllib.request.urlopen(f"http://127.0.0.1:{port + self.offset}/stats/prometheus", timeout=10) as page:
+    def scrape(self, port):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port + self.offset}/metrics", timeout=10) as page:
             return page.read().decode()
 
     def requests(self):
-        """istio_requests_total by (service, code), and how many of them the kernel forwarded; (None, n) not known."""
-        sums, page = {}, ""
-        for port in (15020, 15090):
-            try:
-                page = self.scrape(port)
-                break
-            except OSError:
-                continue
-        for line in page.splitlines():
+        """istio_requests_total by (service, code): the agent counts what the kernel forwarded, the proxy the rest."""
+        sums = {}
+        for line in (self.scrape(15020) + self.scrape(15090)).splitlines():
             if not line.startswith("istio_requests_total{"):
                 continue
             labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
@@ -151,6 +146,14 @@ class Mesh:
             return found
         except ValueError:
             return {}
+
+    def kernel_requests(self):
+        """Requests that the kernel forwarded whole so far; None when this build does not say."""
+        counters = self.kernel_counters()
+        for name in ("HTTP_RESPONSE",):
+            if name in counters:
+                return counters[name]
+        return None
 
     def _collect(self, value, found):
         if isinstance(value, dict):

@@ -21,7 +21,9 @@
  * Every answer tells who answered, whom it saw, nonce, method, target, length and sum of the body.
  *
  * With CHAOS (per mille) it also closes idle and busy connections at random moments. With LIE=N in
- * the environment every Nth answer is a wrong one: for the proof that the tests see it.
+ * the environment every Nth answer is a wrong one: for the proof that the tests see it. With
+ * POSTS=FILE it appends the number (8 bytes) of each POST that it has done. With SUPERVISE=1 a
+ * process that is killed is started again.
  */
 #define _GNU_SOURCE
 #include "pattern.h"
@@ -35,8 +37,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define HEAD_MAX  (64 << 10)
@@ -78,7 +83,7 @@ struct conn {
 };
 
 static struct conn *conns[FDS];
-static int epoll_fd, top_fd, waiting;
+static int epoll_fd, top_fd, waiting, posts = -1;
 static const char *name;
 static long chaos, lie;
 static unsigned long answers;
@@ -200,10 +205,11 @@ static void read_want(struct want *w, char *list)
 	if (strcmp(word, #field_) == 0)                                                            \
 		w->field_ = true;
 		NUMBER(fill)
-		NUMBER(code) NUMBER(slow) NUMBER(stall) NUMBER(drip) NUMBER(interim) NUMBER(cut)
-			FLAG(chunked) FLAG(unframed) FLAG(both) FLAG(twice) FLAG(old) FLAG(lower)
-				FLAG(parts) FLAG(early) FLAG(close) FLAG(after) FLAG(nothing)
-					FLAG(reset) FLAG(hang) FLAG(echo) FLAG(extra)
+		NUMBER(code)
+		NUMBER(slow) NUMBER(stall) NUMBER(drip) NUMBER(interim) NUMBER(cut) FLAG(chunked)
+			FLAG(unframed) FLAG(both) FLAG(twice) FLAG(old) FLAG(lower) FLAG(parts)
+				FLAG(early) FLAG(close) FLAG(after) FLAG(nothing) FLAG(reset)
+					FLAG(hang) FLAG(echo) FLAG(extra)
 	}
 }
 
@@ -505,6 +511,9 @@ static void run(struct conn *c)
 				return;
 			}
 			c->body_read = true;
+			if (posts >= 0 && strncmp(c->text, "POST ", 5) == 0 &&
+			    write(posts, &c->seed, sizeof(c->seed)) < 0)
+				perror("server: POSTS");
 			if (c->want.early) { /* answered already */
 				c->state = READ_HEAD;
 				break;
@@ -638,6 +647,22 @@ static void wreak(void)
 			drop(conns[fd], next_random() % 8 == 0);
 }
 
+/* Stays as the parent of a server that may be killed. */
+static void supervise(void)
+{
+	for (;;) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			random_state += (uint64_t)getpid();
+			return;
+		}
+		if (child < 0 || waitpid(child, NULL, 0) != child)
+			exit(1);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -654,6 +679,10 @@ int main(int argc, char **argv)
 	chaos = argc > 3 ? atol(argv[3]) : 0;
 	lie = getenv("LIE") ? atol(getenv("LIE")) : 0;
 	random_state = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
+	if (getenv("SUPERVISE"))
+		supervise();
+	if (getenv("POSTS"))
+		posts = open(getenv("POSTS"), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) != 0 ||

@@ -166,7 +166,8 @@ suite_fuzz() {
 	script_suite "parser of heads" "$TULLE_HOME/it/equality/run" fuzz --seconds "${FUZZ_SECONDS:-20}"
 }
 
-# Not among the default suites, for it is long: the same cases through both paths. Options in EQUALITY.
+# Not among the default suites, for they are long: the same cases through both paths; requests while everything dies;
+# stalls, half-closes and idle leases. Options in EQUALITY, TORTURE and LIMITS: it/equality/README.md.
 suite_equality() {
 	ensure_built
 	# shellcheck disable=SC2086
@@ -186,6 +187,18 @@ suite_continuity() {
 	count_junit
 	grep '^continuity: ' "$LOG" | tail -n 5 >&2 || true
 	[ "$status" = 0 ] || count 0 1
+}
+
+suite_torture() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "requests while everything dies" "$TULLE_HOME/it/equality/run" torture ${TORTURE:-}
+}
+
+suite_limits() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "stalls, half-closes and idle leases" "$TULLE_HOME/it/equality/run" limits ${LIMITS:-}
 }
 
 suite_demo() {

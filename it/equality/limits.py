@@ -1,0 +1,149 @@
+"""Large bodies, stalled ends, half-closes, resets and idle connections: what they may cost, and that no byte is lost."""
+import argparse
+import json
+import re
+import subprocess
+import threading
+import time
+
+import mesh as meshes
+
+MEMORY = 16 << 20  # bytes of socket memory for one connection, both hops and all four sockets
+GAP_MS = 1000  # between two bytes once the stalled end goes on
+WARM = 6
+
+
+def arguments(words):
+    parser = argparse.ArgumentParser(prog="limits", description=__doc__)
+    parser.add_argument("--size", type=int, default=1 << 30, help="bytes of a large body")
+    parser.add_argument("--idle", type=int, default=10_000, help="idle connections")
+    parser.add_argument("--report", help="write the result as JSON here")
+    return parser.parse_args(words)
+
+
+class Memory(threading.Thread):
+    """The most that the sockets of a mesh's addresses held, bytes: read and write queues and what is kept for them."""
+
+    def __init__(self, mesh):
+        super().__init__(daemon=True)
+        self.prefix = f"100.{mesh.range}."
+        self.most = 0
+        self.over = threading.Event()
+        self.start()
+
+    def now(self):
+        listed = subprocess.run(["ss", "-tmnOH"], capture_output=True, text=True).stdout
+        total = 0
+        for line in listed.splitlines():
+            found = re.search(r"skmem:\(r(\d+),rb\d+,t(\d+),tb\d+,f(\d+),w(\d+),o(\d+),bl(\d+)", line)
+            if found and self.prefix in line:
+                read, _, forward, written, other, backlog = map(int, found.groups())
+                total += read + forward + written + other + backlog
+        return total
+
+    def run(self):
+        while not self.over.is_set():
+            self.most = max(self.most, self.now())
+            time.sleep(0.1)
+
+    def stop(self):
+        self.over.set()
+        self.join(10)
+        return self.most
+
+
+def resident(mesh):
+    """Resident memory of the proxy, bytes."""
+    with open(f"{mesh.run_dir}/proxy.pid") as file:
+        pid = file.read().split()[0]
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS:"))
+
+
+def pour(mesh, binary, host, mode, size, stall, limit=180):
+    """One run; (what it said, most memory of sockets over what was there before)."""
+    memory = Memory(mesh)
+    time.sleep(0.3)
+    before = memory.most
+    command = mesh.command(
+        "run", "--name", "pour", "--", binary, host, "9080", mode, str(size), str(stall), str(WARM))
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=meshes.CLEAN)
+        out = done.stdout + done.stderr
+    except subprocess.TimeoutExpired as error:
+        out = f"hangs: {error.stdout!r}"
+    most = memory.stop() - before
+    last = [line for line in out.splitlines() if line.startswith("{")]
+    return (json.loads(last[-1]) if last else {"ok": False, "what": out[-300:]}), most
+
+
+def idle(mesh, binary, host, count):
+    """Many connections that have asked and wait; bytes of memory for each, and whether all still answer."""
+    before = resident(mesh), slab()
+    process = mesh.workload(
+        "idle", [], [binary, host, "9080", "idle", str(count), "0", "3"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    timer = threading.Timer(240, process.kill)
+    timer.start()
+    try:
+        said = process.stdout.readline()
+        after = resident(mesh), slab()
+        if "idle" not in said:
+            return {"ok": False, "what": said}, {}
+        process.stdin.write("go\n")
+        process.stdin.flush()
+        said = process.stdout.readline()
+    finally:
+        timer.cancel()
+        mesh.stop_workload("idle")
+    figures = {"proxy_bytes": (after[0] - before[0]) // count, "kernel_bytes": (after[1] - before[1]) // count}
+    return (json.loads(said) if said.startswith("{") else {"ok": False, "what": said}), figures
+
+
+def slab():
+    """Kernel memory of the host, bytes: objects and what sockets hold."""
+    with open("/proc/meminfo") as info:
+        values = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in info}
+    return values["Slab"]
+
+
+def main(words):
+    options = arguments(words)
+    large, small = options.size, min(options.size, 16 << 20)
+    cases = [("get", large, 3000), ("put", large, 3000), ("get", large, 0), ("put", large, 0), ("half", small, 0),
+             ("close", 300_000, 0), ("reset", small, 0)]
+    kernel = meshes.has_option("--kernel-http")
+    binary, server = meshes.build("pour", "pour.c"), meshes.build("server", "server.c")
+    passed = failed = 0
+    report = []
+    mesh = meshes.Mesh("tulle-li", 4, *(["--kernel-http", "on"] if kernel else []))
+    try:
+        mesh.wait_ready()
+        mesh.server(server, "alpha", "v1")
+        time.sleep(2)
+        before = mesh.kernel_requests() or 0
+        for mode, size, stall in cases:
+            said, memory = pour(mesh, binary, "alpha", mode, size, stall)
+            good = said["ok"] and memory <= MEMORY and said["gap_ms"] <= GAP_MS
+            passed, failed = passed + good, failed + (not good)
+            report.append({"mode": mode, "size": size, "stall_ms": stall, "memory": memory, **said})
+            print(f"{'ok' if good else 'not ok'} {mode} of {size >> 10} KiB, stall {stall} ms: {memory >> 10} KiB of "
+                  f"socket memory, {json.dumps(said)}", flush=True)
+        said, figures = idle(mesh, binary, "alpha", options.idle)
+        good = said["ok"]
+        passed, failed = passed + good, failed + (not good)
+        report.append({"mode": "idle", "count": options.idle, **figures, **said})
+        print(f"{'ok' if good else 'not ok'} {options.idle} idle connections: {json.dumps(figures)} each, "
+              f"{json.dumps(said)}", flush=True)
+        taken = (mesh.kernel_requests() or 0) - before
+        print(f"limits: {taken} requests by the kernel")
+        if kernel and taken == 0:
+            print("not ok no request went through the kernel: nothing is proven")
+            failed += 1
+    finally:
+        mesh.close()
+    if options.report:
+        with open(options.report, "w") as file:
+            json.dump(report, file, indent=1)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
