@@ -140,6 +140,8 @@ final class AgentState implements AutoCloseable {
     void adopt() throws IOException {
         enrolments.adopt();
         adopting = false;
+        // Not earlier: a node that announced itself before its workloads were read would take them out of the mesh.
+        registration.begin();
         early.ifPresent(this::granted);
         services.restore();
         enrolments.sweepOrphans();

@@ -69,7 +69,7 @@ public final class NodeAgent implements AutoCloseable {
             @Override
             public RegistrationClient registration(
                     RegistrationOptions registration, RegistrationClient.Listener listener) {
-                return XdsClients.register(registration, listener);
+                return XdsClients.registerLater(registration, listener);
             }
         });
     }

@@ -9,6 +9,12 @@ import java.util.concurrent.CompletableFuture;
  */
 public interface RegistrationClient extends AutoCloseable {
     /**
+     * Connects, for a client that was made to wait for this. What is registered before is announced together: the control
+     * plane takes a node that has announced itself at its word, also when it names no workload.
+     */
+    default void begin() {}
+
+    /**
      * Announces a workload, or replaces the announcement with the same {@link WorkloadRegistration#uid}. It stays
      * announced over reconnects until {@link #deregister}.
      *

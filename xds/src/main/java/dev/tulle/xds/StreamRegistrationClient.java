@@ -60,9 +60,18 @@ final class StreamRegistrationClient implements RegistrationClient {
     }
 
     static StreamRegistrationClient start(RegistrationOptions options, Listener listener) {
-        StreamRegistrationClient client = new StreamRegistrationClient(options, listener);
-        client.owner.execute(client::connect);
+        StreamRegistrationClient client = waiting(options, listener);
+        client.begin();
         return client;
+    }
+
+    static StreamRegistrationClient waiting(RegistrationOptions options, Listener listener) {
+        return new StreamRegistrationClient(options, listener);
+    }
+
+    @Override
+    public void begin() {
+        owner.execute(this::connect);
     }
 
     @Override

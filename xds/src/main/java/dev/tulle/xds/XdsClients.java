@@ -22,4 +22,9 @@ public final class XdsClients {
     public static RegistrationClient register(RegistrationOptions options, RegistrationClient.Listener listener) {
         return StreamRegistrationClient.start(options, listener);
     }
+
+    /** As {@link #register}, but connects only when {@link RegistrationClient#begin} is called. */
+    public static RegistrationClient registerLater(RegistrationOptions options, RegistrationClient.Listener listener) {
+        return StreamRegistrationClient.waiting(options, listener);
+    }
 }

@@ -68,6 +68,25 @@ class RegistrationTest {
     }
 
     @Test
+    void aNodeThatWaitsAnnouncesNothingBeforeItHasBegun() throws Exception {
+        OwnerThread owner = new OwnerThread("registration-test");
+        try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry);
+                RegistrationClient client = XdsClients.registerLater(
+                        new RegistrationOptions("127.0.0.1", server.port(), "n1", ""), new Leases())) {
+            var _ = client.register(workload("one", "100.64.3.2"));
+            var last = client.register(workload("two", "100.64.3.3"));
+            client.begin();
+            assertInstanceOf(RegistrationAnswer.Accepted.class, last.get(20, TimeUnit.SECONDS));
+            ClientServerTest.until(() -> owner.call(() -> registry.events.contains("announced n1 2")));
+            assertEquals(1L, owner.call(() -> registry.events.stream()
+                    .filter(event -> event.startsWith("announced"))
+                    .count()));
+        } finally {
+            owner.close();
+        }
+    }
+
+    @Test
     void aSecondStreamOfANodeReplacesTheFirst() throws Exception {
         OwnerThread owner = new OwnerThread("registration-test");
         try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry)) {
