@@ -215,6 +215,31 @@ class ConnectionsTest {
         }
     }
 
+    /** Who ends only its own half still gets what it asked for, in order, and then the end. */
+    @Test
+    void halfClosedClientsAreAnswered() throws Exception {
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    Thread.sleep(100);
+                    out.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".getBytes(StandardCharsets.ISO_8859_1));
+                    return true;
+                });
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                RawClient client = new RawClient(proxy.port);
+                RawClient unfinished = new RawClient(proxy.port)) {
+            client.send("GET /1 HTTP/1.1\r\nHost: w\r\n\r\nGET /2 HTTP/1.1\r\nHost: w\r\n\r\n");
+            client.socket.shutdownOutput();
+            assertEquals("ok", client.read(false).body());
+            assertEquals("ok", client.read(false).body());
+            assertEquals(-1, client.in().read());
+            unfinished.send(
+                    "GET /1 HTTP/1.1\r\nHost: w\r\n\r\nPOST /2 HTTP/1.1\r\nHost: w\r\nContent-Length: 9\r\n\r\nhalf");
+            unfinished.socket.shutdownOutput();
+            assertEquals("ok", unfinished.read(false).body());
+            assertEquals(-1, unfinished.in().read());
+        }
+    }
+
     @Test
     void detectsWhatIsSpoken() throws Exception {
         try (ServerSocket server = tcp(socket -> {

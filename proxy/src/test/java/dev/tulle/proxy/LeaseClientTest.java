@@ -69,6 +69,7 @@ class LeaseClientTest {
                 if (answering) {
                     lent.kernel.answering(lent.lease, 200, 4);
                 }
+                lent.client.socket.setSoLinger(true, 0);
                 lent.client.close();
                 lent.awaitClosed();
             }

@@ -184,6 +184,7 @@ class LeaseUpstreamTest {
             return true;
         })) {
             lent.kernel.send(lent.given, lent.lease, Lent.GET);
+            lent.client.socket.setSoLinger(true, 0);
             lent.client.close();
             lent.awaitClosed();
             assertThrows(IOException.class, () -> lent.client.read(false));

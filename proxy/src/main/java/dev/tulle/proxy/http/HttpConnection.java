@@ -70,6 +70,9 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     private boolean reading;
     private boolean doubtful;
     private boolean giveDue;
+    /** The client has ended its half: what it asked is still answered. */
+    private boolean ended;
+
     private int lingered;
 
     private HttpConnection(
@@ -121,7 +124,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     /** Lets the kernel have the connection, together with what is flushed next, if nothing is under way. */
     private void give() {
         ClientLoan kernel = loan;
-        if (giveDue && kernel != null && state == State.IDLE && waiting.isEmpty()) {
+        if (giveDue && !ended && kernel != null && state == State.IDLE && waiting.isEmpty()) {
             giveDue = false;
             kernel.give(out.unflushed());
         }
@@ -362,6 +365,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         if (waiting.isEmpty() || state == State.RESPONSE) {
             read(!waiting.isFull());
         }
+        closeIfEnded();
     }
 
     /** The exchange cannot take body bytes for now. */
@@ -404,6 +408,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         if (!processing) {
             consumeWaiting();
             read(!waiting.isFull());
+            closeIfEnded();
         }
     }
 
@@ -513,8 +518,41 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
-            // As Envoy and nginx read it: who stops sending in the middle of an exchange has gone.
+            inputEnded();
+        }
+    }
+
+    /**
+     * The client sends no more. It may still read, as it could of the server without a mesh: requests that are whole are
+     * answered in their order. One that has gone altogether resets the connection at the answer's first bytes.
+     */
+    private void inputEnded() {
+        ended = true;
+        ClientLoan kernel = loan;
+        if (kernel != null) {
+            kernel.takeBack();
+        }
+        if (state == State.TUNNEL) {
             close();
+        } else {
+            closeIfEnded();
+        }
+    }
+
+    /** Nothing that is whole is left to answer. */
+    private void closeIfEnded() {
+        boolean idle = state == State.IDLE || state == State.HEAD || state == State.BODY;
+        if (ended && idle && waiting.isEmpty()) {
+            leaveKernel();
+            boolean answered = state == State.IDLE;
+            state = State.CLOSED;
+            if (answered) {
+                out.flush();
+                channel.write(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+                channel.flush();
+            } else {
+                channel.close();
+            }
         }
     }
 
