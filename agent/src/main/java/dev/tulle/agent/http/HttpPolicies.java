@@ -123,7 +123,10 @@ final class HttpPolicies {
             concerns.putIfAbsent(caller, 0);
             rules.allow().forEach(rule -> add(caller, rule, true));
         });
-        if (anyAllow && rules.stream().noneMatch(Rule::allow)) {
+        // Callers that are allowed may come any moment; their first connection must find the service ready for them.
+        boolean someAllowed =
+                asked.values().stream().anyMatch(one -> !one.allow().isEmpty());
+        if (anyAllow && someAllowed && rules.stream().noneMatch(Rule::allow)) {
             return Outcome.toProxy(Reason.NEEDS_POLICY, "no rule of its ALLOW policies can be proven by the kernel");
         }
         return new Outcome(rules, anyAllow, concerns, Reason.NONE, "");
