@@ -149,7 +149,7 @@ class Chaos:
     def _server(self):
         parent = self.mesh.processes.get("alpha-" + self.dice.choice([*VERSIONS, STEADY]))
         # A workload that is just starting is still the launcher, which is not meant.
-        if parent is None or not os.readlink(f"/proc/{parent.pid}/exe").endswith("/server"):
+        if parent is None or parent.poll() is not None or not os.readlink(f"/proc/{parent.pid}/exe").endswith("/server"):
             return
         with open(f"/proc/{parent.pid}/task/{parent.pid}/children") as children:
             for pid in children.read().split():
@@ -160,8 +160,14 @@ class Chaos:
         version = self.dice.choice(VERSIONS)
         self.mesh.stop_workload("alpha-" + version)
         self.counts["workloads killed"] += 1
-        serve(self.mesh, version, self.options)
-        time.sleep(1)
+        for _ in range(5):
+            serve(self.mesh, version, self.options)
+            if not self.stop.wait(3) and self.mesh.processes["alpha-" + version].poll() is None:
+                return
+            # The name may still be the killed one's.
+            self.mesh.stop_workload("alpha-" + version)
+        if not self.stop.is_set():
+            raise RuntimeError(f"alpha-{version} does not come back")
 
     def _client(self):
         self.counts["clients killed"] += self.dice.choice(self.clients).kill()
