@@ -39,8 +39,8 @@ class SameMeaningTest {
     }
 
     private static void proof(String tool, String... options) throws Exception {
-        List<String> words =
-                new ArrayList<>(List.of(MeshLab.home().resolve("it/equality/run").toString(), tool));
+        List<String> words = new ArrayList<>(
+                List.of(MeshLab.home().resolve("it/equality/run").toString(), tool));
         words.addAll(List.of(options));
         Command.Result result = Command.of(words).within(Duration.ofMinutes(4)).run();
         assertEquals(0, result.status(), result.toString());
