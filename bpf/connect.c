@@ -133,6 +133,17 @@ static __always_inline bool tulle_remember(struct bpf_sock_addr *ctx,
 		};
 		struct tulle_sockaddr expected = {.addr = *dst, .port = port};
 
+		struct tulle_sent *sent;
+
+		sent = bpf_sk_storage_get(&tulle_sent, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!sent)
+			return false;
+		sent->epoch = 0;
+		sent->ever = 1;
+		sent->dst = *dst;
+		sent->port = port;
+		sent->target = d->addr;
+		sent->target_port = d->port;
 		bpf_map_update_elem(&tulle_datagrams, &key, &expected, BPF_ANY);
 	}
 	return true;
@@ -156,6 +167,8 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 	 */
 	if (sk) {
 		bpf_sk_storage_delete(&tulle_dialled, sk);
+		if (proto == TULLE_UDP)
+			bpf_sk_storage_delete(&tulle_sent, sk);
 		if (proto == TULLE_TCP && bpf_sk_storage_get(&tulle_splices, sk, NULL, 0)) {
 			d.reason = TULLE_REASON_RECONNECT;
 			goto refuse;

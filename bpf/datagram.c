@@ -39,6 +39,7 @@ static __always_inline bool tulle_source_chosen(const struct bpf_sock_addr *ctx,
 {
 	struct tulle_addr any = {}, source;
 
+	TULLE_PLAIN(ctx);
 	tulle_msg_source(ctx, inet6, &source);
 	if (!tulle_addr_is_any(&source))
 		return true;
@@ -83,11 +84,14 @@ static __always_inline void tulle_sendmsg_infra(struct bpf_sock_addr *ctx, bool 
 	tulle_set_msg_source(ctx, inet6, &source);
 }
 
-/* Keeps the address that the application expects the answer from, and the chosen slot. */
-static __always_inline bool tulle_expect(struct bpf_sock_addr *ctx,
-					 const struct tulle_workload *caller,
-					 const struct tulle_decision *d,
-					 const struct tulle_addr *dst, __u16 port)
+/*
+ * Keeps the decision for the next datagram to the same destination and, if it was rewritten, the
+ * address that the application expects the answer from.
+ */
+static __always_inline bool tulle_keep(struct bpf_sock_addr *ctx, struct tulle_sent *sent,
+				       __u64 cgroup, const struct tulle_decision *d,
+				       const struct tulle_addr *dst, __u16 port,
+				       const struct tulle_sockaddr *endpoint)
 {
 	struct tulle_sockaddr expected = {.addr = *dst, .port = port};
 	struct tulle_datagram_key key = {
@@ -95,41 +99,64 @@ static __always_inline bool tulle_expect(struct bpf_sock_addr *ctx,
 		.addr = d->addr,
 		.port = d->port,
 	};
-	struct tulle_dialled *dialled;
-	struct bpf_sock *sk = ctx->sk;
 
-	if (!sk)
-		return false;
-	dialled = bpf_sk_storage_get(&tulle_dialled, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!dialled)
-		return false;
-	dialled->workload = caller->id;
-	if (d->generation) {
-		dialled->service = d->service;
-		dialled->generation = d->generation;
-		dialled->slot = d->slot;
+	sent->rewritten = !tulle_addr_equal(&d->addr, dst) || d->port != port;
+	if (sent->rewritten) {
+		if (bpf_map_update_elem(&tulle_datagrams, &key, &expected, BPF_ANY))
+			return false;
+		sent->ever = 1;
 	}
-	return !bpf_map_update_elem(&tulle_datagrams, &key, &expected, BPF_ANY);
+	if (d->service) {
+		sent->service = d->service;
+		sent->endpoint = *endpoint;
+		sent->endpoint_workload = d->workload;
+	}
+	sent->cgroup = cgroup;
+	sent->dst = *dst;
+	sent->port = port;
+	sent->target = d->addr;
+	sent->target_port = d->port;
+	sent->reason = d->reason == TULLE_REASON_CONNECT_DNS ? TULLE_REASON_DATAGRAM_DNS
+							     : TULLE_REASON_DATAGRAM_KERNEL;
+	return true;
+}
+
+static __always_inline void tulle_carry_out(struct bpf_sock_addr *ctx, bool inet6,
+					    const struct tulle_sent *sent)
+{
+	if (sent->rewritten) {
+		tulle_set_user_addr(ctx, inet6, &sent->target, sent->target_port);
+		tulle_count(sent->reason);
+	}
+	if (!tulle_addr_is_zero(&sent->source))
+		tulle_set_msg_source(ctx, inet6, &sent->source);
 }
 
 static __always_inline __u16 tulle_sendmsg_workload(struct bpf_sock_addr *ctx, bool inet6,
 						    const struct tulle_config *config,
 						    const struct tulle_workload *caller,
+						    __u64 cgroup, __u64 epoch,
 						    const struct tulle_addr *dst, __u16 port)
 {
-	struct bpf_sock *sk = ctx->sk;
+	struct tulle_sockaddr endpoint = {};
+	struct tulle_sent *sent;
 	struct tulle_decision d;
+	struct bpf_sock *sk;
 
+	TULLE_PLAIN(ctx);
+	sk = ctx->sk;
 	if (!sk)
 		return TULLE_REASON_NONE;
-	tulle_decide(&d, config, caller, bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0), dst, port,
-		     TULLE_UDP);
+	sent = bpf_sk_storage_get(&tulle_sent, sk, NULL, 0);
+	tulle_decide(&d, config, caller, sent, dst, port, TULLE_UDP);
 	if (d.action == TULLE_ACT_PASS)
 		return TULLE_REASON_NONE;
 	if (d.action != TULLE_ACT_MESH)
 		return d.reason;
 
 	/* Here the kernel cannot cross from IPv6 to v4-mapped, but a mesh address has a twin. */
+	endpoint.addr = d.addr;
+	endpoint.port = d.port;
 	if (inet6 && tulle_addr_is_v4(&d.addr)) {
 		__u32 v4;
 
@@ -139,23 +166,55 @@ static __always_inline __u16 tulle_sendmsg_workload(struct bpf_sock_addr *ctx, b
 	} else if (!inet6 && !tulle_addr_is_v4(&d.addr)) {
 		return TULLE_REASON_FAMILY_MISMATCH;
 	}
-	if (!tulle_addr_equal(&d.addr, dst) || d.port != port) {
-		if (!tulle_expect(ctx, caller, &d, dst, port))
+	if (!sent) {
+		sent = bpf_sk_storage_get(&tulle_sent, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!sent)
 			return TULLE_REASON_STORAGE_FULL;
-		tulle_set_user_addr(ctx, inet6, &d.addr, d.port);
-		tulle_count(d.reason == TULLE_REASON_CONNECT_DNS ? TULLE_REASON_DATAGRAM_DNS
-								 : TULLE_REASON_DATAGRAM_KERNEL);
 	}
+	sent->epoch = 0;
+	tulle_msg_source(ctx, inet6, &sent->given);
+	tulle_addr_set(&sent->source, 0, 0, 0, 0);
+	if (!tulle_keep(ctx, sent, cgroup, &d, dst, port, &endpoint))
+		return TULLE_REASON_STORAGE_FULL;
 	/* So that answers come back to the workload, and the target knows who asks. */
 	if (!tulle_source_chosen(ctx, inet6)) {
 		const struct tulle_addr *own = inet6 ? &caller->addr6 : &caller->addr4;
 
 		if (!tulle_addr_is_zero(own))
-			tulle_set_msg_source(ctx, inet6, own);
+			sent->source = *own;
 		else if (d.reason != TULLE_REASON_CONNECT_DNS)
 			return TULLE_REASON_SOURCE_FOREIGN;
 	}
+	sent->epoch = epoch;
+	tulle_carry_out(ctx, inet6, sent);
 	return TULLE_REASON_NONE;
+}
+
+/*
+ * The same process group sends to the same destination with the same source as last time, and
+ * nothing that decides has changed since: servers answering one client and clients of one server
+ * spend most of their datagrams here.
+ */
+static __always_inline bool tulle_sendmsg_again(struct bpf_sock_addr *ctx, bool inet6, __u64 epoch,
+						const struct tulle_addr *dst, __u16 port)
+{
+	const struct tulle_sent *sent;
+	struct tulle_addr given;
+	struct bpf_sock *sk;
+
+	TULLE_PLAIN(ctx);
+	sk = ctx->sk;
+	if (!sk || !epoch)
+		return false;
+	sent = bpf_sk_storage_get(&tulle_sent, sk, NULL, 0);
+	if (!sent || sent->epoch != epoch || sent->port != port ||
+	    !tulle_addr_equal(&sent->dst, dst) || sent->cgroup != bpf_get_current_cgroup_id())
+		return false;
+	tulle_msg_source(ctx, inet6, &given);
+	if (!tulle_addr_equal(&sent->given, &given))
+		return false;
+	tulle_carry_out(ctx, inet6, sent);
+	return true;
 }
 
 static __always_inline int tulle_sendmsg(struct bpf_sock_addr *ctx, bool inet6)
@@ -164,16 +223,20 @@ static __always_inline int tulle_sendmsg(struct bpf_sock_addr *ctx, bool inet6)
 	const struct tulle_workload *caller;
 	__u16 port, reason = TULLE_REASON_NONE;
 	struct tulle_addr dst;
-	__u64 cgroup;
+	__u64 cgroup, epoch;
 
 	if (!config || ctx->protocol != TULLE_UDP)
 		return TULLE_PROCEED;
-	caller = tulle_caller(&cgroup);
 	tulle_user_addr(ctx, inet6, &dst, &port);
+	epoch = tulle_epoch_now();
+	if (tulle_sendmsg_again(ctx, inet6, epoch, &dst, port))
+		return TULLE_PROCEED;
+	caller = tulle_caller(&cgroup);
 	if (tulle_source_foreign(ctx, inet6, config, caller))
 		reason = TULLE_REASON_SOURCE_FOREIGN;
 	else if (caller && caller->role == TULLE_ROLE_WORKLOAD)
-		reason = tulle_sendmsg_workload(ctx, inet6, config, caller, &dst, port);
+		reason = tulle_sendmsg_workload(ctx, inet6, config, caller, cgroup, epoch, &dst,
+						port);
 	else
 		tulle_sendmsg_infra(ctx, inet6, config, tulle_role_of(caller), &dst);
 	if (!reason)
@@ -186,13 +249,21 @@ static __always_inline int tulle_recvmsg(struct bpf_sock_addr *ctx, bool inet6)
 {
 	const struct tulle_sockaddr *expected;
 	struct tulle_datagram_key key = {};
+	const struct tulle_sent *sent;
 	struct bpf_sock *sk = ctx->sk;
 	__u16 port;
 
 	/* Sockets that never sent to the mesh have no storage: all but free for the host. */
-	if (!sk || !bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0))
+	if (!sk)
+		return TULLE_PROCEED;
+	sent = bpf_sk_storage_get(&tulle_sent, sk, NULL, 0);
+	if (!sent || !sent->ever)
 		return TULLE_PROCEED;
 	tulle_user_addr(ctx, inet6, &key.addr, &port);
+	if (sent->target_port == port && tulle_addr_equal(&sent->target, &key.addr)) {
+		tulle_set_user_addr(ctx, inet6, &sent->dst, sent->port);
+		return TULLE_PROCEED;
+	}
 	key.socket = bpf_get_socket_cookie(ctx);
 	key.port = port;
 	expected = bpf_map_lookup_elem(&tulle_datagrams, &key);

@@ -11,6 +11,7 @@
  */
 #include <bpf/bpf_core_read.h>
 
+#include "lib/account.h"
 #include "lib/http_life.h"
 
 #define TULLE_SOL_TCP     6
@@ -201,10 +202,68 @@ static __always_inline void tulle_http_begin(struct bpf_sock_ops *ctx,
 					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
+/* Counts a connection of the mesh, and watches for its end; `key` is the socket's own. */
+static __always_inline void tulle_account_begin(struct bpf_sock_ops *ctx,
+						const struct tulle_config *config,
+						const struct tulle_socket_key *key,
+						enum tulle_end local, enum tulle_end remote)
+{
+	bool active = ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB;
+	struct bpf_sock *sk = ctx->sk;
+	struct tulle_traffic *traffic = NULL;
+
+	if (local == TULLE_END_MESH)
+		traffic = tulle_traffic_of(config, key->local.w[3]);
+	if (traffic && active)
+		traffic->opened++;
+	else if (traffic)
+		traffic->accepted++;
+	if (active && sk && local == TULLE_END_MESH && remote == TULLE_END_MESH &&
+	    !tulle_is_proxys(config, &key->local))
+		tulle_conn_begin(key, bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0));
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* Not every socket that is watched is counted: a proxy's may have been watched for HTTP only. */
+static __always_inline void tulle_account_end(struct bpf_sock_ops *ctx)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
+	struct tulle_socket_key own = {}, key = {};
+	const struct tulle_splice *splice;
+	struct bpf_sock *sk = ctx->sk;
+	const struct tcp_sock *tcp;
+	__u64 sent, spliced = 0;
+	bool active = false;
+
+	if (!sk || ctx->args[1] != BPF_TCP_CLOSE)
+		return;
+	tulle_ops_local(ctx, &own.local);
+	tulle_ops_remote(ctx, &own.remote);
+	own.lport = ctx->local_port;
+	own.rport = bpf_ntohl(ctx->remote_port);
+	own.netns = bpf_get_netns_cookie(ctx);
+	tcp = (const struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	if (!tcp)
+		return;
+	/* Payload; what is acknowledged would count SYN and FIN too. */
+	sent = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
+	if (config)
+		tulle_traffic_mesh(config, own.local.w[3], own.remote.w[3], sent);
+	/* Records end whatever the configuration has become. */
+	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
+	if (splice)
+		spliced = splice->bytes;
+	/* Which end it is cannot be asked; only one of the two keys can have a record. */
+	if (bpf_map_lookup_elem(&tulle_conns, &own))
+		active = true;
+	tulle_conn_key(&own, active, &key);
+	tulle_conn_end(&key, active, sent + spliced, ctx->srtt_us >> 3, ctx->total_retrans);
+}
+
 /* Both ends on this node and in the mesh: the sockets of the host are never touched. */
 static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 {
-	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
+	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
 	struct tulle_socket_key key = {};
 	enum tulle_end local, remote;
 	struct tulle_splice *splice;
@@ -225,6 +284,9 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 	if (remote == TULLE_END_OTHER || (local == TULLE_END_OUTBOUND && local == remote))
 		return;
 	key.netns = bpf_get_netns_cookie(ctx);
+	tulle_account_begin(ctx, config, &key, local, remote);
+	if (!(config->flags & TULLE_F_SPLICE))
+		return;
 
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
@@ -256,6 +318,12 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 		bpf_setsockopt(ctx, TULLE_SOL_TCP, TULLE_TCP_NODELAY, &on, sizeof(on));
 }
 
+static __always_inline void tulle_socket_state(struct bpf_sock_ops *ctx)
+{
+	tulle_account_end(ctx);
+	tulle_http_state(ctx);
+}
+
 SEC("sockops")
 int tulle_sockops(struct bpf_sock_ops *ctx)
 {
@@ -273,13 +341,13 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 		if (ctx->args[0] == BPF_TCP_LISTEN)
 			tulle_listener_changed(ctx, false);
 		else
-			tulle_http_state(ctx);
+			tulle_socket_state(ctx);
 		break;
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
-		/* Inherited from the listener, where it watches for the end of listening. */
-		if (ctx->bpf_sock_ops_cb_flags & BPF_SOCK_OPS_STATE_CB_FLAG)
-			bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags &
-							       ~BPF_SOCK_OPS_STATE_CB_FLAG);
+		/*
+		 * An accepted socket inherits the listener's callback flag. It is left on also
+		 * where nobody wants it: another mesh on this host may have set it for itself.
+		 */
 		tulle_offer(ctx);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:

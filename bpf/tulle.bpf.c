@@ -19,6 +19,7 @@
 #include "http.c"
 #include "http_options.c"
 #include "guard.c"
+#include "account.c"
 
 /* The kernel lets only GPL-compatible programs use these helpers; the source is dual licensed. */
 char LICENSE[] SEC("license") = "GPL";

@@ -26,11 +26,9 @@ struct tulle_decision {
 	__u16 port;
 	__u16 reason;
 	__u32 action;
-	/* The slot behind addr; generation 0: none. */
-	__u32 service;
-	__u32 generation;
-	__u32 slot;
-	__u32 http; /* 1: `service` speaks HTTP, and the kernel may serve its requests */
+	__u32 service;  /* 0: none, or served by the proxy alone */
+	__u32 workload; /* of the endpoint; 0: unknown */
+	__u32 http;     /* 1: `service` speaks HTTP, and the kernel may serve its requests */
 };
 
 static __always_inline void tulle_decide_proxy(struct tulle_decision *d, __u16 reason)
@@ -45,30 +43,96 @@ static __always_inline void tulle_decide_refuse(struct tulle_decision *d, __u16 
 	d->reason = reason;
 }
 
-/* `keep`: the slot that this socket used before, if it is of the same service; may be NULL. */
-static __always_inline __u32 tulle_pick_slot(const struct tulle_service *service,
-					     const struct tulle_workload *caller,
-					     const struct tulle_dialled *keep)
+/*
+ * Callers that hash alike on every node and in the node proxy (EndpointBalancer of the model):
+ * the mixing of MurmurHash3 over the IPv4 address.
+ */
+static __always_inline __u32 tulle_caller_hash(const struct tulle_workload *caller)
 {
-	if (keep && keep->service == service->id && keep->generation == service->generation)
-		return keep->slot;
-	if (service->affinity == TULLE_AFFINITY_WORKLOAD)
-		return (caller->id * 2654435761u) % service->slots;
-	return bpf_get_prandom_u32() % service->slots;
+	__u32 h = bpf_ntohl(caller->addr4.w[3]);
+
+	h ^= h >> 16;
+	h *= 0x85ebca6b;
+	h ^= h >> 13;
+	h *= 0xc2b2ae35;
+	return h ^ (h >> 16);
+}
+
+static __always_inline __u32 tulle_pick_slot(struct tulle_service *service, __u32 slots,
+					     __u8 choice, const struct tulle_workload *caller)
+{
+	if (choice == TULLE_CHOICE_HASH || choice == TULLE_CHOICE_STICKY)
+		return tulle_caller_hash(caller) % slots;
+	if (choice == TULLE_CHOICE_ROUND_ROBIN)
+		return (__u32)__sync_fetch_and_add(&service->next, 1) % slots;
+	return bpf_get_prandom_u32() % slots;
+}
+
+static __always_inline bool tulle_is_member(__u32 service, const struct tulle_sockaddr *endpoint)
+{
+	struct tulle_member_key key = {.service = service, .endpoint = *endpoint};
+
+	return bpf_map_lookup_elem(&tulle_members, &key);
+}
+
+static __always_inline void tulle_decide_to(struct tulle_decision *d, __u32 service,
+					    const struct tulle_addr *addr, __u16 port,
+					    __u32 workload)
+{
+	d->addr = *addr;
+	d->port = port;
+	d->workload = workload;
+	d->action = TULLE_ACT_MESH;
+	d->reason = TULLE_REASON_CONNECT_KERNEL;
+	d->service = service;
+}
+
+/* The endpoint that this caller had last, if it is still one and the time has not passed. */
+static __always_inline bool tulle_decide_sticky(struct tulle_decision *d,
+						const struct tulle_service *service,
+						const struct tulle_workload *caller)
+{
+	struct tulle_affinity_key key = {.service = service->id, .caller = caller->addr4.w[3]};
+	struct tulle_affinity_value *last = bpf_map_lookup_elem(&tulle_affinity, &key);
+	struct tulle_sockaddr endpoint;
+	__u64 now;
+
+	if (!last)
+		return false;
+	now = bpf_ktime_get_ns();
+	endpoint = last->endpoint;
+	if (now - last->seen > service->sticky * 1000000000ull ||
+	    !tulle_is_member(service->id, &endpoint))
+		return false;
+	last->seen = now;
+	tulle_decide_to(d, service->id, &endpoint.addr, endpoint.port, last->workload);
+	return true;
+}
+
+static __always_inline void tulle_stick(const struct tulle_decision *d,
+					const struct tulle_workload *caller)
+{
+	struct tulle_affinity_key key = {.service = d->service, .caller = caller->addr4.w[3]};
+	struct tulle_affinity_value last = {.workload = d->workload, .seen = bpf_ktime_get_ns()};
+
+	last.endpoint.addr = d->addr;
+	last.endpoint.port = d->port;
+	bpf_map_update_elem(&tulle_affinity, &key, &last, BPF_ANY);
 }
 
 /*
- * A KERNEL service: an endpoint by slot. False: the slots did not hold still, which no bound can
- * exclude; the node proxy knows the endpoints too.
+ * A KERNEL service: an endpoint by slot, or the one that this UDP socket (`keep`, may be NULL) used
+ * before. False: the slots did not hold still, which no bound can exclude; the node proxy knows the
+ * endpoints too.
  */
 static __always_inline bool tulle_decide_endpoint(struct tulle_decision *d,
 						  const struct tulle_service_key *key,
 						  const struct tulle_workload *caller,
-						  const struct tulle_dialled *keep)
+						  const struct tulle_sent *keep)
 {
 #pragma unroll
 	for (int i = 0; i < TULLE_SLOT_TRIES; i++) {
-		const struct tulle_service *found = bpf_map_lookup_elem(&tulle_services, key);
+		struct tulle_service *found = bpf_map_lookup_elem(&tulle_services, key);
 		const struct tulle_endpoint *endpoint;
 		struct tulle_service service;
 		struct tulle_slot_key slot;
@@ -80,19 +144,26 @@ static __always_inline bool tulle_decide_endpoint(struct tulle_decision *d,
 			tulle_decide_refuse(d, TULLE_REASON_NO_ENDPOINT);
 			return true;
 		}
+		if (i == 0) {
+			if (keep && keep->service == service.id &&
+			    tulle_is_member(service.id, &keep->endpoint)) {
+				tulle_decide_to(d, service.id, &keep->endpoint.addr,
+						keep->endpoint.port, keep->endpoint_workload);
+				return true;
+			}
+			if (service.choice == TULLE_CHOICE_STICKY &&
+			    tulle_decide_sticky(d, &service, caller))
+				return true;
+		}
 		slot.service = service.id;
 		slot.generation = service.generation;
-		slot.slot = tulle_pick_slot(&service, caller, keep);
+		slot.slot = tulle_pick_slot(found, service.slots, service.choice, caller);
 		endpoint = bpf_map_lookup_elem(&tulle_slots, &slot);
 		if (!endpoint)
 			continue;
-		d->addr = endpoint->addr;
-		d->port = endpoint->port;
-		d->action = TULLE_ACT_MESH;
-		d->reason = TULLE_REASON_CONNECT_KERNEL;
-		d->service = service.id;
-		d->generation = service.generation;
-		d->slot = slot.slot;
+		tulle_decide_to(d, service.id, &endpoint->addr, endpoint->port, endpoint->workload);
+		if (service.choice == TULLE_CHOICE_STICKY)
+			tulle_stick(d, caller);
 		return true;
 	}
 	tulle_count(TULLE_REASON_SLOT_MISSING);
@@ -103,7 +174,7 @@ static __always_inline bool tulle_decide_service(struct tulle_decision *d,
 						 const struct tulle_config *config,
 						 const struct tulle_service_key *key,
 						 const struct tulle_workload *caller,
-						 const struct tulle_dialled *keep)
+						 const struct tulle_sent *keep)
 {
 	const struct tulle_service *service = bpf_map_lookup_elem(&tulle_services, key);
 	bool udp = key->proto == TULLE_UDP;
@@ -155,7 +226,7 @@ static __always_inline bool tulle_decide_localhost(struct tulle_decision *d,
 static __always_inline void tulle_decide(struct tulle_decision *d,
 					 const struct tulle_config *config,
 					 const struct tulle_workload *caller,
-					 const struct tulle_dialled *keep,
+					 const struct tulle_sent *keep,
 					 const struct tulle_addr *dst, __u16 port, __u8 proto)
 {
 	struct tulle_service_key key = {.vip = *dst, .port = port, .proto = proto};
@@ -167,8 +238,7 @@ static __always_inline void tulle_decide(struct tulle_decision *d,
 	d->reason = TULLE_REASON_CONNECT_OUTSIDE;
 	d->action = TULLE_ACT_PASS;
 	d->service = 0;
-	d->generation = 0;
-	d->slot = 0;
+	d->workload = 0;
 	d->http = 0;
 
 	net = tulle_net_of(config, dst, &v4);

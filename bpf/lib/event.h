@@ -10,22 +10,26 @@
 #define TULLE_EVENTS_PER_SECOND 200
 #define TULLE_SECOND_NS         1000000000ull
 
+/* Entries of tulle_rate. */
+#define TULLE_RATE_REFUSALS 0
+#define TULLE_RATE_FLOWS    1
+
 /* A ring buffer slot to fill and submit, or NULL; what is lost is counted. */
-static __always_inline struct tulle_event *tulle_event_begin(__u16 type, __u16 reason)
+static __always_inline struct tulle_event *tulle_event_reserve(__u16 type, __u16 reason,
+							       __u32 which, __u64 per_second)
 {
 	struct tulle_event *event;
 	struct tulle_event_rate *rate;
 	__u64 now = bpf_ktime_get_ns();
-	__u32 zero = 0;
 
-	rate = bpf_map_lookup_elem(&tulle_rate, &zero);
+	rate = bpf_map_lookup_elem(&tulle_rate, &which);
 	if (!rate)
 		return NULL;
 	if (now / TULLE_SECOND_NS != rate->second) {
 		rate->second = now / TULLE_SECOND_NS;
 		rate->written = 0;
 	}
-	if (rate->written >= TULLE_EVENTS_PER_SECOND) {
+	if (rate->written >= per_second) {
 		tulle_count(TULLE_REASON_EVENT_LIMITED);
 		return NULL;
 	}
@@ -40,6 +44,11 @@ static __always_inline struct tulle_event *tulle_event_begin(__u16 type, __u16 r
 	event->type = type;
 	event->reason = reason;
 	return event;
+}
+
+static __always_inline struct tulle_event *tulle_event_begin(__u16 type, __u16 reason)
+{
+	return tulle_event_reserve(type, reason, TULLE_RATE_REFUSALS, TULLE_EVENTS_PER_SECOND);
 }
 
 /*

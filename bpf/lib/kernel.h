@@ -24,8 +24,27 @@ struct sock_common {
 	struct atomic64_t___tulle skc_cookie;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+struct cgroup {
+	struct cgroup_subsys_state self;
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sock_cgroup_data sk_cgrp_data;
 	struct {
 		struct atomic_t___tulle rmem_alloc;
 	} sk_backlog;
@@ -37,6 +56,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 write_seq;
 	__u64 bytes_sent;
+	__u64 bytes_retrans;
 };
 
 /* Came together with exact copied_seq accounting of redirected bytes (6.6.128, 6.12.75, 6.18.14).

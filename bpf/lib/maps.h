@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * All maps. Written by: agent (config, cgroups, addrs, services, slots, permit and declared
- * entries of listen) or the kernel (the rest). Sizes may be changed before load.
+ * All maps. Written by: agent (config, cgroups, addrs, services, slots, members, epoch, permit
+ * and declared entries of listen) or the kernel (the rest). Sizes may be changed before load.
  *
  * Hashes written rarely are not preallocated: most of their room stays unused on most hosts.
  */
@@ -53,6 +53,33 @@ struct {
 	__type(key, struct tulle_slot_key);
 	__type(value, struct tulle_endpoint);
 } tulle_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_member_key);
+	__type(value, __u32);
+} tulle_members SEC(".maps");
+
+/* Which endpoint a caller of a STICKY service had last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct tulle_affinity_key);
+	__type(value, struct tulle_affinity_value);
+} tulle_affinity SEC(".maps");
+
+/*
+ * Counted up by the agent after every change of what it writes: a decision that was kept is only
+ * good in the same epoch. 0: nothing may be kept.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} tulle_epoch SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,6 +140,14 @@ struct {
 	__type(value, struct tulle_dialled);
 } tulle_dialled SEC(".maps");
 
+/* Per UDP socket: the last decision. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tulle_sent);
+} tulle_sent SEC(".maps");
+
 /* Per socket: state of the sending direction of a spliced connection. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -137,10 +172,25 @@ struct {
 	__type(value, struct tulle_sockaddr);
 } tulle_datagrams SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_socket_key);
+	__type(value, struct tulle_conn);
+} tulle_conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TULLE_TRAFFIC_MAX);
+	__type(key, __u32);
+	__type(value, struct tulle_traffic);
+} tulle_traffic SEC(".maps");
+
 /* Per CPU: how many events were written in the running second. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2); /* TULLE_RATE_* */
 	__type(key, __u32);
 	__type(value, struct tulle_event_rate);
 } tulle_rate SEC(".maps");

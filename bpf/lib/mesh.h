@@ -37,6 +37,14 @@ static __always_inline const struct tulle_config *tulle_config_if(__u32 flag)
 	return config;
 }
 
+static __always_inline __u64 tulle_epoch_now(void)
+{
+	__u32 zero = 0;
+	const __u64 *epoch = bpf_map_lookup_elem(&tulle_epoch, &zero);
+
+	return epoch ? *epoch : 0;
+}
+
 /*
  * Who calls: the enrolled cgroup of the current task, or the nearest enrolled one above it. NULL:
  * "host". Only for hooks that run in the caller's system call.

@@ -42,6 +42,8 @@
 	X(22,  GUARD_PERMIT,        "guard: caller outside the mesh admitted by a permit")         \
 	X(23,  SOURCE_BOUND,        "connect: source address bound")                               \
 	X(24,  CONNECT_ASK,         "connect: unknown mesh address handed to the node proxy")      \
+	X(25,  FLOW,                "a connection between workloads has ended")                    \
+	X(26,  DRAINED,             "a connection was closed when its endpoint's drain time was over") \
 	X(40,  HTTP_CLIENT,         "http: connection that may be given to the kernel")            \
 	X(41,  HTTP_GIVEN,          "http: connection given to the kernel")                        \
 	X(42,  HTTP_REQUEST,        "http: request forwarded to a server")                         \
@@ -74,6 +76,7 @@
 	X(103, EVENT_LIMITED,       "event not written: rate limit")                               \
 	X(104, SPLICE_PEER_GONE,    "splice: the reader left the sockhash, passed to TCP")         \
 	X(105, NO_OWN_ADDR6,        "bind: IPv6-only wildcard left alone, no IPv6 address leased") \
+	X(106, CONNS_FULL,          "no room for a connection's record: not reported, not drained") \
 	X(127, SPLICE_DROPPED,      "splice: the reader closed in the middle of a message")        \
 	X(128, NEEDS_HTTP,          "service needs HTTP routing")                                  \
 	X(129, NEEDS_MTLS,          "an endpoint is on another host")                              \

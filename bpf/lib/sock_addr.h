@@ -10,6 +10,12 @@
 #include "kernel.h"
 #include "maps.h"
 
+/*
+ * The compiler forgets what it knows of the pointer, so it reads ctx->field with the field's own
+ * offset: an address inside the context that it computed once for several reads is refused.
+ */
+#define TULLE_PLAIN(pointer) asm volatile("" : "+r"(pointer))
+
 #define TULLE_SOCK_STREAM 1
 #define TULLE_TCP         6
 #define TULLE_UDP         17
@@ -54,9 +60,11 @@ static __always_inline void tulle_set_user_addr(struct bpf_sock_addr *ctx, bool 
 static __always_inline bool tulle_source_is(const struct bpf_sock_addr *ctx, bool inet6,
 					    const struct tulle_addr *addr)
 {
-	const struct bpf_sock *sk = ctx->sk;
+	const struct bpf_sock *sk;
 	struct tulle_addr source;
 
+	TULLE_PLAIN(ctx);
+	sk = ctx->sk;
 	if (!sk)
 		return false;
 	if (inet6)

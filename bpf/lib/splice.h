@@ -5,8 +5,8 @@
 
 #include <bpf/bpf_core_read.h>
 
+#include "account.h"
 #include "kernel.h"
-#include "mesh.h"
 
 #define TULLE_SPLICE_LIMIT (1 << 20)
 #define TULLE_TCP_CLOSE    7
@@ -149,6 +149,8 @@ static __always_inline int tulle_splice_message(struct sk_msg_md *msg, struct bp
 	}
 	tulle_count(TULLE_REASON_SPLICE_MESSAGES);
 	tulle_add(TULLE_REASON_SPLICE_BYTES, size);
+	splice->bytes += size;
+	tulle_traffic_mesh(config, splice->peer.remote.w[3], splice->peer.local.w[3], size);
 	return SK_PASS;
 
 pass:

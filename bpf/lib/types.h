@@ -106,9 +106,12 @@ enum tulle_service_mode {
 	TULLE_MODE_HTTP = 4, /* as PROXY for connect; its requests are HTTP (see http_types.h) */
 };
 
-enum tulle_affinity {
-	TULLE_AFFINITY_NONE = 0,
-	TULLE_AFFINITY_WORKLOAD = 1, /* same calling workload, same slot */
+/* How a slot is chosen; equal chances unless said otherwise, weights are in the slots. */
+enum tulle_choice {
+	TULLE_CHOICE_RANDOM = 0,
+	TULLE_CHOICE_HASH = 1,        /* by the caller's address; the slots are a Maglev table */
+	TULLE_CHOICE_ROUND_ROBIN = 2, /* one after the other, all callers together */
+	TULLE_CHOICE_STICKY = 3,      /* what the caller had last (tulle_affinity), else as HASH */
 };
 
 struct tulle_service {
@@ -124,7 +127,9 @@ struct tulle_service {
 #endif
 	__u16 reason; /* why not the kernel, for `explain`; shown in events of refusals */
 	__u8 mode;
-	__u8 affinity;
+	__u8 choice;  /* enum tulle_choice */
+	__u32 next;   /* ROUND_ROBIN: counted up by the programs */
+	__u32 sticky; /* STICKY: seconds after its last connect at which a caller is forgotten */
 };
 
 /* tulle_slots: written for a generation before the service record names that generation. */
@@ -155,6 +160,28 @@ struct tulle_listener {
 	TULLE_ADDED(reserved_listener)
 	__u32 workload;
 	__u32 sockets; /* learned listening sockets, counted by sockops, | TULLE_LISTEN_DECLARED */
+};
+
+/*
+ * tulle_members: endpoints that a service has now (value 1), for those who keep theirs: callers of
+ * STICKY services and unconnected UDP sockets. Written before the record of a new generation names
+ * them, removed after the record that no longer does.
+ */
+struct tulle_member_key {
+	__u32 service;
+	struct tulle_sockaddr endpoint;
+};
+
+/* tulle_affinity */
+struct tulle_affinity_key {
+	__u32 service;
+	__u32 caller; /* its IPv4 address, network byte order */
+};
+
+struct tulle_affinity_value {
+	struct tulle_sockaddr endpoint;
+	__u32 workload;
+	__u64 seen; /* ns, CLOCK_MONOTONIC */
 };
 
 /*
@@ -216,13 +243,28 @@ struct tulle_dialled {
 	__u8 proxied; /* the target is the node proxy: TCP_CONNECT_CB writes tulle_origdst */
 	__u8 http;    /* and the service speaks HTTP */
 	__u8 pad[2];
-	/*
-	 * The service that was dialled, with HTTP. Unconnected UDP: the endpoint this socket keeps
-	 * using while the generation lasts.
-	 */
-	__u32 service;
-	__u32 generation;
-	__u32 slot;
+	__u32 service; /* the kernel's or HTTP service that was dialled; 0: none */
+};
+
+/*
+ * Per UDP socket: the last decision, which the next datagram to the same destination takes over
+ * while nothing has changed, and the endpoint that the socket keeps.
+ */
+struct tulle_sent {
+	__u64 epoch; /* tulle_epoch of the decision; 0: none */
+	__u64 cgroup;
+	struct tulle_addr dst; /* as given by the application */
+	struct tulle_addr target;
+	struct tulle_addr given;  /* source that came with the datagram */
+	struct tulle_addr source; /* source that it got instead; zero: left alone */
+	__u16 port;
+	__u16 target_port;
+	__u16 reason;
+	__u8 rewritten; /* target differs from dst */
+	__u8 ever;      /* some datagram was rewritten: answers have to be looked at */
+	__u32 service;  /* whose endpoint is kept; 0: none */
+	struct tulle_sockaddr endpoint;
+	__u32 endpoint_workload;
 };
 
 /* What a spliced socket is to kernel HTTP; the names are those of http_types.h. */
@@ -249,6 +291,7 @@ struct tulle_splice {
 	__u32 loop;
 	__u32 pieces; /* S: the last message had several, so the next run may be for its rest */
 	__u64 consumed;
+	__u64 bytes; /* redirected so far */
 };
 
 struct tulle_owner {
@@ -269,11 +312,47 @@ struct tulle_event_rate {
 	__u64 written;
 };
 
+/*
+ * tulle_traffic, per CPU: what a workload has sent and received, by the host part of its address.
+ * Bytes "mesh" are those of TCP connections between ends on this node, payload only; "wire" is what
+ * passed a real interface, whole packets.
+ */
+#define TULLE_TRAFFIC_MAX 4096 /* addresses of a node that are counted: a /20 */
+struct tulle_traffic {
+	__u64 mesh_sent;
+	__u64 mesh_received;
+	__u64 wire_sent;
+	__u64 wire_received;
+	__u64 wire_sent_packets;
+	__u64 wire_received_packets;
+	__u64 opened;   /* connections of the mesh that it began */
+	__u64 accepted; /* and that it took */
+};
+
+/*
+ * tulle_conns: a connection between workloads, by its caller's key, from established until both
+ * ends have closed.
+ */
+struct tulle_conn {
+	__u64 began; /* ns, CLOCK_MONOTONIC */
+	__u64 sent;  /* by the caller; known once it has closed */
+	__u64 received;
+	__u32 client; /* workload ids */
+	__u32 server;
+	__u32 service; /* 0: the workload's own address was dialled */
+	__u32 rtt_us;
+	__u32 retransmits;
+	__u32 ended; /* ends that have closed */
+	struct tulle_sockaddr dialled;
+	__u32 pad;
+};
+
 enum tulle_event_type {
 	TULLE_EVENT_CONNECT = 1,
 	TULLE_EVENT_BIND = 2,
 	TULLE_EVENT_SENDMSG = 3,
 	TULLE_EVENT_GUARD = 4,
+	TULLE_EVENT_FLOW = 5, /* a connection has ended */
 };
 
 /* tulle_events */
@@ -293,6 +372,14 @@ struct tulle_event {
 	__u8 role; /* enum tulle_role of the caller */
 	__u8 pad[6];
 	char comm[16];
+	/* FLOW only; the caller's view. */
+	__u64 sent;
+	__u64 received;
+	__u64 nanos;
+	__u32 rtt_us;
+	__u32 retransmits;
+	__u32 service;
+	__u32 server; /* workload id */
 };
 
 #endif

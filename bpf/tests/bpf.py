@@ -22,6 +22,7 @@ SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes
 BPF_SK_SKB_STREAM_VERDICT = 5
 BPF_SK_MSG_VERDICT = 7
 BPF_ANY = 0
+RANDOM, HASH, ROUND_ROBIN, STICKY = range(4)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -129,15 +130,19 @@ class Maps:
 
     SIZES = {  # name: (key, value)
         "tulle_config": (4, 192), "tulle_cgroups": (8, 40), "tulle_addrs": (16, 4),
-        "tulle_services": (20, 16), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
-        "tulle_permit": (20, 1), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
+        "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
+        "tulle_permit": (20, 1), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
+        "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }
+
+    PER_CPU = ("tulle_counters", "tulle_traffic")
 
     def __init__(self, obj):
         self.obj = obj
         self.reasons = reasons()
         self.cpus = LIB.libbpf_num_possible_cpus()
+        self.epoch = 0
 
     def check_sizes(self):
         for name, (key, value) in self.SIZES.items():
@@ -154,10 +159,17 @@ class Maps:
         err = LIB.bpf_map_update_elem(self.obj.map_fd(name), key, value, BPF_ANY)
         if err:
             raise BpfError(f"update {name}: {os.strerror(-err)}")
+        self.changed()
+
+    def changed(self):
+        """As the agent does after each change."""
+        self.epoch += 1
+        LIB.bpf_map_update_elem(self.obj.map_fd("tulle_epoch"), struct.pack("I", 0),
+                                struct.pack("Q", self.epoch), BPF_ANY)
 
     def get(self, name, key):
         size = self.SIZES[name][1]
-        buffer = ctypes.create_string_buffer(size * (self.cpus if name == "tulle_counters" else 1))
+        buffer = ctypes.create_string_buffer(size * (self.cpus if name in self.PER_CPU else 1))
         err = LIB.bpf_map_lookup_elem(self.obj.map_fd(name), key, buffer)
         if err == -errno.ENOENT:
             return None
@@ -166,7 +178,20 @@ class Maps:
         return buffer.raw
 
     def delete(self, name, key):
-        return LIB.bpf_map_delete_elem(self.obj.map_fd(name), key) == 0
+        done = LIB.bpf_map_delete_elem(self.obj.map_fd(name), key) == 0
+        self.changed()
+        return done
+
+    def keys(self, name):
+        key, found = None, []
+        following = ctypes.create_string_buffer(self.SIZES[name][0])
+        while not LIB.bpf_map_get_next_key(self.obj.map_fd(name), key, following):
+            key = following.raw
+            found.append(key)
+        return found
+
+    def count(self, name):
+        return len(self.keys(name))
 
     def counter(self, name):
         raw = self.get("tulle_counters", struct.pack("I", self.reasons[name]))
@@ -185,13 +210,20 @@ class Maps:
     def service_key(vip, port, proto=6):
         return addr(vip) + struct.pack("HBx", port, proto)
 
-    def service(self, vip, port, number, mode, endpoints=(), generation=1, proto=6, affinity=0):
+    @staticmethod
+    def member_key(number, host, port):
+        return struct.pack("I", number) + addr(host) + struct.pack("Hxx", port)
+
+    def service(self, vip, port, number, mode, endpoints=(), generation=1, proto=6, choice=RANDOM,
+                sticky=0):
         """endpoints: (address, port) once per slot."""
         for slot, (host, host_port) in enumerate(endpoints):
             self.put("tulle_slots", struct.pack("III", number, generation, slot),
                      addr(host) + struct.pack("IHxx", 0, host_port))
+            self.put("tulle_members", self.member_key(number, host, host_port), b"\1\0\0\0")
         self.put("tulle_services", self.service_key(vip, port, proto),
-                 struct.pack("IIIHBB", number, generation, len(endpoints), 0, mode, affinity))
+                 struct.pack("IIIHBBII", number, generation, len(endpoints), 0, mode, choice, 0,
+                             sticky))
 
     def permit(self, dst, port, source):
         self.put("tulle_permit", self.permit_key(dst, port, source), b"\x01")
@@ -220,12 +252,16 @@ class Events:
             raise BpfError("ring buffer")
 
     def _sample(self, _context, data, _size):
-        raw = ctypes.string_at(data, 88)
+        raw = ctypes.string_at(data, 128)
         (_ts, cgroup, workload, pid, kind, reason, sport, dport) = struct.unpack_from(
             "QQIIHHHH", raw)
         src, dst = raw[32:48], raw[48:64]
         proto, role = raw[64], raw[65]
-        self.events.append(dict(cgroup=cgroup, workload=workload, pid=pid, type=kind,
+        (sent, received, nanos, rtt, retransmits, service, server) = struct.unpack_from(
+            "QQQIIII", raw, 88)
+        self.events.append(dict(sent=sent, received=received, nanos=nanos, rtt_us=rtt,
+                                retransmits=retransmits, service=service, server=server,
+                                cgroup=cgroup, workload=workload, pid=pid, type=kind,
                                 reason=reason, sport=sport, dport=dport, src=src, dst=dst,
                                 proto=proto, role=role,
                                 comm=raw[72:88].split(b"\0")[0].decode()))

@@ -25,6 +25,7 @@ HOST, WORKLOAD, PROXY, AGENT = 0, 1, 2, 3
 KERNEL, VIA_PROXY, REFUSE = 1, 2, 3
 F_CAPTURE, F_SPLICE, F_KERNEL_L4, F_BIND, F_GUARD, F_DNS = (1 << bit for bit in range(6))
 F_ALL = 63
+SCHEMA = 1
 ALLOW_ANY, REGISTRY_ONLY, ASK = 0, 1, 2
 SOURCE_HOST, SOURCE_OUTSIDE, SOURCE_GUARDED = 1, 2, 3
 
@@ -208,7 +209,7 @@ class Lab:
         self.obj.attach_map("tulle_skb_verdict", "tulle_sockets", bpf.BPF_SK_SKB_STREAM_VERDICT)
         self.obj.attach_map("tulle_skmsg", "tulle_sockets", bpf.BPF_SK_MSG_VERDICT)
 
-    def configure(self, flags=F_ALL, policy=ALLOW_ANY, schema=1, limit=SPLICE_LIMIT):
+    def configure(self, flags=F_ALL, policy=ALLOW_ANY, schema=SCHEMA, limit=SPLICE_LIMIT):
         a, v = bpf.addr, bpf.v4
         self.maps.put("tulle_config", struct.pack("I", 0), struct.pack(
             "IIII4s4s4s4s4s4s", schema, flags, policy, limit,

@@ -13,6 +13,8 @@ import time
 import traceback
 
 import lab as lab_module
+import test_account_flows
+import test_account_wire
 import test_bind
 import test_bypass
 import test_connect
@@ -22,6 +24,7 @@ import test_http
 import test_http_lease
 import test_http_mesh
 import test_http_messages
+import test_l4_choice
 import test_names
 import test_object
 import test_splice
@@ -29,8 +32,8 @@ import test_stall
 import test_verifier
 
 MODULES = (test_object, test_verifier, test_bind, test_connect, test_datagram, test_names,
-           test_guard, test_bypass, test_splice, test_stall, test_http, test_http_lease,
-           test_http_messages, test_http_mesh)
+           test_guard, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
+           test_splice, test_stall, test_http, test_http_lease, test_http_messages, test_http_mesh)
 
 
 class Hung(Exception):

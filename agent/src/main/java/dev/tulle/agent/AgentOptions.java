@@ -7,6 +7,7 @@ import dev.tulle.agent.tier.Tier;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Optional;
 import java.util.Set;
 
@@ -40,6 +41,7 @@ import java.util.Set;
  * @param resolverPort the port of the host's resolvers; default 53
  * @param selfTest whether a tier is tried before it is used; default true
  * @param kernelHttp whether the kernel may forward requests by itself where it can; default true
+ * @param drainTime how long connections go on whose endpoint its service has lost; default 45 s
  */
 public record AgentOptions(
         String meshName,
@@ -67,7 +69,8 @@ public record AgentOptions(
         Path resolverFile,
         int resolverPort,
         boolean selfTest,
-        boolean kernelHttp) {
+        boolean kernelHttp,
+        Duration drainTime) {
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
             throw new IllegalArgumentException(
@@ -155,6 +158,7 @@ public record AgentOptions(
         private int resolverPort = 53;
         private boolean selfTest = true;
         private boolean kernelHttp = true;
+        private Duration drainTime = Duration.ofSeconds(45);
 
         private Builder() {}
 
@@ -267,6 +271,11 @@ public record AgentOptions(
             return this;
         }
 
+        public Builder drainTime(Duration value) {
+            drainTime = value;
+            return this;
+        }
+
         public Builder selfTest(boolean value) {
             selfTest = value;
             return this;
@@ -306,7 +315,8 @@ public record AgentOptions(
                     resolverFile,
                     resolverPort,
                     selfTest,
-                    kernelHttp);
+                    kernelHttp,
+                    drainTime);
         }
     }
 }

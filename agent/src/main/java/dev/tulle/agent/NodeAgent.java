@@ -38,6 +38,9 @@ public final class NodeAgent implements AutoCloseable {
     /** How often the workloads' groups are looked at. */
     private static final Duration SWEEP = Duration.ofMillis(250);
 
+    /** How often connections to endpoints that are gone are looked at. */
+    private static final Duration DRAIN = Duration.ofSeconds(1);
+
     /** How often everything is compared with the host, whether or not something changed. */
     private static final Duration RECONCILE = Duration.ofSeconds(10);
 
@@ -126,6 +129,7 @@ public final class NodeAgent implements AutoCloseable {
         parts.push(LocalApiServer.start(options.agentSocket(), "rw-------", agentApi.api()));
         loop.every(SWEEP, state::sweep);
         loop.every(RECONCILE, state::reconcile);
+        loop.every(DRAIN, () -> state.datapath().drain());
         return agent;
     }
 

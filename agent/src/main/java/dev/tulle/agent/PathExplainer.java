@@ -127,9 +127,9 @@ final class PathExplainer {
             case PortTarget.Http(HttpTable table) -> new Verdict("kernel-http", Reason.NONE, http(table), splices);
             case PortTarget.Undecided _ ->
                 new Verdict("proxy", Reason.NONE, "the endpoints are not known yet", splices);
-            case PortTarget.Kernel(var slots)
+            case PortTarget.Kernel(var slots, var _)
             when slots.isEmpty() -> new Verdict("refused", Reason.NO_ENDPOINT, Reason.NO_ENDPOINT.text(), false);
-            case PortTarget.Kernel(var slots) ->
+            case PortTarget.Kernel(var slots, var _) ->
                 new Verdict("kernel", Reason.CONNECT_KERNEL, "one of " + endpoints(slots), splices);
         };
     }

@@ -3,6 +3,8 @@ package dev.tulle.agent;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.agent.datapath.KernelEvent;
+import dev.tulle.agent.datapath.WorkloadTraffic;
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Cidr;
@@ -15,6 +17,7 @@ import dev.tulle.xds.RegistrationStatus;
 import dev.tulle.xds.XdsStatus;
 import java.time.Instant;
 import java.util.Locale;
+import java.util.Map;
 import java.util.TreeMap;
 
 /** What the agent says about itself, as JSON. Owner thread only, but for {@link #flows}. */
@@ -162,6 +165,7 @@ final class StatusReport {
 
     JsonArray workloads() {
         JsonArray workloads = new JsonArray();
+        Map<Integer, WorkloadTraffic> traffic = state.datapath().traffic(state.leases());
         for (AgentState.WorkloadReport report : state.workloads()) {
             Lease lease = report.lease();
             JsonObject one = new JsonObject();
@@ -185,6 +189,18 @@ final class StatusReport {
             one.addProperty("registered", report.registered());
             one.addProperty("refusal", report.refusal());
             one.addProperty("probe", report.probe());
+            WorkloadTraffic used = traffic.getOrDefault(lease.id(), WorkloadTraffic.NONE);
+            one.addProperty("bytesSent", used.meshSent() + used.wireSent());
+            one.addProperty("bytesReceived", used.meshReceived() + used.wireReceived());
+            one.addProperty("meshBytesSent", used.meshSent());
+            one.addProperty("meshBytesReceived", used.meshReceived());
+            one.addProperty("wireBytesSent", used.wireSent());
+            one.addProperty("wireBytesReceived", used.wireReceived());
+            one.addProperty("wirePacketsSent", used.wireSentPackets());
+            one.addProperty("wirePacketsReceived", used.wireReceivedPackets());
+            one.addProperty("connectionsOpened", used.opened());
+            one.addProperty("connectionsAccepted", used.accepted());
+            one.addProperty("connections", used.connections());
             workloads.add(one);
         }
         return workloads;
@@ -204,6 +220,14 @@ final class StatusReport {
             one.addProperty("protocol", flow.event().protocol());
             one.addProperty("pid", flow.event().pid());
             one.addProperty("command", flow.event().command());
+            KernelEvent.Ended ended = flow.event().ended();
+            if (!ended.equals(KernelEvent.Ended.NOTHING)) {
+                one.addProperty("bytesSent", ended.sent());
+                one.addProperty("bytesReceived", ended.received());
+                one.addProperty("micros", ended.nanos() / 1000);
+                one.addProperty("rttMicros", ended.rttMicros());
+                one.addProperty("retransmits", ended.retransmits());
+            }
             array.add(one);
         }
         return array;

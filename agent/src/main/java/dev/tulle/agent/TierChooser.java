@@ -155,6 +155,7 @@ final class TierChooser {
                         cgroups,
                         options.meshGroup(),
                         options.outboundPolicy(),
+                        options.drainTime(),
                         tier == Tier.SPLICE ? http() : TIER_WITHOUT_HTTP,
                         events);
             case NFTABLES -> new NftDatapath(options.meshName(), cgroups, options.meshGroup());

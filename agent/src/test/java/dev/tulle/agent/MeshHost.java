@@ -22,6 +22,7 @@ final class MeshHost implements AutoCloseable {
     static final int OUTBOUND = 24001;
     static final int DNS = 24053;
     static final int EXPLICIT = 24080;
+    static final Duration DRAIN = Duration.ofSeconds(3);
 
     final AgentOptions options;
     final FakeControl control = new FakeControl("100.80.3.0/24");
@@ -52,6 +53,7 @@ final class MeshHost implements AutoCloseable {
                 .proxyUid(0)
                 .tier(tier)
                 .kernelHttp(true)
+                .drainTime(DRAIN)
                 .build();
     }
 

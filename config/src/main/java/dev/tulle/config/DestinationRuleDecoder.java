@@ -121,15 +121,25 @@ final class DestinationRuleDecoder {
     }
 
     private static Optional<Balancing> balancing(Fields balancer) {
+        Optional<Balancing> hash = balancer.object("consistentHash").map(DestinationRuleDecoder::hash);
         balancer.unsupported(
-                "backendUtilization",
-                "consistentHash",
-                "localityLbSetting",
-                "warmup",
-                "warmupDurationSecs",
-                "zoneAwareLbSetting");
+                "backendUtilization", "localityLbSetting", "warmup", "warmupDurationSecs", "zoneAwareLbSetting");
         Optional<Balancing> simple = balancer.choice("simple", SIMPLE).flatMap(choice -> choice);
+        if (hash.isPresent() && simple.isPresent()) {
+            balancer.error("simple", "simple or consistentHash, not both", "the balancer is named twice");
+        }
         balancer.done();
-        return simple;
+        return hash.or(() -> simple);
+    }
+
+    /** By the caller's address; the ring's kind and size make no difference that a caller could see. */
+    private static Balancing hash(Fields hash) {
+        hash.unsupported("httpCookie", "httpHeaderName", "httpQueryParameterName");
+        if (!hash.bool("useSourceIp").orElse(false)) {
+            hash.error("useSourceIp", "true", "the caller's address is the only key that this version can hash");
+        }
+        hash.tolerate("maglev", "minimumRingSize", "ringHash");
+        hash.done();
+        return Balancing.SOURCE_HASH;
     }
 }

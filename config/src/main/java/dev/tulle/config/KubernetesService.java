@@ -12,13 +12,15 @@ import java.util.TreeMap;
  * @param addresses cluster addresses given in the manifest; empty means that the mesh allocates one
  * @param headless true for {@code clusterIP: None}
  * @param selector labels of its workloads; empty selects none by label
+ * @param stickySeconds session affinity: how long after its last connection a caller is remembered; 0: none
  */
 public record KubernetesService(
         Manifest manifest,
         List<String> addresses,
         boolean headless,
         Map<String, String> selector,
-        List<ServicePort> ports)
+        List<ServicePort> ports,
+        int stickySeconds)
         implements ConfigResource {
     public KubernetesService {
         addresses = List.copyOf(addresses);

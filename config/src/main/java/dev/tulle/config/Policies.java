@@ -2,6 +2,7 @@ package dev.tulle.config;
 
 import dev.tulle.config.DestinationRule.TrafficPolicy;
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.EndpointChoice;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -35,10 +36,24 @@ final class Policies {
                 .orElse(List.of());
     }
 
+    /** How the kernel chooses, where {@link #needsProxy} finds nothing against it. */
+    static EndpointChoice choice(TrafficPolicy policy, int stickySeconds) {
+        return switch (policy.balancing().orElse(Balancing.LEAST_REQUEST)) {
+            case ROUND_ROBIN -> EndpointChoice.of(EndpointChoice.Kind.ROUND_ROBIN);
+            case SOURCE_HASH -> EndpointChoice.of(EndpointChoice.Kind.SOURCE_HASH);
+            case RANDOM -> EndpointChoice.RANDOM;
+            case LEAST_REQUEST, PASSTHROUGH ->
+                stickySeconds > 0 && policy.balancing().isEmpty()
+                        ? EndpointChoice.sticky(stickySeconds)
+                        : EndpointChoice.RANDOM;
+        };
+    }
+
     /** What in a policy the kernel cannot do when it chooses endpoints, in words. */
     static Optional<String> needsProxy(TrafficPolicy policy) {
-        if (policy.balancing().isPresent() && policy.balancing().get() != Balancing.RANDOM) {
-            return Optional.of("the balancing " + policy.balancing().get());
+        Balancing balancing = policy.balancing().orElse(Balancing.RANDOM);
+        if (balancing == Balancing.LEAST_REQUEST || balancing == Balancing.PASSTHROUGH) {
+            return Optional.of("the balancing " + balancing);
         }
         if (policy.maxConnections().orElse(0) > 0) {
             return Optional.of("a bound on connections");

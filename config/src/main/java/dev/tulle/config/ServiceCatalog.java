@@ -26,6 +26,7 @@ final class ServiceCatalog {
      * @param selector labels of workloads of the same namespace; empty selects none
      * @param passthrough true when connections go to the dialled address
      * @param implicit true when only workloads name it: each serves the ports that it declared
+     * @param stickySeconds how long a caller keeps its endpoint after its last connection; 0: not at all
      */
     record Draft(
             String namespace,
@@ -36,7 +37,8 @@ final class ServiceCatalog {
             List<Peer> peers,
             Map<String, String> selector,
             boolean passthrough,
-            boolean implicit) {}
+            boolean implicit,
+            int stickySeconds) {}
 
     private ServiceCatalog() {}
 
@@ -54,7 +56,8 @@ final class ServiceCatalog {
                             List.of(),
                             service.selector(),
                             false,
-                            false));
+                            false,
+                            service.stickySeconds()));
         }
         for (ServiceEntry entry : config.serviceEntries()) {
             for (String host : entry.hosts()) {
@@ -81,7 +84,8 @@ final class ServiceCatalog {
                 peers,
                 entry.selector(),
                 entry.resolution() == Resolution.NONE,
-                false);
+                false,
+                0);
         Draft earlier = byHostname.putIfAbsent(host, draft);
         if (earlier != null) {
             problems.add(Problems.about(
@@ -153,7 +157,8 @@ final class ServiceCatalog {
                         List.of(),
                         Map.of(),
                         false,
-                        true));
+                        true,
+                        0));
     }
 
     /** The host name of a service that a workload says it belongs to; empty when it may not create that one. */

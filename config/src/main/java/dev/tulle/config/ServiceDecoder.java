@@ -14,6 +14,11 @@ final class ServiceDecoder {
     private static final Map<String, Boolean> TYPES =
             Map.of("ClusterIP", true, "NodePort", true, "LoadBalancer", true, "ExternalName", false);
 
+    private static final Map<String, Boolean> AFFINITIES = Map.of("None", false, "ClientIP", true);
+
+    /** Kubernetes' default: three hours. */
+    private static final int STICKY_SECONDS = 10_800;
+
     private static final Map<String, AppProtocol> TRANSPORTS =
             Map.of("TCP", AppProtocol.TCP, "UDP", AppProtocol.UDP, "SCTP", AppProtocol.AUTO);
 
@@ -22,7 +27,7 @@ final class ServiceDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new KubernetesService(manifest, List.of(), false, Map.of(), List.of()));
+                .orElse(new KubernetesService(manifest, List.of(), false, Map.of(), List.of(), 0));
     }
 
     private static KubernetesService decodeSpec(Manifest manifest, Fields spec) {
@@ -56,9 +61,7 @@ final class ServiceDecoder {
                 spec.error("clusterIP", "an IP address, None, or nothing", "not an IP address");
             }
         }
-        if (spec.string("sessionAffinity").orElse("None").equals("ClientIP")) {
-            spec.unsupportedValue("sessionAffinity", "session affinity", "None");
-        }
+        int sticky = spec.choice("sessionAffinity", AFFINITIES).orElse(false) ? stickySeconds(spec) : 0;
         spec.tolerate(
                 "allocateLoadBalancerNodePorts",
                 "externalTrafficPolicy",
@@ -70,13 +73,24 @@ final class ServiceDecoder {
                 "loadBalancerIP",
                 "loadBalancerSourceRanges",
                 "publishNotReadyAddresses",
-                "sessionAffinityConfig",
+                "sessionAffinityConfig", // looked at with ClientIP only
                 "trafficDistribution");
         spec.unsupported("externalIPs", "externalName");
         Map<String, String> selector = spec.stringMap("selector");
         List<ServicePort> ports = ports(spec);
         spec.done();
-        return new KubernetesService(manifest, addresses, headless, selector, ports);
+        return new KubernetesService(manifest, addresses, headless, selector, ports, sticky);
+    }
+
+    private static int stickySeconds(Fields spec) {
+        Optional<Fields> config = spec.object("sessionAffinityConfig");
+        Optional<Fields> client = config.flatMap(c -> c.object("clientIP"));
+        int seconds = client.isPresent()
+                ? client.get().integer("timeoutSeconds", 1, 86_400).orElse(STICKY_SECONDS)
+                : STICKY_SECONDS;
+        client.ifPresent(Fields::done);
+        config.ifPresent(Fields::done);
+        return seconds;
     }
 
     private static List<ServicePort> ports(Fields spec) {

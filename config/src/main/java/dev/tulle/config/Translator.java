@@ -7,6 +7,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
@@ -155,8 +156,10 @@ public final class Translator {
             List<Backend> found,
             Map<String, String> labels) {
         String name = Cluster.nameOf(port.number(), subset, draft.hostname());
+        // The proxy does not remember callers: hashing is the nearest that it has to session affinity.
+        Balancing usual = draft.stickySeconds() > 0 ? Balancing.SOURCE_HASH : Balancing.LEAST_REQUEST;
         Balancing balancing =
-                draft.passthrough() ? Balancing.PASSTHROUGH : policy.balancing().orElse(Balancing.LEAST_REQUEST);
+                draft.passthrough() ? Balancing.PASSTHROUGH : policy.balancing().orElse(usual);
         Cluster cluster = new Cluster(
                 name,
                 draft.hostname(),
@@ -184,8 +187,11 @@ public final class Translator {
     /** Makes the listeners and the route table of a port, and says which path serves it. */
     private PortPath port(
             Draft draft, ServicePort port, List<String> addresses, List<DestinationRule> rules, List<Backend> found) {
+        TrafficPolicy policy =
+                rules.isEmpty() ? TrafficPolicy.NONE : rules.getFirst().policy();
+        EndpointChoice choice = Policies.choice(policy, draft.stickySeconds());
         if (port.protocol() == AppProtocol.UDP) {
-            return new PortPath(port.number(), PortPath.Path.KERNEL_L4, "UDP: the kernel chooses the endpoint");
+            return new PortPath(port.number(), PortPath.Path.KERNEL_L4, "UDP: the kernel chooses the endpoint", choice);
         }
         Optional<RouteTables.Split> split = routeTables.tcp(draft, port);
         List<WeightedCluster> bytes = split.map(RouteTables.Split::clusters)
@@ -203,7 +209,7 @@ public final class Translator {
         for (String address : addresses) {
             listener(draft, port, address, target);
         }
-        return path(draft, port, split, rules, found);
+        return path(draft, port, split, rules, found, choice);
     }
 
     private void listener(Draft draft, ServicePort port, String address, Listener.Target target) {
@@ -225,7 +231,8 @@ public final class Translator {
             ServicePort port,
             Optional<RouteTables.Split> split,
             List<DestinationRule> rules,
-            List<Backend> found) {
+            List<Backend> found,
+            EndpointChoice choice) {
         int number = port.number();
         if (port.protocol() == AppProtocol.HTTP) {
             return proxy(number, "HTTP: each request is routed");
@@ -254,7 +261,8 @@ public final class Translator {
             return proxy(number, "its endpoints are host names");
         }
         String what = port.protocol() == AppProtocol.TCP ? "plain TCP" : port.protocol() + ", carried as bytes";
-        return new PortPath(number, PortPath.Path.KERNEL_L4, what + ": the kernel chooses the endpoint at connect");
+        return new PortPath(
+                number, PortPath.Path.KERNEL_L4, what + ": the kernel chooses the endpoint at connect", choice);
     }
 
     private static PortPath proxy(int port, String reason) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.Listener;
@@ -204,6 +205,48 @@ class TranslatorTest {
                 service(Fixtures.translate(List.of(), db, split).state(), "default/db.default.svc.cluster.local");
         assertEquals(PortPath.Path.PROXY, routed.paths().getFirst().path());
         assertTrue(routed.paths().getFirst().reason().contains("VirtualService default/db"), routed::toString);
+    }
+
+    private static PortPath pathOfDb(String loadBalancer, String serviceMore) {
+        String db = Fixtures.yaml(
+                "apiVersion: v1",
+                "kind: Service",
+                "metadata: {name: db}",
+                "spec: {selector: {app: db}, ports: [{name: tcp-db, port: 5432}]" + serviceMore + "}");
+        String rule = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: DestinationRule",
+                "metadata: {name: db}",
+                "spec: {host: db, trafficPolicy: {loadBalancer: {" + loadBalancer + "}}}");
+        MeshState state = loadBalancer.isEmpty()
+                ? Fixtures.translate(List.of(), db).state()
+                : Fixtures.translate(List.of(), db, rule).state();
+        return service(state, "default/db.default.svc.cluster.local").paths().getFirst();
+    }
+
+    @Test
+    void theKernelChoosesAsTheRuleOrTheServiceSays() {
+        assertEquals(EndpointChoice.RANDOM, pathOfDb("", "").choice());
+        assertEquals(
+                EndpointChoice.of(EndpointChoice.Kind.ROUND_ROBIN),
+                pathOfDb("simple: ROUND_ROBIN", "").choice());
+        assertEquals(
+                EndpointChoice.of(EndpointChoice.Kind.SOURCE_HASH),
+                pathOfDb("consistentHash: {useSourceIp: true}", "").choice());
+        assertEquals(
+                EndpointChoice.sticky(10_800),
+                pathOfDb("", ", sessionAffinity: ClientIP").choice());
+        PortPath sticky =
+                pathOfDb("", ", sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 60}}");
+        assertEquals(EndpointChoice.sticky(60), sticky.choice());
+        assertEquals(PortPath.Path.KERNEL_L4, sticky.path());
+        // A rule says more precisely what is wanted.
+        assertEquals(
+                EndpointChoice.RANDOM,
+                pathOfDb("simple: RANDOM", ", sessionAffinity: ClientIP").choice());
+        PortPath least = pathOfDb("simple: LEAST_REQUEST", "");
+        assertEquals(PortPath.Path.PROXY, least.path());
+        assertTrue(least.reason().contains("LEAST_REQUEST"), least::reason);
     }
 
     @Test

@@ -47,7 +47,9 @@ public enum AttachType {
     SK_REUSEPORT_SELECT_OR_MIGRATE(40),
     PERF_EVENT(41),
     TRACE_KPROBE_MULTI(42),
-    LSM_CGROUP(43);
+    LSM_CGROUP(43),
+    TCX_INGRESS(46),
+    TCX_EGRESS(47);
 
     private final int number;
 

@@ -127,10 +127,10 @@ public final class BpfMap implements AutoCloseable {
         return new TypedMap<>(this, keys, values);
     }
 
-    /** This per-CPU hash map through codecs; throws {@link LayoutException} at once if a size differs. */
+    /** This per-CPU map through codecs; throws {@link LayoutException} at once if a size differs. */
     public <K, V> PerCpuMap<K, V> perCpu(MapCodec<K> keys, MapCodec<V> values) {
-        if (spec.type() != MapType.PERCPU_HASH.number() && spec.type() != MapType.LRU_PERCPU_HASH.number()) {
-            throw new IllegalArgumentException(this + " is not a per-CPU hash");
+        if (!isPerCpu(spec.type())) {
+            throw new IllegalArgumentException(this + " is not per CPU");
         }
         return new PerCpuMap<>(this, keys, values);
     }

@@ -71,6 +71,20 @@ public final class BpfProgram implements AutoCloseable {
         return attachTo(namespace, "network namespace " + namespace);
     }
 
+    /**
+     * Attaches to a network interface of this process's network namespace (tcx, kernel 6.6), behind what is there.
+     *
+     * @param index the interface's number
+     */
+    public BpfLink attachInterface(int index, AttachType hook) {
+        String what = this + " at " + hook + " of interface " + index;
+        Fd link = Fd.own(
+                BpfCalls.linkCreate(fd.number(), index, hook.number(), MemorySegment.NULL),
+                "link of " + what,
+                "cannot attach " + what);
+        return new BpfLink(link, what);
+    }
+
     private BpfLink attachTo(Path target, String where) {
         String what = this + " at " + where;
         try (Fd directory = OpenFile.readOnly(target, where)) {

@@ -9,7 +9,7 @@ import java.util.Map;
 import java.util.Objects;
 
 /**
- * A per-CPU hash map through codecs: every key has one value for each possible CPU. Read and emptied by user space,
+ * A per-CPU map through codecs: every key has one value for each possible CPU. Read and emptied by user space,
  * written by the programs. Any thread; its life is the {@link BpfMap}'s.
  *
  * @param <K> key
@@ -43,6 +43,24 @@ public final class PerCpuMap<K, V> {
             found.put(keys.decode(k), List.copyOf(each));
         });
         return found;
+    }
+
+    /** The values of all CPUs, in their order; empty if the key is absent. */
+    public List<V> get(K k) {
+        int stride = (values.size() + 7) & ~7;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment key = arena.allocate(keys.size(), Long.BYTES);
+            keys.encode(k, key);
+            MemorySegment all = arena.allocate(map.stride(), Long.BYTES);
+            if (!map.lookup(key, all)) {
+                return List.of();
+            }
+            List<V> each = new ArrayList<>();
+            for (long at = 0; at < map.stride(); at += stride) {
+                each.add(values.decode(all.asSlice(at, values.size())));
+            }
+            return List.copyOf(each);
+        }
     }
 
     /** Writes the values of all CPUs; fewer than there are leave the rest zero. */

@@ -11,8 +11,9 @@ import java.nio.ByteOrder;
 import java.util.Optional;
 
 /**
- * Asks the kernel (NETLINK_SOCK_DIAG) whose socket a TCP connection's end is. Used to find the workload behind a loopback
- * connection where no program could tell. Any thread; one question at a time. Needs no privilege.
+ * Asks the kernel (NETLINK_SOCK_DIAG) whose socket a TCP connection's end is, and ends connections. Used to find the
+ * workload behind a loopback connection where no program could tell, and to drain. Any thread; one question at a time.
+ * Asking needs no privilege.
  */
 public final class SockDiag implements AutoCloseable {
     private static final int AF_NETLINK = 16;
@@ -22,7 +23,9 @@ public final class SockDiag implements AutoCloseable {
     private static final int AF_INET6 = 10;
     private static final int IPPROTO_TCP = 6;
     private static final int SOCK_DIAG_BY_FAMILY = 20;
+    private static final int SOCK_DESTROY = 21;
     private static final int NLM_F_REQUEST = 1;
+    private static final int NLM_F_ACK = 4;
     private static final int NLMSG_ERROR = 2;
     private static final int INET_DIAG_CGROUP_ID = 21;
     private static final int HEADER_SIZE = 16;
@@ -65,14 +68,49 @@ public final class SockDiag implements AutoCloseable {
      * @param remote the address it is connected to
      */
     public synchronized Optional<Socket> tcp(InetSocketAddress local, InetSocketAddress remote) {
+        int number = ++sequence;
+        byte[] request = request(SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, number, local, remote);
+        String what = local + " -> " + remote;
+        ByteBuffer answer = ask(request, number, what);
+        return parse(answer, what);
+    }
+
+    /**
+     * Ends a connection: its owner sees ECONNABORTED, the other end a reset. Needs CAP_NET_ADMIN.
+     *
+     * @param local the wanted socket's own address
+     * @param remote the address it is connected to
+     * @return false when there is no such socket any more
+     * @throws BpfException with EOPNOTSUPP when the kernel was built without CONFIG_INET_DIAG_DESTROY
+     */
+    public synchronized boolean destroy(InetSocketAddress local, InetSocketAddress remote) {
+        int number = ++sequence;
+        byte[] request = request(SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK, number, local, remote);
+        String what = local + " -> " + remote;
+        ByteBuffer answer = ask(request, number, what);
+        int type = answer.getShort(4) & 0xffff;
+        if (type != NLMSG_ERROR || answer.limit() < HEADER_SIZE + 4) {
+            throw new BpfException(
+                    "answer about the end of the socket " + what + " is of type " + type + ", expected " + NLMSG_ERROR);
+        }
+        int error = -answer.getInt(HEADER_SIZE);
+        if (error == Errno.ENOENT) {
+            return false;
+        }
+        if (error != 0) {
+            throw new BpfException("cannot end the socket " + what, error);
+        }
+        return true;
+    }
+
+    private static byte[] request(int type, int flags, int number, InetSocketAddress local, InetSocketAddress remote) {
         byte[] from = resolved(local).getAddress();
         byte[] to = resolved(remote).getAddress();
         if (from.length != to.length) {
             throw new IllegalArgumentException("addresses of two families: " + local + " and " + remote);
         }
         ByteBuffer request = ByteBuffer.allocate(HEADER_SIZE + REQUEST_SIZE).order(ByteOrder.nativeOrder());
-        int number = ++sequence;
-        request.putInt(request.capacity()).putShort((short) SOCK_DIAG_BY_FAMILY).putShort((short) NLM_F_REQUEST);
+        request.putInt(request.capacity()).putShort((short) type).putShort((short) flags);
         request.putInt(number).putInt(0);
         boolean v4 = resolved(local) instanceof Inet4Address;
         request.put((byte) (v4 ? AF_INET : AF_INET6))
@@ -87,7 +125,7 @@ public final class SockDiag implements AutoCloseable {
         request.put(to).position(addresses + 32);
         request.putInt(0); // any interface
         request.putLong(-1); // any cookie
-        return ask(request.array(), number, local + " -> " + remote);
+        return request.array();
     }
 
     private static InetAddress resolved(InetSocketAddress address) {
@@ -98,7 +136,7 @@ public final class SockDiag implements AutoCloseable {
         return ip;
     }
 
-    private Optional<Socket> ask(byte[] request, int number, String what) {
+    private ByteBuffer ask(byte[] request, int number, String what) {
         MemorySegment message = buffer.asSlice(0, request.length);
         MemorySegment.copy(request, 0, message, ValueLayout.JAVA_BYTE, 0, request.length);
         long sent = LibC.send(socket.number(), message);
@@ -112,7 +150,7 @@ public final class SockDiag implements AutoCloseable {
             }
             ByteBuffer answer = buffer.asSlice(0, length).asByteBuffer().order(ByteOrder.nativeOrder());
             if (length >= HEADER_SIZE && answer.getInt(8) == number) {
-                return parse(answer, what);
+                return answer;
             }
         }
         throw new BpfException("no answer about the socket " + what + " among " + ANSWERS_MAX + " messages");

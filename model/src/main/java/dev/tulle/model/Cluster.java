@@ -40,6 +40,8 @@ public record Cluster(
         LEAST_REQUEST,
         ROUND_ROBIN,
         RANDOM,
+        /** The same caller gets the same endpoint, by its address ({@link Maglev}). */
+        SOURCE_HASH,
         /** To the original destination. */
         PASSTHROUGH
     }

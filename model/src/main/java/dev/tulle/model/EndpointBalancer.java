@@ -24,9 +24,12 @@ public final class EndpointBalancer {
     private final int[] cumulative;
     private final boolean equal;
     private final int[] current;
+    /** With SOURCE_HASH, the place among the candidates for each slot; else empty. */
+    private final int[] table;
+
     private int next;
 
-    private EndpointBalancer(Cluster.Balancing balancing, int[] candidates, int[] weights) {
+    private EndpointBalancer(Cluster.Balancing balancing, int[] candidates, int[] weights, int[] table) {
         this.balancing = balancing;
         this.candidates = candidates;
         this.weights = weights;
@@ -38,6 +41,7 @@ public final class EndpointBalancer {
         }
         this.equal = IntStream.of(weights).distinct().count() <= 1;
         this.current = new int[weights.length];
+        this.table = table;
     }
 
     /** Prepares the choice among the endpoints. */
@@ -51,7 +55,15 @@ public final class EndpointBalancer {
         int[] weights = IntStream.of(candidates)
                 .map(i -> Math.max(1, endpoints.get(i).weight()))
                 .toArray();
-        return new EndpointBalancer(balancing, candidates, weights);
+        int[] table = new int[0];
+        if (balancing == Cluster.Balancing.SOURCE_HASH) {
+            List<String> names = IntStream.of(candidates)
+                    .mapToObj(i ->
+                            endpoints.get(i).address() + " " + endpoints.get(i).port())
+                    .toList();
+            table = Maglev.table(names, weights, Maglev.sizeFor(candidates.length));
+        }
+        return new EndpointBalancer(balancing, candidates, weights, table);
     }
 
     /** Starts round robin at a place of chance, so that many proxies do not all begin with the first endpoint. */
@@ -74,8 +86,17 @@ public final class EndpointBalancer {
         return switch (balancing) {
             case LEAST_REQUEST -> leastRequest(load, random);
             case ROUND_ROBIN -> candidates[roundRobin()];
-            case RANDOM, PASSTHROUGH -> candidates[weighted(random)];
+            case RANDOM, SOURCE_HASH, PASSTHROUGH -> candidates[weighted(random)];
         };
+    }
+
+    /**
+     * As {@link #pick(Load, RandomGenerator)}, for a caller whose address counts with {@code SOURCE_HASH}.
+     *
+     * @param caller its IPv4 address, the first byte highest
+     */
+    public int pickFor(int caller, Load load, RandomGenerator random) {
+        return table.length == 0 ? pick(load, random) : candidates[table[Maglev.slot(caller, table.length)]];
     }
 
     /** As {@link #pick(Load, RandomGenerator)}, but another than {@code avoid} where one is found in a few draws. */

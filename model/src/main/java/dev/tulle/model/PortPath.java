@@ -1,13 +1,25 @@
 package dev.tulle.model;
 
+import java.util.Objects;
+
 /**
  * Which data path serves one port of a service.
  *
  * @param port the service port
  * @param path the fastest path that has the same outcome
  * @param reason why not a faster one, or why this one; a short sentence for people
+ * @param choice how the kernel chooses endpoints; only with {@link Path#KERNEL_L4}
  */
-public record PortPath(int port, Path path, String reason) {
+public record PortPath(int port, Path path, String reason, EndpointChoice choice) {
+    public PortPath {
+        Objects.requireNonNull(choice, "choice");
+    }
+
+    /** With endpoints chosen at random. */
+    public PortPath(int port, Path path, String reason) {
+        this(port, path, reason, EndpointChoice.RANDOM);
+    }
+
     /** The paths, fastest first. */
     public enum Path {
         /** The kernel chooses the endpoint at connect; no proxy. */

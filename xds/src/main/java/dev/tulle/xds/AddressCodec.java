@@ -4,6 +4,7 @@ import com.google.protobuf.Any;
 import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Service;
@@ -55,7 +56,10 @@ final class AddressCodec {
             service.paths().stream()
                     .filter(path -> path.port() == port.number())
                     .findFirst()
-                    .ifPresent(path -> detail.setPath(path.path().name()).setReason(path.reason()));
+                    .ifPresent(path -> detail.setPath(path.path().name())
+                            .setReason(path.reason())
+                            .setChoice(path.choice().kind().name())
+                            .setStickySeconds(path.choice().stickySeconds()));
             details.addPorts(detail);
         }
         out.addExtensions(extension(SERVICE_EXTENSION, SERVICE_URL, details.build()));
@@ -125,11 +129,20 @@ final class AddressCodec {
                     detail.getName()));
             if (!detail.getPath().isEmpty()) {
                 paths.add(new PortPath(
-                        port.getServicePort(), PortPath.Path.valueOf(detail.getPath()), detail.getReason()));
+                        port.getServicePort(),
+                        PortPath.Path.valueOf(detail.getPath()),
+                        detail.getReason(),
+                        choice(detail)));
             }
         }
         return new Service(
                 service.getNamespace(), service.getHostname(), addresses, ports, origin(details.getOrigin()), paths);
+    }
+
+    private static EndpointChoice choice(PortDetails detail) {
+        return detail.getChoice().isEmpty()
+                ? EndpointChoice.RANDOM
+                : new EndpointChoice(EndpointChoice.Kind.valueOf(detail.getChoice()), detail.getStickySeconds());
     }
 
     private static Workload decode(dev.tulle.xds.proto.workload.Workload workload)

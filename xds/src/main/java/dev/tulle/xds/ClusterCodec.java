@@ -145,6 +145,7 @@ final class ClusterCodec {
             case LEAST_REQUEST -> LbPolicy.LEAST_REQUEST;
             case ROUND_ROBIN -> LbPolicy.ROUND_ROBIN;
             case RANDOM -> LbPolicy.RANDOM;
+            case SOURCE_HASH -> LbPolicy.MAGLEV;
             case PASSTHROUGH -> LbPolicy.CLUSTER_PROVIDED;
         };
     }
@@ -156,11 +157,12 @@ final class ClusterCodec {
         return switch (cluster.getLbPolicy()) {
             case ROUND_ROBIN -> Balancing.ROUND_ROBIN;
             case RANDOM -> Balancing.RANDOM;
+            case MAGLEV -> Balancing.SOURCE_HASH;
             case LEAST_REQUEST -> Balancing.LEAST_REQUEST;
             case CLUSTER_PROVIDED -> Balancing.PASSTHROUGH;
             default ->
                 throw new IllegalArgumentException("lb_policy " + cluster.getLbPolicyValue()
-                        + ": expected ROUND_ROBIN, LEAST_REQUEST, RANDOM or CLUSTER_PROVIDED");
+                        + ": expected ROUND_ROBIN, LEAST_REQUEST, RANDOM, MAGLEV or CLUSTER_PROVIDED");
         };
     }
 

@@ -4,6 +4,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
@@ -107,7 +108,11 @@ final class RandomModel {
         for (int i = 0; i < random.nextInt(4); i++) {
             int number = 1000 * (i + 1) + random.nextInt(1000);
             ports.add(new ServicePort(number, port(), pick(AppProtocol.values()), random.nextBoolean() ? "" : word()));
-            paths.add(new PortPath(number, pick(PortPath.Path.values()), word()));
+            paths.add(new PortPath(
+                    number,
+                    pick(PortPath.Path.values()),
+                    word(),
+                    random.nextBoolean() ? EndpointChoice.RANDOM : EndpointChoice.sticky(1 + random.nextInt(90_000))));
         }
         return new Service(word(), word() + ".example", list(3, this::address), ports, origin(), paths);
     }

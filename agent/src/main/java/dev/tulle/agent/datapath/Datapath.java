@@ -8,6 +8,7 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -63,6 +64,14 @@ public interface Datapath extends AutoCloseable {
 
     /** Counters by reason number; empty where the kernel counts nothing. */
     long[] counters();
+
+    /** What workloads have sent and received, by their numbers; empty where the kernel counts nothing. */
+    default Map<Integer, WorkloadTraffic> traffic(List<Lease> leases) {
+        return Map.of();
+    }
+
+    /** Closes connections whose endpoint's drain time is over; to be called every second. */
+    default void drain() {}
 
     /** Gives up this process's hold; what is in force stays in force. */
     @Override

@@ -13,12 +13,15 @@ import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.LayoutException;
 import dev.tulle.kernel.RecordCodec;
 import dev.tulle.kernel.RingBuffer;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -29,12 +32,18 @@ import org.jspecify.annotations.Nullable;
  * workload. Everything is pinned: without this process the data path goes on as it was. Owner thread only.
  */
 public final class KernelDatapath implements Datapath {
+    private static final System.Logger LOG = System.getLogger(KernelDatapath.class.getName());
+
     private final Tier tier;
     private final Cgroups cgroups;
     private final String meshGroup;
     private final OutboundPolicy policy;
     private final KernelObject kernel;
     private final KernelMaps maps;
+    private final Accounting accounting;
+    private final Drains drains;
+    private Optional<MeshNetwork> current = Optional.empty();
+    private long drainedAt;
     private final RingBuffer events;
     private final KernelHttp http;
     private @Nullable RingBuffer oldEvents;
@@ -52,6 +61,7 @@ public final class KernelDatapath implements Datapath {
             Cgroups cgroups,
             String meshGroup,
             OutboundPolicy policy,
+            Duration drainTime,
             KernelObject kernel,
             KernelHttp http,
             Consumer<KernelEvent> eventSink) {
@@ -62,6 +72,8 @@ public final class KernelDatapath implements Datapath {
         this.kernel = kernel;
         this.http = http;
         this.maps = new KernelMaps(kernel.object());
+        this.accounting = new Accounting(kernel.object());
+        this.drains = new Drains(accounting.connections(), drainTime);
         RecordCodec<Structs.Event> codec = Structs.codec(
                 Structs.Event.class, kernel.object().btf().struct("tulle_event").orElseThrow());
         this.events = RingBuffer.start(
@@ -70,12 +82,17 @@ public final class KernelDatapath implements Datapath {
                 codec,
                 event -> eventSink.accept(KernelEvent.of(event)));
         // What programs of the version before wrote last; it stays open for the little that is still under way.
-        kernel.oldEvents()
-                .ifPresent(old -> oldEvents = RingBuffer.start(
+        kernel.oldEvents().ifPresent(old -> {
+            try {
+                oldEvents = RingBuffer.start(
                         old.ring(),
                         "tulle-old-events",
                         Structs.codec(Structs.Event.class, old.layout()),
-                        event -> eventSink.accept(KernelEvent.of(event))));
+                        event -> eventSink.accept(KernelEvent.of(event)));
+            } catch (LayoutException e) {
+                LOG.log(System.Logger.Level.INFO, "the last events of the version before are lost: " + e.getMessage());
+            }
+        });
     }
 
     /**
@@ -85,6 +102,7 @@ public final class KernelDatapath implements Datapath {
      * @param elf the compiled kernel object
      * @param pins the pin directory, on a bpf file system
      * @param meshGroup the mesh's own control group, in which {@code proxy} and {@code agent} exist
+     * @param drainTime how long connections to an endpoint go on that its service has lost
      * @param http whether the kernel should forward requests; only with {@link Tier#SPLICE}
      * @param eventSink told what the programs report, on a thread of its own
      * @throws BpfException when the kernel refuses what this tier needs
@@ -96,6 +114,7 @@ public final class KernelDatapath implements Datapath {
             Cgroups cgroups,
             String meshGroup,
             OutboundPolicy policy,
+            Duration drainTime,
             KernelHttp http,
             Consumer<KernelEvent> eventSink)
             throws IOException {
@@ -110,7 +129,8 @@ public final class KernelDatapath implements Datapath {
             if (tier == Tier.SPLICE && !(kernel.active(Hook.SK_MSG) && kernel.active(Hook.SKB_VERDICT))) {
                 throw new BpfException("splicing programs are not in force: " + kernel.hooks());
             }
-            return new KernelDatapath(tier, cgroups, meshGroup, policy, kernel, http(kernel, http), eventSink);
+            return new KernelDatapath(
+                    tier, cgroups, meshGroup, policy, drainTime, kernel, http(kernel, http), eventSink);
         } catch (RuntimeException e) {
             kernel.close();
             throw e;
@@ -164,6 +184,23 @@ public final class KernelDatapath implements Datapath {
         }
         maps.reconcile(wanted);
         maps.configure(config(network));
+        kernel.followInterfaces();
+        accounting.reconcile(network, addresses);
+        current = Optional.of(network);
+        if (maps.services().changes() != drainedAt) {
+            drainedAt = maps.services().changes();
+            drains.changed();
+        }
+    }
+
+    @Override
+    public Map<Integer, WorkloadTraffic> traffic(List<Lease> leases) {
+        return current.map(network -> accounting.of(network, leases)).orElse(Map.of());
+    }
+
+    @Override
+    public void drain() {
+        drains.pass(maps.services()::endpointsOf, System.nanoTime());
     }
 
     private Optional<Long> groupId(String name) throws IOException {
@@ -241,7 +278,9 @@ public final class KernelDatapath implements Datapath {
 
     @Override
     public long[] counters() {
-        return maps.counters();
+        long[] counters = maps.counters();
+        counters[Reason.DRAINED.number()] += drains.ended();
+        return counters;
     }
 
     @Override
@@ -250,6 +289,7 @@ public final class KernelDatapath implements Datapath {
         if (old != null) {
             old.close();
         }
+        drains.close();
         events.close();
         kernel.close();
     }

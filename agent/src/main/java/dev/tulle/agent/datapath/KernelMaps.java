@@ -29,6 +29,7 @@ final class KernelMaps {
     private final TypedMap<PermitKey, Byte> permits;
     private final ServiceMaps services;
     private final HttpMaps http;
+    private final TypedMap<Integer, Long> epoch;
     private final HttpStats stats;
     /** Host names by service id, also of those that are gone: their counts may not be. */
     private final Map<Integer, String> names = new HashMap<>();
@@ -45,9 +46,12 @@ final class KernelMaps {
         this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
         BpfMap permitMap = object.map("tulle_permit");
         this.permits = permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
+        BpfMap memberMap = object.map("tulle_members");
         this.services = new ServiceMaps(
                 Structs.map(object.map("tulle_services"), Structs.ServiceKey.class, Structs.ServiceValue.class),
-                Structs.map(object.map("tulle_slots"), Structs.SlotKey.class, Structs.EndpointValue.class));
+                Structs.map(object.map("tulle_slots"), Structs.SlotKey.class, Structs.EndpointValue.class),
+                memberMap.typed(Structs.codec(Structs.MemberKey.class, memberMap.keyLayout()), MapCodec.u32()));
+        this.epoch = object.map("tulle_epoch").typed(MapCodec.u32(), MapCodec.u64());
         // Numbers of an earlier agent's tables are not used again: it cannot have made that many in the same time.
         this.http = new HttpMaps(object, (int) (System.nanoTime() >> NUMBERS_SHIFT), System::nanoTime);
         this.stats = new HttpStats(object);
@@ -66,7 +70,12 @@ final class KernelMaps {
     void configure(Config wanted) {
         if (!wanted.equals(config())) {
             config.put(0, wanted);
+            nextEpoch();
         }
+    }
+
+    ServiceMaps services() {
+        return services;
     }
 
     /** Counters by reason number, summed over all processors. */
@@ -95,6 +104,13 @@ final class KernelMaps {
         Map<PermitKey, Byte> wantedPermits = new HashMap<>();
         wanted.permits().forEach(key -> wantedPermits.put(key, (byte) 1));
         reconcile(permits, wantedPermits);
+        nextEpoch();
+    }
+
+    /** Decisions that sockets keep are made anew; cheap enough to do without asking whether something changed. */
+    private void nextEpoch() {
+        Long now = epoch.get(0);
+        epoch.put(0, now == null ? 1 : now + 1);
     }
 
     /** What of kernel HTTP is wanted for the services that have a record. */

@@ -47,6 +47,7 @@ final class KernelObject implements AutoCloseable {
     private final Map<String, BpfProgram> kept;
     private final List<String> notes = new ArrayList<>();
     private final Map<Hook, HookStatus> status = new EnumMap<>(Hook.class);
+    private final Optional<InterfaceTaps> taps;
     private final List<BpfLink> links = new ArrayList<>();
 
     /** A program that takes another one's place in a link. */
@@ -63,6 +64,7 @@ final class KernelObject implements AutoCloseable {
         this.pins = pins;
         this.takeover = takeover;
         this.kept = kept;
+        this.taps = pins.map(directory -> new InterfaceTaps(object, directory.resolve("links")));
     }
 
     /**
@@ -222,12 +224,20 @@ final class KernelObject implements AutoCloseable {
                 swap(swap, rest);
             }
             rest.forEach(this::attachOne);
+            followInterfaces();
             if (takeover.isPresent()) {
                 notes.addAll(takeover.get().finish(object));
                 notes.addAll(stale(pins.orElseThrow()));
             }
         } finally {
             swaps.forEach(swap -> swap.link().close());
+        }
+    }
+
+    /** Counts at the interfaces that the host has now. Only where links are pinned: not in a trial. */
+    void followInterfaces() throws IOException {
+        if (taps.isPresent()) {
+            taps.get().reconcile();
         }
     }
 
@@ -390,7 +400,9 @@ final class KernelObject implements AutoCloseable {
 
     /** All hooks. */
     List<HookStatus> hooks() {
-        return List.copyOf(status.values());
+        List<HookStatus> all = new ArrayList<>(status.values());
+        taps.ifPresent(at -> all.addAll(at.hooks()));
+        return List.copyOf(all);
     }
 
     /** Gives up this process's hold. What is pinned stays in force. */

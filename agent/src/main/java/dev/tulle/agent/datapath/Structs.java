@@ -36,6 +36,11 @@ final class Structs {
     static final byte MODE_REFUSE = 3;
     static final byte MODE_HTTP = 4;
 
+    static final byte CHOICE_RANDOM = 0;
+    static final byte CHOICE_HASH = 1;
+    static final byte CHOICE_ROUND_ROBIN = 2;
+    static final byte CHOICE_STICKY = 3;
+
     static final byte SOURCE_HOST = 1;
     static final byte SOURCE_OUTSIDE = 2;
     static final byte SOURCE_GUARDED = 3;
@@ -120,7 +125,9 @@ final class Structs {
 
     record ServiceKey(InetAddress vip, int port, byte proto) {}
 
-    record ServiceValue(int id, int generation, int slots, int reason, byte mode, byte affinity) {}
+    record ServiceValue(int id, int generation, int slots, int reason, byte mode, byte choice, int next, int sticky) {}
+
+    record MemberKey(int service, SockAddr endpoint) {}
 
     record SlotKey(int service, int generation, int slot) {}
 
@@ -145,7 +152,39 @@ final class Structs {
             InetAddress dst,
             byte proto,
             byte role,
-            String comm) {}
+            String comm,
+            long sent,
+            long received,
+            long nanos,
+            int rttUs,
+            int retransmits,
+            int service,
+            int server) {}
+
+    record SocketKey(long netns, InetAddress local, InetAddress remote, int lport, int rport) {}
+
+    record ConnValue(
+            long began,
+            long sent,
+            long received,
+            int client,
+            int server,
+            int service,
+            int rttUs,
+            int retransmits,
+            int ended,
+            SockAddr dialled) {}
+
+    /** One CPU's part of a workload's counters. */
+    record TrafficValue(
+            long meshSent,
+            long meshReceived,
+            long wireSent,
+            long wireReceived,
+            long wireSentPackets,
+            long wireReceivedPackets,
+            long opened,
+            long accepted) {}
 
     static <R extends Record> RecordCodec<R> codec(Class<R> type, RecordLayout layout) {
         return RecordCodec.of(MethodHandles.lookup(), type, layout, FieldCodec.address(), NET);

@@ -15,6 +15,7 @@ import dev.tulle.agent.service.ServiceView;
 import dev.tulle.common.Reason;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.Workload.WorkloadPort;
 import java.net.InetAddress;
@@ -63,10 +64,16 @@ record WantedState(
      * @param reason why not by the kernel
      * @param slots the endpoints, when by the kernel
      * @param keep true when a record that is there should stay as it is
+     * @param choice how a slot is chosen
      */
-    record Serving(byte mode, Reason reason, List<EndpointValue> slots, boolean keep) {
+    record Serving(byte mode, Reason reason, List<EndpointValue> slots, boolean keep, EndpointChoice choice) {
         Serving {
             slots = List.copyOf(slots);
+        }
+
+        /** With slots chosen at random. */
+        Serving(byte mode, Reason reason, List<EndpointValue> slots, boolean keep) {
+            this(mode, reason, slots, keep, EndpointChoice.RANDOM);
         }
     }
 
@@ -150,7 +157,7 @@ record WantedState(
             case PortTarget.Proxy proxy -> new Serving(Structs.MODE_PROXY, proxy.reason(), List.of(), false);
             case PortTarget.Http _ -> new Serving(Structs.MODE_HTTP, Reason.NONE, List.of(), false);
             case PortTarget.Undecided _ -> new Serving(Structs.MODE_PROXY, Reason.NONE, List.of(), true);
-            case PortTarget.Kernel(var slots) -> {
+            case PortTarget.Kernel(var slots, var choice) -> {
                 if (!kernelL4) {
                     yield new Serving(Structs.MODE_PROXY, Reason.KERNEL_L4_OFF, List.of(), false);
                 }
@@ -159,7 +166,7 @@ record WantedState(
                     InetAddress address = MeshNetwork.address(endpoint.address());
                     values.add(new EndpointValue(address, ids.getOrDefault(address, 0), endpoint.port()));
                 }
-                yield new Serving(Structs.MODE_KERNEL, Reason.NONE, values, false);
+                yield new Serving(Structs.MODE_KERNEL, Reason.NONE, values, false, choice);
             }
         };
     }

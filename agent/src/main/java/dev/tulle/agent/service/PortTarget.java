@@ -3,14 +3,20 @@ package dev.tulle.agent.service;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.common.Reason;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import java.util.List;
 
 /** Where connections to one port of a service go, as far as is known now. */
 public sealed interface PortTarget {
-    /** The kernel chooses one of these at connect, each with the same chance; none: refused. */
-    record Kernel(List<Endpoint> slots) implements PortTarget {
+    /** The kernel chooses one of these at connect; none: refused. Weights are in the number of slots. */
+    record Kernel(List<Endpoint> slots, EndpointChoice choice) implements PortTarget {
         public Kernel {
             slots = List.copyOf(slots);
+        }
+
+        /** Each slot with the same chance. */
+        public Kernel(List<Endpoint> slots) {
+            this(slots, EndpointChoice.RANDOM);
         }
     }
 

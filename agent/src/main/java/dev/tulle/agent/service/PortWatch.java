@@ -3,6 +3,7 @@ package dev.tulle.agent.service;
 import dev.tulle.common.Reason;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
 import dev.tulle.model.WeightedCluster;
@@ -35,6 +36,7 @@ final class PortWatch implements AutoCloseable {
     private final Map<String, EndpointSet> endpoints = new HashMap<>();
     private final Set<String> absent = new HashSet<>();
     private List<WeightedCluster> clusters = List.of();
+    private EndpointChoice choice;
     private @Nullable PortTarget decided;
     private boolean listenerKnown;
     private boolean closed;
@@ -50,11 +52,13 @@ final class PortWatch implements AutoCloseable {
             String vip,
             int port,
             String hostname,
+            EndpointChoice choice,
             Predicate<String> reachable,
             Runnable changed) {
         this.xds = xds;
         this.owner = owner;
         this.changed = changed;
+        this.choice = choice;
         this.reachable = reachable;
         this.plain = List.of(new WeightedCluster(Cluster.nameOf(port, "", hostname), 1));
         this.listenerWatch = xds.watch(
@@ -147,6 +151,11 @@ final class PortWatch implements AutoCloseable {
         }
     }
 
+    /** Another way to choose. */
+    void choose(EndpointChoice next) {
+        choice = next;
+    }
+
     /** Where connections go. */
     PortTarget target() {
         if (!listenerKnown) {
@@ -159,7 +168,7 @@ final class PortWatch implements AutoCloseable {
                 .anyMatch(name -> !endpoints.containsKey(name) && !absent.contains(name))) {
             return new PortTarget.Undecided();
         }
-        Optional<List<Endpoint>> slots = SlotPlan.expand(clusters, endpoints);
+        Optional<List<Endpoint>> slots = SlotPlan.expand(clusters, endpoints, choice.kind());
         if (slots.isEmpty()) {
             return new PortTarget.Proxy(
                     Reason.TOO_MANY_ENDPOINTS, "a share of the split has no endpoint, or there are too many endpoints");
@@ -170,7 +179,7 @@ final class PortWatch implements AutoCloseable {
                         Reason.NEEDS_MTLS, "endpoint " + endpoint.address() + " is not on this host");
             }
         }
-        return new PortTarget.Kernel(slots.get());
+        return new PortTarget.Kernel(slots.get(), choice);
     }
 
     @Override

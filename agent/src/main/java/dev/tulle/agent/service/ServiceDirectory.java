@@ -193,11 +193,15 @@ public final class ServiceDirectory implements AutoCloseable {
         if (service != null && !service.addresses().isEmpty()) {
             for (int i = 0; i < service.ports().size(); i++) {
                 int port = service.ports().get(i).number();
-                if (pathOf(service, i).path() != PortPath.Path.KERNEL_L4) {
+                PortPath path = pathOf(service, i);
+                if (path.path() != PortPath.Path.KERNEL_L4) {
                     continue;
                 }
                 PortWatch kept = before.remove(port);
-                entry.ports.put(port, kept != null ? kept : portWatch(entry, service, port));
+                if (kept != null) {
+                    kept.choose(path.choice());
+                }
+                entry.ports.put(port, kept != null ? kept : portWatch(entry, service, path));
             }
         }
         before.values().forEach(PortWatch::close);
@@ -226,11 +230,19 @@ public final class ServiceDirectory implements AutoCloseable {
         });
     }
 
-    private PortWatch portWatch(Entry entry, Service service, int port) {
-        return new PortWatch(xds, owner, service.addresses().getFirst(), port, service.hostname(), reachable, () -> {
-            entry.version = ++version;
-            changed.run();
-        });
+    private PortWatch portWatch(Entry entry, Service service, PortPath path) {
+        return new PortWatch(
+                xds,
+                owner,
+                service.addresses().getFirst(),
+                path.port(),
+                service.hostname(),
+                path.choice(),
+                reachable,
+                () -> {
+                    entry.version = ++version;
+                    changed.run();
+                });
     }
 
     private static PortPath pathOf(Service service, int index) {

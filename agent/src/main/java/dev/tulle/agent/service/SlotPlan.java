@@ -1,9 +1,12 @@
 package dev.tulle.agent.service;
 
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Maglev;
 import dev.tulle.model.WeightedCluster;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -11,11 +14,15 @@ import java.util.function.LongUnaryOperator;
 
 /**
  * Turns weights into equal slots, so that the kernel's choice of one slot at random is the weighted choice of an
- * endpoint. Exact while {@value #SLOTS_MAX} slots suffice, else rounded so that each endpoint keeps at least one. Pure.
+ * endpoint. Exact while {@value #SLOTS_MAX} slots suffice, else rounded so that each endpoint keeps at least one. Where
+ * callers are hashed the slots are a {@link Maglev} table. Pure.
  */
 public final class SlotPlan {
     /** Slots of one port of one service. */
     public static final int SLOTS_MAX = 1024;
+
+    /** Finer than whole multiples of the lightest share. */
+    private static final int WEIGHT_STEPS = 16;
 
     private SlotPlan() {}
 
@@ -26,10 +33,12 @@ public final class SlotPlan {
      *
      * @param clusters the split; those with weight 0 get nothing
      * @param endpoints what is known, by cluster
+     * @param kind how a slot will be chosen
      * @return empty when the kernel cannot have the same outcome as the proxy: a cluster with weight has no endpoint
      *     while another has (the proxy fails that share of the connections), or there are more endpoints than slots
      */
-    public static Optional<List<Endpoint>> expand(List<WeightedCluster> clusters, Map<String, EndpointSet> endpoints) {
+    public static Optional<List<Endpoint>> expand(
+            List<WeightedCluster> clusters, Map<String, EndpointSet> endpoints, EndpointChoice.Kind kind) {
         List<Share> shares = new ArrayList<>();
         long total = clusters.stream().mapToLong(WeightedCluster::weight).sum();
         int withEndpoints = 0;
@@ -58,7 +67,54 @@ public final class SlotPlan {
         if (withEndpoints != withWeight || shares.size() > SLOTS_MAX) {
             return Optional.empty();
         }
-        return Optional.of(expand(shares, denominator * total));
+        return switch (kind) {
+            case RANDOM -> Optional.of(expand(shares, denominator * total));
+            case ROUND_ROBIN -> Optional.of(spread(expand(shares, denominator * total)));
+            case SOURCE_HASH, STICKY -> hashed(shares);
+        };
+    }
+
+    /** A table for hashed callers; each endpoint gets a few slots at least, so that its share is right. */
+    private static Optional<List<Endpoint>> hashed(List<Share> shares) {
+        int size = Maglev.sizeFor(shares.size());
+        double lightest = shares.stream().mapToDouble(Share::part).min().orElse(1);
+        if (lightest * size < 1) {
+            return Optional.empty();
+        }
+        List<String> names = shares.stream()
+                .map(share ->
+                        share.endpoint().address() + " " + share.endpoint().port())
+                .toList();
+        int[] weights = shares.stream()
+                .mapToInt(share -> (int) Math.max(1, Math.round(share.part() / lightest * WEIGHT_STEPS)))
+                .toArray();
+        List<Endpoint> slots = new ArrayList<>(size);
+        for (int index : Maglev.table(names, weights, size)) {
+            slots.add(shares.get(index).endpoint());
+        }
+        return Optional.of(slots);
+    }
+
+    /** The same slots in an order in which those of one endpoint are far from each other (smooth weighted turns). */
+    private static List<Endpoint> spread(List<Endpoint> slots) {
+        Map<Endpoint, Integer> counts = new LinkedHashMap<>();
+        slots.forEach(slot -> counts.merge(slot, 1, Integer::sum));
+        if (counts.size() == slots.size()) {
+            return slots;
+        }
+        List<Endpoint> all = List.copyOf(counts.keySet());
+        int[] current = new int[all.size()];
+        List<Endpoint> spread = new ArrayList<>(slots.size());
+        while (spread.size() < slots.size()) {
+            int best = 0;
+            for (int i = 0; i < current.length; i++) {
+                current[i] += counts.getOrDefault(all.get(i), 0);
+                best = current[i] > current[best] ? i : best;
+            }
+            current[best] -= slots.size();
+            spread.add(all.get(best));
+        }
+        return spread;
     }
 
     private static List<Endpoint> usable(List<Endpoint> all) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.WeightedCluster;
 import java.util.ArrayList;
@@ -18,6 +19,10 @@ import org.junit.jupiter.api.Test;
 class SlotPlanTest {
     private static Endpoint endpoint(String address, int weight, boolean healthy) {
         return new Endpoint(address, 9080, weight, healthy, address, "default");
+    }
+
+    private static Optional<List<Endpoint>> expand(List<WeightedCluster> clusters, Map<String, EndpointSet> endpoints) {
+        return SlotPlan.expand(clusters, endpoints, EndpointChoice.Kind.RANDOM);
     }
 
     private static Map<String, Integer> shares(Optional<List<Endpoint>> slots) {
@@ -42,7 +47,7 @@ class SlotPlanTest {
     void equalEndpointsGetOneSlotEach() {
         assertEquals(
                 Map.of("1.1.1.1", 1, "1.1.1.2", 1),
-                shares(SlotPlan.expand(
+                shares(expand(
                         List.of(new WeightedCluster("a", 100)),
                         sets("a", List.of(endpoint("1.1.1.1", 1, true), endpoint("1.1.1.2", 1, true))))));
     }
@@ -52,7 +57,7 @@ class SlotPlanTest {
         // Cluster a has 3 of 4; inside, 1 and 2 of 3: 1/4, 2/4; cluster b: 1/4.
         assertEquals(
                 Map.of("1.1.1.1", 1, "1.1.1.2", 2, "2.2.2.2", 1),
-                shares(SlotPlan.expand(
+                shares(expand(
                         List.of(
                                 new WeightedCluster("a", 75),
                                 new WeightedCluster("b", 25),
@@ -66,7 +71,7 @@ class SlotPlanTest {
 
     @Test
     void sharesThatDoNotFitAreRoundedAndNobodyIsLost() {
-        Map<String, Integer> shares = shares(SlotPlan.expand(
+        Map<String, Integer> shares = shares(expand(
                 List.of(new WeightedCluster("a", 9999), new WeightedCluster("b", 1)),
                 sets("a", List.of(endpoint("1.1.1.1", 1, true)), "b", List.of(endpoint("2.2.2.2", 1, true)))));
         assertEquals(1, shares.get("2.2.2.2"));
@@ -77,26 +82,58 @@ class SlotPlanTest {
     void unhealthyEndpointsCountOnlyWhenNoneIsHealthy() {
         assertEquals(
                 Map.of("1.1.1.2", 1),
-                shares(SlotPlan.expand(
+                shares(expand(
                         List.of(new WeightedCluster("a", 1)),
                         sets("a", List.of(endpoint("1.1.1.1", 1, false), endpoint("1.1.1.2", 1, true))))));
         assertEquals(
                 Map.of("1.1.1.1", 1),
-                shares(SlotPlan.expand(
+                shares(expand(
                         List.of(new WeightedCluster("a", 1)), sets("a", List.of(endpoint("1.1.1.1", 1, false))))));
     }
 
     @Test
     void aShareWithoutEndpointsIsTheProxysAndNoEndpointAtAllIsRefused() {
         List<WeightedCluster> split = List.of(new WeightedCluster("a", 1), new WeightedCluster("b", 1));
-        assertTrue(SlotPlan.expand(split, sets("a", List.of(endpoint("1.1.1.1", 1, true)), "b", List.of()))
+        assertTrue(expand(split, sets("a", List.of(endpoint("1.1.1.1", 1, true)), "b", List.of()))
                 .isEmpty());
-        assertEquals(Optional.of(List.of()), SlotPlan.expand(split, Map.of()));
+        assertEquals(Optional.of(List.of()), expand(split, Map.of()));
         List<Endpoint> many = new ArrayList<>();
         for (int i = 0; i <= SlotPlan.SLOTS_MAX; i++) {
             many.add(endpoint("10.0." + (i >> 8) + "." + (i & 255), 1, true));
         }
-        assertTrue(SlotPlan.expand(List.of(new WeightedCluster("a", 1)), sets("a", many))
-                .isEmpty());
+        assertTrue(expand(List.of(new WeightedCluster("a", 1)), sets("a", many)).isEmpty());
+    }
+
+    @Test
+    void hashedCallersKeepTheirEndpointWhenAnotherGoes() {
+        List<Endpoint> three =
+                List.of(endpoint("1.1.1.1", 1, true), endpoint("1.1.1.2", 2, true), endpoint("1.1.1.3", 1, true));
+        List<WeightedCluster> split = List.of(new WeightedCluster("a", 1));
+        List<Endpoint> before = SlotPlan.expand(split, sets("a", three), EndpointChoice.Kind.SOURCE_HASH)
+                .orElseThrow();
+        List<Endpoint> after = SlotPlan.expand(
+                        split, sets("a", List.of(three.get(1), three.get(0))), EndpointChoice.Kind.STICKY)
+                .orElseThrow();
+        Map<String, Integer> shares = shares(Optional.of(before));
+        assertEquals(251, before.size());
+        assertEquals(251 / 2.0, shares.getOrDefault("1.1.1.2", 0), 4, shares.toString());
+        assertEquals(before.size(), after.size());
+        int moved = 0;
+        for (int i = 0; i < before.size(); i++) {
+            moved += before.get(i).equals(three.get(2)) || before.get(i).equals(after.get(i)) ? 0 : 1;
+        }
+        assertTrue(moved < before.size() / 8, moved + " of " + before.size() + " callers moved for no reason");
+    }
+
+    @Test
+    void turnsOfAHeavyEndpointAreSpread() {
+        List<Endpoint> slots = SlotPlan.expand(
+                        List.of(new WeightedCluster("a", 1)),
+                        sets("a", List.of(endpoint("1.1.1.1", 3, true), endpoint("1.1.1.2", 2, true))),
+                        EndpointChoice.Kind.ROUND_ROBIN)
+                .orElseThrow();
+        assertEquals(
+                List.of("1.1.1.1", "1.1.1.2", "1.1.1.1", "1.1.1.2", "1.1.1.1"),
+                slots.stream().map(Endpoint::address).toList());
     }
 }

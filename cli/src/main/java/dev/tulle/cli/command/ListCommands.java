@@ -3,6 +3,7 @@ package dev.tulle.cli.command;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
@@ -10,7 +11,10 @@ import dev.tulle.cli.output.Output;
 import dev.tulle.cli.output.Table;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -49,6 +53,9 @@ public final class ListCommands {
             this.method = method;
         }
 
+        /** Adds what others than the control plane know. */
+        void enrich(JsonArray elements, MeshPlace at) {}
+
         abstract Table table();
 
         abstract void addRows(Table table, JsonObject element);
@@ -65,6 +72,7 @@ public final class ListCommands {
                     shown.add(element);
                 }
             }
+            enrich(shown, place);
             output.print(out(), shown, () -> text(shown));
             return 0;
         }
@@ -90,6 +98,19 @@ public final class ListCommands {
     /** Running instances. */
     @Command(name = "workloads", description = "Lists workloads.")
     public static final class Workloads extends ListCommand {
+        private static final List<String> COUNTS = List.of(
+                "bytesSent",
+                "bytesReceived",
+                "meshBytesSent",
+                "meshBytesReceived",
+                "wireBytesSent",
+                "wireBytesReceived",
+                "wirePacketsSent",
+                "wirePacketsReceived",
+                "connections",
+                "connectionsOpened",
+                "connectionsAccepted");
+
         /** Makes the command. */
         public Workloads() {
             super("workloads");
@@ -97,7 +118,52 @@ public final class ListCommands {
 
         @Override
         Table table() {
-            return new Table("NAMESPACE", "NAME", "ADDRESS", "SERVICES", "PORTS", "READY", "LABELS", "NODE");
+            return new Table(
+                    "NAMESPACE",
+                    "NAME",
+                    "ADDRESS",
+                    "SERVICES",
+                    "PORTS",
+                    "READY",
+                    "CONNS",
+                    "IN",
+                    "OUT",
+                    "LABELS",
+                    "NODE");
+        }
+
+        /** What this host's agent counts; workloads of other hosts, and all when it does not answer, go without. */
+        @Override
+        void enrich(JsonArray elements, MeshPlace at) {
+            Map<String, JsonObject> counted = new HashMap<>();
+            try (MeshClient agent = MeshClient.agent(at)) {
+                for (JsonObject workload :
+                        Json.objects(elements(agent.call("workloads", new JsonObject()), "workloads"))) {
+                    counted.put(Json.text(workload, "uid"), workload);
+                }
+            } catch (CommandFailure _) {
+                return;
+            }
+            for (JsonObject workload : Json.objects(elements)) {
+                JsonObject counts = counted.get(Json.text(workload, "uid"));
+                if (counts != null) {
+                    COUNTS.stream().filter(counts::has).forEach(name -> workload.add(name, counts.get(name)));
+                }
+            }
+        }
+
+        private static String bytes(JsonObject workload, String name) {
+            if (!workload.has(name)) {
+                return "-";
+            }
+            double value = Json.number(workload, name);
+            String[] units = {"B", "KiB", "MiB", "GiB", "TiB"};
+            int unit = 0;
+            while (value >= 1024 && unit < units.length - 1) {
+                value /= 1024;
+                unit++;
+            }
+            return String.format(Locale.ROOT, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
         }
 
         @Override
@@ -109,6 +175,9 @@ public final class ListCommands {
                     Json.text(workload, "services"),
                     ports(workload),
                     Json.bool(workload, "healthy") ? "yes" : "no",
+                    workload.has("connections") ? Long.toString(Json.number(workload, "connections")) : "-",
+                    bytes(workload, "bytesReceived"),
+                    bytes(workload, "bytesSent"),
                     Json.text(workload, "labels"),
                     Json.text(workload, "node"));
         }

@@ -1,0 +1,156 @@
+package dev.tulle.agent;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import dev.tulle.agent.MeshHost.Started;
+import dev.tulle.agent.tier.Tier;
+import dev.tulle.model.Endpoint;
+import dev.tulle.model.PortPath;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Connections to an endpoint that its service loses, and what is counted of them; needs root. */
+class DrainTest {
+    /** Answers each line with its name. */
+    private static final String SERVER = """
+            import socketserver, sys
+            class H(socketserver.StreamRequestHandler):
+                def handle(self):
+                    for _ in self.rfile:
+                        self.wfile.write((sys.argv[1] + "\\n").encode())
+            class S(socketserver.ThreadingTCPServer):
+                allow_reuse_address = True
+            S(("0.0.0.0", 9200), H).serve_forever()
+            """;
+    /** Asks on one connection ten times a second until it breaks; says so. */
+    private static final String CLIENT = """
+            import socket, sys, time
+            s = socket.create_connection(("db", 9200), 5)
+            f = s.makefile("rw")
+            begun = time.time()
+            while time.time() - begun < 20:
+                try:
+                    f.write("?\\n"); f.flush()
+                    name = f.readline().strip()
+                except OSError as e:
+                    name = ""
+                if not name:
+                    print("over", flush=True)
+                    break
+                print(name, flush=True)
+                time.sleep(0.1)
+            """;
+
+    private static final String ONCE = """
+            import socket
+            s = socket.create_connection(("db", 9200), 5)
+            s.sendall(b"?\\n"); print(s.recv(10).decode().strip())
+            """;
+
+    @TempDir
+    Path dir;
+
+    private @Nullable MeshHost made;
+
+    @BeforeEach
+    void makeHost() throws IOException {
+        made = new MeshHost(dir, Optional.of(Tier.SPLICE));
+        NodeAgent.detachAll(host().options);
+        Files.writeString(dir.resolve("server.py"), SERVER);
+        Files.writeString(dir.resolve("client.py"), CLIENT);
+        Files.writeString(dir.resolve("once.py"), ONCE);
+    }
+
+    private MeshHost host() {
+        return Objects.requireNonNull(made);
+    }
+
+    @AfterEach
+    void removeEverything() throws IOException {
+        host().close();
+    }
+
+    private Started python(String params, String... words) throws IOException {
+        String[] command = new String[words.length + 1];
+        command[0] = "python3";
+        System.arraycopy(words, 0, command, 1, words.length);
+        command[1] = dir.resolve(words[0]).toString();
+        return host().run(params, command);
+    }
+
+    private void serve(Endpoint... endpoints) {
+        host().control.service("db", "240.242.0.9", 9200, PortPath.Path.KERNEL_L4, List.of(endpoints));
+    }
+
+    private static Endpoint endpoint(Started server, boolean healthy) {
+        return new Endpoint(server.address(), 9200, 1, healthy, "db", "default");
+    }
+
+    private JsonObject workload(String name) throws IOException {
+        for (JsonElement one : host().call("workloads", "{}").getAsJsonArray()) {
+            if (one.getAsJsonObject().get("name").getAsString().equals(name)) {
+                return one.getAsJsonObject();
+            }
+        }
+        throw new IOException("no workload " + name);
+    }
+
+    private long counter(String name) throws IOException {
+        JsonElement value =
+                host().object("status", "{}").getAsJsonObject("counters").get(name);
+        return value == null ? 0 : value.getAsLong();
+    }
+
+    @Test
+    void anEndpointThatBecomesUnhealthyGetsNoNewConnectionAndOldOnesEndInTime() throws Exception {
+        try (NodeAgent agent = host().start()) {
+            assertEquals(Tier.SPLICE, agent.tier());
+            Started a = python("{'name':'a','service':'db','ports':['tcp:9200']}", "server.py", "a");
+            Started b = python("{'name':'b','service':'db','ports':['tcp:9200']}", "server.py", "b");
+            serve(endpoint(a, true));
+            for (Started server : List.of(a, b)) {
+                MeshHost.eventually("it listens", () -> dev.tulle.agent.host.Shell.run("ss", "-tlnH")
+                        .output()
+                        .contains(server.address() + ":9200"));
+            }
+            assertEquals("a", python("{'name':'once'}", "once.py").result());
+            Started client = python("{'name':'client'}", "client.py");
+            MeshHost.eventually(
+                    "it is answered", () -> Files.readString(client.output()).contains("a"));
+            assertEquals(1, workload("client").get("connections").getAsInt());
+            assertEquals(1, workload("a").get("connections").getAsInt());
+            assertTrue(workload("client").get("bytesReceived").getAsLong() >= 2);
+
+            long before = System.nanoTime();
+            serve(endpoint(a, false), endpoint(b, true));
+            MeshHost.eventually(
+                    "new connections go to b",
+                    () -> python("{'name':'once'}", "once.py").result().equals("b"));
+            assertTrue(client.process().isAlive(), "the old connection goes on");
+            MeshHost.eventually("the old connection ends", () -> Files.readString(client.output())
+                    .endsWith("over\n"));
+            double seconds = (System.nanoTime() - before) / 1e9;
+            assertTrue(seconds >= MeshHost.DRAIN.toSeconds(), "ended after " + seconds + " s");
+            assertTrue(!Files.readString(client.output()).contains("b"));
+            assertEquals(1, counter("DRAINED"));
+            MeshHost.eventually(
+                    "no connection is left",
+                    () -> workload("a").get("connections").getAsInt() == 0);
+            MeshHost.eventually(
+                    "its end is reported",
+                    () -> host().call("flows", "{}").toString().contains("bytesReceived"));
+        }
+    }
+}

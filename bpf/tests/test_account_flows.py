@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+"""Accounting of connections between workloads: records, flow events, bytes per workload."""
+
+import socket
+import struct
+import time
+
+from lab import F_ALL, F_SPLICE, KERNEL, NODE, TIMEOUT, VIP, Pipe, connect, listen, receive_all, twin_vip
+
+A, B = NODE + "10", NODE + "11"
+FLOW = 5
+
+
+def traffic(lab, address):
+    """mesh sent, mesh received, wire sent, wire received, packets of both, opened, accepted."""
+    raw = lab.maps.get("tulle_traffic", struct.pack("I", int(address.rsplit(".", 1)[1])))
+    cpus = [struct.unpack_from("8Q", raw, cpu * 64) for cpu in range(lab.maps.cpus)]
+    return [sum(values) for values in zip(*cpus)]
+
+
+def conns(lab):
+    return lab.maps.count("tulle_conns")
+
+
+def settled(lab, count):
+    """The connections of earlier tests are over; none was refused its record."""
+    deadline = time.monotonic() + 5
+    while conns(lab) != count and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return conns(lab) == count and not lab.maps.counter("CONNS_FULL")
+
+
+def serve(ready, port, size, answer):
+    server = listen("::", port, socket.AF_INET6)
+    ready.tell()
+    sock, _ = server.accept()
+    # A reader that blocks without a timeout may see EAGAIN when the connection is over (splice.c).
+    sock.settimeout(TIMEOUT)
+    got = 0
+    while got < size:
+        got += len(sock.recv(1 << 16))
+    sock.sendall(b"y" * answer)
+    sock.shutdown(socket.SHUT_WR)
+    assert sock.recv(1) == b""
+    sock.close()
+
+
+def call(address, port, family, size, hold=None, go=None):
+    sock = connect(address, port, family)
+    sock.sendall(b"x" * size)
+    answer = len(receive_all(sock))
+    if hold:
+        hold.tell()
+        go.wait_for(1)
+    sock.close()
+    return answer
+
+
+def flows(lab, count=1):
+    deadline = time.monotonic() + 5
+    seen = []
+    while len(seen) < count and time.monotonic() < deadline:
+        seen += [event for event in lab.events.read() if event["type"] == FLOW]
+        time.sleep(0.01)
+    return seen
+
+
+def test_flow_record(lab):
+    """One record a connection, with the caller's view: bytes both ways exact whether spliced or on
+    TCP, service, both workloads, duration; IPv4, v4-mapped, IPv6 twin. Live while it lasts."""
+    lab.maps.service(VIP + "50", 80, 50, KERNEL, [(A, 9120)])
+    for flags in (F_ALL, F_ALL & ~F_SPLICE):
+        for address, family in ((VIP + "50", socket.AF_INET),
+                                (f"::ffff:{VIP}50", socket.AF_INET6),
+                                (twin_vip(VIP + "50"), socket.AF_INET6)):
+            lab.configure(flags=flags)
+            assert settled(lab, 0)
+            lab.events.read()
+            before_a, before_b = traffic(lab, A), traffic(lab, B)
+            ready, hold, go = Pipe(), Pipe(), Pipe()
+            server = lab.start("workloads/a", serve, ready, 9120, 70000, 300000)
+            ready.wait()
+            client = lab.start("workloads/b", call, address, 80, family, 70000, hold, go)
+            hold.wait_for(1)
+            assert settled(lab, 1)
+            go.tell()
+            assert client.result() == 300000
+            server.result()
+            seen = flows(lab)
+            assert len(seen) == 1, seen
+            flow = seen[0]
+            assert (flow["sent"], flow["received"]) == (70000, 300000), (flags, address, flow)
+            assert (flow["workload"], flow["server"], flow["service"]) == (11, 10, 50), flow
+            assert flow["dport"] == 9120 and 0 < flow["nanos"] < 60e9, flow
+            assert settled(lab, 0)
+            delta_a = [x - y for x, y in zip(traffic(lab, A), before_a)]
+            delta_b = [x - y for x, y in zip(traffic(lab, B), before_b)]
+            assert delta_a[:2] == [300000, 70000] and delta_a[6:] == [0, 1], (flags, delta_a)
+            assert delta_b[:2] == [70000, 300000] and delta_b[6:] == [1, 0], (flags, delta_b)
+
+
+def test_live_bytes(lab):
+    """Spliced bytes are counted while the connection lives."""
+    lab.maps.service(VIP + "51", 80, 51, KERNEL, [(A, 9121)])
+    before = traffic(lab, B)
+    ready, hold, go = Pipe(), Pipe(), Pipe()
+    lab.start("workloads/a", serve, ready, 9121, 50000, 1)
+    ready.wait()
+    client = lab.start("workloads/b", call, VIP + "51", 80, socket.AF_INET, 50000, hold, go)
+    hold.wait_for(1)
+    assert traffic(lab, B)[0] - before[0] == 50000
+    go.tell()
+    client.result()
+
+
+def test_killed_ends(lab):
+    """A killed client and a killed server leave no record behind."""
+    lab.maps.service(VIP + "52", 80, 52, KERNEL, [(A, 9122)])
+    assert settled(lab, 0)
+    lab.events.read()
+    for victim in (0, 1):
+        ready, hold, go = Pipe(), Pipe(), Pipe()
+        server = lab.start("workloads/a", serve, ready, 9122, 10, 10)
+        ready.wait()
+        client = lab.start("workloads/b", call, VIP + "52", 80, socket.AF_INET, 10, hold, go)
+        hold.wait_for(1)
+        (server, client)[victim].kill()
+        (client, server)[victim].kill()
+        assert len(flows(lab)) == 1
+        assert settled(lab, 0)
+
+
+def test_direct_and_refused(lab):
+    """A workload dialled by its own address has a record without service; the host has none; a
+    connection that is never established leaves nothing."""
+    ready = Pipe()
+    server = lab.start("workloads/a", serve, ready, 9123, 1, 1)
+    ready.wait()
+    lab.events.read()
+    assert lab.run("workloads/b", call, A, 9123, socket.AF_INET, 1) == 1
+    server.result()
+    assert [flow["service"] for flow in flows(lab)] == [0]
+
+    def refused():
+        try:
+            connect(A, 9124)
+        except OSError as error:
+            return error.errno
+    assert lab.run("workloads/b", refused) and settled(lab, 0)
+
+
+def test_rate(lab):
+    """More connections than the limit: counted all, reported up to the limit of each CPU."""
+    lab.maps.service(VIP + "53", 80, 53, KERNEL, [(A, 9125)])
+    ready = Pipe()
+
+    def many():
+        server = listen("0.0.0.0", 9125)
+        ready.tell()
+        for _ in range(400):
+            server.accept()[0].close()
+
+    def dial():
+        for _ in range(400):
+            with connect(VIP + "53", 80) as sock:
+                sock.recv(1)
+    process = lab.start("workloads/a", many)
+    ready.wait()
+    lab.events.read()
+    before = lab.maps.counter("FLOW")
+    begun = time.monotonic()
+    lab.run("workloads/b", dial)
+    process.result()
+    deadline = time.monotonic() + 5
+    # Counters are not atomic: one that an interrupt finds half way may lose a step.
+    while lab.maps.counter("FLOW") < before + 396 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert 396 <= lab.maps.counter("FLOW") - before <= 400 and settled(lab, 0)
+    most = 100 * lab.maps.cpus * (int(time.monotonic() - begun) + 2)
+    assert 1 <= len(flows(lab, 400)) <= most
