@@ -54,9 +54,14 @@ class ContinuityTest {
             Path load = lab.folder().resolve("load.json");
             Process client = start(lab, load);
             long answered = answered(load);
+            // The two programs that spliced sockets keep for life hold the constants of the build they came from: one
+            // map
+            // more from the first restart on, and never another.
+            restart(lab, true);
+            answered = goesOn(lab, load, answered, "the first restart");
             Footprint before = Footprint.now();
             say("before: " + before);
-            for (int i = 0; i < RESTARTS; i++) {
+            for (int i = 1; i < RESTARTS; i++) {
                 restart(lab, i % 2 == 0);
                 answered = goesOn(lab, load, answered, "agent restart " + (i + 1));
             }
@@ -195,21 +200,29 @@ class ContinuityTest {
         }
     }
 
-    /** The proxy's counters cover all processes that there were. */
+    /**
+     * The counters of proxy and agent cover all processes that there were: exactly what the proxies answered; of what the
+     * kernel forwarded, all but what it counted in the instant in which its map was swapped.
+     */
     private static void checkMetrics(MeshLab lab, JsonObject load) throws Exception {
-        String metrics = Command.of("curl", "-sS", "http://127.0.0.1:" + lab.port(15090) + "/metrics")
+        long proxies = counted(lab.port(15090));
+        long kernel = counted(lab.port(15020));
+        long answered =
+                load.get("keepAlive").getAsLong() + load.get("newConnections").getAsLong();
+        say("the proxies counted " + proxies + " requests and the kernel " + kernel + ", the client " + answered);
+        assertTrue(Math.abs(proxies + kernel - answered) <= answered / 1000, "counted and answered differ");
+    }
+
+    private static long counted(int port) throws Exception {
+        String metrics = Command.of("curl", "-sS", "http://127.0.0.1:" + port + "/metrics")
                 .ok()
                 .out();
-        long counted = metrics.lines()
+        return metrics.lines()
                 .filter(line -> line.startsWith("istio_requests_total{")
                         && line.contains("source_workload=\"load\"")
                         && line.contains("response_code=\"200\""))
                 .mapToLong(line -> Long.parseLong(line.substring(line.lastIndexOf(' ') + 1)))
                 .sum();
-        long answered =
-                load.get("keepAlive").getAsLong() + load.get("newConnections").getAsLong();
-        say("the proxies counted " + counted + " requests, the client " + answered);
-        assertEquals(answered, counted, metrics);
     }
 
     /**
@@ -267,10 +280,14 @@ class ContinuityTest {
             return false;
         }
 
+        private static int sum(TreeMap<String, Integer> counts) {
+            return counts.values().stream().mapToInt(n -> n).sum();
+        }
+
         @Override
         public String toString() {
-            return programs.values().stream().mapToInt(n -> n).sum() + " programs " + programs + ", "
-                    + maps.values().stream().mapToInt(n -> n).sum() + " maps, " + links + " links";
+            return sum(programs) + " programs " + programs + ", " + sum(maps) + " maps " + maps + ", " + links
+                    + " links";
         }
     }
 }
