@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
 
@@ -32,6 +33,7 @@ final class DeltaXdsClient implements XdsClient {
     private final OwnerThread owner;
     private final Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
     private final Map<String, WatchedType> types = new LinkedHashMap<>();
+    private volatile Executor gate = Runnable::run;
     private @Nullable Stream stream;
     private boolean connected;
     private boolean flushing;
@@ -90,6 +92,11 @@ final class DeltaXdsClient implements XdsClient {
             owner.execute(() -> watched.tellKnown(watch));
             flushSoon();
         }
+    }
+
+    @Override
+    public void acknowledgeThrough(Executor through) {
+        gate = through;
     }
 
     @Override
@@ -211,12 +218,25 @@ final class DeltaXdsClient implements XdsClient {
                 // everything
                 // also has everything that follows from it.
                 flush();
-                send(answer);
-                ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
-                if (open != null) {
-                    open.request(1);
+                try {
+                    gate.execute(() -> owner.offer(() -> acknowledge(answer)));
+                } catch (RejectedExecutionException e) {
+                    // The gate has closed before its client: nobody waits for what it would have done.
+                    acknowledge(answer);
                 }
             });
+        }
+
+        /** Answers a response, and asks for the next. */
+        private void acknowledge(DeltaDiscoveryRequest.Builder answer) {
+            if (stream != this) {
+                return;
+            }
+            send(answer);
+            ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
+            if (open != null) {
+                open.request(1);
+            }
         }
 
         @Override

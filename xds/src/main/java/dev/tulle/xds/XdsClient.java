@@ -1,5 +1,7 @@
 package dev.tulle.xds;
 
+import java.util.concurrent.Executor;
+
 /**
  * The client half of xDS: subscribes to single resources, on demand, over one delta stream. Thread-safe. While the
  * control plane is away the last good values stay in force and the client reconnects by itself, waiting from 10 ms to 15 s
@@ -23,4 +25,13 @@ public interface XdsClient extends AutoCloseable {
     /** Ends the stream and all watches; watchers are not called again. */
     @Override
     void close();
+
+    /**
+     * Has acknowledgements wait. By default each is sent once the watchers were told; a client whose watchers only note
+     * what is to be done elsewhere lets that be done first.
+     *
+     * @param gate is given the sending of each acknowledgement, on the client's thread, and runs it when it is time, on
+     *     any thread
+     */
+    default void acknowledgeThrough(Executor gate) {}
 }
