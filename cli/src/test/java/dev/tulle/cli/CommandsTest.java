@@ -108,7 +108,10 @@ class CommandsTest {
         try (LocalApiServer _ = role("control.sock", answer)) {
             assertEquals(0, run("workloads"));
             assertTrue(
-                    printed().contains("default    a     100.64.0.10  s         http:80  yes    -      -   -    v=1     n"), printed());
+                    printed()
+                            .contains(
+                                    "default    a     100.64.0.10  s         http:80  yes    -      -   -    v=1     n"),
+                    printed());
             assertTrue(!printed().contains("other"), printed());
             out.reset();
             assertEquals(0, run("workloads", "-A", "b", "-o", "json"));
