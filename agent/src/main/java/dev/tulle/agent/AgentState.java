@@ -111,9 +111,8 @@ final class AgentState implements AutoCloseable {
                     }
                 });
         this.xds = links.xds();
-        // The first task runs behind those that the watchers left, the second behind the reconciliation that these
-        // asked
-        // for: what is acknowledged is in the kernel.
+        // The first task runs behind those that the watchers left, the second behind the reconciliation that
+        // these asked for: what is acknowledged is in the kernel.
         xds.acknowledgeThrough(send -> loop.execute(() -> loop.execute(send)));
         this.services = new ServiceDirectory(
                 xds,

@@ -326,6 +326,28 @@ class AuthorizationTest {
     }
 
     @Test
+    void aWorkloadThatHasGoneKeepsItsLastPolicies() throws Exception {
+        try (Origin origin = Origin.answering(ORIGIN)) {
+            MeshState whole = mesh(origin, denyPath("/admin")).build();
+            // Its endpoint is still known, as it is to a request that chose it a moment ago.
+            MeshState gone = new MeshState(
+                    whole.services(),
+                    Map.of(),
+                    whole.listeners(),
+                    whole.routes(),
+                    whole.clusters(),
+                    whole.endpoints(),
+                    whole.policies());
+            try (ProxyFixture proxy = proxy(whole)) {
+                assertEquals(200, RawClient.get(proxy.port, "/a").code());
+                proxy.xds.set(gone);
+                assertEquals(200, RawClient.get(proxy.port, "/a").code());
+                assertEquals(403, RawClient.get(proxy.port, "/admin").code());
+            }
+        }
+    }
+
+    @Test
     void aRefusedConnectionClosesBeforeAByte() throws Exception {
         AuthorizationPolicy me =
                 policy(Action.ALLOW, "me", new Rule(List.of(principal("*/sa/me")), List.of(), List.of()));

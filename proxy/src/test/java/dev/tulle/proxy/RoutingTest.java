@@ -19,7 +19,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -347,21 +349,22 @@ class RoutingTest {
                     .routes(Meshes.forward("r", RouteMatch.ANY, "v1"))
                     .build())) {
                 AtomicBoolean over = new AtomicBoolean();
-                AtomicInteger failed = new AtomicInteger();
+                Queue<String> failures = new ConcurrentLinkedQueue<>();
                 AtomicInteger done = new AtomicInteger();
                 List<Thread> load = new ArrayList<>();
                 for (int i = 0; i < 8; i++) {
                     load.add(Thread.ofVirtual().start(() -> {
                         try (RawClient client = new RawClient(proxy.port)) {
                             while (!over.get()) {
-                                int code = client.send("GET / HTTP/1.1\r\nHost: w\r\n\r\n")
-                                        .read(false)
-                                        .code();
-                                failed.addAndGet(code == 200 ? 0 : 1);
+                                var answer = client.send("GET / HTTP/1.1\r\nHost: w\r\n\r\n")
+                                        .read(false);
+                                if (answer.code() != 200) {
+                                    failures.add(answer.code() + " " + answer.body());
+                                }
                                 done.incrementAndGet();
                             }
                         } catch (IOException e) {
-                            failed.incrementAndGet();
+                            failures.add(e.toString());
                         }
                     }));
                 }
@@ -379,7 +382,7 @@ class RoutingTest {
                 for (Thread thread : load) {
                     thread.join();
                 }
-                assertEquals(0, failed.get(), "of " + done.get());
+                assertEquals(List.of(), List.copyOf(failures), "of " + done.get());
             }
         }
     }

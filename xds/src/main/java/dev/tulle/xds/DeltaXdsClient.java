@@ -214,9 +214,8 @@ final class DeltaXdsClient implements XdsClient {
                     type = new WatchedType(response.getTypeUrl());
                 }
                 DeltaDiscoveryRequest.Builder answer = type.onResponse(response);
-                // What the watchers ask for in consequence goes first, so that a client which has acknowledged
-                // everything
-                // also has everything that follows from it.
+                // What the watchers ask for in consequence goes first, so that a client which has
+                // acknowledged everything also has everything that follows from it.
                 flush();
                 try {
                     gate.execute(() -> owner.offer(() -> acknowledge(answer)));

@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The authorization policies of the workload behind an endpoint, followed over xDS: the workload says which apply, each
  * is followed by its name. What is not known is never taken for permission: until every policy that applies has come,
- * there is no answer; a policy that has gone while the workload still names it stays in force as it was.
+ * there is no answer; a policy that has gone while the workload still names it stays in force as it was, and so do all of
+ * them when the workload goes.
  *
  * <p>Changed on the thread that brings the news, read by any.
  */
@@ -33,6 +34,7 @@ public final class DestinationPolicies {
     private final AtomicInteger users = new AtomicInteger();
     private volatile long lastUsed = System.nanoTime();
     private volatile @Nullable Authorizer authorizer;
+    private @Nullable Authorizer lastOfWorkload;
     private List<Runnable> waiting = new ArrayList<>();
     private boolean closed;
 
@@ -121,6 +123,7 @@ public final class DestinationPolicies {
     }
 
     private @Nullable Authorizer decide() {
+        boolean others = false;
         for (Candidate candidate : candidates) {
             candidate.watch();
             if (!candidate.answered) {
@@ -128,11 +131,17 @@ public final class DestinationPolicies {
             }
             Workload workload = candidate.workload;
             if (workload != null && isMeant(workload)) {
-                return of(workload.policies());
+                lastOfWorkload = of(workload.policies());
+                return lastOfWorkload;
             }
+            others |= workload != null;
         }
-        // An endpoint of which nobody says that it is a workload's is outside the mesh: nothing guards it.
-        return workloadName.isEmpty() ? Authorizer.NONE : null;
+        if (workloadName.isEmpty()) {
+            // An endpoint of which nobody says that it is a workload's is outside the mesh: nothing guards it.
+            return Authorizer.NONE;
+        }
+        // A workload that has just gone: requests that were on their way to it are under its last policies.
+        return others ? null : lastOfWorkload;
     }
 
     /** An address may belong to another workload by now, whose policies say nothing about this one. */
