@@ -38,6 +38,7 @@
 struct stats {
 	uint64_t asked, whole, cut, none, behind, hang, wrong, refused, connections;
 	uint64_t slowest_us[4]; /* of whole answers, answers of the proxy, cut and none */
+	uint64_t unsent, unsent_answered; /* failed sends; those whose request was answered still */
 	uint64_t code[CODES];   /* answers of the proxy */
 	uint64_t done;
 };
@@ -228,8 +229,13 @@ static void send_out(struct conn *c)
 				listen_for(c, EPOLLIN | EPOLLOUT);
 				return;
 			}
-			/* What was answered before can still be read; the end is seen there. */
+			/*
+			 * What was answered before can still be read, even the answer to this. But
+			 * after a failed send nobody knows what of it has gone: the connection is
+			 * not used for another request.
+			 */
 			c->send_error = errno;
+			stats->unsent++;
 			listen_for(c, EPOLLIN);
 			return;
 		}
@@ -410,7 +416,9 @@ static int take_answer(struct conn *c)
 	c->in_length -= whole;
 	c->first = (c->first + 1) % QUEUE;
 	c->count--;
-	if (closes) {
+	if (c->send_error)
+		stats->unsent_answered++;
+	if (closes || (c->send_error && c->count == 0)) {
 		if (c->in_length > 0)
 			fault(c, "more after the last answer");
 		c->in_length = 0;

@@ -18,7 +18,9 @@ VERSIONS = ["v1", "v2"]
 STEADY = "v3"
 CLIENTS = 3
 FIELDS = ["asked", "whole", "cut", "none", "behind", "hang", "wrong", "refused", "connections",
-          "slowest_whole", "slowest_error", "slowest_cut", "slowest_none"]
+          "slowest_whole", "slowest_error", "slowest_cut", "slowest_none", "unsent", "unsent_answered"]
+# Words of flood's stats: the fields, a count for each status below 600, and whether it is done.
+STATS = len(FIELDS) + 600 + 1
 # A request that ends badly may take this much longer than on the proxy's path, s.
 SLACK = 1.0
 # How much more often than on the proxy's path a request may end badly: what was killed when is chance.
@@ -105,11 +107,11 @@ class Client:
 def read_stats(path):
     try:
         with open(path, "rb") as file:
-            values = struct.unpack("<614Q", file.read(614 * 8))
+            values = struct.unpack(f"<{STATS}Q", file.read(STATS * 8))
     except (OSError, struct.error):
-        values = (0,) * 614
+        values = (0,) * STATS
     stats = dict(zip(FIELDS, values))
-    stats["codes"] = {code: n for code, n in enumerate(values[13:613]) if n}
+    stats["codes"] = {code: n for code, n in enumerate(values[len(FIELDS) : STATS - 1]) if n}
     return stats
 
 
