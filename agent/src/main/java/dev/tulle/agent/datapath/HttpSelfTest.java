@@ -1,10 +1,8 @@
 package dev.tulle.agent.datapath;
 
 import dev.tulle.agent.datapath.Structs.ServiceKey;
-import dev.tulle.agent.datapath.Structs.WorkloadValue;
 import dev.tulle.agent.datapath.WantedState.Serving;
 import dev.tulle.agent.host.Cgroups;
-import dev.tulle.agent.host.Cidr;
 import dev.tulle.agent.http.HttpLimits;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.http.HttpWhen;
@@ -24,7 +22,6 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * Does on loopback what kernel HTTP is for, with an own load of the programs attached to a control group of its own, and
@@ -34,12 +31,7 @@ import java.util.Set;
  * milliseconds.
  */
 public final class HttpSelfTest {
-    private static final Cidr RANGE = Cidr.of("self-test", "127.78.0.0/16");
-    private static final Cidr PREFIX = Cidr.of("self-test", "127.78.0.0/24");
-    private static final Cidr SERVICES = Cidr.of("self-test", "198.18.78.0/24");
-    private static final InetAddress CLIENT = MeshNetwork.address("127.78.0.10");
-    private static final InetAddress SERVER = MeshNetwork.address("127.78.0.11");
-    private static final InetAddress SERVICE = MeshNetwork.address("198.18.78.2");
+    private static final InetAddress SERVICE = MeshNetwork.address("198.18.77.2");
     private static final int WAIT_MILLIS = 1_000;
     private static final long COOKIE = 7;
     private static final int POOLED = 1;
@@ -47,14 +39,12 @@ public final class HttpSelfTest {
     private static final String REQUEST = "GET /a HTTP/1.1\r\nHost: service\r\n\r\n";
     private static final String ANSWER = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-    private final KernelObject kernel;
-    private final KernelMaps maps;
+    private final TrialMesh mesh;
     private final SelfTestLog log = new SelfTestLog();
     private long passed;
 
-    private HttpSelfTest(KernelObject kernel) {
-        this.kernel = kernel;
-        this.maps = new KernelMaps(kernel.object());
+    private HttpSelfTest(TrialMesh mesh) {
+        this.mesh = mesh;
     }
 
     /**
@@ -65,24 +55,8 @@ public final class HttpSelfTest {
      * @return empty when everything was as it should be, else the first thing that was not
      */
     public static Optional<String> failure(Path elf, Cgroups cgroups, String agentGroup) {
-        String group = agentGroup + "/selftest-http";
-        try (KernelObject kernel = KernelObject.load(elf, Optional.empty(), true)) {
-            GroupThread.makeThreaded(cgroups.directory(group));
-            try (GroupThread client = GroupThread.in(cgroups.directory(group + "/client"));
-                    GroupThread server = GroupThread.in(cgroups.directory(group + "/server"));
-                    GroupThread proxy = GroupThread.in(cgroups.directory(group + "/proxy"))) {
-                kernel.attach(cgroups.directory(group), cgroups.directory(group + "/proxy"), true, false, true);
-                HttpSelfTest test = new HttpSelfTest(kernel);
-                try (SelfTestLog log = test.log) {
-                    test.checkHooks();
-                    if (!log.failed()) {
-                        test.run(cgroups, group, client, server, proxy);
-                    }
-                    return log.failure();
-                }
-            } finally {
-                cgroups.remove(group, agentGroup);
-            }
+        try {
+            return TrialMesh.run(elf, cgroups, agentGroup, true, true, mesh -> new HttpSelfTest(mesh).run());
         } catch (SocketTimeoutException e) {
             return Optional.of("self-test of kernel HTTP: bytes that should have come did not");
         } catch (IOException | BpfException | LayoutException e) {
@@ -90,7 +64,18 @@ public final class HttpSelfTest {
         }
     }
 
+    private Optional<String> run() throws IOException {
+        try (log) {
+            checkHooks();
+            if (!log.failed()) {
+                tryConnections();
+            }
+            return log.failure();
+        }
+    }
+
     private void checkHooks() {
+        KernelObject kernel = mesh.kernel();
         for (Hook hook : Hook.ofHttp()) {
             log.expect(
                     "hook " + hook.word() + " is in force",
@@ -103,15 +88,13 @@ public final class HttpSelfTest {
         }
     }
 
-    private void run(Cgroups cgroups, String group, GroupThread client, GroupThread server, GroupThread proxy)
-            throws IOException {
-        int port = KernelSelfTest.freePort(SERVER);
-        try (ServerSocketChannel outbound = proxy.call(
-                        () -> KernelSelfTest.listen(new InetSocketAddress(MeshNetwork.address("127.0.0.1"), 0)));
-                ServerSocketChannel listener = listener(cgroups, group, server, outbound, port);
-                SocketChannel c = client.call(() -> SocketChannel.open(new InetSocketAddress(SERVICE, port)));
+    private void tryConnections() throws IOException {
+        int port = TrialMesh.freePort();
+        try (ServerSocketChannel outbound = mesh.outbound();
+                ServerSocketChannel listener = listener(outbound, port);
+                SocketChannel c = mesh.connect(new InetSocketAddress(SERVICE, port));
                 SocketChannel d = outbound.accept();
-                SocketChannel u = proxy.call(() -> SocketChannel.open(new InetSocketAddress(SERVER, port)));
+                SocketChannel u = mesh.connectFromProxy(new InetSocketAddress(TrialMesh.SERVER, port));
                 SocketChannel s = listener.accept();
                 TcpDescriptor accepted = TcpDescriptor.of(d);
                 TcpDescriptor upstream = TcpDescriptor.of(u)) {
@@ -131,31 +114,18 @@ public final class HttpSelfTest {
         }
     }
 
-    private ServerSocketChannel listener(
-            Cgroups cgroups, String group, GroupThread server, ServerSocketChannel outbound, int port)
-            throws IOException {
-        int outboundPort = ((InetSocketAddress) outbound.getLocalAddress()).getPort();
-        MeshNetwork network = new MeshNetwork(RANGE, SERVICES, PREFIX, "", "", outboundPort, 0);
-        InetAddress none = MeshNetwork.none();
+    private ServerSocketChannel listener(ServerSocketChannel outbound, int port) throws IOException {
         ServiceKey key = new ServiceKey(SERVICE, port, Structs.TCP);
-        maps.reconcile(new WantedState(
-                Map.of(
-                        cgroups.id(group + "/client"), new WorkloadValue(1, Structs.ROLE_WORKLOAD, CLIENT, none),
-                        cgroups.id(group + "/server"), new WorkloadValue(2, Structs.ROLE_WORKLOAD, SERVER, none),
-                        cgroups.id(group + "/proxy"), new WorkloadValue(0, Structs.ROLE_PROXY, none, none)),
-                Map.of(CLIENT, 1, SERVER, 2),
+        mesh.configure(
+                outbound,
                 Map.of(key, new Serving(Structs.MODE_HTTP, Reason.NONE, List.of(), false)),
-                Map.of(),
                 Map.of(key, new HttpMaps.Serving(table(port), Map.of())),
-                Map.of(),
-                Set.of()));
-        int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | Structs.FLAG_SPLICE;
-        maps.configure(KernelDatapath.config(network, flags, 0));
-        return server.call(() -> KernelSelfTest.listen(new InetSocketAddress(port)));
+                true);
+        return mesh.serve(port);
     }
 
     private static HttpTable table(int port) {
-        HttpTable.Member member = new HttpTable.Member(SERVER.getHostAddress(), port);
+        HttpTable.Member member = new HttpTable.Member(TrialMesh.SERVER.getHostAddress(), port);
         return new HttpTable(
                 List.of(new HttpTable.Route(
                         "all", HttpWhen.ANY, List.of(new HttpTable.Share(1, 0)), 0, 0, Reason.NONE, "")),
@@ -187,14 +157,14 @@ public final class HttpSelfTest {
     }
 
     private void exchange(SocketChannel c, SocketChannel s) throws IOException {
-        long before = maps.counters()[Reason.HTTP_REQUEST.number()];
+        long before = mesh.maps().counters()[Reason.HTTP_REQUEST.number()];
         for (int i = 0; i < 3 && !log.failed(); i++) {
             write(c, REQUEST);
             expect("a request reaches the server", s, REQUEST);
             write(s, ANSWER);
             expect("its answer reaches the client", c, ANSWER);
         }
-        long taken = maps.counters()[Reason.HTTP_REQUEST.number()] - before;
+        long taken = mesh.maps().counters()[Reason.HTTP_REQUEST.number()] - before;
         log.expect("requests skip the proxy", taken == 3, "the kernel counted " + taken + " of 3");
     }
 
