@@ -11,7 +11,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,20 +21,14 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>Changed on the thread that brings the news, read by any.
  */
-public final class DestinationPolicies {
-    /** Those who wait while the control plane does not answer; the oldest are forgotten. */
-    private static final int MAX_WAITING = 8192;
-
+public final class DestinationPolicies extends OnDemand {
     private final XdsClient xds;
     private final String workloadName;
     private final String namespace;
     private final List<Candidate> candidates = new ArrayList<>();
     private final Map<String, FollowedPolicy> followed = new HashMap<>();
-    private final AtomicInteger users = new AtomicInteger();
-    private volatile long lastUsed = System.nanoTime();
     private volatile @Nullable Authorizer authorizer;
     private @Nullable Authorizer lastOfWorkload;
-    private List<Runnable> waiting = new ArrayList<>();
     private boolean closed;
 
     /**
@@ -62,38 +55,9 @@ public final class DestinationPolicies {
         return authorizer;
     }
 
-    /** Calls back once it is known: at once, or on the thread that brings the news. */
-    public void whenKnown(Runnable callback) {
-        synchronized (this) {
-            if (authorizer == null) {
-                if (waiting.size() >= MAX_WAITING) {
-                    // Who has waited for so many others has long given up.
-                    waiting.subList(0, MAX_WAITING / 2).clear();
-                }
-                waiting.add(callback);
-                return;
-            }
-        }
-        callback.run();
-    }
-
-    /** Somebody begins to use it: it is followed until {@link #release} and some time longer. */
-    public void retain() {
-        users.incrementAndGet();
-    }
-
-    /** Somebody does not use it any more. */
-    public void release() {
-        lastUsed = System.nanoTime();
-        users.decrementAndGet();
-    }
-
-    void used() {
-        lastUsed = System.nanoTime();
-    }
-
-    boolean isIdleFor(long nanos) {
-        return users.get() <= 0 && System.nanoTime() - lastUsed > nanos;
+    @Override
+    public boolean isKnown() {
+        return authorizer != null;
     }
 
     synchronized void close() {
@@ -106,7 +70,6 @@ public final class DestinationPolicies {
     }
 
     private void changed() {
-        List<Runnable> told;
         synchronized (this) {
             if (closed) {
                 return;
@@ -116,10 +79,8 @@ public final class DestinationPolicies {
             if (next == null) {
                 return;
             }
-            told = waiting;
-            waiting = new ArrayList<>();
         }
-        told.forEach(Runnable::run);
+        tellWaiting();
     }
 
     private @Nullable Authorizer decide() {

@@ -29,11 +29,10 @@ public final class NameDirectory implements AutoCloseable {
         this.xds = xds;
     }
 
-    private static final class Entry implements ResourceWatcher<Service> {
+    private static final class Entry extends OnDemand implements ResourceWatcher<Service> {
         private @Nullable Subscription subscription;
-        private boolean known;
-        private @Nullable Service service;
-        private List<Consumer<@Nullable Service>> waiting = new ArrayList<>();
+        private volatile boolean known;
+        private volatile @Nullable Service service;
 
         @Override
         public void onChanged(Service value) {
@@ -51,26 +50,14 @@ public final class NameDirectory implements AutoCloseable {
         }
 
         private void become(@Nullable Service now) {
-            List<Consumer<@Nullable Service>> told;
-            synchronized (this) {
-                known = true;
-                service = now;
-                told = waiting;
-                waiting = new ArrayList<>();
-            }
-            told.forEach(then -> then.accept(now));
+            service = now;
+            known = true;
+            tellWaiting();
         }
 
-        void whenKnown(Consumer<@Nullable Service> then) {
-            Service now;
-            synchronized (this) {
-                if (!known) {
-                    waiting.add(then);
-                    return;
-                }
-                now = service;
-            }
-            then.accept(now);
+        @Override
+        public boolean isKnown() {
+            return known;
         }
     }
 
@@ -90,7 +77,9 @@ public final class NameDirectory implements AutoCloseable {
             then.accept(null);
             return;
         }
-        entry(names.next()).whenKnown(service -> {
+        Entry entry = entry(names.next());
+        entry.whenKnown(() -> {
+            Service service = entry.service;
             if (service != null) {
                 then.accept(service);
             } else {

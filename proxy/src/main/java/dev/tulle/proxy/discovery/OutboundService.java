@@ -1,15 +1,12 @@
 package dev.tulle.proxy.discovery;
 
-import java.util.ArrayList;
-import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A service address and port as the proxy follows it: the current snapshot behind one volatile reference, and those who
  * wait for the first one. Any thread.
  */
-public final class OutboundService {
+public final class OutboundService extends OnDemand {
     /** What is known. */
     public enum State {
         /** The control plane has not answered yet. */
@@ -21,11 +18,8 @@ public final class OutboundService {
     }
 
     private final String name;
-    private final AtomicInteger users = new AtomicInteger();
     private volatile @Nullable ServiceSnapshot snapshot;
     private volatile State state = State.UNKNOWN;
-    private volatile long lastUsed = System.nanoTime();
-    private List<Runnable> waiting = new ArrayList<>();
 
     /** A service that nothing is known of yet. */
     public OutboundService(String name) {
@@ -67,39 +61,12 @@ public final class OutboundService {
     }
 
     private void become(State next) {
-        List<Runnable> told;
-        synchronized (this) {
-            state = next;
-            told = waiting;
-            waiting = new ArrayList<>();
-        }
-        told.forEach(Runnable::run);
+        state = next;
+        tellWaiting();
     }
 
-    /** Calls back once anything is known: at once on this thread, or later on the thread that brings the news. */
-    public void whenKnown(Runnable callback) {
-        synchronized (this) {
-            if (state == State.UNKNOWN) {
-                waiting.add(callback);
-                return;
-            }
-        }
-        callback.run();
-    }
-
-    /** A connection begins to use the service: it is not forgotten until {@link #release}. */
-    public void retain() {
-        users.incrementAndGet();
-    }
-
-    /** A connection ends. */
-    public void release() {
-        lastUsed = System.nanoTime();
-        users.decrementAndGet();
-    }
-
-    /** True when nobody has used the service for that long. */
-    boolean isIdleFor(long nanos) {
-        return users.get() <= 0 && System.nanoTime() - lastUsed > nanos;
+    @Override
+    public boolean isKnown() {
+        return state != State.UNKNOWN;
     }
 }

@@ -8,7 +8,6 @@ import dev.tulle.xds.ResourceWatcher;
 import dev.tulle.xds.Subscription;
 import dev.tulle.xds.XdsClient;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -23,18 +22,13 @@ import java.util.concurrent.TimeUnit;
  */
 public final class WorkloadDirectory implements AutoCloseable {
     /** A workload as it is followed; its labels change in place. */
-    public static final class Entry implements ResourceWatcher<Workload> {
-        /** Those who wait while the control plane does not answer; the oldest are forgotten. */
-        private static final int MAX_WAITING = 8192;
-
+    public static final class Entry extends OnDemand implements ResourceWatcher<Workload> {
         private final String name;
         private final WorkloadLabels fallback;
         private volatile WorkloadLabels labels;
         private volatile String namespace = "";
         private volatile Caller caller = Caller.NONE;
         private volatile boolean known;
-        private volatile long lastUsed = System.nanoTime();
-        private List<Runnable> waiting = new ArrayList<>();
 
         Entry(String name, WorkloadLabels fallback) {
             this.name = name;
@@ -70,35 +64,15 @@ public final class WorkloadDirectory implements AutoCloseable {
             return caller;
         }
 
-        /** Calls back once the control plane has answered: at once, or on the thread that brings the answer. */
-        public void whenKnown(Runnable callback) {
-            synchronized (this) {
-                if (!known) {
-                    if (waiting.size() >= MAX_WAITING) {
-                        // Who has waited for so many others has long given up.
-                        waiting.subList(0, MAX_WAITING / 2).clear();
-                    }
-                    waiting.add(callback);
-                    return;
-                }
-            }
-            callback.run();
-        }
-
-        /** True when the control plane has answered. */
+        @Override
         public boolean isKnown() {
             return known;
         }
 
         private void become(WorkloadLabels next) {
-            List<Runnable> told;
-            synchronized (this) {
-                labels = next;
-                known = true;
-                told = waiting;
-                waiting = new ArrayList<>();
-            }
-            told.forEach(Runnable::run);
+            labels = next;
+            known = true;
+            tellWaiting();
         }
 
         @Override
@@ -166,14 +140,13 @@ public final class WorkloadDirectory implements AutoCloseable {
             }
             fresh.subscription.close();
         }
-        known.entry.lastUsed = System.nanoTime();
+        known.entry.used();
         return known.entry;
     }
 
     private void forgetIdle() {
-        long now = System.nanoTime();
         for (Followed followed : List.copyOf(entries.values())) {
-            if (now - followed.entry.lastUsed > idleNanos && entries.remove(followed.entry.name, followed)) {
+            if (followed.entry.isIdleFor(idleNanos) && entries.remove(followed.entry.name, followed)) {
                 // Holders of the entry keep its last labels.
                 followed.subscription.close();
             }
