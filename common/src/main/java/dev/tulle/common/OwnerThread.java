@@ -124,6 +124,16 @@ public final class OwnerThread implements Executor, AutoCloseable {
         return () -> future.cancel(false);
     }
 
+    /** Runs the task after the delay unless the mailbox is closed by then, and says whether it is open now. */
+    public boolean offerLater(Duration delay, Runnable task) {
+        try {
+            schedule(delay, task);
+            return true;
+        } catch (RejectedExecutionException e) {
+            return false;
+        }
+    }
+
     /** A delayed task. */
     @FunctionalInterface
     public interface Delayed {

@@ -89,7 +89,7 @@ final class DeltaXdsClient implements XdsClient {
             WatchedName watched = types.computeIfAbsent(watch.type().typeUrl(), WatchedType::new)
                     .watch(name, watch);
             // Never from within the caller's call of watch().
-            owner.execute(() -> watched.tellKnown(watch));
+            owner.offer(() -> watched.tellKnown(watch));
             flushSoon();
         }
     }
@@ -147,8 +147,8 @@ final class DeltaXdsClient implements XdsClient {
     /** Sends what changed once the tasks that wait now have run, so that a burst of watches is one request. */
     private void flushSoon() {
         if (!flushing && !closed) {
-            flushing = true;
-            owner.execute(() -> {
+            // The mailbox is closed before close() has its turn on this thread: then nothing needs to be sent.
+            flushing = owner.offer(() -> {
                 flushing = false;
                 flush();
             });
@@ -280,7 +280,7 @@ final class DeltaXdsClient implements XdsClient {
                 List.copyOf(types.values()).forEach(type -> type.trouble("control plane away: " + reason));
             }
             if (!closed) {
-                owner.schedule(backoff.next(), DeltaXdsClient.this::connect);
+                owner.offerLater(backoff.next(), DeltaXdsClient.this::connect);
             }
         }
 

@@ -200,7 +200,7 @@ final class StreamRegistrationClient implements RegistrationClient {
                             .setNodeId(options.nodeId())
                             .setWantedPrefix(lease.map(NodeLease::prefix).orElse(options.wantedPrefix())))
                     .build());
-            owner.schedule(RegistrationMethod.HEARTBEAT, this::beat);
+            owner.offerLater(RegistrationMethod.HEARTBEAT, this::beat);
         }
 
         private void beat() {
@@ -215,7 +215,7 @@ final class StreamRegistrationClient implements RegistrationClient {
             send(NodeMessage.newBuilder()
                     .setHeartbeat(Heartbeat.getDefaultInstance())
                     .build());
-            owner.schedule(RegistrationMethod.HEARTBEAT, this::beat);
+            owner.offerLater(RegistrationMethod.HEARTBEAT, this::beat);
         }
 
         @Override
@@ -289,7 +289,7 @@ final class StreamRegistrationClient implements RegistrationClient {
                 tell(() -> listener.onTrouble(reason));
             }
             if (!closed) {
-                owner.schedule(backoff.next(), StreamRegistrationClient.this::connect);
+                owner.offerLater(backoff.next(), StreamRegistrationClient.this::connect);
             }
         }
 
