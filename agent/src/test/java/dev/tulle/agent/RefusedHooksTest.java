@@ -72,7 +72,9 @@ class RefusedHooksTest {
                 "sk_lookup",
                 "request",
                 "response",
-                "setsockopt")) {
+                "setsockopt",
+                "tc_egress",
+                "tc_ingress")) {
             hooks.put(hook, Tier.SPLICE);
         }
         return hooks;

@@ -24,7 +24,9 @@ enum Hook {
     HTTP_REQUEST("tulle_request", Place.CALLS, AttachType.SK_MSG_VERDICT, false),
     HTTP_RESPONSE("tulle_response", Place.CALLS, AttachType.SK_MSG_VERDICT, false),
     SK_MSG("tulle_skmsg", Place.SOCKETS, AttachType.SK_MSG_VERDICT, false),
-    SETSOCKOPT("tulle_setsockopt", Place.PROXY, AttachType.CGROUP_SETSOCKOPT, false);
+    SETSOCKOPT("tulle_setsockopt", Place.PROXY, AttachType.CGROUP_SETSOCKOPT, false),
+    TC_EGRESS("tulle_tc_egress", Place.INTERFACES, AttachType.TCX_EGRESS, false),
+    TC_INGRESS("tulle_tc_ingress", Place.INTERFACES, AttachType.TCX_INGRESS, false);
 
     /** Where a program is attached. */
     enum Place {
@@ -37,7 +39,9 @@ enum Hook {
         /** The map of sockets. */
         SOCKETS,
         /** The programs that sk_msg goes on to for kernel HTTP. */
-        CALLS
+        CALLS,
+        /** The host's real interfaces, by {@link InterfaceTaps}; not in a trial. */
+        INTERFACES
     }
 
     private final String program;

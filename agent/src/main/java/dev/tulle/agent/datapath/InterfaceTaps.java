@@ -15,44 +15,32 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The programs that count workloads' packets at the host's real interfaces, by tcx links (kernel 6.6); older kernels go
- * without and say so. Pinned beside the other links, so that counting outlives this process and is removed with them.
+ * The programs that count workloads' packets at the host's real interfaces: by tcx links (kernel 6.6), pinned beside the
+ * other links, else by clsact ({@link ClsactTaps}). Counting outlives this process and is removed with the pins.
  * Level-triggered: interfaces come and go. Owner thread only.
  */
 final class InterfaceTaps {
+    /** The two hooks. */
+    static final List<Hook> HOOKS = List.of(Hook.TC_EGRESS, Hook.TC_INGRESS);
+
     private static final Path INTERFACES = Path.of("/sys/class/net");
     private static final Path ROUTES = Path.of("/proc/net/route");
 
     private final BpfObject object;
     private final Path links;
+    private final ClsactTaps clsact;
     private final List<HookStatus> status = new ArrayList<>();
 
-    /** One side of an interface. */
-    private enum Side {
-        EGRESS("tulle_tc_egress", AttachType.TCX_EGRESS),
-        INGRESS("tulle_tc_ingress", AttachType.TCX_INGRESS);
-
-        private final String program;
-        private final AttachType hook;
-
-        Side(String program, AttachType hook) {
-            this.program = program;
-            this.hook = hook;
-        }
-
-        String word() {
-            return program.substring("tulle_".length());
-        }
-    }
-
-    /** @param links the folder of pinned links */
-    InterfaceTaps(BpfObject object, Path links) {
+    /** @param pins the pin directory */
+    InterfaceTaps(BpfObject object, Path pins) {
         this.object = object;
-        this.links = links;
+        this.links = pins.resolve("links");
+        this.clsact = new ClsactTaps(pins);
     }
 
     /** The two hooks, for people. */
@@ -65,26 +53,24 @@ final class InterfaceTaps {
         Map<Integer, String> wanted = real();
         status.clear();
         Set<Path> kept = new HashSet<>();
-        for (Side side : Side.values()) {
-            List<String> attached = new ArrayList<>();
-            String trouble = "no real interface";
-            if (!object.hasProgram(side.program)) {
-                status.add(new HookStatus(side.word(), false, "the kernel refused it, or it is not in the object"));
+        for (Hook hook : HOOKS) {
+            Optional<String> refused = RefusedHooks.atLoad(hook);
+            if (refused.isPresent() || !object.hasProgram(hook.program())) {
+                String why = refused.orElse("the kernel refused it, or it is not in the object");
+                status.add(new HookStatus(hook.word(), false, why));
                 continue;
             }
-            BpfProgram program = object.program(side.program);
+            List<String> attached = new ArrayList<>();
+            String trouble = "no real interface";
             for (var one : wanted.entrySet()) {
-                Path pin = links.resolve(side.program + "-" + one.getKey());
                 try {
-                    attach(program, one.getKey(), side.hook, pin);
-                    kept.add(pin);
-                    attached.add(one.getValue());
+                    attached.add(one.getValue() + attach(hook, one.getKey(), kept));
                 } catch (BpfException e) {
                     trouble = one.getValue() + ": " + e.getMessage();
                 }
             }
             status.add(new HookStatus(
-                    side.word(),
+                    hook.word(),
                     !attached.isEmpty(),
                     attached.isEmpty() ? trouble : "attached to " + String.join(", ", attached)));
         }
@@ -93,9 +79,30 @@ final class InterfaceTaps {
                 BpfFs.unpin(pin);
             }
         }
+        clsact.keepOnly(kept);
     }
 
-    private static void attach(BpfProgram program, int index, AttachType hook, Path pin) throws IOException {
+    /** Attaches one side of an interface and says how, unless it is the usual way. */
+    private String attach(Hook hook, int index, Set<Path> kept) throws IOException {
+        BpfProgram program = object.program(hook.program());
+        Path pin = links.resolve(hook.program() + "-" + index);
+        RefusedHooks.checkAttach(hook);
+        try {
+            RefusedHooks.checkTcx(hook);
+            link(program, index, hook.attachType(), pin);
+            kept.add(pin);
+            return "";
+        } catch (BpfException noTcx) {
+            try {
+                kept.add(clsact.attach(hook, program, index));
+            } catch (BpfException neither) {
+                throw new BpfException(noTcx.getMessage() + "; " + neither.getMessage());
+            }
+            return " by clsact (" + noTcx.getMessage() + ")";
+        }
+    }
+
+    private static void link(BpfProgram program, int index, AttachType hook, Path pin) throws IOException {
         if (Files.exists(pin)) {
             try (BpfLink link = BpfLink.openPinned(pin)) {
                 if (link.info().programId() != program.info().id()) {

@@ -64,7 +64,7 @@ final class KernelObject implements AutoCloseable {
         this.pins = pins;
         this.takeover = takeover;
         this.kept = kept;
-        this.taps = pins.map(directory -> new InterfaceTaps(object, directory.resolve("links")));
+        this.taps = pins.map(directory -> new InterfaceTaps(object, directory));
     }
 
     /**
@@ -154,6 +154,7 @@ final class KernelObject implements AutoCloseable {
             }
             BpfFs.unpin(link);
         }
+        new ClsactTaps(pins).keepOnly(Set.of());
         Files.deleteIfExists(pins.resolve("maps").resolve(SOCKETS));
         for (String directory : List.of("maps", MapTakeover.NEXT, "programs")) {
             for (Path pin : BpfFs.list(pins.resolve(directory))) {
@@ -181,11 +182,15 @@ final class KernelObject implements AutoCloseable {
         Map<Hook, Path> rest = new EnumMap<>(Hook.class);
         try {
             for (Hook hook : Hook.values()) {
+                if (hook.place() == Hook.Place.INTERFACES) {
+                    // They follow the interfaces that there are, below.
+                    continue;
+                }
                 boolean wanted =
                         switch (hook.place()) {
                             case SOCKETS -> splice;
                             case NETNS -> guard;
-                            case ROOT, PROXY, CALLS -> !hook.onlyHttp() || http;
+                            case ROOT, PROXY, CALLS, INTERFACES -> !hook.onlyHttp() || http;
                         };
                 Optional<String> refused = RefusedHooks.atLoad(hook);
                 if (wanted && refused.isPresent()) {
@@ -208,7 +213,7 @@ final class KernelObject implements AutoCloseable {
                 } else {
                     Path target =
                             switch (hook.place()) {
-                                case ROOT, SOCKETS, CALLS -> root;
+                                case ROOT, SOCKETS, CALLS, INTERFACES -> root;
                                 case PROXY -> proxy;
                                 case NETNS -> NETNS;
                             };
@@ -282,6 +287,7 @@ final class KernelObject implements AutoCloseable {
                 case CALLS -> object.program(hook.program()).putInto(object.map(CALLS), hook.call());
                 case ROOT, PROXY, NETNS -> link(hook, object.program(hook.program()), target);
                 case SOCKETS -> attachSockets(hook);
+                case INTERFACES -> throw new IllegalArgumentException(hook + " follows the interfaces");
             }
             status.put(hook, new HookStatus(hook.word(), true, "attached"));
         } catch (BpfException e) {

@@ -9,13 +9,14 @@ import java.util.Optional;
 /**
  * Hooks that are treated as if the kernel refused them, so that a test can force the failure of every single one: named
  * by the environment variable {@value #VARIABLE}, separated by commas; {@code connect4} is refused at load, {@code
- * connect4@attach} at attach. Meant for tests only; said in the report of the hooks.
+ * connect4@attach} at attach, {@code tc_egress@tcx} at attach by tcx, as before kernel 6.6. Meant for tests only; said in the report of the hooks.
  */
 final class RefusedHooks {
     /** The environment variable. */
     static final String VARIABLE = "TULLE_REFUSE_HOOKS";
 
     private static final String AT_ATTACH = "@attach";
+    private static final String AT_TCX = "@tcx";
 
     private RefusedHooks() {}
 
@@ -50,8 +51,17 @@ final class RefusedHooks {
 
     /** Throws when the hook is refused at attach. */
     static void checkAttach(Hook hook) {
-        if (named().contains(hook.word() + AT_ATTACH)) {
-            throw new BpfException("cannot attach " + hook.program() + ": refused on purpose by " + VARIABLE);
+        check(hook, AT_ATTACH, "");
+    }
+
+    /** Throws when the hook is refused at attach by tcx. */
+    static void checkTcx(Hook hook) {
+        check(hook, AT_TCX, " by tcx");
+    }
+
+    private static void check(Hook hook, String when, String how) {
+        if (named().contains(hook.word() + when)) {
+            throw new BpfException("cannot attach " + hook.program() + how + ": refused on purpose by " + VARIABLE);
         }
     }
 }
