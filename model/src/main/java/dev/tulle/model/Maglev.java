@@ -1,5 +1,7 @@
 package dev.tulle.model;
 
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
@@ -88,6 +90,15 @@ public final class Maglev {
         h ^= h >>> 13;
         h *= 0xc2b2ae35;
         return Integer.remainderUnsigned(h ^ (h >>> 16), size);
+    }
+
+    /**
+     * An address as {@link #slot} takes it: IPv4, or the last four bytes of IPv6, which in the mesh are the workload's
+     * IPv4 address.
+     */
+    public static int callerOf(InetAddress address) {
+        byte[] bytes = address.getAddress();
+        return ByteBuffer.wrap(bytes).getInt(bytes.length - Integer.BYTES);
     }
 
     /** FNV-1a, mixed: the names differ in their last characters only. */

@@ -41,6 +41,7 @@ public final class Meshes {
     private final Map<String, Workload> workloads = new HashMap<>();
     private final Map<String, AuthorizationPolicy> policies = new HashMap<>();
     private List<Route> routes = List.of(forward("default", RouteMatch.ANY, ""));
+    private Cluster.Balancing balancing = Cluster.Balancing.LEAST_REQUEST;
     private Listener.Target target = new Listener.Target.Http(HOST + ":80", false, List.of());
 
     /** Nothing but the service. */
@@ -51,6 +52,12 @@ public final class Meshes {
     /** The cluster of a subset. */
     public static String cluster(String subset) {
         return Cluster.nameOf(PORT, subset, HOST);
+    }
+
+    /** How the subsets that are added after this choose their endpoints. */
+    public Meshes balancing(Cluster.Balancing how) {
+        balancing = how;
+        return this;
     }
 
     /** Endpoints of a subset, all on the loopback address. */
@@ -68,7 +75,7 @@ public final class Meshes {
                         HOST,
                         PORT,
                         subset,
-                        Cluster.Balancing.LEAST_REQUEST,
+                        balancing,
                         Duration.ofSeconds(2),
                         maxConnections,
                         maxPending,

@@ -210,9 +210,9 @@ final class HttpForwarding {
         List<Endpoint> healthy =
                 set.endpoints().stream().filter(Endpoint::healthy).toList();
         List<Endpoint> usable = healthy.isEmpty() ? set.endpoints() : healthy;
-        if (cluster.balancing() == Balancing.PASSTHROUGH
-                || (cluster.balancing() == Balancing.ROUND_ROBIN && usable.size() > 1)) {
-            // The kernel chooses at random, which is another order than taking turns.
+        boolean ordered = cluster.balancing() == Balancing.ROUND_ROBIN || cluster.balancing() == Balancing.SOURCE_HASH;
+        if (cluster.balancing() == Balancing.PASSTHROUGH || (ordered && usable.size() > 1)) {
+            // The kernel chooses at random, which is neither taking turns nor the same one for a caller.
             return Part.none(Reason.NEEDS_BALANCING, "cluster " + name + " balances by " + cluster.balancing());
         }
         int divisor = 0;

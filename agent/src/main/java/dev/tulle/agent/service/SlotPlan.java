@@ -70,12 +70,15 @@ public final class SlotPlan {
         return switch (kind) {
             case RANDOM -> Optional.of(expand(shares, denominator * total));
             case ROUND_ROBIN -> Optional.of(spread(expand(shares, denominator * total)));
-            case SOURCE_HASH, STICKY -> hashed(shares);
+            case SOURCE_HASH, STICKY -> hashed(shares, withWeight == 1);
         };
     }
 
-    /** A table for hashed callers; each endpoint gets a few slots at least, so that its share is right. */
-    private static Optional<List<Endpoint>> hashed(List<Share> shares) {
+    /**
+     * A table for hashed callers; each endpoint gets a few slots at least, so that its share is right. That of a single
+     * cluster is the one that the proxy has of it ({@link dev.tulle.model.EndpointBalancer}).
+     */
+    private static Optional<List<Endpoint>> hashed(List<Share> shares, boolean single) {
         int size = Maglev.sizeFor(shares.size());
         double lightest = shares.stream().mapToDouble(Share::part).min().orElse(1);
         if (lightest * size < 1) {
@@ -86,7 +89,9 @@ public final class SlotPlan {
                         share.endpoint().address() + " " + share.endpoint().port())
                 .toList();
         int[] weights = shares.stream()
-                .mapToInt(share -> (int) Math.max(1, Math.round(share.part() / lightest * WEIGHT_STEPS)))
+                .mapToInt(share -> single
+                        ? share.endpoint().weight()
+                        : (int) Math.max(1, Math.round(share.part() / lightest * WEIGHT_STEPS)))
                 .toArray();
         List<Endpoint> slots = new ArrayList<>(size);
         for (int index : Maglev.table(names, weights, size)) {

@@ -266,6 +266,12 @@ class HttpTableCompilerTest {
                 Reason.NEEDS_BALANCING,
                 assertInstanceOf(Result.Never.class, compile(turns, ENDPOINTS, route))
                         .reason());
+        assertEquals(
+                Reason.NEEDS_BALANCING,
+                assertInstanceOf(
+                                Result.Never.class,
+                                compile(Map.of(V1, cluster(V1, Balancing.SOURCE_HASH)), ENDPOINTS, route))
+                        .reason());
         // Taking turns with oneself is no order.
         EndpointSet alone = new EndpointSet(V1, List.of(endpoint("100.64.0.10", 3)));
         assertEquals(

@@ -3,15 +3,19 @@ package dev.tulle.agent.service;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointBalancer;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Maglev;
 import dev.tulle.model.WeightedCluster;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
@@ -123,6 +127,31 @@ class SlotPlanTest {
             moved += before.get(i).equals(three.get(2)) || before.get(i).equals(after.get(i)) ? 0 : 1;
         }
         assertTrue(moved < before.size() / 8, moved + " of " + before.size() + " callers moved for no reason");
+    }
+
+    @Test
+    void aCallerMeetsTheSameEndpointOnBothPaths() {
+        Random random = new Random(7);
+        for (int round = 0; round < 50; round++) {
+            List<Endpoint> endpoints = new ArrayList<>();
+            for (int i = random.nextInt(1, 9); i > 0; i--) {
+                endpoints.add(endpoint("100.64.0." + (10 + i), random.nextInt(1, 8), random.nextInt(4) > 0));
+            }
+            List<Endpoint> slots = SlotPlan.expand(
+                            List.of(new WeightedCluster("a", random.nextInt(1, 100))),
+                            sets("a", endpoints),
+                            EndpointChoice.Kind.SOURCE_HASH)
+                    .orElseThrow();
+            EndpointBalancer proxy = EndpointBalancer.of(Cluster.Balancing.SOURCE_HASH, endpoints);
+            for (int i = 0; i < 500; i++) {
+                int caller = random.nextInt();
+                // The kernel takes the slot of the hash modulo their number.
+                assertEquals(
+                        slots.get(Maglev.slot(caller, slots.size())),
+                        endpoints.get(proxy.pickFor(caller, _ -> 0, random)),
+                        () -> "caller " + caller + " of " + endpoints);
+            }
+        }
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Listener;
+import dev.tulle.model.Maglev;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
 import dev.tulle.proxy.discovery.NameDirectory;
@@ -73,7 +74,12 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         }
         source = entry;
         InetSocketAddress remote = client;
-        Peer peer = new Peer(remote == null ? "" : Sources.text(remote), Sources.text(local), entry, true);
+        Peer peer = new Peer(
+                remote == null ? "" : Sources.text(remote),
+                remote == null ? 0 : Maglev.callerOf(remote.getAddress()),
+                Sources.text(local),
+                entry,
+                true);
         channel.pipeline().addLast(HttpConnection.choosing(this, this, scope.http(), peer, channel));
         early.leave(channel.pipeline());
         channel.config().setAutoRead(true);

@@ -2,6 +2,7 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.Listener;
+import dev.tulle.model.Maglev;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
@@ -153,7 +154,17 @@ final class OutboundFlow {
 
     private Peer peer() {
         return new Peer(
-                Sources.text((InetSocketAddress) channel.remoteAddress()), Sources.text(destination), source, edge);
+                Sources.text((InetSocketAddress) channel.remoteAddress()),
+                caller(),
+                Sources.text(destination),
+                source,
+                edge);
+    }
+
+    private int caller() {
+        return channel.remoteAddress() instanceof InetSocketAddress client && client.getAddress() != null
+                ? Maglev.callerOf(client.getAddress())
+                : 0;
     }
 
     private void serve() {
@@ -169,7 +180,7 @@ final class OutboundFlow {
         }
         switch (snapshot.listener().target()) {
             case Listener.Target.Tcp(var split) -> {
-                relay(new ServiceTarget(scope.upstreams(), service, view, split), early.take());
+                relay(new ServiceTarget(scope.upstreams(), service, view, split, caller()), early.take());
                 early.leave(channel.pipeline());
             }
             case Listener.Target.Http http -> {
@@ -189,7 +200,7 @@ final class OutboundFlow {
             if (isHttp) {
                 http(first);
             } else if (view != null && !http.fallback().isEmpty()) {
-                relay(new ServiceTarget(scope.upstreams(), service, view, http.fallback()), first);
+                relay(new ServiceTarget(scope.upstreams(), service, view, http.fallback(), caller()), first);
             } else {
                 if (first != null) {
                     first.release();

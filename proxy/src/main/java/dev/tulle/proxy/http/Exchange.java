@@ -71,7 +71,7 @@ final class Exchange implements UpstreamUser {
         this.worker = scope.upstreams().worker();
         this.connection = connection;
         this.head = head;
-        this.request = new RequestSide(worker, head, routing, connection.peer().edge());
+        this.request = new RequestSide(worker, head, routing, connection.peer());
         this.response = new ResponseSide(scope, head, connection.out());
     }
 
@@ -239,8 +239,8 @@ final class Exchange implements UpstreamUser {
     // ---- toward the endpoint ----
 
     private void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
-        tries.begin(target);
-        request.begin(chosen, decided, connection.peer().source());
+        tries.begin(target, connection.peer().caller());
+        request.begin(chosen, decided);
         if (request.allowBody(connection.out()) && !connection.isReading()) {
             connection.out().flush();
         }

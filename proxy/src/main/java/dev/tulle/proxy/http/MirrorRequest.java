@@ -54,40 +54,39 @@ final class MirrorRequest implements UpstreamUser {
             ForwardPlan plan,
             RequestHead head,
             Routing routing,
-            boolean edge,
-            ReplayBuffer body,
-            WorkloadDirectory.Entry source) {
+            Peer from,
+            ReplayBuffer body) {
         SentRequest sent = new SentRequest(head, routing, plan);
         for (RouteAction.Mirror mirror : decided.mirrors()) {
             WorkerCluster target = plan.mirrors().get(mirror.cluster());
             if (target != null && body.isWhole()) {
-                send(worker, target, sent, edge, body, source);
+                send(worker, target, sent, from, body);
             }
         }
     }
 
     /** Sends one; does nothing when there is no endpoint or no room. */
-    private static void send(
-            Worker worker,
-            WorkerCluster cluster,
-            SentRequest sent,
-            boolean edge,
-            ReplayBuffer body,
-            WorkloadDirectory.Entry source) {
+    private static void send(Worker worker, WorkerCluster cluster, SentRequest sent, Peer from, ReplayBuffer body) {
         RequestHead head = sent.head();
-        EndpointPool pool = cluster.pick(null);
+        EndpointPool pool = cluster.pick(from.caller(), null);
         if (pool == null || pool.isOverflowing() || head.isUpgrade()) {
             return;
         }
         String authority = shadow(sent.authority());
-        Verdict verdict = pool.access().request(source, new OverriddenRequest(sent, sent.path(), authority));
+        Verdict verdict = pool.access().request(from.source(), new OverriddenRequest(sent, sent.path(), authority));
         if (verdict != null && !verdict.allowed()) {
             pool.access().denied(verdict);
             return;
         }
         ByteSink sink = worker.sink();
         HeadWriter.request(
-                sink, head, sent.routing().path(), authority, sent.plan().requestHeaders(), edge, worker.random());
+                sink,
+                head,
+                sent.routing().path(),
+                authority,
+                sent.plan().requestHeaders(),
+                from.edge(),
+                worker.random());
         ByteBuf request = worker.allocator().buffer(sink.length() + 256);
         request.writeBytes(sink.array(), 0, sink.length());
         ByteBuf kept = body.copy();
@@ -112,7 +111,7 @@ final class MirrorRequest implements UpstreamUser {
         if (verdict != null) {
             mirror.acquire();
         } else {
-            mirror.waitFor(source, FrozenRequest.of(sent, authority));
+            mirror.waitFor(from.source(), FrozenRequest.of(sent, authority));
         }
     }
 

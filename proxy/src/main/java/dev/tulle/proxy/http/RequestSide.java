@@ -1,7 +1,6 @@
 package dev.tulle.proxy.http;
 
 import dev.tulle.model.RouteDecision;
-import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.ByteSink;
@@ -19,16 +18,15 @@ final class RequestSide {
     private final Worker worker;
     private final RequestHead head;
     private final Routing routing;
-    private final boolean edge;
+    private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
-    private WorkloadDirectory.@Nullable Entry source;
     private boolean complete;
 
-    RequestSide(Worker worker, RequestHead head, Routing routing, boolean edge) {
+    RequestSide(Worker worker, RequestHead head, Routing routing, Peer peer) {
         this.worker = worker;
         this.head = head;
         this.routing = routing;
-        this.edge = edge;
+        this.peer = peer;
     }
 
     /** A request begins. */
@@ -52,8 +50,7 @@ final class RequestSide {
     }
 
     /** The request is for an endpoint of this plan. */
-    void begin(ForwardPlan plan, RouteDecision decided, WorkloadDirectory.Entry from) {
-        source = from;
+    void begin(ForwardPlan plan, RouteDecision decided) {
         replay.begin(
                 worker.allocator(),
                 plan.retriesResponses() || !decided.mirrors().isEmpty());
@@ -77,9 +74,8 @@ final class RequestSide {
     }
 
     private void mirror(ForwardPlan plan, RouteDecision decided) {
-        WorkloadDirectory.Entry from = source;
-        if (!decided.mirrors().isEmpty() && from != null) {
-            MirrorRequest.sendAll(worker, decided, plan, head, routing, edge, replay, from);
+        if (!decided.mirrors().isEmpty()) {
+            MirrorRequest.sendAll(worker, decided, plan, head, routing, peer, replay);
         }
     }
 
@@ -96,7 +92,7 @@ final class RequestSide {
     void send(UpstreamConnection to, ForwardPlan plan) {
         ByteSink sink = worker.sink();
         HeadWriter.request(
-                sink, head, routing.path(), routing.authority(), plan.requestHeaders(), edge, worker.random());
+                sink, head, routing.path(), routing.authority(), plan.requestHeaders(), peer.edge(), worker.random());
         Outgoing out = to.out();
         out.add(sink, 0);
         ByteBuf kept = replay.copy();

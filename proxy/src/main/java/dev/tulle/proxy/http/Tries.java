@@ -17,6 +17,7 @@ final class Tries {
     private static final long BACKOFF_MILLIS = 25;
 
     private @Nullable WorkerCluster cluster;
+    private int caller;
     private @Nullable EndpointPool pool;
     private @Nullable EndpointPool lastPool;
     private @Nullable UpstreamConnection upstream;
@@ -34,16 +35,22 @@ final class Tries {
         staleRetried = false;
     }
 
-    /** The request is for this cluster. */
-    void begin(WorkerCluster target) {
+    /**
+     * The request is for this cluster.
+     *
+     * @param from the client's address, for a cluster that hashes it
+     */
+    void begin(WorkerCluster target, int from) {
         cluster = target;
+        caller = from;
         target.activeChanged(1);
     }
 
     /** The request was sent to an endpoint by somebody else; its connection is ours now. */
     void take(@Nullable WorkerCluster target, UpstreamConnection from) {
         if (target != null) {
-            begin(target);
+            // One that hashes its callers is the kernel's only while it has one endpoint.
+            begin(target, caller);
         }
         enter(from.pool());
         upstream = from;
@@ -74,7 +81,7 @@ final class Tries {
         if (same && last != null) {
             return last;
         }
-        return target == null ? null : target.pick(last);
+        return target == null ? null : target.pick(caller, last);
     }
 
     /** A try at this endpoint begins. */

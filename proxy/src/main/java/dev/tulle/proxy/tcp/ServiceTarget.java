@@ -19,9 +19,16 @@ public final class ServiceTarget implements TcpTarget {
     private final ServiceView view;
     private final String clusterName;
     private final @Nullable WorkerCluster cluster;
+    private final int caller;
 
-    /** Draws a share of the split. */
-    public ServiceTarget(Upstreams upstreams, OutboundService service, ServiceView view, List<WeightedCluster> split) {
+    /**
+     * Draws a share of the split.
+     *
+     * @param caller the client's address, for a cluster that hashes it
+     */
+    public ServiceTarget(
+            Upstreams upstreams, OutboundService service, ServiceView view, List<WeightedCluster> split, int caller) {
+        this.caller = caller;
         this.service = service;
         this.view = view;
         int total = split.stream().mapToInt(WeightedCluster::weight).sum();
@@ -86,7 +93,7 @@ public final class ServiceTarget implements TcpTarget {
     public @Nullable Choice choose(@Nullable Choice failed) {
         WorkerCluster from = cluster;
         EndpointPool avoid = failed instanceof Picked picked ? picked.pool : null;
-        EndpointPool pool = from == null ? null : from.pick(avoid);
+        EndpointPool pool = from == null ? null : from.pick(caller, avoid);
         return pool == null || from == null ? null : new Picked(pool, from, view);
     }
 

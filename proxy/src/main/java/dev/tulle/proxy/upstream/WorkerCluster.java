@@ -49,11 +49,12 @@ public final class WorkerCluster implements EndpointBalancer.Load {
     /**
      * Chooses an endpoint.
      *
+     * @param caller the client's address, for a cluster that hashes it, see {@link dev.tulle.model.Maglev#callerOf}
      * @param avoid the one that just failed, null for none
      * @return null when there is none
      */
-    public @Nullable EndpointPool pick(@Nullable EndpointPool avoid) {
-        int index = balancer.pick(this, worker.random());
+    public @Nullable EndpointPool pick(int caller, @Nullable EndpointPool avoid) {
+        int index = balancer.pickFor(caller, this, worker.random());
         for (int i = 0; i < 5 && avoid != null && index >= 0 && pools[index] == avoid && pools.length > 1; i++) {
             index = balancer.pick(this, worker.random());
         }
