@@ -208,8 +208,13 @@ struct tulle_http_stat {
 #define TULLE_HTTP_POOL 256
 struct tulle_http_pool_key {
 	__u32 pool;
-	__u32 loop; /* the proxy's event loop */
+	__u32 loop; /* the proxy's event loop: process number << 10 | place in the process */
 };
+
+/*
+ * Pools are made by the program that takes an offer (http_offer.h) and removed by the agent alone:
+ * when no table names the endpoint any more, or when the loop's process has gone.
+ */
 
 /* tulle_http_calls, program array that the agent fills after the load: with either program missing
  * there is no kernel HTTP, and nothing else is missing.

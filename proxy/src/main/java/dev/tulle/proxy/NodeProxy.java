@@ -1,5 +1,6 @@
 package dev.tulle.proxy;
 
+import dev.tulle.common.LoopNumber;
 import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.accept.Listeners;
 import dev.tulle.proxy.accept.LoopScope;
@@ -65,9 +66,6 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class NodeProxy implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(NodeProxy.class.getName());
-
-    /** A process has no more loops than that, as a power of two. */
-    private static final int LOOP_BITS = 10;
 
     /** How long a process that is to take over waits for its first configuration. */
     private static final Duration CONTROL_PATIENCE = Duration.ofSeconds(20);
@@ -182,11 +180,12 @@ public final class NodeProxy implements AutoCloseable {
         Function<Endpoint, WorkloadDirectory.Entry> destinations = this::destination;
         LeaseMetrics leased = new LeaseMetrics(registry);
         // Two proxies run at once while one takes over from the other: their loops are different ones.
-        int loops = (int) ProcessHandle.current().pid() << LOOP_BITS;
+        long process = ProcessHandle.current().pid();
+        int loops = 0;
         for (EventExecutor executor : group) {
             EventLoop loop = (EventLoop) executor;
             Worker worker = new Worker(loop, allocator);
-            Leases leases = new Leases(worker, kernel.get(), loops++, leased);
+            Leases leases = new Leases(worker, kernel.get(), LoopNumber.of(process, loops++), leased);
             Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations, leases, policies);
             scopes.put(
                     loop,

@@ -6,6 +6,7 @@ import dev.tulle.agent.datapath.HttpStructs.SourceKey;
 import dev.tulle.agent.datapath.HttpStructs.TableValue;
 import dev.tulle.agent.datapath.Structs.SockAddr;
 import dev.tulle.agent.http.HttpTable;
+import dev.tulle.common.LoopNumber;
 import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.BpfObject;
 import dev.tulle.kernel.MapCodec;
@@ -18,6 +19,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntPredicate;
 import java.util.function.LongSupplier;
 
 /**
@@ -35,6 +37,7 @@ final class HttpMaps {
     private final TypedMap<SourceKey, Integer> sources;
     private final TypedMap<SockAddr, Integer> endpoints;
     private final TypedMap<PoolKey, byte[]> pools;
+    private final IntPredicate lives;
     private final LongSupplier nanoTime;
     private final Map<Integer, TableValue> held = new HashMap<>();
     private final Map<Integer, Map<Integer, Integer>> heldSources = new HashMap<>();
@@ -61,9 +64,10 @@ final class HttpMaps {
      * Over the maps of an object.
      *
      * @param first numbers of tables and pools are larger than this and than any that is found
+     * @param lives whether the process of that number is there
      * @param nanoTime a clock that goes on
      */
-    HttpMaps(BpfObject object, int first, LongSupplier nanoTime) {
+    HttpMaps(BpfObject object, int first, IntPredicate lives, LongSupplier nanoTime) {
         BpfMap serviceMap = object.map("tulle_http_services");
         this.services =
                 serviceMap.typed(MapCodec.u32(), HttpStructs.codec(HttpServiceValue.class, serviceMap.valueLayout()));
@@ -77,6 +81,7 @@ final class HttpMaps {
         this.pools = poolMap.typed(
                 HttpStructs.codec(PoolKey.class, poolMap.keyLayout()),
                 MapCodec.bytes(poolMap.spec().valueSize()));
+        this.lives = lives;
         this.nanoTime = nanoTime;
         this.lastTable = first;
         this.lastPool = first;
@@ -207,8 +212,9 @@ final class HttpMaps {
         retired.add(new Retired(table, nanoTime.getAsLong() + LINGER.toNanos()));
     }
 
-    /** Removes what has lingered, and pools that no table names. */
+    /** Removes what has lingered, and pools that no table names, or whose proxy has gone. */
     private void sweep(Set<SockAddr> used, boolean keepEndpoints) {
+        sweepDeadLoops();
         long now = nanoTime.getAsLong();
         Set<Integer> over = new HashSet<>();
         retired.removeIf(one -> {
@@ -238,6 +244,21 @@ final class HttpMaps {
         Set<Integer> living = new HashSet<>(poolOf.values());
         pools.deleteAll(pools.keys().stream()
                 .filter(key -> !living.contains(key.pool()))
+                .toList());
+    }
+
+    /**
+     * Removes the pools of event loops whose process has gone. The kernel makes a pool when a loop offers a connection for
+     * it, and only connections of that process use it: they are closed, so nobody can be at it or come back. A process
+     * that is there keeps its pools, empty or not, as it may be just about to offer.
+     */
+    private void sweepDeadLoops() {
+        Map<Integer, Boolean> living = new HashMap<>();
+        pools.deleteAll(pools.keys().stream()
+                .filter(key -> {
+                    int process = LoopNumber.process(key.loop());
+                    return process != 0 && !living.computeIfAbsent(process, lives::test);
+                })
                 .toList());
     }
 

@@ -11,6 +11,8 @@ import dev.tulle.kernel.BpfObject;
 import dev.tulle.kernel.MapCodec;
 import dev.tulle.kernel.TypedMap;
 import java.net.InetAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -53,7 +55,11 @@ final class KernelMaps {
                 memberMap.typed(Structs.codec(Structs.MemberKey.class, memberMap.keyLayout()), MapCodec.u32()));
         this.epoch = object.map("tulle_epoch").typed(MapCodec.u32(), MapCodec.u64());
         // Numbers of an earlier agent's tables are not used again: it cannot have made that many in the same time.
-        this.http = new HttpMaps(object, (int) (System.nanoTime() >> NUMBERS_SHIFT), System::nanoTime);
+        this.http = new HttpMaps(
+                object,
+                (int) (System.nanoTime() >> NUMBERS_SHIFT),
+                process -> Files.exists(Path.of("/proc", Integer.toString(process))),
+                System::nanoTime);
         this.stats = new HttpStats(object);
         this.counters = object.map("tulle_counters");
     }

@@ -7,11 +7,13 @@ import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.agent.datapath.HttpStructs.HttpServiceValue;
+import dev.tulle.agent.datapath.HttpStructs.PoolKey;
 import dev.tulle.agent.datapath.HttpStructs.SourceKey;
 import dev.tulle.agent.datapath.HttpStructs.TableValue;
 import dev.tulle.agent.datapath.Structs.SockAddr;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.http.HttpWhen;
+import dev.tulle.common.LoopNumber;
 import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.BpfObject;
@@ -48,7 +50,7 @@ class HttpMapsTest {
     }
 
     private HttpMaps maps(int first) {
-        return new HttpMaps(object, first, () -> now);
+        return new HttpMaps(object, first, process -> process == 77, () -> now);
     }
 
     static HttpTable table(String path, String... addresses) {
@@ -201,6 +203,36 @@ class HttpMapsTest {
         assertEquals(103, next.tableOf(7));
         assertNull(tables().get(101));
         assertNotEquals(null, tables().get(102));
+    }
+
+    @Test
+    void poolsGoWithTheirEndpointOrWithTheProcessOfTheirLoop() {
+        HttpMaps maps = maps(100);
+        Map<Integer, HttpMaps.Serving> wanted = Map.of(7, serving(table("/a", "100.80.3.10")));
+        maps.reconcile(wanted, Set.of(), WORKLOADS);
+        int pool = Objects.requireNonNull(endpoints().get(new SockAddr(ONE, 9080)));
+        BpfMap map = object.map("tulle_http_pools");
+        TypedMap<PoolKey, byte[]> pools = map.typed(
+                HttpStructs.codec(PoolKey.class, map.keyLayout()),
+                MapCodec.bytes(map.spec().valueSize()));
+        byte[] empty = new byte[map.spec().valueSize()];
+        PoolKey used = new PoolKey(pool, LoopNumber.of(77, 1));
+        PoolKey nobodys = new PoolKey(pool, 5);
+        for (PoolKey key : List.of(
+                used,
+                nobodys,
+                new PoolKey(pool, LoopNumber.of(78, 0)),
+                new PoolKey(pool, LoopNumber.of(4_194_303, 1023)),
+                new PoolKey(pool + 1000, LoopNumber.of(77, 1)))) {
+            pools.put(key, empty);
+        }
+        // A service that is not known yet keeps its pools, but not those of a proxy that has gone.
+        maps.reconcile(wanted, Set.of(9), WORKLOADS);
+        assertEquals(
+                Set.of(used, nobodys, new PoolKey(pool + 1000, LoopNumber.of(77, 1))),
+                pools.snapshot().keySet());
+        maps.reconcile(wanted, Set.of(), WORKLOADS);
+        assertEquals(Set.of(used, nobodys), pools.snapshot().keySet());
     }
 
     @Test
