@@ -56,7 +56,7 @@ final class AgentApi {
                 "status", (_, _) -> loop.call(status::status),
                 "tiers", (_, _) -> loop.call(status::tiers),
                 "flows", (params, _) -> status.flows(params),
-                "paths", (_, _) -> paths(),
+                "paths", (params, _) -> paths(text(params, "requests", "")),
                 "explain-path", (params, _) -> explain(params),
                 "detach", (_, _) -> detach()));
     }
@@ -108,11 +108,14 @@ final class AgentApi {
         return new JsonArray();
     }
 
-    private JsonElement paths() throws Exception {
+    /** @param requests "false" when nobody wants to know how many requests the proxy has answered, which takes time */
+    private JsonElement paths(String requests) throws Exception {
         Map<String, Long> proxy = Map.of();
-        String trouble = "";
+        String trouble = requests.equals("false") ? "nobody asked for them" : "";
         try {
-            proxy = PathsReport.proxyRequests(options.proxyMetricsPort());
+            if (trouble.isEmpty()) {
+                proxy = PathsReport.proxyRequests(options.proxyMetricsPort());
+            }
         } catch (IOException e) {
             trouble = "its metrics on port " + options.proxyMetricsPort() + ": " + e.getMessage();
         }
@@ -136,7 +139,8 @@ final class AgentApi {
             Lease lease = state.lease(key)
                     .orElseThrow(() ->
                             new RefusedException(Code.NOT_FOUND, "workload " + key + " is not enrolled on this node"));
-            return new PathExplainer(options, state).explain(lease, address, Integer.parseInt(port));
+            return new PathExplainer(options, state)
+                    .explain(lease, address, Integer.parseInt(port), text(params, "route", ""));
         });
     }
 

@@ -32,9 +32,10 @@ final class PathExplainer {
     /** The answer: {@code path}, {@code reason}, {@code tier}, {@code splice} and the steps. */
     private record Verdict(String path, Reason reason, String text, boolean splice) {}
 
-    JsonObject explain(Lease from, String address, int port) {
+    /** @param route the name of the route that a request takes, where it is known; else empty */
+    JsonObject explain(Lease from, String address, int port, String route) {
         Tier tier = state.datapath().tier();
-        Verdict verdict = decide(tier, from, address, port);
+        Verdict verdict = decide(tier, from, address, port, route);
         JsonObject answer = new JsonObject();
         answer.addProperty("from", state.uid(from));
         answer.addProperty("address", address);
@@ -63,7 +64,7 @@ final class PathExplainer {
         return json;
     }
 
-    private Verdict decide(Tier tier, Lease from, String text, int port) {
+    private Verdict decide(Tier tier, Lease from, String text, int port, String route) {
         InetAddress address = Ip.parse(text).orElseThrow();
         String canonical = Ip.text(address);
         boolean splices = tier == Tier.SPLICE;
@@ -94,7 +95,7 @@ final class PathExplainer {
         }
         if (view.isPresent()) {
             PortTarget target = view.get().targets().get(port);
-            return target == null ? unknown(port, view.get(), splices) : ofTarget(target, splices);
+            return target == null ? unknown(port, view.get(), splices) : ofTarget(target, route, splices);
         }
         if (options.serviceRange().contains(canonical)) {
             return options.outboundPolicy() == OutboundPolicy.REGISTRY_ONLY
@@ -121,10 +122,10 @@ final class PathExplainer {
                 : new Verdict("proxy", Reason.CONNECT_ASK, text, splices);
     }
 
-    private static Verdict ofTarget(PortTarget target, boolean splices) {
+    private static Verdict ofTarget(PortTarget target, String route, boolean splices) {
         return switch (target) {
             case PortTarget.Proxy(Reason reason, String text) -> new Verdict("proxy", reason, text, splices);
-            case PortTarget.Http(HttpTable table) -> new Verdict("kernel-http", Reason.NONE, http(table), splices);
+            case PortTarget.Http(HttpTable table) -> http(table, route, splices);
             case PortTarget.Undecided _ ->
                 new Verdict("proxy", Reason.NONE, "the endpoints are not known yet", splices);
             case PortTarget.Kernel(var slots, var _)
@@ -134,11 +135,20 @@ final class PathExplainer {
         };
     }
 
-    private static String http(HttpTable table) {
+    /** Of a request whose route is known, the way that it takes; else what holds for the port. */
+    private static Verdict http(HttpTable table, String name, boolean splices) {
+        Optional<HttpTable.Route> taken = table.routes().stream()
+                .filter(route -> !name.isEmpty() && route.name().equals(name))
+                .findFirst();
+        if (taken.isPresent() && !taken.get().forwards()) {
+            HttpTable.Route route = taken.get();
+            return new Verdict("proxy", route.reason(), "route " + route.name() + ": " + route.text(), splices);
+        }
         String text = "the kernel forwards what is plain HTTP/1.1 to a connection of the proxy's pool";
-        return table.firstToProxy()
-                .map(route -> text + "; route " + route.name() + " is the proxy's: " + route.text())
-                .orElse(text);
+        Optional<String> other = table.firstToProxy()
+                .filter(route -> taken.isEmpty())
+                .map(route -> "; route " + route.name() + " is the proxy's: " + route.text());
+        return new Verdict("kernel-http", Reason.NONE, text + other.orElse(""), splices);
     }
 
     private static String endpoints(List<Endpoint> slots) {

@@ -7,10 +7,23 @@ import com.google.gson.JsonObject;
 import dev.tulle.agent.MeshHost.Started;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.model.AuthorizationPolicy;
+import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RetryPolicy;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
+import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.TextPattern;
+import dev.tulle.model.VirtualHost;
+import dev.tulle.model.WeightedCluster;
+import dev.tulle.xds.ResourceType;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -18,6 +31,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Goal: a service that speaks HTTP gets its table, and what the configuration changes reaches it. Needs root. */
 class KernelHttpTest {
+    private static final String HOST = "web.default.svc.cluster.local";
+
     @TempDir
     Path dir;
 
@@ -47,6 +62,46 @@ class KernelHttpTest {
         return host.object("paths", "{}").getAsJsonArray("ports").get(0).getAsJsonObject();
     }
 
+    private static Route route(String name, String path, FaultInjection fault) {
+        return new Route(
+                name,
+                new RouteMatch(new PathMatch.Prefix(path), false, Optional.empty(), List.of(), List.of()),
+                new RouteAction.Forward(
+                        List.of(new WeightedCluster(Cluster.nameOf(9080, "", HOST), 1)),
+                        Duration.ZERO,
+                        RetryPolicy.DEFAULT,
+                        RouteAction.Rewrite.NONE,
+                        List.of()),
+                fault,
+                HeaderMutation.NONE,
+                ResourceRef.DEFAULT);
+    }
+
+    /** A request whose route is the proxy's goes there although the port is served by the kernel. */
+    private static void explainsByRoute(MeshHost host) throws Exception {
+        FaultInjection abort =
+                new FaultInjection(Optional.empty(), Optional.of(new FaultInjection.Abort(500, 1_000_000)));
+        String table = HOST + ":9080";
+        host.control.put(
+                ResourceType.ROUTE,
+                table,
+                new RouteConfiguration(
+                        table,
+                        List.of(new VirtualHost(
+                                table,
+                                List.of("*"),
+                                List.of(route("broken", "/broken", abort), route("rest", "/", FaultInjection.NONE))))));
+        MeshHost.eventually(
+                "two routes", () -> port(host).getAsJsonArray("routes").size() == 2);
+        for (String name : List.of("broken", "rest", "")) {
+            JsonObject path = host.object(
+                    "explain-path", "{'from':'web','address':'240.242.0.8','port':9080,'route':'" + name + "'}");
+            String expected = name.equals("broken") ? "proxy" : "kernel-http";
+            assertEquals(expected, path.get("path").getAsString(), path.toString());
+            assertEquals(!name.equals("rest"), path.get("reason").getAsString().contains("injects a fault"));
+        }
+    }
+
     @Test
     void aServiceGetsItsTable() throws Exception {
         try (MeshHost host = new MeshHost(dir, Optional.of(Tier.SPLICE));
@@ -62,6 +117,7 @@ class KernelHttpTest {
             JsonObject path = host.object("explain-path", "{'from':'web','address':'240.242.0.8','port':9080}");
             assertEquals("kernel-http", path.get("path").getAsString(), path.toString());
             assertEquals("kernel-http", port(host).get("path").getAsString());
+            explainsByRoute(host);
 
             // A policy that the kernel can prove, then one that it cannot.
             host.control.http(

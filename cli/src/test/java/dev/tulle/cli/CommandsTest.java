@@ -120,6 +120,53 @@ class CommandsTest {
     }
 
     @Test
+    void servicesShowWhichWayThisHostGoes() throws IOException {
+        String services = "{\"ok\":true,\"result\":{\"services\":[{\"namespace\":\"default\",\"hostname\":\"s\","
+                + "\"addresses\":[\"240.240.0.1\"],\"ports\":[{\"number\":80,\"protocol\":\"HTTP\"},"
+                + "{\"number\":81,\"protocol\":\"HTTP\"},{\"number\":90,\"protocol\":\"TCP\"}],\"paths\":["
+                + "{\"port\":80,\"path\":\"PROXY\",\"reason\":\"routed\"},"
+                + "{\"port\":81,\"path\":\"PROXY\",\"reason\":\"routed\"},"
+                + "{\"port\":90,\"path\":\"KERNEL_L4\",\"reason\":\"plain\"}]}]}}";
+        String paths = "{\"ok\":true,\"result\":{\"ports\":[{\"service\":\"s\",\"port\":80,"
+                + "\"path\":\"kernel-http\",\"reason\":\"\",\"routes\":[{\"name\":\"a\",\"path\":\"kernel-http\"},"
+                + "{\"name\":\"b\",\"path\":\"spliced-proxy\",\"reason\":\"it injects a fault\"}]}]}}";
+        try (LocalApiServer _ = role("control.sock", services);
+                LocalApiServer _ = role("agent.sock", paths)) {
+            assertEquals(0, run("services"));
+            String rows = printed().replaceAll(" +", " ");
+            assertTrue(
+                    rows.contains("240.240.0.1 80 HTTP kernel-http but route b by spliced-proxy: it injects a fault"),
+                    rows);
+            assertTrue(rows.contains("240.240.0.1 81 HTTP kernel-http or proxy routed"), rows);
+            assertTrue(rows.contains("240.240.0.1 90 TCP kernel-l4 plain"), rows);
+            out.reset();
+            assertEquals(0, run("services", "-o", "json"));
+            assertTrue(printed().contains("\"onThisHost\""), printed());
+        }
+        // Without an agent: what the control plane has decided.
+        try (LocalApiServer _ = role("control.sock", services)) {
+            out.reset();
+            assertEquals(0, run("services"));
+            assertTrue(printed().contains("kernel-l4"), printed());
+        }
+    }
+
+    @Test
+    void explainAsksTheAgentForTheRouteThatWasTaken() throws IOException {
+        String control = "{\"ok\":true,\"result\":{\"workload\":\"n/default/a\",\"address\":\"240.240.0.1\","
+                + "\"port\":80,\"routeName\":\"b\",\"refused\":false,\"steps\":[]}}";
+        String agent = "{\"ok\":true,\"result\":{\"steps\":[{\"step\":\"path\",\"decision\":\"proxy, spliced\","
+                + "\"origin\":\"route b: it injects a fault\"}]}}";
+        try (LocalApiServer _ = role("control.sock", control);
+                LocalApiServer _ = role("agent.sock", agent)) {
+            assertEquals(0, run("explain", "--from", "a", "--to", "http://s/"));
+        }
+        assertTrue(requests.getLast().contains("\"from\":\"default/a\""), requests.toString());
+        assertTrue(requests.getLast().contains("\"route\":\"b\""), requests.toString());
+        assertTrue(printed().contains("kernel path  proxy, spliced"), printed());
+    }
+
+    @Test
     void aLeaseIsShellTextThatAShellReadsBack() throws Exception {
         String answer =
                 "{\"ok\":true,\"result\":{\"cgroup\":\"/c/it's\",\"env\":{\"PORT\":\"80\",\"X\":\"$(a) 'b'\"}}}";

@@ -3,6 +3,7 @@ package dev.tulle.control;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Authorizer;
 import dev.tulle.model.Caller;
@@ -151,7 +152,7 @@ final class Explainer {
         boolean proxied = path.map(PortPath::path).orElse(PortPath.Path.PROXY) == PortPath.Path.PROXY;
         step(
                 "path",
-                (proxied ? "node proxy" : "kernel (L4)")
+                way(proxied, port.get().protocol())
                         + path.map(candidate -> ": " + candidate.reason()).orElse(""),
                 service.origin().toString());
         answer.addProperty("path", proxied ? "PROXY" : "KERNEL_L4");
@@ -161,6 +162,14 @@ final class Explainer {
             return;
         }
         listener(service, request, all);
+    }
+
+    /** What is decided here; which requests the kernel serves by itself is known to the agent of the caller's node. */
+    private static String way(boolean proxied, AppProtocol protocol) {
+        if (!proxied) {
+            return "kernel (L4)";
+        }
+        return protocol == AppProtocol.HTTP ? "kernel HTTP or node proxy" : "node proxy";
     }
 
     /** The caller; answers its namespace. */
@@ -271,6 +280,7 @@ final class Explainer {
                 route.name() + " of virtual host " + decision.virtualHost() + " (" + RouteText.match(route.match())
                         + "): " + RouteText.action(route),
                 route.origin().toString());
+        answer.addProperty("routeName", route.name());
         answer.add("route", RecordJson.of(route.origin()));
         String fault = RouteText.fault(route.fault());
         if (!fault.isEmpty()) {

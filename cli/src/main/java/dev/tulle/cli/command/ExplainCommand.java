@@ -89,7 +89,9 @@ public final class ExplainCommand extends BaseCommand {
                                     "address",
                                     address.getAsString(),
                                     "port",
-                                    Json.number(explanation, "port"))));
+                                    Json.number(explanation, "port"),
+                                    "route",
+                                    Json.text(explanation, "routeName"))));
         } catch (CommandFailure failure) {
             explanation.add("kernel", Json.of("trouble", failure.getMessage()));
         }

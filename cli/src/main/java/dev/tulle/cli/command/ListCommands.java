@@ -196,21 +196,63 @@ public final class ListCommands {
             return new Table("NAMESPACE", "NAME", "ADDRESS", "PORT", "PROTOCOL", "PATH", "WHY");
         }
 
+        /** Which way the ports go on this host, where it uses them: only its agent knows. */
+        @Override
+        void enrich(JsonArray elements, MeshPlace at) {
+            Map<String, JsonObject> used = new HashMap<>();
+            try (MeshClient agent = MeshClient.agent(at)) {
+                JsonObject report = agent.object("paths", Json.of("requests", "false"));
+                for (JsonObject port : Json.objects(report, "ports")) {
+                    used.put(Json.text(port, "service") + ' ' + Json.text(port, "port"), port);
+                }
+            } catch (CommandFailure _) {
+                return;
+            }
+            for (JsonObject service : Json.objects(elements)) {
+                for (JsonObject path : Json.objects(service, "paths")) {
+                    JsonObject port = used.get(Json.text(service, "hostname") + ' ' + Json.text(path, "port"));
+                    if (port != null) {
+                        path.add("onThisHost", port);
+                    }
+                }
+            }
+        }
+
+        /** The path and why not a faster one; of a port that this host does not use, what is decided for all. */
+        private static List<String> way(JsonObject path, String protocol) {
+            JsonObject here = Json.object(path, "onThisHost");
+            if (!here.has("path")) {
+                String decided =
+                        Json.text(path, "path").toLowerCase(Locale.ROOT).replace('_', '-');
+                boolean http = !decided.startsWith("kernel") && protocol.equalsIgnoreCase("http");
+                return List.of(http ? "kernel-http or proxy" : decided, Json.text(path, "reason"));
+            }
+            String reason = Json.text(here, "reason");
+            for (JsonObject route : Json.objects(here, "routes")) {
+                if (reason.isEmpty() && !Json.text(route, "path").equals(Json.text(here, "path"))) {
+                    reason = "but route " + Json.text(route, "name") + " by " + Json.text(route, "path") + ": "
+                            + Json.text(route, "reason");
+                }
+            }
+            return List.of(Json.text(here, "path"), reason);
+        }
+
         @Override
         void addRows(Table table, JsonObject service) {
             List<JsonObject> paths = Json.objects(service, "paths");
             List<JsonObject> ports = Json.objects(service, "ports");
             String hostname = Json.text(service, "hostname");
             for (int i = 0; i < ports.size(); i++) {
-                JsonObject path = i < paths.size() ? paths.get(i) : ports.get(i);
+                String protocol = Json.text(ports.get(i), "protocol");
+                List<String> way = way(i < paths.size() ? paths.get(i) : ports.get(i), protocol);
                 table.row(
                         Json.text(service, "namespace"),
                         hostname,
                         first(service, "addresses"),
                         Json.text(ports.get(i), "number"),
-                        Json.text(ports.get(i), "protocol"),
-                        Json.text(path, "path"),
-                        Json.text(path, "reason"));
+                        protocol,
+                        way.getFirst(),
+                        way.getLast());
             }
         }
     }
