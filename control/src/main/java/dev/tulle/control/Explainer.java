@@ -67,8 +67,9 @@ final class Explainer {
             Map<String, String> headers)
             implements RequestView {
         @Override
-        public @Nullable String header(String name) {
-            return headers.get(name);
+        public List<String> headers(String name) {
+            String value = headers.get(name);
+            return value == null ? List.of() : List.of(value);
         }
     }
 

@@ -8,7 +8,6 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /** A request after its route changed it: what the endpoint reads, and what policies decide on. */
 record SentRequest(RequestView request, String path, String authority, Changes changes) implements RequestView {
@@ -36,12 +35,6 @@ record SentRequest(RequestView request, String path, String authority, Changes c
     @Override
     public String query() {
         return request.query();
-    }
-
-    @Override
-    public @Nullable String header(String name) {
-        List<String> lines = headers(name);
-        return lines.isEmpty() ? null : String.join(",", lines);
     }
 
     @Override

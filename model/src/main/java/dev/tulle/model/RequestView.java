@@ -31,16 +31,15 @@ public interface RequestView {
      * @param name in lower case
      * @return null when the request has no such field
      */
-    @Nullable
-    String header(String name);
+    default @Nullable String header(String name) {
+        List<String> lines = headers(name);
+        return lines.isEmpty() ? null : String.join(",", lines);
+    }
 
     /**
      * The value of each field line of that name, in order; empty when there is none.
      *
      * @param name in lower case
      */
-    default List<String> headers(String name) {
-        String value = header(name);
-        return value == null ? List.of() : List.of(value);
-    }
+    List<String> headers(String name);
 }

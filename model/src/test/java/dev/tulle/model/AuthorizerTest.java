@@ -16,7 +16,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** What policies allow: Istio's documented examples, every field, opaque bytes, and properties over generated ones. */
@@ -33,12 +32,6 @@ class AuthorizerTest {
         @Override
         public String query() {
             return "";
-        }
-
-        @Override
-        public @Nullable String header(String name) {
-            List<String> lines = fields.get(name);
-            return lines == null ? null : String.join(",", lines);
         }
 
         @Override

@@ -11,7 +11,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** Which route a request gets: virtual hosts, order, every kind of condition, splits and faults. */
@@ -35,8 +34,9 @@ class RouteTableTest {
         }
 
         @Override
-        public @Nullable String header(String name) {
-            return headers.get(name);
+        public List<String> headers(String name) {
+            String value = headers.get(name);
+            return value == null ? List.of() : List.of(value);
         }
     }
 

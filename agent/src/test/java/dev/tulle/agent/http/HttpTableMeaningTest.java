@@ -67,8 +67,9 @@ class HttpTableMeaningTest {
     record Request(String method, String path, String query, String authority, Map<String, String> fields)
             implements RequestView {
         @Override
-        public @Nullable String header(String name) {
-            return name.equals("host") ? authority : fields.get(name);
+        public List<String> headers(String name) {
+            String value = name.equals("host") ? authority : fields.get(name);
+            return value == null ? List.of() : List.of(value);
         }
     }
 

@@ -7,7 +7,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /** What can be asked of a request after its head is gone. */
 record FrozenRequest(String method, String path, String query, String authority, Map<String, List<String>> fields)
@@ -24,12 +23,6 @@ record FrozenRequest(String method, String path, String query, String authority,
             fields.computeIfAbsent(field.name().toLowerCase(Locale.ROOT), sent::headers);
         }
         return new FrozenRequest(sent.method(), sent.path(), sent.query(), authority, fields);
-    }
-
-    @Override
-    public @Nullable String header(String name) {
-        List<String> lines = headers(name);
-        return lines.isEmpty() ? null : String.join(",", lines);
     }
 
     @Override

@@ -7,7 +7,6 @@ import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.HeaderProgram;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A request as its endpoint will read it, with what its route changes: what authorization has to decide on, because
@@ -38,12 +37,6 @@ record SentRequest(RequestHead head, Routing routing, ForwardPlan plan) implemen
     public String authority() {
         String changed = routing.authority();
         return changed == null ? head.authority() : changed;
-    }
-
-    @Override
-    public @Nullable String header(String name) {
-        List<String> lines = headers(name);
-        return lines.isEmpty() ? null : String.join(",", lines);
     }
 
     @Override
