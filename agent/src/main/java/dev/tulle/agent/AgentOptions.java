@@ -1,9 +1,9 @@
 package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
-import dev.tulle.agent.host.Cidr;
-import dev.tulle.agent.host.Ip;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;

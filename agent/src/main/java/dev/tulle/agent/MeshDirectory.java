@@ -2,8 +2,8 @@ package dev.tulle.agent;
 
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.enrol.Lease;
-import dev.tulle.agent.host.Ip;
 import dev.tulle.agent.service.ServiceDirectory.Finding;
+import dev.tulle.common.Ip;
 import dev.tulle.model.Service;
 import java.net.InetAddress;
 import java.time.Duration;

@@ -6,7 +6,7 @@ import com.google.gson.JsonParser;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.enrol.RefusedException.Code;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Ip;
 import dev.tulle.kernel.SockDiag;
 import java.net.InetSocketAddress;
 import java.time.Duration;

@@ -1,4 +1,4 @@
-/** Clock, units, backoff, bounded mailbox, drain, result types, reason codes. */
+/** Clock, units, backoff, bounded mailbox, drain, result types, reason codes, IP addresses. */
 @NullMarked
 package dev.tulle.common;
 

@@ -1,5 +1,7 @@
 package dev.tulle.config;
 
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -14,31 +16,28 @@ import java.util.zip.CRC32C;
  * records gives nearly every service the same address again. Thread-safe.
  */
 public final class HashedVipAllocator implements VipAllocator {
-    private final int base;
-    private final int size;
+    private final Cidr range;
     private final Map<String, Integer> allocated = new HashMap<>();
     private final Set<Integer> used = new HashSet<>();
 
     /**
      * An allocator for a range.
      *
-     * @param network the first address of the range, for example {@code 240.240.0.0}
-     * @param prefixLength 8 to 30
+     * @param range of 8 to 30 bits, for example {@code 240.240.0.0/16}
      * @param known earlier allocations by {@code namespace/hostname}, as {@link #allocations()} returned them
-     * @throws IllegalArgumentException when the range or an earlier allocation is not an IPv4 address of the range
+     * @throws IllegalArgumentException when the range has another size or an earlier allocation is not an address of it
      */
-    public HashedVipAllocator(String network, int prefixLength, Map<String, String> known) {
-        if (!Words.isIpv4(network) || prefixLength < 8 || prefixLength > 30) {
+    public HashedVipAllocator(Cidr range, Map<String, String> known) {
+        if (range.bits() < 8 || range.bits() > 30) {
             throw new IllegalArgumentException(
-                    "range of service addresses: found " + network + "/" + prefixLength + ", expected IPv4 /8 to /30");
+                    "range of service addresses: found " + range + ", expected IPv4 /8 to /30");
         }
-        this.base = parse(network) & (-1 << (32 - prefixLength));
-        this.size = 1 << (32 - prefixLength);
+        this.range = range;
         known.forEach((key, address) -> {
-            int offset = Words.isIpv4(address) ? parse(address) - base : -1;
-            if (offset < 0 || offset >= size || !used.add(offset)) {
+            int offset = range.contains(address) ? Ip.number(address) - range.network() : -1;
+            if (offset < 0 || !used.add(offset)) {
                 throw new IllegalArgumentException("service address of " + key + ": found " + address
-                        + ", expected an unused address of " + network + "/" + prefixLength);
+                        + ", expected an unused address of " + range);
             }
             allocated.put(key, offset);
         });
@@ -53,14 +52,14 @@ public final class HashedVipAllocator implements VipAllocator {
             allocated.put(key, offset);
             used.add(offset);
         }
-        return List.of(format(base + offset));
+        return List.of(Ip.text4(range.host(offset)));
     }
 
     private int free(String key) {
         CRC32C crc = new CRC32C();
         crc.update(key.getBytes(StandardCharsets.UTF_8));
         // The first and the last address of the range stay unused: they look like a network and its broadcast.
-        int usable = size - 2;
+        int usable = (int) range.size() - 2;
         int start = (int) (crc.getValue() % usable);
         for (int i = 0; i < usable; i++) {
             int offset = 1 + (start + i) % usable;
@@ -68,25 +67,13 @@ public final class HashedVipAllocator implements VipAllocator {
                 return offset;
             }
         }
-        throw new IllegalStateException("no service address left for " + key + " in a range of " + size);
+        throw new IllegalStateException("no service address left for " + key + " in " + range);
     }
 
     /** Every allocation by {@code namespace/hostname}, to be kept and given to the next instance. */
     public synchronized Map<String, String> allocations() {
         Map<String, String> out = new TreeMap<>();
-        allocated.forEach((key, offset) -> out.put(key, format(base + offset)));
+        allocated.forEach((key, offset) -> out.put(key, Ip.text4(range.host(offset))));
         return out;
-    }
-
-    private static int parse(String address) {
-        int value = 0;
-        for (String part : address.split("\\.", -1)) {
-            value = value << 8 | Integer.parseInt(part);
-        }
-        return value;
-    }
-
-    private static String format(int address) {
-        return (address >>> 24) + "." + (address >> 16 & 0xff) + "." + (address >> 8 & 0xff) + "." + (address & 0xff);
     }
 }

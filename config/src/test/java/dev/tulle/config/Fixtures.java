@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.common.Cidr;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
@@ -17,7 +18,7 @@ final class Fixtures {
     private Fixtures() {}
 
     static VipAllocator vips() {
-        return new HashedVipAllocator("240.240.0.0", 16, Map.of());
+        return new HashedVipAllocator(Cidr.of("services", "240.240.0.0/16"), Map.of());
     }
 
     /** A workload of the namespace default with the labels app and version. */

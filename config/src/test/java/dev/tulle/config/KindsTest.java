@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.common.Cidr;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Cluster.Balancing;
@@ -334,13 +335,13 @@ class KindsTest {
 
     @Test
     void serviceAddressesStayWithTheirNames() {
-        HashedVipAllocator first = new HashedVipAllocator("240.240.0.0", 28, Map.of());
+        HashedVipAllocator first = new HashedVipAllocator(Cidr.of("services", "240.240.0.0/28"), Map.of());
         List<String> given = java.util.stream.IntStream.range(0, 14)
                 .mapToObj(i -> first.addresses("default", "s" + i).getFirst())
                 .toList();
         assertEquals(14, Set.copyOf(given).size());
         assertEquals(given.getFirst(), first.addresses("default", "s0").getFirst());
-        HashedVipAllocator second = new HashedVipAllocator("240.240.0.0", 28, first.allocations());
+        HashedVipAllocator second = new HashedVipAllocator(Cidr.of("services", "240.240.0.0/28"), first.allocations());
         assertEquals(given.get(13), second.addresses("default", "s13").getFirst());
         org.junit.jupiter.api.Assertions.assertThrows(
                 IllegalStateException.class, () -> second.addresses("default", "one too many"));

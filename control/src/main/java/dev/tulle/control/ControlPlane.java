@@ -1,5 +1,6 @@
 package dev.tulle.control;
 
+import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.OwnerThread;
 import dev.tulle.config.ConfigDirectory;
@@ -55,9 +56,9 @@ public final class ControlPlane implements AutoCloseable {
     private ControlPlane(ControlOptions options) throws IOException {
         this.options = options;
         Files.createDirectories(options.stateDirectory());
-        Cidr serviceRange = Cidr.parse(options.serviceRange());
-        Cidr workloadRange = Cidr.parse(options.workloadRange());
-        if (workloadRange.length() > NodeLeases.PREFIX_LENGTH) {
+        Cidr serviceRange = Cidr.around("service range", options.serviceRange());
+        Cidr workloadRange = Cidr.around("workload range", options.workloadRange());
+        if (workloadRange.bits() > NodeLeases.PREFIX_LENGTH) {
             throw new IllegalArgumentException("workload range " + options.workloadRange() + ": expected room for a /"
                     + NodeLeases.PREFIX_LENGTH + " per node");
         }

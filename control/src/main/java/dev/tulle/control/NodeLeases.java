@@ -2,6 +2,7 @@ package dev.tulle.control;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.common.Cidr;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
@@ -40,7 +41,7 @@ final class NodeLeases {
         for (Map.Entry<String, JsonElement> entry : file.read().entrySet()) {
             try {
                 JsonObject lease = entry.getValue().getAsJsonObject();
-                Cidr prefix = Cidr.parse(lease.get("prefix").getAsString());
+                Cidr prefix = Cidr.around("prefix", lease.get("prefix").getAsString());
                 if (leases.isFree(prefix)) {
                     leases.prefixes.put(entry.getKey(), prefix);
                     if (lease.get("active").getAsBoolean()) {
@@ -63,7 +64,7 @@ final class NodeLeases {
     }
 
     private boolean isFree(Cidr prefix) {
-        return prefix.length() == PREFIX_LENGTH && range.contains(prefix) && !prefixes.containsValue(prefix);
+        return prefix.bits() == PREFIX_LENGTH && range.contains(prefix) && !prefixes.containsValue(prefix);
     }
 
     /** The nodes that had workloads when this was last written. */
@@ -98,7 +99,7 @@ final class NodeLeases {
 
     private static Optional<Cidr> parse(String text) {
         try {
-            return Optional.of(Cidr.parse(text));
+            return Optional.of(Cidr.around("prefix", text));
         } catch (IllegalArgumentException e) {
             LOG.log(System.Logger.Level.WARNING, "a node wants a prefix that is none", e);
             return Optional.empty();

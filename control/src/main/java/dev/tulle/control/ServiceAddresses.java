@@ -2,6 +2,8 @@ package dev.tulle.control;
 
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import dev.tulle.config.HashedVipAllocator;
 import dev.tulle.config.VipAllocator;
 import java.io.IOException;
@@ -36,7 +38,7 @@ final class ServiceAddresses implements VipAllocator {
         for (Map.Entry<String, JsonElement> entry : file.read().entrySet()) {
             try {
                 String address = entry.getValue().getAsString();
-                int number = Cidr.number(address);
+                int number = Ip.number(address);
                 if (range.contains(number) && used.add(number)) {
                     known.put(entry.getKey(), address);
                     continue;
@@ -51,7 +53,7 @@ final class ServiceAddresses implements VipAllocator {
                     entry.getValue(),
                     range);
         }
-        HashedVipAllocator allocator = new HashedVipAllocator(Cidr.text(range.network()), range.length(), known);
+        HashedVipAllocator allocator = new HashedVipAllocator(range, known);
         return new ServiceAddresses(file, allocator, known);
     }
 

@@ -1,5 +1,7 @@
 package dev.tulle.control;
 
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import dev.tulle.common.OwnerThread;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
@@ -28,7 +30,7 @@ final class WorkloadRegistry implements NodeRegistry {
     private static final System.Logger LOG = System.getLogger(WorkloadRegistry.class.getName());
     private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
     private static final int MAX_PER_NODE = 1000;
-    private static final Cidr LOOPBACK = Cidr.parse("127.0.0.0/8");
+    private static final Cidr LOOPBACK = Cidr.of("loopback", "127.0.0.0/8");
 
     private final OwnerThread owner;
     private final NodeLeases leases;
@@ -145,16 +147,13 @@ final class WorkloadRegistry implements NodeRegistry {
             return Optional.of("node " + nodeId + " has " + MAX_PER_NODE + " workloads already");
         }
         for (String address : workload.addresses()) {
-            int number;
-            try {
-                number = Cidr.number(address);
-            } catch (IllegalArgumentException e) {
+            if (Ip.parse4(address).isEmpty()) {
                 return Optional.of("address '" + address + "': expected an IPv4 address");
             }
-            if (LOOPBACK.contains(number)) {
+            if (LOOPBACK.contains(address)) {
                 continue;
             }
-            if (!node.prefix.contains(number)) {
+            if (!node.prefix.contains(address)) {
                 return Optional.of("address " + address + ": expected one of the node's prefix " + node.prefix);
             }
             String holder = uidByAddress.get(address);

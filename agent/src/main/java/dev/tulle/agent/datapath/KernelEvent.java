@@ -1,6 +1,6 @@
 package dev.tulle.agent.datapath;
 
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Ip;
 import dev.tulle.common.Reason;
 import java.util.Locale;
 

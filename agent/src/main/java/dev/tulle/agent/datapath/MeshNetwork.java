@@ -1,7 +1,7 @@
 package dev.tulle.agent.datapath;
 
-import dev.tulle.agent.host.Cidr;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import java.net.InetAddress;
 
 /**

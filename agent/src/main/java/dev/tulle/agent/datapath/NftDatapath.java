@@ -8,6 +8,7 @@ import dev.tulle.agent.host.Shell;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Cidr;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
@@ -52,12 +53,7 @@ public final class NftDatapath implements Datapath {
         String trial = mesh + "-trial";
         try {
             String rules = NftRules.table(
-                    trial,
-                    cgroups.mount(),
-                    List.of(existingGroup),
-                    dev.tulle.agent.host.Cidr.of("trial", "240.255.255.0/24"),
-                    1,
-                    1);
+                    trial, cgroups.mount(), List.of(existingGroup), Cidr.of("trial", "240.255.255.0/24"), 1, 1);
             Shell.Outcome outcome = nft(rules + NftRules.removal(trial));
             return outcome.ok() ? Optional.empty() : Optional.of(outcome.trouble());
         } catch (IOException e) {

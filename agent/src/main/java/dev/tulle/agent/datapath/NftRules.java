@@ -1,6 +1,6 @@
 package dev.tulle.agent.datapath;
 
-import dev.tulle.agent.host.Cidr;
+import dev.tulle.common.Cidr;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

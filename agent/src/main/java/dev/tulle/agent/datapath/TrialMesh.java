@@ -4,7 +4,7 @@ import dev.tulle.agent.datapath.Structs.ServiceKey;
 import dev.tulle.agent.datapath.Structs.WorkloadValue;
 import dev.tulle.agent.datapath.WantedState.Serving;
 import dev.tulle.agent.host.Cgroups;
-import dev.tulle.agent.host.Cidr;
+import dev.tulle.common.Cidr;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;

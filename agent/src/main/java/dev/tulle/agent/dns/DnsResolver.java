@@ -2,8 +2,8 @@ package dev.tulle.agent.dns;
 
 import dev.tulle.agent.dns.MeshNames.Candidate;
 import dev.tulle.agent.dns.MeshNames.Meaning;
-import dev.tulle.agent.host.Cidr;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.InstantSource;

@@ -1,6 +1,6 @@
 package dev.tulle.agent.enrol;
 
-import dev.tulle.agent.host.Cidr;
+import dev.tulle.common.Cidr;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;

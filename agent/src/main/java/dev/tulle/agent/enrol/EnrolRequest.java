@@ -8,7 +8,7 @@ import dev.tulle.agent.enrol.EnrolSpec.Permit;
 import dev.tulle.agent.enrol.EnrolSpec.Publication;
 import dev.tulle.agent.enrol.EnrolSpec.Source;
 import dev.tulle.agent.enrol.RefusedException.Code;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Ip;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Workload.WorkloadPort;
 import java.util.ArrayList;

@@ -5,7 +5,7 @@ import dev.tulle.agent.enrol.EnrolSpec.Source;
 import dev.tulle.agent.enrol.Lease.State;
 import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.agent.host.Cgroups;
-import dev.tulle.agent.host.Cidr;
+import dev.tulle.common.Cidr;
 import dev.tulle.model.Workload.WorkloadPort;
 import java.io.IOException;
 import java.time.Clock;

@@ -1,7 +1,7 @@
 package dev.tulle.agent.enrol;
 
 import dev.tulle.agent.enrol.EnrolSpec.Source;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Ip;
 import dev.tulle.model.Caller;
 import java.time.Instant;
 

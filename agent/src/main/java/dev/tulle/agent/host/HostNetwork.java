@@ -1,5 +1,6 @@
 package dev.tulle.agent.host;
 
+import dev.tulle.common.Cidr;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

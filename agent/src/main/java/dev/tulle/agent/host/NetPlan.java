@@ -4,6 +4,8 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tulle.agent.datapath.Structs.EndpointValue;
 import dev.tulle.agent.datapath.Structs.ServiceKey;
 import dev.tulle.agent.datapath.WantedState.Serving;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Ip;
 import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.BpfObject;

@@ -4,7 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.agent.host.Cidr;
+import dev.tulle.common.Cidr;
 import java.io.DataInputStream;
 import java.io.IOException;
 import java.net.DatagramPacket;

@@ -7,8 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonParser;
 import dev.tulle.agent.host.Cgroups;
-import dev.tulle.agent.host.Cidr;
-import dev.tulle.agent.host.Ip;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.tulle.agent.host;
+package dev.tulle.common;
 
 import java.util.Optional;
 
@@ -19,27 +19,44 @@ public record Cidr(int network, int bits) {
         }
     }
 
-    /** Parses {@code a.b.c.d/bits}. */
+    /** Parses {@code a.b.c.d/bits}, strictly: the address must be the network's first. */
     public static Optional<Cidr> parse(String text) {
+        return parseAround(text).filter(cidr -> text.startsWith(Ip.text4(cidr.network) + "/"));
+    }
+
+    /** Parses {@code a.b.c.d/bits}; the address may be any of the network's. */
+    private static Optional<Cidr> parseAround(String text) {
         int slash = text.indexOf('/');
         if (slash < 0 || !text.substring(slash + 1).matches("[0-9]{1,2}")) {
             return Optional.empty();
         }
         int bits = Integer.parseInt(text.substring(slash + 1));
-        Optional<Integer> network = Ip.parse4(text.substring(0, slash));
-        boolean valid = network.isPresent() && bits <= 32 && (network.get() & ~mask(bits)) == 0;
-        return valid ? Optional.of(new Cidr(network.get(), bits)) : Optional.empty();
+        return Ip.parse4(text.substring(0, slash))
+                .filter(address -> bits <= 32)
+                .map(address -> new Cidr(address & mask(bits), bits));
     }
 
     /**
-     * Parses text that must be a network.
+     * Parses text that must be a network, strictly as {@link #parse}.
      *
      * @throws IllegalArgumentException naming {@code what}, the text and what was expected
      */
     public static Cidr of(String what, String text) {
-        return parse(text)
-                .orElseThrow(() -> new IllegalArgumentException(
-                        what + ": expected an IPv4 network such as 100.64.0.0/10, found '" + text + "'"));
+        return parse(text).orElseThrow(() -> none(what, text));
+    }
+
+    /**
+     * Parses text that must be an address of a network with the prefix length.
+     *
+     * @throws IllegalArgumentException naming {@code what}, the text and what was expected
+     */
+    public static Cidr around(String what, String text) {
+        return parseAround(text).orElseThrow(() -> none(what, text));
+    }
+
+    private static IllegalArgumentException none(String what, String text) {
+        return new IllegalArgumentException(
+                what + ": expected an IPv4 network such as 100.64.0.0/10, found '" + text + "'");
     }
 
     /** The netmask as a number. */
@@ -54,6 +71,16 @@ public record Cidr(int network, int bits) {
     /** Addresses in the network. */
     public long size() {
         return 1L << (32 - bits);
+    }
+
+    /** How many networks of that prefix length fit. */
+    public int parts(int partBits) {
+        return 1 << (partBits - bits);
+    }
+
+    /** One of the networks of that prefix length, counted from 0. */
+    public Cidr part(int partBits, int index) {
+        return new Cidr(network + index * (1 << (32 - partBits)), partBits);
     }
 
     /** The address with this host part. */

@@ -1,4 +1,4 @@
-package dev.tulle.agent.host;
+package dev.tulle.common;
 
 import java.net.InetAddress;
 import java.net.UnknownHostException;
