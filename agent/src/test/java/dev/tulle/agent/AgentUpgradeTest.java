@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
 import dev.tulle.agent.MeshHost.Started;
 import dev.tulle.agent.datapath.HalfUpgrade;
 import dev.tulle.agent.host.Shell;
@@ -111,11 +110,6 @@ class AgentUpgradeTest {
                         command.toArray(String[]::new));
     }
 
-    private long counter(String name) throws IOException {
-        JsonObject counters = host().object("status", "{}").getAsJsonObject("counters");
-        return counters.has(name) ? counters.get(name).getAsLong() : 0;
-    }
-
     private long answered(Path progress) throws IOException {
         String text = Files.exists(progress) ? Files.readString(progress).strip() : "";
         return text.isEmpty() ? 0 : Long.parseLong(text);
@@ -137,11 +131,11 @@ class AgentUpgradeTest {
 
     private void check(Path progress, Process stream) throws Exception {
         long before = answered(progress);
-        long messages = counter("SPLICE_MESSAGES");
+        long messages = host().counter("SPLICE_MESSAGES");
         MeshHost.eventually("the stream goes on", () -> !stream.isAlive() || answered(progress) > before + 50);
         assertTrue(stream.isAlive(), "the stream lives");
         assertTrue(
-                counter("SPLICE_MESSAGES") > messages + 50,
+                host().counter("SPLICE_MESSAGES") > messages + 50,
                 "the living connection runs the programs that count in the maps of now");
         assertEquals("ok 100", echo("caller", "call", "echo", "9070", "100").result());
         for (JsonElement note : notes()) {
@@ -164,8 +158,7 @@ class AgentUpgradeTest {
                         9070,
                         PortPath.Path.KERNEL_L4,
                         List.of(new Endpoint(server.address(), 9070, 1, true, "echo", "default")));
-        MeshHost.eventually(
-                "it listens", () -> Shell.run("ss", "-tlnH").output().contains(server.address() + ":9070"));
+        MeshHost.listening(server.address(), 9070);
         return echo("stream", "call", "echo", "9070", "0", progress.toString());
     }
 
@@ -175,12 +168,12 @@ class AgentUpgradeTest {
         Started stream = begin(progress);
         check(progress, stream.process());
         List<Integer> first = ids();
-        long counted = counter("SPLICE_MESSAGES");
+        long counted = host().counter("SPLICE_MESSAGES");
         for (int i = 0; i < 4; i++) {
             end();
             start(i % 2 == 0 ? OTHER : ONE);
             assertTrue(notes().toString().contains("tulle_listen: new layout, "), notes().toString());
-            assertTrue(counter("SPLICE_MESSAGES") >= counted, "counters are carried over");
+            assertTrue(host().counter("SPLICE_MESSAGES") >= counted, "counters are carried over");
             check(progress, stream.process());
         }
         List<Integer> last = ids();

@@ -3,8 +3,6 @@ package dev.tulle.agent;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
 import dev.tulle.agent.MeshHost.Started;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.model.Endpoint;
@@ -98,21 +96,6 @@ class DrainTest {
         return new Endpoint(server.address(), 9200, 1, healthy, "db", "default");
     }
 
-    private JsonObject workload(String name) throws IOException {
-        for (JsonElement one : host().call("workloads", "{}").getAsJsonArray()) {
-            if (one.getAsJsonObject().get("name").getAsString().equals(name)) {
-                return one.getAsJsonObject();
-            }
-        }
-        throw new IOException("no workload " + name);
-    }
-
-    private long counter(String name) throws IOException {
-        JsonElement value =
-                host().object("status", "{}").getAsJsonObject("counters").get(name);
-        return value == null ? 0 : value.getAsLong();
-    }
-
     @Test
     void anEndpointThatBecomesUnhealthyGetsNoNewConnectionAndOldOnesEndInTime() throws Exception {
         try (NodeAgent agent = host().start()) {
@@ -121,17 +104,15 @@ class DrainTest {
             Started b = python("{'name':'b','service':'db','ports':['tcp:9200']}", "server.py", "b");
             serve(endpoint(a, true));
             for (Started server : List.of(a, b)) {
-                MeshHost.eventually("it listens", () -> dev.tulle.agent.host.Shell.run("ss", "-tlnH")
-                        .output()
-                        .contains(server.address() + ":9200"));
+                MeshHost.listening(server.address(), 9200);
             }
             assertEquals("a", python("{'name':'once'}", "once.py").result());
             Started client = python("{'name':'client'}", "client.py");
             MeshHost.eventually(
                     "it is answered", () -> Files.readString(client.output()).contains("a"));
-            assertEquals(1, workload("client").get("connections").getAsInt());
-            assertEquals(1, workload("a").get("connections").getAsInt());
-            assertTrue(workload("client").get("bytesReceived").getAsLong() >= 2);
+            assertEquals(1, host().workload("client").get("connections").getAsInt());
+            assertEquals(1, host().workload("a").get("connections").getAsInt());
+            assertTrue(host().workload("client").get("bytesReceived").getAsLong() >= 2);
 
             long before = System.nanoTime();
             serve(endpoint(a, false), endpoint(b, true));
@@ -144,10 +125,10 @@ class DrainTest {
             double seconds = (System.nanoTime() - before) / 1e9;
             assertTrue(seconds >= MeshHost.DRAIN.toSeconds(), "ended after " + seconds + " s");
             assertTrue(!Files.readString(client.output()).contains("b"));
-            assertEquals(1, counter("DRAINED"));
+            assertEquals(1, host().counter("DRAINED"));
             MeshHost.eventually(
                     "no connection is left",
-                    () -> workload("a").get("connections").getAsInt() == 0);
+                    () -> host().workload("a").get("connections").getAsInt() == 0);
             MeshHost.eventually(
                     "its end is reported",
                     () -> host().call("flows", "{}").toString().contains("bytesReceived"));

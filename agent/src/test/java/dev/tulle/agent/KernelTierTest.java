@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.tulle.agent.MeshHost.Started;
 import dev.tulle.agent.tier.Tier;
@@ -105,13 +104,6 @@ class KernelTierTest {
                 .result();
     }
 
-    private void listening(String address, int port) throws Exception {
-        MeshHost.eventually(address + " listens on " + port, () -> {
-            String sockets = dev.tulle.agent.host.Shell.run("ss", "-tlnH").output();
-            return sockets.contains(address + ":" + port) || sockets.contains("[::ffff:" + address + "]:" + port);
-        });
-    }
-
     @Test
     void twoServersOnOnePortAnswerByNameFromAThird() throws Exception {
         long start = System.nanoTime();
@@ -140,8 +132,8 @@ class KernelTierTest {
                             9080,
                             PortPath.Path.KERNEL_L4,
                             List.of(new Endpoint(java.address(), 9080, 1, true, "ratings", "default")));
-            listening(python.address(), 9080);
-            listening(java.address(), 9080);
+            MeshHost.listening(python.address(), 9080);
+            MeshHost.listening(java.address(), 9080);
             assertEquals("reviews for 100.80.3.12", curl("c", "http://reviews:9080/"));
             assertEquals("ratings for 100.80.3.12", curl("c", "http://ratings.default.svc.cluster.local:9080/"));
             assertEquals("ratings for 100.80.3.12", curl("c", "http://" + java.address() + ":9080/"));
@@ -173,7 +165,7 @@ class KernelTierTest {
                             "echo $$ > " + host().cgroups.directory("/tulle-agenttest/proxy")
                                     + "/cgroup.procs && exec python3 " + dir.resolve("proxy.py") + " "
                                     + MeshHost.OUTBOUND);
-            listening("127.0.0.1", MeshHost.OUTBOUND);
+            MeshHost.listening("127.0.0.1", MeshHost.OUTBOUND);
             host().control.service("details", "240.242.0.3", 9080, PortPath.Path.PROXY, List.of());
             assertEquals("proxy: 240.242.0.3:9080 from 100.80.3.10", curl("c", "http://details:9080/"));
             assertTrue(proxy.isAlive());
@@ -183,7 +175,7 @@ class KernelTierTest {
                             dir.resolve("server.py").toString(),
                             "open",
                             "9081");
-            listening(open.address(), 9081);
+            MeshHost.listening(open.address(), 9081);
             Path output = dir.resolve("permitted.txt");
             Process permitted =
                     host().outside(output, "curl", "-sS", "--max-time", "5", "http://" + open.address() + ":9081/");
@@ -210,7 +202,7 @@ class KernelTierTest {
                             9080,
                             PortPath.Path.KERNEL_L4,
                             List.of(new Endpoint(server.address(), 9080, 1, true, "reviews", "default")));
-            listening(server.address(), 9080);
+            MeshHost.listening(server.address(), 9080);
             assertEquals("reviews for 100.80.3.11", curl("c", "http://reviews:9080/"));
             // A workload that waits: it connects while no agent runs.
             client = host().run(
@@ -228,7 +220,8 @@ class KernelTierTest {
         try (NodeAgent next = host().start()) {
             assertEquals(Tier.SPLICE, next.tier());
             // The server is still enrolled with its address; the client has left. Names are still known.
-            assertEquals(server.address(), workload("reviews").get("address").getAsString());
+            assertEquals(
+                    server.address(), host().workload("reviews").get("address").getAsString());
             assertEquals("reviews for 100.80.3.11", curl("c", "http://reviews:9080/"));
             JsonObject status = host().object("status", "{}");
             assertEquals(1, status.get("services").getAsInt());
@@ -237,24 +230,10 @@ class KernelTierTest {
         AgentOptions redirect = new MeshHost(dir, Optional.of(Tier.REDIRECT)).options;
         try (NodeAgent other = NodeAgent.start(redirect, host().control)) {
             assertEquals(Tier.REDIRECT, other.tier());
-            long spliced = counter("SPLICE_BYTES");
+            long spliced = host().counter("SPLICE_BYTES");
             assertEquals("reviews for 100.80.3.11", curl("c", "http://reviews:9080/"));
-            assertEquals(spliced, counter("SPLICE_BYTES"));
+            assertEquals(spliced, host().counter("SPLICE_BYTES"));
         }
-    }
-
-    private long counter(String name) throws IOException {
-        JsonObject counters = host().object("status", "{}").getAsJsonObject("counters");
-        return counters.has(name) ? counters.get(name).getAsLong() : 0;
-    }
-
-    private JsonObject workload(String name) throws IOException {
-        for (JsonElement one : host().call("workloads", "{}").getAsJsonArray()) {
-            if (one.getAsJsonObject().get("name").getAsString().equals(name)) {
-                return one.getAsJsonObject();
-            }
-        }
-        throw new IOException("no workload " + name);
     }
 
     @Test
@@ -264,7 +243,7 @@ class KernelTierTest {
             Path out = dir.resolve("running.txt");
             Process running =
                     host().outside(out, "python3", dir.resolve("server.py").toString(), "old", "9091");
-            listening("0.0.0.0", 9091);
+            MeshHost.listening("0.0.0.0", 9091);
             JsonObject lease = host().object(
                             "run",
                             "{'name':'old','service':'old','ports':['9091'],'pid':" + running.pid()

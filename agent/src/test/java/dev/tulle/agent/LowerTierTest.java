@@ -54,9 +54,7 @@ class LowerTierTest {
                 dir.resolve("proxy.py").toString(),
                 Integer.toString(port),
                 host.options.nodeSocket().toString());
-        MeshHost.eventually(
-                "the proxy listens",
-                () -> dev.tulle.agent.host.Shell.run("ss", "-tlnH").output().contains("127.0.0.1:" + port));
+        MeshHost.listening("127.0.0.1", port);
     }
 
     @Test

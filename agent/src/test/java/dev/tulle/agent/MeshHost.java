@@ -85,6 +85,22 @@ final class MeshHost implements AutoCloseable {
         return call(method, params).getAsJsonObject();
     }
 
+    /** A counter of the status; 0 for one that never counted. */
+    long counter(String name) throws IOException {
+        JsonObject counters = object("status", "{}").getAsJsonObject("counters");
+        return counters.has(name) ? counters.get(name).getAsLong() : 0;
+    }
+
+    /** What the agent says of a workload. */
+    JsonObject workload(String name) throws IOException {
+        for (JsonElement one : call("workloads", "{}").getAsJsonArray()) {
+            if (one.getAsJsonObject().get("name").getAsString().equals(name)) {
+                return one.getAsJsonObject();
+            }
+        }
+        throw new IOException("no workload " + name);
+    }
+
     /** Enrols and starts a command; its output goes to a file. */
     Started run(String params, String... command) throws IOException {
         JsonObject lease = object("run", params);
@@ -160,6 +176,14 @@ final class MeshHost implements AutoCloseable {
             }
             Thread.sleep(50);
         }
+    }
+
+    /** Waits for a listening socket. */
+    static void listening(String address, int port) throws Exception {
+        eventually(address + " listens on " + port, () -> {
+            String sockets = Shell.run("ss", "-tlnH").output();
+            return sockets.contains(address + ":" + port) || sockets.contains("[::ffff:" + address + "]:" + port);
+        });
     }
 
     /** Something that becomes true. */
