@@ -249,8 +249,8 @@ final class OutboundFlow {
         Endpoint end = new Endpoint(addressText(destination.getAddress()), destination.getPort(), 1, true, "", "");
         // With a silent control plane the outbound policy decides alone, as it does on the service.
         boolean silent = service.state() != OutboundService.State.ABSENT;
-        EndpointAccess access =
-                new EndpointAccess(policies, silent ? policies.none() : policies.of(end), destination.getPort());
+        EndpointAccess access = new EndpointAccess(
+                scope.worker(), policies, silent ? policies.none() : policies.of(end), destination.getPort());
         return new PassthroughTarget(destination, scope.passthrough(), access);
     }
 

@@ -42,6 +42,7 @@ final class Exchange implements UpstreamUser {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
 
     private static final String DENIED = "RBAC: access denied";
+    private static final String DIRECT = "direct_response";
 
     private final HttpScope scope;
     private final Worker worker;
@@ -106,8 +107,7 @@ final class Exchange implements UpstreamUser {
             }
             OutboundService service = choice.service();
             if (service == null) {
-                tally.details = choice.refusal();
-                reply(404, Flags.NO_ROUTE, choice.refusal(), "");
+                reply(404, Flags.NO_ROUTE, choice.refusal(), choice.refusal());
             } else {
                 begin(service, choice.pathSkip(), choice.authority());
                 connection.resumeBody();
@@ -120,8 +120,7 @@ final class Exchange implements UpstreamUser {
         request.headRead();
         RouteDecision decided = routing.decide(scope.upstreams(), service, head, pathSkip, newAuthority);
         if (decided == null) {
-            tally.details = "no_configuration";
-            reply(503, Flags.NO_CLUSTER, "no configuration for " + service.name(), "");
+            reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;
         }
         ForwardPlan chosen = routing.plan();
@@ -150,8 +149,7 @@ final class Exchange implements UpstreamUser {
     private void afterDelay(RouteDecision decided) {
         int abort = decided.fault().abortStatus();
         if (abort > 0) {
-            tally.details = "fault_filter_abort";
-            reply(abort, Flags.join(tally.flags, Flags.ABORTED), "fault filter abort", "");
+            reply(abort, Flags.join(tally.flags, Flags.ABORTED), "fault_filter_abort", "fault filter abort");
         } else {
             act(decided);
         }
@@ -160,8 +158,8 @@ final class Exchange implements UpstreamUser {
     private void pauseOver() {
         RouteDecision decided = routing.decision();
         if (phase == Phase.AUTHORIZING) {
-            tally.details = "authorization_not_known";
-            reply(503, Flags.join(tally.flags, Flags.DENIED), "the policies of the destination are not known", "");
+            String why = "the policies of the destination are not known";
+            reply(503, Flags.join(tally.flags, Flags.DENIED), "authorization_not_known", why);
             return;
         }
         if (phase != Phase.WAITING || decided == null) {
@@ -178,28 +176,24 @@ final class Exchange implements UpstreamUser {
     private void act(RouteDecision decided) {
         ForwardPlan chosen = routing.plan();
         switch (decided.outcome()) {
-            case NO_ROUTE -> {
-                tally.details = "route_not_found";
-                reply(404, Flags.NO_ROUTE, "", "");
-            }
+            case NO_ROUTE -> reply(404, Flags.NO_ROUTE, "route_not_found", "");
             case DIRECT_RESPONSE -> {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.DirectResponse direct) {
-                    tally.details = "direct_response";
-                    reply(direct.status(), tally.flags, direct.body(), "");
+                    tally.details = DIRECT;
+                    local(direct.status(), tally.flags, direct.body(), "", false);
                 }
             }
             case REDIRECT -> {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.Redirect redirect) {
-                    tally.details = "direct_response";
+                    tally.details = DIRECT;
                     String to = Redirects.location(redirect, head, routing.path(), routing.authority());
-                    reply(redirect.status(), tally.flags, "", "location: " + to + "\r\n");
+                    local(redirect.status(), tally.flags, "", "location: " + to + "\r\n", false);
                 }
             }
             case FORWARD -> {
                 WorkerCluster target = chosen == null ? null : chosen.cluster();
                 if (chosen == null || target == null) {
-                    tally.details = "cluster_not_found";
-                    reply(503, Flags.NO_CLUSTER, "no such cluster", "");
+                    reply(503, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
                     return;
                 }
                 forward(target, chosen, decided);
@@ -254,16 +248,15 @@ final class Exchange implements UpstreamUser {
         }
         EndpointPool picked = tries.pick(fresh);
         if (picked == null) {
-            tally.details = "no_healthy_upstream";
-            reply(503, Flags.NO_HEALTHY, "no healthy upstream", "");
+            reply(503, Flags.NO_HEALTHY, "no_healthy_upstream", "no healthy upstream");
             return;
         }
         if (!isAllowed(picked, chosen, fresh)) {
             return;
         }
         if (picked.isOverflowing()) {
-            tally.details = "upstream_overflow";
-            reply(503, Flags.OVERFLOW, "upstream connect error: too many connections and pending requests", "");
+            String why = "upstream connect error: too many connections and pending requests";
+            reply(503, Flags.OVERFLOW, "upstream_overflow", why);
             return;
         }
         tries.enter(picked);
@@ -293,14 +286,13 @@ final class Exchange implements UpstreamUser {
             worker.timers().set(pause, System.nanoTime() + PATIENCE);
             questions++;
             long asked = questions;
-            picked.access()
-                    .whenKnown(connection.peer().source(), () -> worker.loop().execute(() -> {
-                        if (phase == Phase.AUTHORIZING && asked == questions) {
-                            worker.timers().remove(pause);
-                            tryEndpoint(fresh);
-                            connection.resumeBody();
-                        }
-                    }));
+            picked.access().whenKnown(connection.peer().source(), () -> {
+                if (phase == Phase.AUTHORIZING && asked == questions) {
+                    worker.timers().remove(pause);
+                    tryEndpoint(fresh);
+                    connection.resumeBody();
+                }
+            });
             return false;
         }
         if (!verdict.allowed()) {
@@ -313,7 +305,7 @@ final class Exchange implements UpstreamUser {
     private void deny(EndpointPool at, Verdict verdict) {
         at.access().denied(verdict);
         tally.flag(Flags.DENIED, verdict.details());
-        reply(403, tally.flags, DENIED, "");
+        local(403, tally.flags, DENIED, "", false);
     }
 
     /** Asks again after a wait: a policy that came meanwhile holds, as nothing was sent yet. */
@@ -402,12 +394,12 @@ final class Exchange implements UpstreamUser {
 
     /** The request's body broke the rules: nothing of it can be trusted. */
     void requestBroken(String why) {
-        tally.details = "malformed_request_body";
+        String details = "malformed_request_body";
         if (phase == Phase.RESPONDING) {
-            tally.flag(Flags.DOWNSTREAM_PROTOCOL);
+            tally.flag(Flags.DOWNSTREAM_PROTOCOL, details);
             fail();
         } else {
-            reply(400, Flags.DOWNSTREAM_PROTOCOL, why, "");
+            reply(400, Flags.DOWNSTREAM_PROTOCOL, details, why);
         }
     }
 
@@ -421,7 +413,7 @@ final class Exchange implements UpstreamUser {
         if (tries.count() > 1) {
             tally.flag(Flags.RETRIES_USED_UP);
         }
-        reply(503, tally.flags, "upstream connect error: " + reason, "");
+        reply(503, tally.flags, tally.details, "upstream connect error: " + reason);
     }
 
     /** Schedules another try if policy and budget allow. */
@@ -546,12 +538,11 @@ final class Exchange implements UpstreamUser {
         if (chosen != null && chosen.retriesReset() && beginRetry()) {
             return;
         }
-        tally.details = malformed ? "upstream_protocol_error" : "upstream_reset_before_response_started";
         reply(
                 malformed ? 502 : 503,
                 Flags.join(tally.flags, malformed ? Flags.UPSTREAM_PROTOCOL : Flags.UPSTREAM_CLOSED),
-                "upstream connect error or disconnect/reset before headers: " + reason,
-                "");
+                malformed ? "upstream_protocol_error" : "upstream_reset_before_response_started",
+                "upstream connect error or disconnect/reset before headers: " + reason);
     }
 
     // ---- ends ----
@@ -563,8 +554,9 @@ final class Exchange implements UpstreamUser {
     }
 
     /** Answers with the proxy's own words; afterwards the exchange is over. */
-    private void reply(int status, String shown, String body, String fields) {
-        local(status, shown, body, fields, false);
+    private void reply(int status, String shown, String details, String body) {
+        tally.details = details;
+        local(status, shown, body, "", false);
     }
 
     private void local(int status, String shown, String body, String fields, boolean refused) {
@@ -572,8 +564,7 @@ final class Exchange implements UpstreamUser {
         endTry(true);
         tally.code = status;
         tally.flags = shown;
-        boolean asItIs =
-                body.isEmpty() || body.endsWith("\n") || tally.details.equals("direct_response") || body.equals(DENIED);
+        boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         String text = asItIs ? body : body + "\n";
         tally.responseBytes = text.length();
         finish(response.local(status, text, fields, refused, request.isComplete()));
@@ -625,7 +616,7 @@ final class Exchange implements UpstreamUser {
                 armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
-                reply(504, tally.flags, "upstream request timeout", "");
+                reply(504, tally.flags, tally.details, "upstream request timeout");
             }
         } else if (phase == Phase.WAITING || deadlines.takeMoved()) {
             deadlines.forgive(now);
@@ -634,8 +625,7 @@ final class Exchange implements UpstreamUser {
             tally.flag(Flags.IDLE, "stream_idle_timeout");
             fail();
         } else {
-            tally.details = "stream_idle_timeout";
-            reply(request.isComplete() ? 504 : 408, Flags.IDLE, "stream timeout", "");
+            reply(request.isComplete() ? 504 : 408, Flags.IDLE, "stream_idle_timeout", "stream timeout");
         }
     }
 

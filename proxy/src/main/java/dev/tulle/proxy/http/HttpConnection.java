@@ -418,9 +418,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         boolean clean = state == State.RESPONSE && waiting.isEmpty() && !doubtful;
         out.flush();
         if (clean || state == State.TUNNEL) {
-            state = State.CLOSED;
-            channel.write(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
-            channel.flush();
+            closeWhenSent();
         } else {
             // A close with unread bytes would be a reset, which can destroy the response on its way.
             state = State.LINGERING;
@@ -430,6 +428,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
             deadline(System.nanoTime() + LINGER);
             read(true);
         }
+    }
+
+    private void closeWhenSent() {
+        state = State.CLOSED;
+        channel.write(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+        channel.flush();
     }
 
     private void linger(ByteBuf in) {
@@ -543,15 +547,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     private void closeIfEnded() {
         boolean idle = state == State.IDLE || state == State.HEAD || state == State.BODY;
         if (ended && idle && waiting.isEmpty()) {
-            leaveKernel();
-            boolean answered = state == State.IDLE;
-            state = State.CLOSED;
-            if (answered) {
+            if (state == State.IDLE) {
+                leaveKernel();
                 out.flush();
-                channel.write(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
-                channel.flush();
+                closeWhenSent();
             } else {
-                channel.close();
+                close();
             }
         }
     }

@@ -124,7 +124,7 @@ final class MirrorRequest implements UpstreamUser {
 
     /** Goes on when the policies of the endpoint's workload are known and allow it. */
     private void waitFor(WorkloadDirectory.Entry source, FrozenRequest asked) {
-        pool.access().whenKnown(source, () -> worker.loop().execute(() -> {
+        pool.access().whenKnown(source, () -> {
             if (over) {
                 return;
             }
@@ -137,7 +137,7 @@ final class MirrorRequest implements UpstreamUser {
                 }
                 done(true);
             }
-        }));
+        });
     }
 
     private static String shadow(String authority) {

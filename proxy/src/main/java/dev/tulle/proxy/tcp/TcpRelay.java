@@ -125,12 +125,12 @@ public final class TcpRelay {
             if (!patience.isSet()) {
                 worker.timers().set(patience, System.nanoTime() + PATIENCE);
             }
-            chosen.access().whenKnown(peer.source(), () -> worker.loop().execute(() -> {
+            chosen.access().whenKnown(peer.source(), () -> {
                 if (waits && !closed) {
                     waits = false;
                     connect(failed);
                 }
-            }));
+            });
             return false;
         }
         worker.timers().remove(patience);

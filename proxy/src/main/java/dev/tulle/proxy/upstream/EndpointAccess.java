@@ -8,6 +8,7 @@ import dev.tulle.model.Verdict;
 import dev.tulle.proxy.discovery.DestinationPolicies;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.loop.Worker;
 import java.util.HashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -20,6 +21,7 @@ public final class EndpointAccess {
     /** Callers whose rules are kept; more begin anew. */
     private static final int MAX_CALLERS = 256;
 
+    private final Worker worker;
     private final PolicyDirectory directory;
     private final DestinationPolicies policies;
     private final int port;
@@ -27,7 +29,8 @@ public final class EndpointAccess {
     private Authorizer current = Authorizer.NONE;
 
     /** Of an endpoint's port; retains the policies until {@link #release}. */
-    public EndpointAccess(PolicyDirectory directory, DestinationPolicies policies, int port) {
+    public EndpointAccess(Worker worker, PolicyDirectory directory, DestinationPolicies policies, int port) {
+        this.worker = worker;
         this.directory = directory;
         this.policies = policies;
         this.port = port;
@@ -76,9 +79,9 @@ public final class EndpointAccess {
         return source.isKnown() ? now.tcp(source.caller(), port) : null;
     }
 
-    /** Calls back, once, on any thread, when it is worth to ask again. */
+    /** Calls back later, on the loop and at most once, when it is worth to ask again. */
     public void whenKnown(WorkloadDirectory.Entry source, Runnable callback) {
-        policies.whenKnown(() -> source.whenKnown(callback));
+        policies.whenKnown(() -> source.whenKnown(() -> worker.loop().execute(callback)));
     }
 
     /** Counts a refusal. */

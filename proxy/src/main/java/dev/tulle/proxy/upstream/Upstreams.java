@@ -126,7 +126,7 @@ public final class Upstreams {
                 if (pool != null) {
                     pool.retire();
                 }
-                EndpointAccess access = new EndpointAccess(policies, policies.of(endpoint), endpoint.port());
+                EndpointAccess access = new EndpointAccess(worker, policies, policies.of(endpoint), endpoint.port());
                 pool = new EndpointPool(
                         worker,
                         next.cluster(),
