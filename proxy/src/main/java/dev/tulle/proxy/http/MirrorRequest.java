@@ -28,7 +28,6 @@ final class MirrorRequest implements UpstreamUser {
 
     private final Worker worker;
     private final EndpointPool pool;
-    private final ByteBuf request;
     private final boolean isHead;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
@@ -37,6 +36,9 @@ final class MirrorRequest implements UpstreamUser {
             done(true);
         }
     };
+    /** Until it is handed over. */
+    private @Nullable ByteBuf request;
+
     private @Nullable UpstreamConnection upstream;
     private boolean over;
 
@@ -149,9 +151,15 @@ final class MirrorRequest implements UpstreamUser {
 
     @Override
     public void connected(UpstreamConnection connection) {
+        ByteBuf whole = request;
+        if (whole == null) {
+            connection.abandon();
+            return;
+        }
         upstream = connection;
+        request = null;
         connection.begin(this, isHead, false);
-        connection.out().add(request.retain());
+        connection.out().add(whole);
         connection.out().flush();
     }
 
@@ -162,7 +170,11 @@ final class MirrorRequest implements UpstreamUser {
         over = true;
         worker.timers().remove(timer);
         pool.activeChanged(-1);
-        request.release();
+        ByteBuf unsent = request;
+        request = null;
+        if (unsent != null) {
+            unsent.release();
+        }
         UpstreamConnection from = upstream;
         upstream = null;
         if (from != null) {
