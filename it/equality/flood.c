@@ -10,6 +10,7 @@
  * is mapped, so that they outlive a killed client.
  */
 #define _GNU_SOURCE
+#include "message.h"
 #include "pattern.h"
 
 #include <errno.h>
@@ -37,9 +38,9 @@
 
 struct stats {
 	uint64_t asked, whole, cut, none, behind, hang, wrong, refused, connections;
-	uint64_t slowest_us[4]; /* of whole answers, answers of the proxy, cut and none */
+	uint64_t slowest_us[4];           /* of whole answers, answers of the proxy, cut and none */
 	uint64_t unsent, unsent_answered; /* failed sends; those whose request was answered still */
-	uint64_t code[CODES];   /* answers of the proxy */
+	uint64_t code[CODES];             /* answers of the proxy */
 	uint64_t done;
 };
 
@@ -264,37 +265,6 @@ static void go_on(struct conn *c)
 	send_out(c);
 }
 
-/* The value of a field of the head, -1 when there is none. */
-static const char *field(const uint8_t *head, size_t length, const char *name)
-{
-	static char value[64];
-	size_t n = strlen(name);
-
-	for (const uint8_t *at = head; at < head + length;) {
-		const uint8_t *end = memchr(at, '\n', head + length - at);
-
-		if (!end)
-			break;
-		if ((size_t)(end - at) > n && at[n] == ':' &&
-		    strncasecmp((char *)at, name, n) == 0) {
-			size_t m = end - at - n - 1;
-
-			at += n + 1;
-			while (m > 0 && *at == ' ')
-				at++, m--;
-			while (m > 0 && (at[m - 1] == '\r' || at[m - 1] == ' '))
-				m--;
-			if (m >= sizeof(value))
-				m = sizeof(value) - 1;
-			memcpy(value, at, m);
-			value[m] = 0;
-			return value;
-		}
-		at = end + 1;
-	}
-	return NULL;
-}
-
 /* Puts a chunked body together in place: 1 whole (size and end set), 0 not yet, -1 broken. */
 static int chunks(uint8_t *at, size_t have, size_t *size, size_t *end)
 {
@@ -346,7 +316,7 @@ static int take_answer(struct conn *c)
 {
 	struct request *r = &c->queue[c->first];
 	uint8_t *end = memmem(c->in, c->in_length, "\r\n\r\n", 4), *body;
-	const char *value;
+	char value[64], *text = (char *)c->in;
 	size_t head, length = 0, whole;
 	bool chunked, own, closes;
 	int code;
@@ -359,17 +329,17 @@ static int take_answer(struct conn *c)
 		fault(c, "not an answer");
 		goto leave;
 	}
-	code = atoi((char *)c->in + 9);
+	code = atoi(text + 9);
 	if (code < 100 || code >= CODES) {
 		fault(c, "not a status");
 		goto leave;
 	}
-	value = field(c->in, head, "transfer-encoding");
-	chunked = value && strcasecmp(value, "chunked") == 0;
-	own = field(c->in, head, "x-who") != NULL;
-	value = field(c->in, head, "connection");
-	closes = value && strcasecmp(value, "close") == 0;
-	value = field(c->in, head, "content-length");
+	own = field(text, head, "x-who", value, sizeof(value));
+	field(text, head, "transfer-encoding", value, sizeof(value));
+	chunked = strcasecmp(value, "chunked") == 0;
+	field(text, head, "connection", value, sizeof(value));
+	closes = strcasecmp(value, "close") == 0;
+	field(text, head, "content-length", value, sizeof(value));
 	if (strcmp(r->method, "HEAD") == 0) {
 		whole = head;
 	} else if (chunked) {
@@ -383,7 +353,7 @@ static int take_answer(struct conn *c)
 			return 0;
 		chunks(body, c->in_length - head, &length, &whole);
 		whole += head;
-	} else if (value) {
+	} else if (value[0]) {
 		length = strtoull(value, NULL, 10);
 		whole = head + length;
 		if (whole > IN_SIZE) {

@@ -1,4 +1,5 @@
 """A mesh of its own on this host with the workloads of the tests in it, started by ./tulle up as a user would."""
+import glob
 import json
 import os
 import re
@@ -27,7 +28,7 @@ def build(name, *sources, flags=("-O2", "-Wall", "-Wextra", "-Werror")):
     target = os.path.join(HOME, "target", "equality", name)
     sources = [os.path.join(HERE, source) for source in sources]
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    watched = sources + [os.path.join(HERE, "pattern.h")]
+    watched = sources + glob.glob(os.path.join(HERE, "*.h"))
     if not os.path.exists(target) or any(os.path.getmtime(s) > os.path.getmtime(target) for s in watched):
         subprocess.run([clang(), *flags, "-o", target + ".new", *[s for s in sources if s.endswith(".c")]], check=True)
         os.replace(target + ".new", target)

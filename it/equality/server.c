@@ -1,24 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * An HTTP/1.1 server that answers as the request asks, so that one generator decides both ends of a
- * case: server NAME PORT [CHAOS SEED]
- *
- * The field x-do lists, separated by commas:
- *   fill=N       N bytes of pattern after the text of the answer
- *   code=N       status code (200)
- *   chunked      chunks; unframed: until the connection ends; both=: chunked and Content-Length;
- *   twice        two Content-Length fields; old: HTTP/1.0; lower: field names in lower case
- *   interim=N    a response of class 1xx first
- *   slow=MS      waits before the answer; stall=MS: waits before it reads the body
- *   drip=MS      sends the answer in six pieces with waits between them
- *   parts        head and body in two sends
- *   early        answers before it has read the body
- *   close        Connection: close; after: says nothing and closes after the answer
- *   cut=N        closes after N bytes of the body; nothing: closes without an answer
- *   reset        resets without an answer; hang: never answers
- *   extra        sends 10 bytes more than the Content-Length says
- *   echo         puts the received head, in hex, into the answer
- * Every answer tells who answered, whom it saw, nonce, method, target, length and sum of the body.
+ * case: server NAME PORT [CHAOS SEED]; what it can ask for is in answer.h.
  *
  * With CHAOS (per mille) it also closes idle and busy connections at random moments. With LIE=N in
  * the environment every Nth answer is a wrong one: for the proof that the tests see it. With
@@ -26,7 +9,8 @@
  * process that is killed is started again.
  */
 #define _GNU_SOURCE
-#include "pattern.h"
+#include "answer.h"
+#include "message.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,42 +28,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HEAD_MAX  (64 << 10)
-#define IN_MAX    (128 << 10)
-#define OUT_CHUNK (64 << 10)
-#define FDS       65536
+#define IN_MAX (128 << 10)
+#define FDS    65536
 
 enum state { READ_HEAD, STALL, READ_BODY, WAIT, ANSWER, HANG };
-
-struct want {
-	uint64_t fill;
-	long code, slow, stall, drip, interim, cut;
-	bool chunked, unframed, both, twice, old, lower, parts, early, close, after, nothing, reset;
-	bool hang, echo, extra;
-};
 
 struct conn {
 	int fd;
 	enum state state;
-	struct want want;
 	uint8_t *in;
 	size_t in_length, in_size;
 	bool ended; /* the client has sent its end */
 	/* the request's body */
-	uint64_t body_left, body_length, body_sum;
+	uint64_t body_left;
 	int chunk; /* 0 not chunked, 1 size line, 2 data, 3 end of data, 4 trailer */
 	bool body_read;
-	/* the answer */
-	uint8_t *out;
-	size_t out_from, out_length, out_size;
-	uint64_t fill_left, fill_at, seed;
-	bool tail;     /* the last chunk is still to come */
-	long cut_left; /* bytes until the connection is cut; -1: never */
-	size_t slice;
+	struct answer answer;
 	uint64_t wake; /* ns; 0: none */
 	uint64_t first_pause;
 	uint32_t events;
-	char text[1024];
 };
 
 static struct conn *conns[FDS];
@@ -92,23 +59,6 @@ static uint64_t random_state;
 static uint64_t next_random(void)
 {
 	return random_state = mix(random_state);
-}
-
-static void out_put(struct conn *c, const void *data, size_t length)
-{
-	if (c->out_length + length > c->out_size) {
-		c->out_size = (c->out_length + length) * 2;
-		c->out = realloc(c->out, c->out_size);
-		if (!c->out)
-			abort();
-	}
-	memcpy(c->out + c->out_length, data, length);
-	c->out_length += length;
-}
-
-static void out_text(struct conn *c, const char *text)
-{
-	out_put(c, text, strlen(text));
 }
 
 static void set_wake(struct conn *c, long ms)
@@ -136,7 +86,7 @@ static void drop(struct conn *c, bool reset)
 	conns[c->fd] = NULL;
 	close(c->fd);
 	free(c->in);
-	free(c->out);
+	free(c->answer.out);
 	free(c);
 }
 
@@ -148,177 +98,6 @@ static void listen_for(struct conn *c, uint32_t events)
 
 	epoll_ctl(epoll_fd, EPOLL_CTL_MOD, c->fd, &e);
 	c->events = events;
-}
-
-/* The value of a field, empty when there is none. */
-static void field(const char *head, size_t length, const char *key, char *to, size_t size)
-{
-	const char *at = head, *end = head + length;
-	size_t key_length = strlen(key);
-
-	to[0] = 0;
-	while (at < end) {
-		const char *line = memchr(at, '\n', end - at);
-
-		if (!line)
-			line = end;
-		if ((size_t)(line - at) > key_length && at[key_length] == ':' &&
-		    strncasecmp(at, key, key_length) == 0) {
-			const char *from = at + key_length + 1, *to_end = line;
-			size_t n;
-
-			while (from < to_end && (*from == ' ' || *from == '\t'))
-				from++;
-			while (to_end > from &&
-			       (to_end[-1] == '\r' || to_end[-1] == ' ' || to_end[-1] == '\t'))
-				to_end--;
-			n = to_end - from;
-			if (n >= size)
-				n = size - 1;
-			memcpy(to, from, n);
-			to[n] = 0;
-			return;
-		}
-		at = line + 1;
-	}
-}
-
-static void read_want(struct want *w, char *list)
-{
-	char *save, *word;
-
-	memset(w, 0, sizeof(*w));
-	w->code = 200;
-	w->cut = -1;
-	for (word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
-		char *value = strchr(word, '=');
-		uint64_t number = 0;
-
-		if (value) {
-			*value++ = 0;
-			number = strtoull(value, NULL, 10);
-		}
-#define NUMBER(field_)                                                                             \
-	if (strcmp(word, #field_) == 0)                                                            \
-		w->field_ = number;
-#define FLAG(field_)                                                                               \
-	if (strcmp(word, #field_) == 0)                                                            \
-		w->field_ = true;
-		NUMBER(fill)
-		NUMBER(code)
-		NUMBER(slow) NUMBER(stall) NUMBER(drip) NUMBER(interim) NUMBER(cut) FLAG(chunked)
-			FLAG(unframed) FLAG(both) FLAG(twice) FLAG(old) FLAG(lower) FLAG(parts)
-				FLAG(early) FLAG(close) FLAG(after) FLAG(nothing) FLAG(reset)
-					FLAG(hang) FLAG(echo) FLAG(extra)
-	}
-}
-
-static void put_chunk(struct conn *c, const void *data, size_t length)
-{
-	char size[32];
-
-	snprintf(size, sizeof(size), "%zx\r\n", length);
-	out_text(c, size);
-	out_put(c, data, length);
-	out_text(c, "\r\n");
-}
-
-static void start_answer(struct conn *c)
-{
-	struct want *w = &c->want;
-	const char *length_name = w->lower ? "content-length" : "Content-Length";
-	bool head_only = strncmp(c->text, "HEAD ", 5) == 0;
-	bool bodyless = head_only || w->code == 204 || w->code == 304 || w->code < 200;
-	char line[256];
-	size_t text_length, head_length;
-	static char text[HEAD_MAX * 2 + 2048];
-
-	if (w->nothing || w->reset) {
-		drop(c, w->reset);
-		return;
-	}
-	if (w->hang) {
-		c->state = HANG;
-		listen_for(c, EPOLLIN);
-		return;
-	}
-	text_length = snprintf(text, sizeof(text), "who=%s\n%sbody=%llu:%016llx\n", name,
-			       strchr(c->text, ' ') + 1, (unsigned long long)c->body_length,
-			       (unsigned long long)c->body_sum);
-	if (w->echo) {
-		char *to = text + text_length;
-
-		to += sprintf(to, "head=");
-		for (size_t i = 0; i < c->out_length; i++)
-			to += sprintf(to, "%02x", c->out[i]);
-		*to++ = '\n';
-		text_length = to - text;
-	}
-	c->out_length = 0;
-	c->out_from = 0;
-	if (w->interim) {
-		snprintf(line, sizeof(line), "HTTP/1.1 %ld Interim\r\nx-step: 1\r\n\r\n",
-			 w->interim);
-		out_text(c, line);
-	}
-	snprintf(line, sizeof(line), "HTTP/1.%d %ld Status\r\nx-who: %s\r\n", w->old ? 0 : 1,
-		 w->code, name);
-	out_text(c, line);
-	if (w->chunked || w->both)
-		out_text(c, "Transfer-Encoding: chunked\r\n");
-	if ((!w->chunked && !w->unframed && w->code != 204) || w->both) {
-		snprintf(line, sizeof(line), "%s: %llu\r\n", length_name,
-			 (unsigned long long)(text_length + w->fill));
-		out_text(c, line);
-		if (w->twice)
-			out_text(c, line);
-	}
-	if (w->close)
-		out_text(c, "Connection: close\r\n");
-	out_text(c, "\r\n");
-	head_length = c->out_length;
-	c->tail = false;
-	c->fill_at = 0;
-	c->fill_left = 0;
-	if (!bodyless) {
-		c->tail = w->chunked || w->both;
-		if (c->tail)
-			put_chunk(c, text, text_length);
-		else
-			out_put(c, text, text_length);
-		c->fill_left = w->fill;
-		if (w->extra)
-			out_text(c, "0123456789");
-	}
-	c->cut_left = w->cut >= 0 ? (long)head_length + w->cut : -1;
-	c->slice = w->parts ? head_length : w->drip ? c->out_length / 6 + 1 : 0;
-	c->state = ANSWER;
-}
-
-/* Makes more of the answer; 0 when there is no more. */
-static int refill(struct conn *c)
-{
-	static uint8_t block[OUT_CHUNK];
-	size_t n = c->fill_left < sizeof(block) ? c->fill_left : sizeof(block);
-
-	c->out_from = 0;
-	c->out_length = 0;
-	if (n > 0) {
-		pattern_fill(block, c->seed, c->fill_at, n);
-		c->fill_at += n;
-		c->fill_left -= n;
-		if (c->tail)
-			put_chunk(c, block, n);
-		else
-			out_put(c, block, n);
-		return 1;
-	}
-	if (c->tail) {
-		c->tail = false;
-		out_text(c, "0\r\n\r\n");
-		return 1;
-	}
-	return 0;
 }
 
 static void consume(struct conn *c, size_t n)
@@ -348,17 +127,17 @@ static int take_head(struct conn *c)
 		return -1;
 	}
 	field(head, length, "x-do", value, sizeof(value));
-	read_want(&c->want, value);
+	read_want(&c->answer.want, value);
 	field(head, length, "x-nonce", nonce, sizeof(nonce));
-	c->seed = strtoull(nonce, NULL, 10);
+	c->answer.seed = strtoull(nonce, NULL, 10);
 	if (lie && ++answers % (unsigned long)lie == 0)
-		snprintf(nonce, sizeof(nonce), "%llu", (unsigned long long)++c->seed);
+		snprintf(nonce, sizeof(nonce), "%llu", (unsigned long long)++c->answer.seed);
 	field(head, length, "transfer-encoding", value, sizeof(value));
 	c->chunk = strcasecmp(value, "chunked") == 0 ? 1 : 0;
 	field(head, length, "content-length", value, sizeof(value));
 	c->body_left = c->chunk ? 0 : strtoull(value, NULL, 10);
-	c->body_length = 0;
-	c->body_sum = SUM_START;
+	c->answer.body_length = 0;
+	c->answer.body_sum = SUM_START;
 	c->body_read = false;
 
 	struct sockaddr_storage peer;
@@ -373,13 +152,14 @@ static int take_head(struct conn *c)
 			  from, sizeof(from));
 	if (strlen(target) > 700)
 		target[700] = 0;
-	snprintf(c->text, sizeof(c->text), "%s from=%s\nnonce=%s\nmethod=%s\ntarget=%s\n", method,
-		 from, nonce, method, target);
+	snprintf(c->answer.text, sizeof(c->answer.text),
+		 "%s from=%s\nnonce=%s\nmethod=%s\ntarget=%s\n", method, from, nonce, method,
+		 target);
 	/* The head waits in the output buffer until the answer is made. */
-	c->out_length = 0;
-	c->out_from = 0;
-	if (c->want.echo)
-		out_put(c, head, length);
+	c->answer.out_length = 0;
+	c->answer.out_from = 0;
+	if (c->answer.want.echo)
+		out_put(&c->answer, head, length);
 	consume(c, length);
 	return 1;
 }
@@ -419,8 +199,8 @@ static bool take_body(struct conn *c)
 			return false;
 		size_t n = c->body_left < c->in_length ? c->body_left : c->in_length;
 
-		c->body_sum = sum_add(c->body_sum, c->in, n);
-		c->body_length += n;
+		c->answer.body_sum = sum_add(c->answer.body_sum, c->in, n);
+		c->answer.body_length += n;
 		c->body_left -= n;
 		consume(c, n);
 	}
@@ -430,23 +210,23 @@ static bool take_body(struct conn *c)
 static int send_answer(struct conn *c)
 {
 	for (;;) {
-		size_t n = c->out_length - c->out_from;
+		size_t n = c->answer.out_length - c->answer.out_from;
 		ssize_t sent;
 
 		if (n == 0) {
-			if (!refill(c))
+			if (!refill(&c->answer))
 				return 1;
 			continue;
 		}
-		if (c->slice && n > c->slice)
-			n = c->slice;
-		if (c->cut_left >= 0 && n > (size_t)c->cut_left)
-			n = c->cut_left;
+		if (c->answer.slice && n > c->answer.slice)
+			n = c->answer.slice;
+		if (c->answer.cut_left >= 0 && n > (size_t)c->answer.cut_left)
+			n = c->answer.cut_left;
 		if (n == 0) {
 			drop(c, false);
 			return -1;
 		}
-		sent = send(c->fd, c->out + c->out_from, n, MSG_NOSIGNAL);
+		sent = send(c->fd, c->answer.out + c->answer.out_from, n, MSG_NOSIGNAL);
 		if (sent < 0) {
 			if (errno == EAGAIN) {
 				listen_for(c, EPOLLOUT);
@@ -455,15 +235,15 @@ static int send_answer(struct conn *c)
 			drop(c, false);
 			return -1;
 		}
-		c->out_from += sent;
-		if (c->cut_left >= 0)
-			c->cut_left -= sent;
-		if (c->want.drip) {
-			set_wake(c, c->want.drip);
+		c->answer.out_from += sent;
+		if (c->answer.cut_left >= 0)
+			c->answer.cut_left -= sent;
+		if (c->answer.want.drip) {
+			set_wake(c, c->answer.want.drip);
 			listen_for(c, 0);
 			return 0;
 		}
-		c->slice = 0;
+		c->answer.slice = 0;
 	}
 }
 
@@ -486,13 +266,13 @@ static void run(struct conn *c)
 				return;
 			}
 			c->state = READ_BODY;
-			if (c->want.stall) {
+			if (c->answer.want.stall) {
 				c->state = STALL;
-				set_wake(c, c->want.stall);
+				set_wake(c, c->answer.want.stall);
 				listen_for(c, 0);
 				return;
 			}
-			if (c->want.early)
+			if (c->answer.want.early)
 				c->state = WAIT;
 			break;
 		}
@@ -511,32 +291,36 @@ static void run(struct conn *c)
 				return;
 			}
 			c->body_read = true;
-			if (posts >= 0 && strncmp(c->text, "POST ", 5) == 0 &&
-			    write(posts, &c->seed, sizeof(c->seed)) < 0)
+			if (posts >= 0 && strncmp(c->answer.text, "POST ", 5) == 0 &&
+			    write(posts, &c->answer.seed, sizeof(c->answer.seed)) < 0)
 				perror("server: POSTS");
-			if (c->want.early) { /* answered already */
+			if (c->answer.want.early) { /* answered already */
 				c->state = READ_HEAD;
 				break;
 			}
 			c->state = WAIT;
 			break;
 		case WAIT:
-			if (c->want.slow && !c->first_pause) {
+			if (c->answer.want.slow && !c->first_pause) {
 				c->first_pause = 1;
-				set_wake(c, c->want.slow);
+				set_wake(c, c->answer.want.slow);
 				listen_for(c, c->ended ? 0 : EPOLLIN);
 				return;
 			}
 			if (c->wake)
 				return;
 			c->first_pause = 0;
-			if (c->want.nothing || c->want.reset) {
-				drop(c, c->want.reset);
+			if (c->answer.want.nothing || c->answer.want.reset) {
+				drop(c, c->answer.want.reset);
 				return;
 			}
-			start_answer(c);
-			if (c->state == HANG)
+			if (c->answer.want.hang) {
+				c->state = HANG;
+				listen_for(c, EPOLLIN);
 				return;
+			}
+			make_answer(&c->answer, name);
+			c->state = ANSWER;
 			break;
 		case ANSWER: {
 			if (c->wake)
@@ -545,11 +329,12 @@ static void run(struct conn *c)
 
 			if (done <= 0)
 				return;
-			if (c->want.close || c->want.after || c->want.unframed || c->want.old) {
+			if (c->answer.want.close || c->answer.want.after ||
+			    c->answer.want.unframed || c->answer.want.old) {
 				drop(c, false);
 				return;
 			}
-			c->state = c->want.early ? READ_BODY : READ_HEAD;
+			c->state = c->answer.want.early ? READ_BODY : READ_HEAD;
 			break;
 		}
 		case HANG:
@@ -609,7 +394,7 @@ static void take_connections(int listener)
 		if (!conns[fd])
 			abort();
 		conns[fd]->fd = fd;
-		conns[fd]->cut_left = -1;
+		conns[fd]->answer.cut_left = -1;
 		conns[fd]->events = EPOLLIN;
 		if (fd > top_fd)
 			top_fd = fd;
