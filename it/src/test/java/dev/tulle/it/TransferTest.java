@@ -16,7 +16,7 @@ class TransferTest {
     private static final int MIB = 1 << 20;
 
     @ParameterizedTest
-    @ValueSource(strings = {"splice", "redirect", "nftables"})
+    @ValueSource(strings = {"splice", "redirect", "nftables", "explicit"})
     void bytesArriveWholeAndInOrder(String tier) throws Exception {
         try (MeshLab lab = MeshLab.start(tier)) {
             lab.workload(
