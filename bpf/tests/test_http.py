@@ -8,25 +8,31 @@ from lab import TIMEOUT, VIP, connect, in_thread, listen
 from stream import Delta
 
 
+def requests(sock):
+    """Head and body of each request that comes, until the client ends."""
+    sock.settimeout(TIMEOUT)
+    buffer = b""
+    while True:
+        while b"\r\n\r\n" not in buffer:
+            data = sock.recv(65536)
+            if not data:
+                return
+            buffer += data
+        head, _, buffer = buffer.partition(b"\r\n\r\n")
+        length = 0
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                length = int(line[15:])
+        while len(buffer) < length:
+            buffer += sock.recv(65536)
+        body, buffer = buffer[:length], buffer[length:]
+        yield head, body
+
+
 def answer_requests(sock, respond):
     """A keep-alive server's end of one connection; respond(head, body) gives the bytes."""
     with sock:
-        sock.settimeout(TIMEOUT)
-        buffer = b""
-        while True:
-            while b"\r\n\r\n" not in buffer:
-                data = sock.recv(65536)
-                if not data:
-                    return
-                buffer += data
-            head, _, buffer = buffer.partition(b"\r\n\r\n")
-            length = 0
-            for line in head.lower().split(b"\r\n"):
-                if line.startswith(b"content-length:"):
-                    length = int(line[15:])
-            while len(buffer) < length:
-                buffer += sock.recv(65536)
-            body, buffer = buffer[:length], buffer[length:]
+        for head, body in requests(sock):
             for piece in respond(head, body):
                 sock.sendall(piece)
 

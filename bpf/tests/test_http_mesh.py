@@ -11,7 +11,7 @@ import zlib
 from http_lab import EXACT, PREFIX, TO_PROXY, Mesh, condition, route
 from lab import TIMEOUT, VIP, connect, in_thread, listen
 from stream import Delta
-from test_http import read_response, server
+from test_http import read_response, requests, server
 
 
 def checked_body(nonce, size):
@@ -187,20 +187,12 @@ def closing_server(ready, port):
 
     def serve(sock):
         with sock:
-            sock.settimeout(TIMEOUT)
             left = rng.randrange(1, 30)
-            buffer = b""
-            while True:
-                while b"\r\n\r\n" not in buffer:
-                    data = sock.recv(65536)
-                    if not data:
-                        return
-                    buffer += data
-                head, _, buffer = buffer.partition(b"\r\n\r\n")
+            for head, body in requests(sock):
                 left -= 1
                 if not left and rng.random() < 0.5:
                     return  # the request is read and never answered
-                for piece in respond(head, b""):
+                for piece in respond(head, body):
                     sock.sendall(piece)
                 if left <= 0:
                     return
