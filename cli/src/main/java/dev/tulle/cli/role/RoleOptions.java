@@ -5,6 +5,7 @@ import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.common.Cidr;
 import dev.tulle.control.ControlOptions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -218,23 +219,14 @@ public final class RoleOptions {
         }
         try {
             if (!range.equals(DEFAULT_RANGE)) {
-                String tail = ":" + firstBits(range) + "::";
+                // The first 16 bits keep the IPv6 twins of several meshes apart.
+                int bits = Cidr.of("workload range", range).network() >>> 16;
+                String tail = ":" + Integer.toHexString(bits) + "::";
                 builder.range6("fd74:756c:6c65" + tail, "fd74:756c:6c66" + tail);
             }
             return builder.range(range).serviceRange(serviceRange).build();
         } catch (IllegalArgumentException e) {
             throw new CommandFailure(CommandFailure.USAGE, e.getMessage() == null ? e.toString() : e.getMessage());
-        }
-    }
-
-    /** The first 16 bits of an IPv4 range in hexadecimal: they keep the IPv6 twins of several meshes apart. */
-    private static String firstBits(String cidr) {
-        String[] parts = cidr.split("\\.", -1);
-        try {
-            return Integer.toHexString((Integer.parseInt(parts[0]) << 8) + Integer.parseInt(parts[1]));
-        } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
-            throw new CommandFailure(
-                    CommandFailure.USAGE, "--range: '" + cidr + "'; expected a range such as " + DEFAULT_RANGE);
         }
     }
 
