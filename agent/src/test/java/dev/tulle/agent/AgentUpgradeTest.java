@@ -19,19 +19,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Proves that an agent whose maps have another layout takes over what the one before left: a spliced connection and the
  * learned listeners live on, the programs on living connections are the new ones, nothing old stays in the kernel.
  */
-class AgentUpgradeTest {
+class AgentUpgradeTest extends MeshHostTest {
     /** Echoes lines; the client sends numbered ones without end and prints the first answer that is not the question. */
     private static final String ECHO = """
             import os, socket, sys, threading, time
@@ -62,33 +60,17 @@ class AgentUpgradeTest {
     private static final Path ONE = Path.of("../bpf/build/tulle.bpf.o");
     private static final Path OTHER = Path.of("../bpf/build/tulle-other-layout.bpf.o");
 
-    @TempDir
-    Path dir;
-
-    private @Nullable MeshHost made;
     private @Nullable NodeAgent agent;
 
     @BeforeEach
-    void makeHost() throws IOException {
+    void buildObjects() throws IOException {
         Shell.Outcome built = Shell.run("make", "-s", "-C", "../bpf", "all", "other-layout");
         assertEquals(0, built.status(), built.output());
-        made = new MeshHost(dir, Optional.of(Tier.SPLICE));
-        NodeAgent.detachAll(host().options);
         Files.writeString(dir.resolve("echo.py"), ECHO);
     }
 
-    private MeshHost host() {
-        return Objects.requireNonNull(made);
-    }
-
     @AfterEach
-    void removeEverything() throws IOException {
-        end();
-        host().close();
-        assertEquals(List.of(), host().traces());
-    }
-
-    private void end() {
+    void end() {
         NodeAgent running = agent;
         if (running != null) {
             running.close();

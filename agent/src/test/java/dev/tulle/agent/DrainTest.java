@@ -9,18 +9,12 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.model.PortPath;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
-import java.util.Optional;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** Connections to an endpoint that its service loses, and what is counted of them; needs root. */
-class DrainTest {
+class DrainTest extends MeshHostTest {
     /** Answers each line with its name. */
     private static final String SERVER = """
             import socketserver, sys
@@ -57,27 +51,11 @@ class DrainTest {
             s.sendall(b"?\\n"); print(s.recv(10).decode().strip())
             """;
 
-    @TempDir
-    Path dir;
-
-    private @Nullable MeshHost made;
-
     @BeforeEach
-    void makeHost() throws IOException {
-        made = new MeshHost(dir, Optional.of(Tier.SPLICE));
-        NodeAgent.detachAll(host().options);
+    void writePrograms() throws IOException {
         Files.writeString(dir.resolve("server.py"), SERVER);
         Files.writeString(dir.resolve("client.py"), CLIENT);
         Files.writeString(dir.resolve("once.py"), ONCE);
-    }
-
-    private MeshHost host() {
-        return Objects.requireNonNull(made);
-    }
-
-    @AfterEach
-    void removeEverything() throws IOException {
-        host().close();
     }
 
     private Started python(String params, String... words) throws IOException {

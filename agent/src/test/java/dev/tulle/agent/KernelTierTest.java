@@ -14,16 +14,12 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The kernel tiers with real programs and real processes on this host; needs root. */
-class KernelTierTest {
+class KernelTierTest extends MeshHostTest {
     private static final String SERVER = """
             import http.server, os, sys
             class H(http.server.BaseHTTPRequestHandler):
@@ -65,29 +61,11 @@ class KernelTierTest {
                 c.close()
             """;
 
-    @TempDir
-    Path dir;
-
-    private @Nullable MeshHost made;
-
     @BeforeEach
-    void makeHost() throws IOException {
-        made = new MeshHost(dir, Optional.of(Tier.SPLICE));
-        NodeAgent.detachAll(host().options);
+    void writePrograms() throws IOException {
         Files.writeString(dir.resolve("server.py"), SERVER);
         Files.writeString(dir.resolve("Server.java"), JAVA_SERVER);
         Files.writeString(dir.resolve("proxy.py"), PROXY);
-    }
-
-    private MeshHost host() {
-        return Objects.requireNonNull(made);
-    }
-
-    @AfterEach
-    void removeEverything() throws IOException {
-        host().close();
-        assertEquals(List.of(), host().traces());
-        assertEquals(List.of(), NodeAgent.detachAll(host().options), "detaching again finds nothing to complain about");
     }
 
     private Started server(String name, int port) throws IOException {
