@@ -8,12 +8,19 @@
  * source. An address of the workload range that is not leased here is "outside": traffic between
  * hosts comes through the node proxies.
  *
- * UDP: callers of the mesh may send to any port, as answers go to ports that nobody announced.
+ * What authorization policies settle for a caller in the mesh and a port of the called workload is
+ * enforced here; who comes through the node proxy was asked there. A caller of whom nothing is
+ * known is refused: connect.c takes it to the proxy instead, but for those who connect in the very
+ * moment in which something changes.
+ *
+ * UDP: callers of the mesh may send to any port, as answers go to ports that nobody announced, and
+ * datagrams are not subject to authorization policies.
  *
  * Failure policy: without configuration open; for addresses of workloads closed.
  *
  * Kernel: 5.9; tried on 6.1 and 6.18.
  */
+#include "lib/access.h"
 #include "lib/event.h"
 
 #define TULLE_PROTO_TCP 6
@@ -81,7 +88,7 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 	struct tulle_sockaddr dst = {};
 	const struct tulle_listener *listener;
 	struct tulle_addr src = {};
-	const __u32 *workload;
+	const __u32 *workload, *caller = NULL;
 	__u32 dst4, src4, protocol = ctx->protocol;
 	enum tulle_net net;
 	__u16 reason;
@@ -110,7 +117,8 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 			reason = TULLE_REASON_GUARD_PROXY;
 			goto admitted;
 		}
-		if (bpf_map_lookup_elem(&tulle_addrs, &src)) {
+		caller = bpf_map_lookup_elem(&tulle_addrs, &src);
+		if (caller) {
 			reason = TULLE_REASON_GUARD_WORKLOAD;
 			goto admitted;
 		}
@@ -138,6 +146,12 @@ admitted:
 		if (!listener || !listener->sockets) {
 			tulle_count(TULLE_REASON_GUARD_NO_LISTENER);
 			return SK_DROP;
+		}
+		if (caller) {
+			__u16 refused = tulle_access_refused(*workload, dst4, *caller, dst.port);
+
+			if (refused)
+				return tulle_guard_drop(ctx, refused, *workload, &src, &dst.addr);
 		}
 	}
 	tulle_count(reason);

@@ -6,6 +6,7 @@
 #ifndef TULLE_DECIDE_H
 #define TULLE_DECIDE_H
 
+#include "access.h"
 #include "mesh.h"
 #include "sock_addr.h"
 
@@ -170,11 +171,10 @@ static __always_inline bool tulle_decide_endpoint(struct tulle_decision *d,
 	return false;
 }
 
-static __always_inline bool tulle_decide_service(struct tulle_decision *d,
-						 const struct tulle_config *config,
-						 const struct tulle_service_key *key,
-						 const struct tulle_workload *caller,
-						 const struct tulle_sent *keep)
+static __always_inline bool
+tulle_decide_service(struct tulle_decision *d, const struct tulle_config *config,
+		     const struct tulle_service_key *key, const struct tulle_workload *caller,
+		     const struct tulle_sent *keep, const struct tulle_addr *dst)
 {
 	const struct tulle_service *service = bpf_map_lookup_elem(&tulle_services, key);
 	bool udp = key->proto == TULLE_UDP;
@@ -186,8 +186,18 @@ static __always_inline bool tulle_decide_service(struct tulle_decision *d,
 		return true;
 	}
 	if (service->mode == TULLE_MODE_KERNEL && (udp || config->flags & TULLE_F_KERNEL_L4) &&
-	    tulle_decide_endpoint(d, key, caller, keep))
+	    tulle_decide_endpoint(d, key, caller, keep)) {
+		/* Datagrams are not subject to authorization policies. */
+		if (udp || d->action != TULLE_ACT_MESH ||
+		    !tulle_must_ask(config, &d->addr, d->port, caller->id))
+			return true;
+		d->addr = *dst;
+		d->port = key->port;
+		d->service = 0;
+		d->workload = 0;
+		tulle_decide_proxy(d, TULLE_REASON_CONNECT_PROXY);
 		return true;
+	}
 	if (udp) {
 		tulle_decide_refuse(d, TULLE_REASON_UDP_NEEDS_PROXY);
 		return true;
@@ -265,13 +275,10 @@ static __always_inline void tulle_decide(struct tulle_decision *d,
 	}
 	if (net == TULLE_NET_VIP)
 		tulle_addr_set_v4(&key.vip, v4);
-	if (tulle_decide_service(d, config, &key, caller, keep))
+	if (tulle_decide_service(d, config, &key, caller, keep, dst))
 		return;
 	if (net == TULLE_NET_RANGE) {
-		struct tulle_permit_key guarded = {.source = TULLE_SOURCE_GUARDED};
-
-		tulle_addr_set_v4(&guarded.dst, v4);
-		if (proto == TULLE_TCP && bpf_map_lookup_elem(&tulle_permit, &guarded)) {
+		if (proto == TULLE_TCP && tulle_must_ask(config, dst, port, caller->id)) {
 			tulle_decide_proxy(d, TULLE_REASON_CONNECT_PROXY);
 			return;
 		}

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * All maps. Written by: agent (config, cgroups, addrs, services, slots, members, epoch, permit
- * and declared entries of listen) or the kernel (the rest). Sizes may be changed before load.
+ * All maps. Written by: agent (config, cgroups, addrs, services, slots, members, epoch, permit,
+ * access and declared entries of listen) or the kernel (the rest). Sizes may be changed before
+ * load.
  *
  * Hashes written rarely are not preallocated: most of their room stays unused on most hosts.
  */
@@ -96,6 +97,21 @@ struct {
 	__type(key, struct tulle_permit_key);
 	__type(value, __u8);
 } tulle_permit SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_access_key);
+	__type(value, struct tulle_access);
+} tulle_access SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TULLE_POLICIES_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} tulle_denials SEC(".maps");
 
 /* Needed from connect() until the proxy has accepted and asked; LRU, so it never has to be swept.
  */

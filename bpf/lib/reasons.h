@@ -66,6 +66,8 @@
 	X(76,  SENDMSG_REFUSED,     "a datagram to an unknown service address")                    \
 	X(77,  SOURCE_FOREIGN,      "a source address that is not the caller's own")               \
 	X(78,  RECONNECT,           "a socket that was spliced cannot be connected again")         \
+	X(79,  GUARD_POLICY,        "an authorization policy refuses the caller")                  \
+	X(80,  GUARD_POLICY_UNKNOWN,"what authorization policies say of the caller is not known yet") \
 	X(96,  SOURCE_NOT_BOUND,    "the socket was bound before: source address left alone")      \
 	X(97,  STORAGE_FULL,        "no memory for socket storage")                                \
 	X(98,  SLOT_MISSING,        "endpoint slot missing, handed to the node proxy")             \

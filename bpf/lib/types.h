@@ -186,14 +186,14 @@ struct tulle_affinity_value {
 
 /*
  * tulle_permit: callers outside the mesh that may reach a workload; value __u8 is not read. With
- * TULLE_SOURCE_GUARDED and port 0 it says the opposite of callers in the mesh.
+ * TULLE_SOURCE_GUARDED and port 0 it says the opposite of callers in the mesh: what tulle_access
+ * does not allow them is refused.
  */
 enum tulle_source {
 	TULLE_SOURCE_HOST = 1, /* this host: its mesh address (.1) or loopback */
 	TULLE_SOURCE_OUTSIDE =
 		2, /* every other address that is no local workload, proxy or agent */
-	TULLE_SOURCE_GUARDED =
-		3, /* who dials its own address is taken to the node proxy, which asks policies */
+	TULLE_SOURCE_GUARDED = 3, /* authorization policies are about the workload, or may be */
 };
 
 struct tulle_permit_key {
@@ -202,6 +202,33 @@ struct tulle_permit_key {
 	__u8 source;
 	__u8 pad;
 };
+
+/*
+ * tulle_access: what the authorization policies of a workload of this node settle for the TCP
+ * connections of another one. No entry: not known, which is never permission. Ports are the
+ * called workload's own; 0 stands for every port that none of its policies names.
+ */
+struct tulle_access_key {
+	__u32 dst; /* workload ids */
+	__u32 src;
+	__u16 port;
+	__u16 pad;
+};
+
+enum tulle_verdict {
+	TULLE_VERDICT_UNKNOWN = 0,
+	TULLE_VERDICT_ALLOW = 1,
+	TULLE_VERDICT_DENY = 2,
+};
+
+struct tulle_access {
+	TULLE_ADDED(reserved_access)
+	__u32 verdict; /* enum tulle_verdict */
+	__u32 policy;  /* which one refuses: an index of tulle_denials */
+};
+
+/* tulle_denials: refused connections, per CPU, by the agent's numbers for policies. */
+#define TULLE_POLICIES_MAX 1024
 
 /* tulle_origdst: a connection to the proxy, as the proxy's accepted socket sees it. */
 struct tulle_pair {

@@ -131,12 +131,12 @@ class Maps:
     SIZES = {  # name: (key, value)
         "tulle_config": (4, 192), "tulle_cgroups": (8, 40), "tulle_addrs": (16, 4),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
-        "tulle_permit": (20, 1), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
+        "tulle_permit": (20, 1), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
         "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }
 
-    PER_CPU = ("tulle_counters", "tulle_traffic")
+    PER_CPU = ("tulle_counters", "tulle_traffic", "tulle_denials")
 
     def __init__(self, obj):
         self.obj = obj
@@ -231,6 +231,19 @@ class Maps:
     @staticmethod
     def permit_key(dst, port, source):
         return addr(dst) + struct.pack("HBx", port, source)
+
+    @staticmethod
+    def access_key(dst, src, port):
+        return struct.pack("IIHxx", dst, src, port)
+
+    def access(self, dst, src, port, verdict, policy=0):
+        """Workload numbers; port 0: every port that has no entry of its own."""
+        self.put("tulle_access", self.access_key(dst, src, port),
+                 struct.pack("II", verdict, policy))
+
+    def denials(self, policy):
+        raw = self.get("tulle_denials", struct.pack("I", policy))
+        return sum(struct.unpack(f"{self.cpus}Q", raw))
 
     def listener(self, host, port):
         raw = self.get("tulle_listen", addr(host) + struct.pack("Hxx", port))

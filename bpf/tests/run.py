@@ -13,6 +13,7 @@ import time
 import traceback
 
 import lab as lab_module
+import test_access
 import test_account_flows
 import test_account_wire
 import test_bind
@@ -32,7 +33,7 @@ import test_stall
 import test_verifier
 
 MODULES = (test_object, test_verifier, test_bind, test_connect, test_datagram, test_names,
-           test_guard, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
+           test_guard, test_access, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
            test_splice, test_stall, test_http, test_http_lease, test_http_messages, test_http_mesh)
 
 

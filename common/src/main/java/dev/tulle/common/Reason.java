@@ -57,6 +57,8 @@ public enum Reason {
     SENDMSG_REFUSED(76, "a datagram to an unknown service address"),
     SOURCE_FOREIGN(77, "a source address that is not the caller's own"),
     RECONNECT(78, "a socket that was spliced cannot be connected again"),
+    GUARD_POLICY(79, "an authorization policy refuses the caller"),
+    GUARD_POLICY_UNKNOWN(80, "what authorization policies say of the caller is not known yet"),
     SOURCE_NOT_BOUND(96, "the socket was bound before: source address left alone"),
     STORAGE_FULL(97, "no memory for socket storage"),
     SLOT_MISSING(98, "endpoint slot missing, handed to the node proxy"),
