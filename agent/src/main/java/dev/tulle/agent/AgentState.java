@@ -11,11 +11,13 @@ import dev.tulle.agent.enrol.PublishRules;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.service.GuardedWorkloads;
 import dev.tulle.agent.service.ServiceDirectory;
 import dev.tulle.agent.service.ServiceStore;
 import dev.tulle.common.Cidr;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.model.Caller;
+import dev.tulle.model.Endpoint;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
 import dev.tulle.telemetry.MetricRegistry;
@@ -119,6 +121,7 @@ final class AgentState implements AutoCloseable {
                 loop,
                 new ServiceStore(options.stateDirectory()),
                 this::reachableByKernel,
+                this::enforcedByKernel,
                 tier.datapath().http(),
                 this::callers,
                 this::changed);
@@ -182,6 +185,16 @@ final class AgentState implements AutoCloseable {
                 && enrolments.prefix().map(prefix -> prefix.contains(address)).orElse(false);
     }
 
+    /** The policies of an endpoint are those of the workload that it is said to be, whatever else has its address. */
+    private boolean enforcedByKernel(Endpoint endpoint) {
+        return tier.datapath().enforcesPolicies()
+                && byAddress(endpoint.address())
+                        .map(Lease::spec)
+                        .filter(spec -> spec.name().equals(endpoint.workload()))
+                        .filter(spec -> spec.namespace().equals(endpoint.namespace()))
+                        .isPresent();
+    }
+
     private void granted(NodeLease lease) {
         if (adopting) {
             // What an earlier agent left must be read before anything is written.
@@ -241,7 +254,7 @@ final class AgentState implements AutoCloseable {
         try {
             // Before a number of a workload means another one.
             httpMetrics.workloads(labels());
-            tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.keys());
+            tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.guards());
             trouble = trouble.startsWith("data path") ? "" : trouble;
             services.applied(version);
             if (tier.datapath().lingers()) {
@@ -412,6 +425,10 @@ final class AgentState implements AutoCloseable {
 
     ServiceDirectory services() {
         return services;
+    }
+
+    GuardedWorkloads guarded() {
+        return guarded;
     }
 
     Publications publications() {

@@ -11,6 +11,8 @@ import java.io.OutputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 
@@ -26,6 +28,9 @@ final class MetricsServer implements AutoCloseable {
     private final DnsResolver dns;
     private final MetricRegistry registry;
     private final HttpServer server;
+    /** What was told so far of refusals by policy; owner thread only. */
+    private final Map<String, Long> policyDenials = new HashMap<>();
+
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
 
     private MetricsServer(
@@ -83,6 +88,16 @@ final class MetricsServer implements AutoCloseable {
                         .set(counters[reason.number()]);
             }
         }
+        state.datapath().policyDenials().forEach((policy, count) -> {
+            long before = policyDenials.getOrDefault(policy, 0L);
+            registry.counter(
+                            "tulle_kernel_policy_denied_total",
+                            "Connections that the kernel refused by authorization, by policy; none where no ALLOW matches.",
+                            "policy")
+                    .with(policy)
+                    .add(Math.max(0, count - before));
+            policyDenials.put(policy, count);
+        });
         for (Tier tier : Tier.values()) {
             registry.gauge("tulle_agent_tier", "1 for the tier in force.", "tier")
                     .with(tier.word())

@@ -6,11 +6,14 @@ import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.datapath.MeshNetwork;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.http.HttpTable;
+import dev.tulle.agent.service.Guard;
 import dev.tulle.agent.service.PortTarget;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Ip;
 import dev.tulle.common.Reason;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Authorizer;
 import dev.tulle.model.Endpoint;
 import java.net.InetAddress;
 import java.util.List;
@@ -95,7 +98,9 @@ final class PathExplainer {
         }
         if (view.isPresent()) {
             PortTarget target = view.get().targets().get(port);
-            return target == null ? unknown(port, view.get(), splices) : ofTarget(target, route, splices);
+            return target == null
+                    ? unknown(port, view.get(), splices)
+                    : ofTarget(from, target, route, splices, isUdp(view.get(), port));
         }
         if (options.serviceRange().contains(canonical)) {
             return options.outboundPolicy() == OutboundPolicy.REGISTRY_ONLY
@@ -106,9 +111,20 @@ final class PathExplainer {
         if (options.range().contains(canonical)) {
             boolean local = network.map(n -> n.prefix().contains(canonical)).orElse(false);
             boolean known = state.byAddress(canonical).isPresent();
-            return local && !known
-                    ? new Verdict("refused", Reason.GUARD_NO_WORKLOAD, Reason.GUARD_NO_WORKLOAD.text(), false)
-                    : new Verdict("direct", Reason.CONNECT_DIRECT, Reason.CONNECT_DIRECT.text(), splices && local);
+            if (local && !known) {
+                return new Verdict("refused", Reason.GUARD_NO_WORKLOAD, Reason.GUARD_NO_WORKLOAD.text(), false);
+            }
+            Asked asked = ask(from, canonical, port);
+            return switch (asked.answer()) {
+                case ALLOWED ->
+                    new Verdict(
+                            "direct",
+                            Reason.CONNECT_DIRECT,
+                            asked.after(Reason.CONNECT_DIRECT.text()),
+                            splices && local);
+                case REFUSED -> new Verdict("refused", Reason.GUARD_POLICY, asked.text(), false);
+                case UNKNOWN -> new Verdict("proxy", Reason.CONNECT_PROXY, asked.text(), splices);
+            };
         }
         return options.outboundPolicy() == OutboundPolicy.REGISTRY_ONLY
                 ? new Verdict("refused", Reason.REGISTRY_ONLY, Reason.REGISTRY_ONLY.text(), false)
@@ -122,7 +138,56 @@ final class PathExplainer {
                 : new Verdict("proxy", Reason.CONNECT_ASK, text, splices);
     }
 
-    private static Verdict ofTarget(PortTarget target, String route, boolean splices) {
+    private enum Answer {
+        ALLOWED,
+        REFUSED,
+        /** The node proxy is asked. */
+        UNKNOWN
+    }
+
+    /** What policies say; empty text where there are none. */
+    private record Asked(Answer answer, String text) {
+        String after(String before) {
+            return text.isEmpty() ? before : before + "; " + text;
+        }
+    }
+
+    /** No policy is about it; datagrams are not subject to policies at all. */
+    private static final Asked NOT_ASKED = new Asked(Answer.ALLOWED, "");
+
+    private static boolean isUdp(ServiceView view, int port) {
+        return view.service().ports().stream()
+                .anyMatch(one -> one.number() == port && one.protocol() == AppProtocol.UDP);
+    }
+
+    /** Asks as the programs do for TCP: of a workload of this host, by its own port. */
+    private Asked ask(Lease from, String address, int port) {
+        Optional<Lease> target = state.byAddress(address);
+        if (target.isEmpty()) {
+            return NOT_ASKED;
+        }
+        return switch (state.guarded().guards().of(target.get().key())) {
+            case Guard.Known(Authorizer authorizer) when authorizer.isEmpty() -> NOT_ASKED;
+            case Guard.Known(Authorizer _)
+            when !state.datapath().enforcesPolicies() ->
+                new Asked(Answer.UNKNOWN, "policies are about " + address + ", and the guard is not in force");
+            case Guard.Known(Authorizer authorizer) -> {
+                dev.tulle.model.Verdict verdict = authorizer.tcp(from.caller(), port);
+                if (verdict.allowed()) {
+                    yield new Asked(Answer.ALLOWED, "allowed at " + address + ": " + verdict.reason());
+                }
+                boolean itself = target.get().key().equals(from.key());
+                yield new Asked(
+                        itself ? Answer.UNKNOWN : Answer.REFUSED,
+                        (itself ? "the proxy refuses: " : "refused at " + address + ": ") + verdict.reason());
+            }
+            case Guard.Unknown _ -> new Asked(Answer.UNKNOWN, "the policies of " + address + " are not known yet");
+            case Guard.Kept _ ->
+                new Asked(Answer.ALLOWED, "policies of " + address + " as the earlier agent left them");
+        };
+    }
+
+    private Verdict ofTarget(Lease from, PortTarget target, String route, boolean splices, boolean udp) {
         return switch (target) {
             case PortTarget.Proxy(Reason reason, String text) -> new Verdict("proxy", reason, text, splices);
             case PortTarget.Http(HttpTable table) -> http(table, route, splices);
@@ -130,9 +195,27 @@ final class PathExplainer {
                 new Verdict("proxy", Reason.NONE, "the endpoints are not known yet", splices);
             case PortTarget.Kernel(var slots, var _)
             when slots.isEmpty() -> new Verdict("refused", Reason.NO_ENDPOINT, Reason.NO_ENDPOINT.text(), false);
-            case PortTarget.Kernel(var slots, var _) ->
-                new Verdict("kernel", Reason.CONNECT_KERNEL, "one of " + endpoints(slots), splices);
+            case PortTarget.Kernel(var slots, var _) -> ofEndpoints(from, slots, splices, udp);
         };
+    }
+
+    /** Where all endpoints have the same answer that is the answer, else the texts say which has which. */
+    private Verdict ofEndpoints(Lease from, List<Endpoint> slots, boolean splices, boolean udp) {
+        List<Asked> asked = slots.stream()
+                .distinct()
+                .map(endpoint -> udp ? NOT_ASKED : ask(from, endpoint.address(), endpoint.port()))
+                .distinct()
+                .toList();
+        String said =
+                asked.stream().map(Asked::text).filter(text -> !text.isEmpty()).collect(Collectors.joining("; "));
+        String text = "one of " + endpoints(slots) + (said.isEmpty() ? "" : "; " + said);
+        if (asked.stream().allMatch(one -> one.answer() == Answer.REFUSED)) {
+            return new Verdict("refused", Reason.GUARD_POLICY, text, false);
+        }
+        if (asked.stream().allMatch(one -> one.answer() == Answer.UNKNOWN)) {
+            return new Verdict("proxy", Reason.CONNECT_PROXY, text, splices);
+        }
+        return new Verdict("kernel", Reason.CONNECT_KERNEL, text, splices);
     }
 
     /** Of a request whose route is known, the way that it takes; else what holds for the port. */

@@ -4,6 +4,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
@@ -47,6 +48,7 @@ final class FakeControl implements ControlLinks {
     private final String prefix;
     private final Map<String, Object> resources = new HashMap<>();
     private final Map<String, List<ResourceWatcher<Object>>> watchers = new HashMap<>();
+    private final Map<String, List<String>> guards = new ConcurrentHashMap<>();
     private volatile boolean connected = true;
 
     FakeControl(String prefix) {
@@ -88,6 +90,51 @@ final class FakeControl implements ControlLinks {
                         List.of(new ServicePort(port, port, protocol, "")),
                         ResourceRef.DEFAULT,
                         List.of(new PortPath(port, path, "test"))));
+    }
+
+    /** Says which policies are about a workload, now or once it is announced. */
+    void guard(String uid, List<String> policies) {
+        guards.put(uid, policies);
+        WorkloadRegistration workload = registered.get(uid);
+        if (workload != null) {
+            put(
+                    ResourceType.WORKLOAD,
+                    uid,
+                    new Workload(
+                            uid,
+                            workload.name(),
+                            workload.namespace(),
+                            workload.serviceAccount(),
+                            "testnode",
+                            workload.addresses(),
+                            workload.labels(),
+                            workload.services(),
+                            workload.ports(),
+                            true,
+                            policies,
+                            ResourceRef.DEFAULT));
+        }
+    }
+
+    /** Declares a service with one TCP port that only policies keep off the kernel's path. */
+    void policed(String name, String vip, int port, List<Endpoint> endpoints) {
+        service(name, vip, port, PortPath.Path.KERNEL_L4, endpoints);
+        String hostname = name + ".default.svc.cluster.local";
+        put(
+                ResourceType.SERVICE,
+                "default/" + hostname,
+                new Service(
+                        "default",
+                        hostname,
+                        List.of(vip),
+                        List.of(new ServicePort(port, port, AppProtocol.TCP, "")),
+                        ResourceRef.DEFAULT,
+                        List.of(new PortPath(
+                                port,
+                                PortPath.Path.PROXY,
+                                "AuthorizationPolicy: each connection is checked",
+                                EndpointChoice.RANDOM,
+                                true))));
     }
 
     /** Declares a service whose port speaks HTTP, with one route to one cluster. */
@@ -216,6 +263,9 @@ final class FakeControl implements ControlLinks {
             public CompletableFuture<RegistrationAnswer> register(WorkloadRegistration workload) {
                 String uid = workload.uid(options.nodeId());
                 registered.put(uid, workload);
+                if (connected) {
+                    guard(uid, guards.getOrDefault(uid, List.of()));
+                }
                 return CompletableFuture.completedFuture(new RegistrationAnswer.Accepted(uid));
             }
 
@@ -227,6 +277,7 @@ final class FakeControl implements ControlLinks {
             @Override
             public void deregister(String uid) {
                 registered.remove(uid);
+                remove(ResourceType.WORKLOAD, uid);
             }
 
             @Override

@@ -33,7 +33,10 @@ class HttpMetricsTest {
 
         @Override
         public void apply(
-                MeshNetwork network, List<Lease> leases, List<ServiceView> services, java.util.Set<String> guarded) {}
+                MeshNetwork network,
+                List<Lease> leases,
+                List<ServiceView> services,
+                dev.tulle.agent.service.Guards guards) {}
 
         @Override
         public List<HookStatus> hooks() {

@@ -252,13 +252,14 @@ public final class Translator {
                 return proxy(number, rules.getFirst().ref() + " sets " + needs.get());
             }
         }
+        if (found.stream().anyMatch(b -> !Words.isIpAddress(b.endpoint().address()))) {
+            return proxy(number, "its endpoints are host names");
+        }
         Optional<String> policy =
                 found.stream().flatMap(b -> b.policies().stream()).findFirst();
         if (policy.isPresent()) {
-            return proxy(number, "AuthorizationPolicy " + policy.get() + ": each connection is checked");
-        }
-        if (found.stream().anyMatch(b -> !Words.isIpAddress(b.endpoint().address()))) {
-            return proxy(number, "its endpoints are host names");
+            String reason = "AuthorizationPolicy " + policy.get() + ": each connection is checked";
+            return new PortPath(number, PortPath.Path.PROXY, reason, choice, true);
         }
         String what = port.protocol() == AppProtocol.TCP ? "plain TCP" : port.protocol() + ", carried as bytes";
         return new PortPath(

@@ -2,6 +2,7 @@ package dev.tulle.config;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.AuthorizationPolicy.Action;
@@ -135,6 +136,7 @@ class AuthorizationTest {
         PortPath guarded = pathOf(service, policy("default", "db", "spec: {selector: {matchLabels: {app: ratings}}}"));
         assertEquals(PortPath.Path.PROXY, guarded.path());
         assertEquals("AuthorizationPolicy default/db: each connection is checked", guarded.reason());
+        assertTrue(guarded.policed(), "a host whose kernel enforces the policy may serve it");
         PortPath other = pathOf(service, policy("default", "x", "spec: {selector: {matchLabels: {app: reviews}}}"));
         assertEquals(PortPath.Path.KERNEL_L4, other.path());
     }

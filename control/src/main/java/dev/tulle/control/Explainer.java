@@ -151,9 +151,12 @@ final class Explainer {
                 .filter(candidate -> candidate.port() == request.port())
                 .findFirst();
         boolean proxied = path.map(PortPath::path).orElse(PortPath.Path.PROXY) == PortPath.Path.PROXY;
+        boolean policed = path.map(PortPath::policed).orElse(false);
         step(
                 "path",
-                way(proxied, port.get().protocol())
+                (policed
+                                ? "kernel (L4) where it enforces the policies of every endpoint, else node proxy"
+                                : way(proxied, port.get().protocol()))
                         + path.map(candidate -> ": " + candidate.reason()).orElse(""),
                 service.origin().toString());
         answer.addProperty("path", proxied ? "PROXY" : "KERNEL_L4");

@@ -9,6 +9,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * All policies that apply to one workload. The decision has two steps: what the caller and the port settle, once per
@@ -67,6 +69,26 @@ public final class Authorizer {
     /** The policies, by name. */
     public List<AuthorizationPolicy> policies() {
         return policies;
+    }
+
+    /** Every port that a policy names; all others are judged alike. */
+    public Set<Integer> ports() {
+        Set<Integer> ports = new TreeSet<>();
+        for (AuthorizationPolicy policy : policies) {
+            for (Rule rule : policy.rules()) {
+                for (Operation operation : rule.to()) {
+                    ports.addAll(operation.ports());
+                    ports.addAll(operation.notPorts());
+                }
+                for (Condition condition : rule.when()) {
+                    if (condition instanceof Condition.Port(List<Integer> values, List<Integer> not)) {
+                        ports.addAll(values);
+                        ports.addAll(not);
+                    }
+                }
+            }
+        }
+        return ports;
     }
 
     /** True when nothing is ever refused. */

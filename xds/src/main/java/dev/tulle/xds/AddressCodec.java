@@ -59,7 +59,8 @@ final class AddressCodec {
                     .ifPresent(path -> detail.setPath(path.path().name())
                             .setReason(path.reason())
                             .setChoice(path.choice().kind().name())
-                            .setStickySeconds(path.choice().stickySeconds()));
+                            .setStickySeconds(path.choice().stickySeconds())
+                            .setPoliced(path.policed()));
             details.addPorts(detail);
         }
         out.addExtensions(extension(SERVICE_EXTENSION, SERVICE_URL, details.build()));
@@ -132,7 +133,8 @@ final class AddressCodec {
                         port.getServicePort(),
                         PortPath.Path.valueOf(detail.getPath()),
                         detail.getReason(),
-                        choice(detail)));
+                        choice(detail),
+                        detail.getPoliced()));
             }
         }
         return new Service(

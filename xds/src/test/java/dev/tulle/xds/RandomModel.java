@@ -108,11 +108,13 @@ final class RandomModel {
         for (int i = 0; i < random.nextInt(4); i++) {
             int number = 1000 * (i + 1) + random.nextInt(1000);
             ports.add(new ServicePort(number, port(), pick(AppProtocol.values()), random.nextBoolean() ? "" : word()));
+            PortPath.Path path = pick(PortPath.Path.values());
             paths.add(new PortPath(
                     number,
-                    pick(PortPath.Path.values()),
+                    path,
                     word(),
-                    random.nextBoolean() ? EndpointChoice.RANDOM : EndpointChoice.sticky(1 + random.nextInt(90_000))));
+                    random.nextBoolean() ? EndpointChoice.RANDOM : EndpointChoice.sticky(1 + random.nextInt(90_000)),
+                    path == PortPath.Path.PROXY && random.nextBoolean()));
         }
         return new Service(word(), word() + ".example", list(3, this::address), ports, origin(), paths);
     }

@@ -1,6 +1,7 @@
 package dev.tulle.agent.datapath;
 
 import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.service.Guards;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.KernelHttp;
@@ -25,11 +26,10 @@ public interface Datapath extends AutoCloseable {
      * @param network the mesh's addresses
      * @param leases the workloads of this node
      * @param services the services that they use
-     * @param guarded keys of the workloads that authorization policies guard
+     * @param guards what is known of the workloads' authorization policies
      * @throws IOException when the host refuses; what was in force before stays as far as possible
      */
-    void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
-            throws IOException;
+    void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Guards guards) throws IOException;
 
     /** Its hooks, for people. */
     List<HookStatus> hooks();
@@ -42,6 +42,16 @@ public interface Datapath extends AutoCloseable {
     /** Whether the kernel forwards requests. */
     default KernelHttp http() {
         return KernelHttp.off(Reason.HTTP_HOOKS, "tier " + tier().word() + " has no programs for it");
+    }
+
+    /** True when the kernel refuses connections to this node's workloads that their policies do not allow. */
+    default boolean enforcesPolicies() {
+        return false;
+    }
+
+    /** Connections that the kernel has refused since this agent's start, by policy. */
+    default Map<String, Long> policyDenials() {
+        return Map.of();
     }
 
     /** What the kernel has forwarded of requests since its maps were made. */

@@ -7,6 +7,7 @@ import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.host.NetPlan;
+import dev.tulle.agent.service.Guards;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.KernelHttp;
@@ -167,22 +168,22 @@ public final class KernelDatapath implements Datapath {
     }
 
     @Override
-    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Guards guards)
             throws IOException {
         List<Integer> addresses =
                 leases.stream().filter(Lease::live).map(Lease::address).toList();
         new HostNetwork(network.prefix(), network.services(), network.range6())
                 .reconcile(NetPlan.ofPrefix(network.prefix(), network.range6(), addresses));
-        WantedState wanted = WantedState.of(
-                        network, leases, services, new InfraGroups(groupId("/proxy"), groupId("/agent")), true)
-                .guarding(leases, guarded);
+        WantedState wanted =
+                WantedState.of(network, leases, services, new InfraGroups(groupId("/proxy"), groupId("/agent")), true);
+        AccessPlan plan = AccessPlan.of(leases, guards, maps.access().room());
         RingBuffer old = oldEvents;
         if (old != null) {
             old.close();
             oldEvents = null;
             kernel.releaseOldEvents();
         }
-        maps.reconcile(wanted);
+        maps.reconcile(wanted, plan);
         maps.configure(config(network));
         kernel.followInterfaces();
         accounting.reconcile(network, addresses);
@@ -254,6 +255,16 @@ public final class KernelDatapath implements Datapath {
     @Override
     public List<String> takeover() {
         return kernel.takeoverNotes();
+    }
+
+    @Override
+    public boolean enforcesPolicies() {
+        return kernel.active(Hook.SK_LOOKUP);
+    }
+
+    @Override
+    public Map<String, Long> policyDenials() {
+        return maps.access().denied();
     }
 
     @Override

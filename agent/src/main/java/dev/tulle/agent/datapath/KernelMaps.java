@@ -29,6 +29,7 @@ final class KernelMaps {
     private final TypedMap<Addr, Integer> addrs;
     private final TypedMap<SockAddr, ListenerValue> listens;
     private final TypedMap<PermitKey, Byte> permits;
+    private final AccessMaps access;
     private final ServiceMaps services;
     private final HttpMaps http;
     private final TypedMap<Integer, Long> epoch;
@@ -48,6 +49,8 @@ final class KernelMaps {
         this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
         BpfMap permitMap = object.map("tulle_permit");
         this.permits = permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
+        this.access =
+                new AccessMaps(object, permits, new HashSet<>(addrs.snapshot().values()));
         BpfMap memberMap = object.map("tulle_members");
         this.services = new ServiceMaps(
                 Structs.map(object.map("tulle_services"), Structs.ServiceKey.class, Structs.ServiceValue.class),
@@ -89,11 +92,21 @@ final class KernelMaps {
         return counters.sumPerCpu();
     }
 
+    AccessMaps access() {
+        return access;
+    }
+
+    /** As below, without policies. */
+    void reconcile(WantedState wanted) {
+        reconcile(wanted, AccessPlan.NONE);
+    }
+
     /**
      * Brings all maps to what is wanted. What a workload needs to be known by comes before what lets it in, and goes
      * after it.
      */
-    void reconcile(WantedState wanted) {
+    void reconcile(WantedState wanted, AccessPlan plan) {
+        access.reconcile(plan);
         reconcile(addrs, byAddr(wanted.addrs()));
         http.announce(httpById(wanted));
         reconcile(cgroups, wanted.cgroups());
@@ -109,6 +122,7 @@ final class KernelMaps {
         reconcileListens(wanted);
         Map<PermitKey, Byte> wantedPermits = new HashMap<>();
         wanted.permits().forEach(key -> wantedPermits.put(key, (byte) 1));
+        access.marks().forEach(key -> wantedPermits.put(key, (byte) 1));
         reconcile(permits, wantedPermits);
         nextEpoch();
     }

@@ -5,6 +5,7 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.host.NetPlan;
 import dev.tulle.agent.host.Shell;
+import dev.tulle.agent.service.Guards;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.Tier;
@@ -13,7 +14,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 
 /**
  * The tier {@link Tier#NFTABLES}: connections to service addresses, and DNS, are redirected by the control group of their
@@ -66,7 +66,7 @@ public final class NftDatapath implements Datapath {
     }
 
     @Override
-    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Set<String> guarded)
+    public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Guards guards)
             throws IOException {
         new HostNetwork(network.prefix(), network.services(), network.range6())
                 .reconcile(NetPlan.ofServices(network.services()));

@@ -45,6 +45,9 @@ final class Structs {
     static final byte SOURCE_OUTSIDE = 2;
     static final byte SOURCE_GUARDED = 3;
 
+    static final int VERDICT_ALLOW = 1;
+    static final int VERDICT_DENY = 2;
+
     static final int LISTEN_DECLARED = 0x8000_0000;
 
     private static final FieldCodec<Net> NET = new FieldCodec<>(
@@ -138,6 +141,10 @@ final class Structs {
     record ListenerValue(int workload, int sockets) {}
 
     record PermitKey(InetAddress dst, int port, byte source) {}
+
+    record AccessKey(int dst, int src, int port) {}
+
+    record AccessValue(int verdict, int policy) {}
 
     record Event(
             long ts,

@@ -37,7 +37,7 @@ import java.util.Set;
  * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
  * @param listens declared ports of workloads that may have listened on them before they were enrolled
- * @param permits callers outside the mesh that are let in, and marks of guarded workloads
+ * @param permits callers outside the mesh that are let in
  */
 record WantedState(
         Map<Long, WorkloadValue> cgroups,
@@ -79,18 +79,6 @@ record WantedState(
 
     /** What {@link #of} needs of the control groups of the mesh itself; empty where one does not exist. */
     record InfraGroups(Optional<Long> proxy, Optional<Long> agent) {}
-
-    /** The same, with every call of these workloads' own addresses taken to the node proxy. */
-    WantedState guarding(List<Lease> leases, Set<String> guarded) {
-        Set<PermitKey> marked = new HashSet<>(permits);
-        for (Lease lease : leases) {
-            if (lease.live() && guarded.contains(lease.key())) {
-                InetAddress address = MeshNetwork.address(lease.addressText());
-                marked.add(new PermitKey(address, 0, Structs.SOURCE_GUARDED));
-            }
-        }
-        return new WantedState(cgroups, addrs, services, names, http, listens, marked);
-    }
 
     static WantedState of(
             MeshNetwork network, List<Lease> leases, List<ServiceView> views, InfraGroups infra, boolean kernelL4) {

@@ -3,9 +3,9 @@ package dev.tulle.agent.service;
 import dev.tulle.common.Reason;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
-import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
+import dev.tulle.model.PortPath;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.xds.ResourceType;
 import dev.tulle.xds.ResourceWatcher;
@@ -30,13 +30,14 @@ final class PortWatch implements AutoCloseable {
     private final Executor owner;
     private final Runnable changed;
     private final Predicate<String> reachable;
+    private final Predicate<Endpoint> enforced;
     private final List<WeightedCluster> plain;
     private final Subscription listenerWatch;
     private final Map<String, Subscription> endpointWatches = new HashMap<>();
     private final Map<String, EndpointSet> endpoints = new HashMap<>();
     private final Set<String> absent = new HashSet<>();
     private List<WeightedCluster> clusters = List.of();
-    private EndpointChoice choice;
+    private PortPath path;
     private @Nullable PortTarget decided;
     private boolean listenerKnown;
     private boolean closed;
@@ -45,25 +46,27 @@ final class PortWatch implements AutoCloseable {
      * Starts to follow.
      *
      * @param reachable whether the kernel may send a connection to this address without the proxy
+     * @param enforced whether the kernel enforces what policies say of connections to this endpoint
      */
     PortWatch(
             XdsClient xds,
             Executor owner,
             String vip,
-            int port,
             String hostname,
-            EndpointChoice choice,
+            PortPath path,
             Predicate<String> reachable,
+            Predicate<Endpoint> enforced,
             Runnable changed) {
         this.xds = xds;
         this.owner = owner;
         this.changed = changed;
-        this.choice = choice;
+        this.path = path;
         this.reachable = reachable;
-        this.plain = List.of(new WeightedCluster(Cluster.nameOf(port, "", hostname), 1));
+        this.enforced = enforced;
+        this.plain = List.of(new WeightedCluster(Cluster.nameOf(path.port(), "", hostname), 1));
         this.listenerWatch = xds.watch(
                 ResourceType.LISTENER,
-                Listener.nameOf(vip, port),
+                Listener.nameOf(vip, path.port()),
                 watcher(listener -> onListener(listener.target()), () -> onListener(null)));
     }
 
@@ -151,9 +154,9 @@ final class PortWatch implements AutoCloseable {
         }
     }
 
-    /** Another way to choose. */
-    void choose(EndpointChoice next) {
-        choice = next;
+    /** The control plane says something else of the same port. */
+    void follow(PortPath next) {
+        path = next;
     }
 
     /** Where connections go. */
@@ -168,7 +171,8 @@ final class PortWatch implements AutoCloseable {
                 .anyMatch(name -> !endpoints.containsKey(name) && !absent.contains(name))) {
             return new PortTarget.Undecided();
         }
-        Optional<List<Endpoint>> slots = SlotPlan.expand(clusters, endpoints, choice.kind());
+        Optional<List<Endpoint>> slots =
+                SlotPlan.expand(clusters, endpoints, path.choice().kind());
         if (slots.isEmpty()) {
             return new PortTarget.Proxy(
                     Reason.TOO_MANY_ENDPOINTS, "a share of the split has no endpoint, or there are too many endpoints");
@@ -178,8 +182,14 @@ final class PortWatch implements AutoCloseable {
                 return new PortTarget.Proxy(
                         Reason.NEEDS_MTLS, "endpoint " + endpoint.address() + " is not on this host");
             }
+            if (path.policed() && !enforced.test(endpoint)) {
+                return new PortTarget.Proxy(
+                        Reason.NEEDS_POLICY,
+                        path.reason() + "; endpoint " + endpoint.address()
+                                + " is no workload for which this host's kernel does it");
+            }
         }
-        return new PortTarget.Kernel(slots.get(), choice);
+        return new PortTarget.Kernel(slots.get(), path.choice());
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.common.Reason;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Caller;
+import dev.tulle.model.Endpoint;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
@@ -83,6 +84,7 @@ public final class ServiceDirectory implements AutoCloseable {
     private final Executor owner;
     private final ServiceStore store;
     private final Predicate<String> reachable;
+    private final Predicate<Endpoint> enforced;
     private final KernelHttp http;
     private final Supplier<Set<Caller>> callers;
     private final Runnable changed;
@@ -95,6 +97,7 @@ public final class ServiceDirectory implements AutoCloseable {
      *
      * @param owner runs tasks on the owner thread
      * @param reachable whether the kernel may send a connection to this address without the proxy
+     * @param enforced whether the kernel of this host enforces what policies say of connections to this endpoint
      * @param http whether the kernel forwards requests
      * @param callers the identities of this host's workloads
      * @param changed told that {@link #views} has changed; answers by applying them and calling {@link #applied}
@@ -104,6 +107,7 @@ public final class ServiceDirectory implements AutoCloseable {
             Executor owner,
             ServiceStore store,
             Predicate<String> reachable,
+            Predicate<Endpoint> enforced,
             KernelHttp http,
             Supplier<Set<Caller>> callers,
             Runnable changed) {
@@ -111,6 +115,7 @@ public final class ServiceDirectory implements AutoCloseable {
         this.owner = owner;
         this.store = store;
         this.reachable = reachable;
+        this.enforced = enforced;
         this.http = http;
         this.callers = callers;
         this.changed = changed;
@@ -194,12 +199,12 @@ public final class ServiceDirectory implements AutoCloseable {
             for (int i = 0; i < service.ports().size(); i++) {
                 int port = service.ports().get(i).number();
                 PortPath path = pathOf(service, i);
-                if (path.path() != PortPath.Path.KERNEL_L4) {
+                if (path.path() != PortPath.Path.KERNEL_L4 && !path.policed()) {
                     continue;
                 }
                 PortWatch kept = before.remove(port);
                 if (kept != null) {
-                    kept.choose(path.choice());
+                    kept.follow(path);
                 }
                 entry.ports.put(port, kept != null ? kept : portWatch(entry, service, path));
             }
@@ -232,14 +237,7 @@ public final class ServiceDirectory implements AutoCloseable {
 
     private PortWatch portWatch(Entry entry, Service service, PortPath path) {
         return new PortWatch(
-                xds,
-                owner,
-                service.addresses().getFirst(),
-                path.port(),
-                service.hostname(),
-                path.choice(),
-                reachable,
-                () -> {
+                xds, owner, service.addresses().getFirst(), service.hostname(), path, reachable, enforced, () -> {
                     entry.version = ++version;
                     changed.run();
                 });

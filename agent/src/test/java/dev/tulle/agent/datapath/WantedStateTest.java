@@ -74,20 +74,6 @@ class WantedStateTest {
     }
 
     @Test
-    void guardedWorkloadsAreMarked() throws RefusedException {
-        List<Lease> leases = List.of(
-                lease("{'name':'a','ports':['9080'],'permit':['host:9080']}", 10, Lease.State.RUNNING),
-                lease("{'name':'b','ports':['9080']}", 11, Lease.State.RUNNING),
-                lease("{'name':'c','unit':'c.service'}", 12, Lease.State.DORMANT));
-        WantedState wanted = WantedState.of(
-                        NETWORK, leases, List.of(), new InfraGroups(Optional.empty(), Optional.empty()), true)
-                .guarding(leases, java.util.Set.of("default/b", "default/c"));
-        assertEquals(2, wanted.permits().size());
-        assertTrue(wanted.permits()
-                .contains(new Structs.PermitKey(MeshNetwork.address("100.80.3.11"), 0, Structs.SOURCE_GUARDED)));
-    }
-
-    @Test
     void portsAreServedByTheKernelOrHandedToTheProxy() {
         Service service = new Service(
                 "default",
