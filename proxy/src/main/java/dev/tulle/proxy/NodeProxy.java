@@ -202,7 +202,6 @@ public final class NodeProxy implements AutoCloseable {
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
                             options.onDemandTimeout().toNanos()));
-            worker.start();
         }
     }
 

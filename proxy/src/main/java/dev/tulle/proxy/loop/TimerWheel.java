@@ -2,12 +2,14 @@ package dev.tulle.proxy.loop;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Deadlines of one event loop, cheap to move: pushing a deadline back, as every request does, is one store; the timer is
- * looked at when its old deadline comes. Precise to one tick ({@value #TICK_NANOS} ns), never early. Loop-confined.
+ * looked at when its old deadline comes. Precise to one tick ({@value #TICK_NANOS} ns), never early. Asks to be woken only
+ * for ticks that have timers, so that an idle loop sleeps. Loop-confined.
  */
 public final class TimerWheel {
     /** Length of a tick. */
@@ -47,16 +49,24 @@ public final class TimerWheel {
 
     private final Slot[] slots = new Slot[SLOTS];
     private final LongSupplier clock;
+    private final LongConsumer wake;
     private final List<Timer> due = new ArrayList<>();
     private long current;
+
+    /** The tick that was asked to be woken for. */
+    private long awaited = Timer.NEVER;
+
+    private boolean advancing;
 
     /**
      * An empty wheel.
      *
      * @param clock nanoseconds, as {@link System#nanoTime}
+     * @param wake asked to call {@link #advance} at a time of that clock, in place of one that it was asked for before
      */
-    public TimerWheel(LongSupplier clock) {
+    public TimerWheel(LongSupplier clock, LongConsumer wake) {
         this.clock = clock;
+        this.wake = wake;
         for (int i = 0; i < SLOTS; i++) {
             Slot slot = new Slot();
             link(slot, slot);
@@ -85,7 +95,7 @@ public final class TimerWheel {
         unlink(timer);
     }
 
-    /** Lets every deadline that has passed expire; to be called about once a tick. */
+    /** Lets every deadline that has passed expire, and asks to be woken for the next. */
     public void advance() {
         long now = clock.getAsLong();
         long target = now / TICK_NANOS;
@@ -93,9 +103,34 @@ public final class TimerWheel {
             // After a pause one round is enough: every slot is looked at once.
             current = target - SLOTS;
         }
-        while (current < target) {
-            current++;
-            expire(slots[(int) (current & (SLOTS - 1))], now, target);
+        awaited = Timer.NEVER;
+        advancing = true;
+        try {
+            while (current < target) {
+                current++;
+                expire(slots[(int) (current & (SLOTS - 1))], now, target);
+            }
+        } finally {
+            advancing = false;
+            await(nextOccupied());
+        }
+    }
+
+    /** The next tick that has timers, perhaps only some of a later round. */
+    private long nextOccupied() {
+        for (long tick = current + 1; tick <= current + SLOTS; tick++) {
+            Slot slot = slots[(int) (tick & (SLOTS - 1))];
+            if (slot.next != slot) {
+                return tick;
+            }
+        }
+        return Timer.NEVER;
+    }
+
+    private void await(long tick) {
+        if (tick < awaited) {
+            awaited = tick;
+            wake.accept(tick * TICK_NANOS);
         }
     }
 
@@ -129,6 +164,9 @@ public final class TimerWheel {
         if (last != null) {
             link(last, timer);
             link(timer, slot);
+        }
+        if (!advancing) {
+            await(timer.tick);
         }
     }
 

@@ -14,12 +14,13 @@ import org.jspecify.annotations.Nullable;
 public final class Worker {
     private final EventLoop loop;
     private final ByteBufAllocator allocator;
-    private final TimerWheel timers = new TimerWheel(System::nanoTime);
+    private final TimerWheel timers = new TimerWheel(System::nanoTime, this::wakeAt);
     private final LoopReadBuffer readBuffer;
     private final RecvByteBufAllocator readOption;
     private final ByteSink sink = new ByteSink();
     private final SplittableRandom random = new SplittableRandom();
-    private @Nullable ScheduledFuture<?> ticking;
+    private @Nullable ScheduledFuture<?> waking;
+    private boolean stopped;
 
     /** For a loop. */
     public Worker(EventLoop loop, ByteBufAllocator allocator) {
@@ -29,20 +30,28 @@ public final class Worker {
         this.readOption = readBuffer.option();
     }
 
-    /** Starts the clock; any thread. */
-    public void start() {
-        loop.execute(() -> ticking = loop.scheduleAtFixedRate(
-                timers::advance, TimerWheel.TICK_NANOS, TimerWheel.TICK_NANOS, TimeUnit.NANOSECONDS));
+    private void wakeAt(long nanos) {
+        ScheduledFuture<?> before = waking;
+        if (before != null) {
+            before.cancel(false);
+        }
+        if (!stopped) {
+            waking = loop.schedule(timers::advance, nanos - System.nanoTime(), TimeUnit.NANOSECONDS);
+        }
     }
 
     /** Stops the clock and gives the read buffer back; on the loop, after all connections are closed. */
     public void stop() {
-        ScheduledFuture<?> ticks = ticking;
-        if (ticks != null) {
-            ticks.cancel(false);
-            ticking = null;
-            readBuffer.release();
+        if (stopped) {
+            return;
         }
+        stopped = true;
+        ScheduledFuture<?> next = waking;
+        if (next != null) {
+            next.cancel(false);
+            waking = null;
+        }
+        readBuffer.release();
     }
 
     /** The loop. */

@@ -11,7 +11,9 @@ import org.junit.jupiter.api.Test;
 /** Deadlines with a clock of our own: never early, at most two ticks late, movable and removable also from callbacks. */
 class TimerWheelTest {
     private long now = 1_000_000_000L;
-    private final TimerWheel wheel = new TimerWheel(() -> now);
+    private long wake = Long.MAX_VALUE;
+    private int wakes;
+    private final TimerWheel wheel = new TimerWheel(() -> now, nanos -> wake = nanos);
 
     private final class Alarm extends TimerWheel.Timer {
         final List<Long> rang = new ArrayList<>();
@@ -24,12 +26,16 @@ class TimerWheelTest {
         }
     }
 
+    /** Lets time pass; the wheel is only woken when it has asked for it. */
     private void pass(long nanos) {
         long end = now + nanos;
-        while (now < end) {
-            now = Math.min(end, now + TimerWheel.TICK_NANOS);
+        while (wake <= end) {
+            now = Math.max(now, wake);
+            wake = Long.MAX_VALUE;
+            wakes++;
             wheel.advance();
         }
+        now = end;
     }
 
     @Test
@@ -109,5 +115,20 @@ class TimerWheelTest {
         now += 60_000_000_000L;
         wheel.advance();
         alarms.forEach(alarm -> assertEquals(1, alarm.rang.size()));
+    }
+
+    @Test
+    void anIdleWheelSleeps() {
+        pass(60_000_000_000L);
+        assertEquals(0, wakes);
+        Alarm far = new Alarm();
+        wheel.set(far, now + 3_600_000_000_000L);
+        pass(60_000_000_000L);
+        // Once a round of the wheel.
+        assertEquals(true, wakes <= 8, wakes + " wakes");
+        Alarm near = new Alarm();
+        wheel.set(near, now + 50_000_000);
+        pass(100_000_000);
+        assertEquals(1, near.rang.size());
     }
 }
