@@ -11,6 +11,7 @@ import mesh as meshes
 MEMORY = 16 << 20  # bytes of socket memory for one connection, its two ends together
 GAP_MS = 1000  # between two bytes once the stalled end goes on
 WARM = 6
+PORT_CONNECTIONS = 400  # idle connections to one port of many
 
 
 def arguments(words):
@@ -78,11 +79,12 @@ def pour(mesh, binary, host, mode, size, stall, limit=180):
     return (json.loads(last[-1]) if last else {"ok": False, "what": out[-300:]}), most
 
 
-def idle(mesh, binary, host, count):
-    """Many connections that have asked and wait; bytes of memory for each, and whether all still answer."""
+def idle(mesh, binary, host, port, count, leases=0):
+    """Many connections that have asked and wait; bytes of memory for each, and whether all still answer. With `leases`,
+    so many connections to servers must be the kernel's meanwhile."""
     before = resident(mesh), slab()
     process = mesh.workload(
-        "idle", [], [binary, host, "9080", "idle", str(count), "0", "3"],
+        "idle", [], [binary, host, str(port), "idle", str(count), "0", "3"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     timer = threading.Timer(240, process.kill)
     timer.start()
@@ -91,14 +93,29 @@ def idle(mesh, binary, host, count):
         after = resident(mesh), slab()
         if "idle" not in said:
             return {"ok": False, "what": said}, {}
+        lent = sum(float(line.rsplit(" ", 1)[1]) for line in mesh.scrape(15090).splitlines()
+                   if line.startswith("tulle_proxy_kernel_leases"))
         process.stdin.write("go\n")
         process.stdin.flush()
         said = process.stdout.readline()
     finally:
         timer.cancel()
         mesh.stop_workload("idle")
-    figures = {"proxy_bytes": (after[0] - before[0]) // count, "kernel_bytes": (after[1] - before[1]) // count}
+    figures = {"proxy_bytes": (after[0] - before[0]) // count, "kernel_bytes": (after[1] - before[1]) // count,
+               "leases": int(lent)}
+    if lent < leases:
+        return {"ok": False, "what": f"{lent} leases, expected {leases} or more: nothing is proven"}, figures
     return (json.loads(said) if said.startswith("{") else {"ok": False, "what": said}), figures
+
+
+def many_ports(mesh, server, service, ports):
+    """A service of many ports with a server behind each: an endpoint lends at most 256 connections to a loop."""
+    declared = [word for port in ports for word in ("--port", f"http:{port}")]
+    script = 'server=$1; shift; for port; do "$server" v1 "$port" & done; wait'
+    mesh.workload(
+        service + "-v1", ["--service", service, "--label", "version=v1", *declared],
+        ["sh", "-c", script, "sh", server, *map(str, ports)])
+    time.sleep(3)
 
 
 def slab():
@@ -136,12 +153,16 @@ def main(words):
             report.append({"mode": mode, "size": size, "stall_ms": stall, "memory": memory, **said})
             print(f"{'ok' if good else 'not ok'} {mode} of {size >> 10} KiB, stall {stall} ms: {memory >> 10} KiB of "
                   f"socket memory, {json.dumps(said)}", flush=True)
-        said, figures = idle(mesh, binary, "alpha", options.idle)
-        good = said["ok"]
-        passed, failed = passed + good, failed + (not good)
-        report.append({"mode": "idle", "count": options.idle, **figures, **said})
-        print(f"{'ok' if good else 'not ok'} {options.idle} idle connections: {json.dumps(figures)} each, "
-              f"{json.dumps(said)}", flush=True)
+        ports = range(9100, 9100 + max(1, -(-options.idle // PORT_CONNECTIONS)))
+        many_ports(mesh, server, "many", ports)
+        for host, port, leases in (("alpha", 9080, 0),
+                                   ("many", f"{ports[0]}-{ports[-1]}", options.idle * 9 // 10 if kernel else 0)):
+            said, figures = idle(mesh, binary, host, port, options.idle, leases)
+            good = said["ok"] and said["gap_ms"] <= GAP_MS
+            passed, failed = passed + good, failed + (not good)
+            report.append({"mode": "idle", "host": host, "count": options.idle, **figures, **said})
+            print(f"{'ok' if good else 'not ok'} {options.idle} idle connections to {host}: {json.dumps(figures)}, "
+                  f"{json.dumps(said)}", flush=True)
         taken = (mesh.kernel_requests() or 0) - before
         print(f"limits: {taken} requests by the kernel")
         if kernel and taken == 0:

@@ -7,7 +7,8 @@
  *   half   ends its own direction after the request, then reads SIZE bytes and the end
  *   close  reads SIZE bytes of an answer after which the server closes at once
  *   reset  resets after the first MiB of SIZE
- *   idle   SIZE connections that ask, wait for a line on standard input, and ask again
+ *   idle   SIZE connections that ask, wait for a line on standard input, and ask again; PORT may be
+ *          FIRST-LAST, the connections take the ports in turn
  * Before it asks WARM times, so that the kernel may have taken the connection. Every byte is
  * compared with what was meant. Says "stalled", "resumed" and "idle" when it is, and at the end a
  * line of JSON: ok, bytes, the longest gap between two bytes outside the stall, in ms.
@@ -31,6 +32,7 @@
 #define WAIT_MS 15000
 
 static const char *host, *port;
+static int first_port, last_port; /* last_port 0: only `port` */
 static uint64_t number = 1000;
 static uint64_t gap_ns, heard_ns;
 
@@ -47,8 +49,14 @@ static int dial(void)
 	struct timeval limit = {.tv_sec = WAIT_MS / 1000};
 	int fd, one = 1;
 
-	if (!found && getaddrinfo(host, port, &want, &found) != 0)
+	if (!found && getaddrinfo(host, last_port ? NULL : port, &want, &found) != 0)
 		fail("the host is not known", 0);
+	if (last_port) {
+		static int turn;
+		struct sockaddr_in *in = (struct sockaddr_in *)found->ai_addr;
+
+		in->sin_port = htons(first_port + turn++ % (last_port - first_port + 1));
+	}
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	if (fd < 0 || connect(fd, found->ai_addr, found->ai_addrlen) != 0)
 		fail("no connection", 0);
@@ -277,6 +285,8 @@ int main(int argc, char **argv)
 	}
 	host = argv[1];
 	port = argv[2];
+	if (strchr(port, '-'))
+		sscanf(port, "%d-%d", &first_port, &last_port);
 	size = strtoull(argv[4], NULL, 10);
 	stall_ms = atol(argv[5]);
 	warm = atoi(argv[6]);
