@@ -131,6 +131,8 @@ public final class Listeners implements AutoCloseable {
                         : new EpollServerSocketChannel(family))
                 .option(ChannelOption.SO_BACKLOG, BACKLOG)
                 .option(ChannelOption.SO_REUSEADDR, true)
+                // Accepted sockets inherit it.
+                .option(ChannelOption.SO_RCVBUF, UpstreamChannels.RECEIVE_BUFFER)
                 .childOption(ChannelOption.TCP_NODELAY, true)
                 .childOption(ChannelOption.AUTO_READ, false)
                 .childOption(ChannelOption.ALLOW_HALF_CLOSURE, true)

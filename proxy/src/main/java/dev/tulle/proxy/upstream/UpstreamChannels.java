@@ -16,6 +16,12 @@ public final class UpstreamChannels {
     /** Bytes waiting in a channel at which its source stops, and at which it goes on. */
     public static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(32 << 10, 64 << 10);
 
+    /**
+     * Bytes that a peer may send before the proxy reads; the kernel takes twice as much for its own needs. Left to itself
+     * it gives a socket that is read more slowly than written up to 32 MiB.
+     */
+    public static final int RECEIVE_BUFFER = 2 << 20;
+
     private UpstreamChannels() {}
 
     /** Begins to connect; on the loop. */
@@ -32,6 +38,7 @@ public final class UpstreamChannels {
                 .option(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
                 .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, timeoutMillis)
                 .option(ChannelOption.TCP_NODELAY, true)
+                .option(ChannelOption.SO_RCVBUF, RECEIVE_BUFFER)
                 // A server may answer and close while we still send: its answer must not die with our write.
                 .option(ChannelOption.AUTO_CLOSE, false)
                 .handler(handler)
