@@ -7,6 +7,7 @@ import java.io.InputStream;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -130,6 +131,10 @@ public final class Prober implements AutoCloseable {
     }
 
     private String exec(List<String> command, Duration timeout) throws IOException {
+        if (!Files.readString(group.resolve("cgroup.events")).contains("populated 1")) {
+            // A command that came and went before the workload's first process would look like the workload's end.
+            return String.join(" ", command) + ": not run, as no process of the workload runs";
+        }
         List<String> full = new ArrayList<>(
                 List.of("/bin/sh", "-c", "echo $$ > \"$0/cgroup.procs\" && exec \"$@\"", group.toString()));
         full.addAll(command);
