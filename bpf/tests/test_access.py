@@ -37,8 +37,9 @@ def start_many(lab, cgroup, port, name):
         ready.tell()
         while True:
             sock, peer = server.accept()
-            sock.sendall(f"{name} {peer[0]}".encode())
-            sock.close()
+            # A caller may have closed already: EPIPE.
+            with sock, contextlib.suppress(OSError):
+                sock.sendall(f"{name} {peer[0]}".encode())
     ready = Pipe()
     lab.start(cgroup, serve, ready)
     ready.wait()
