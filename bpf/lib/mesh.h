@@ -51,23 +51,24 @@ static __always_inline __u64 tulle_epoch_now(void)
  */
 static __always_inline const struct tulle_workload *tulle_caller(__u64 *cgroup)
 {
-	const struct tulle_workload *caller;
+	const struct tulle_workload *caller, *nearest = NULL;
 	__u64 id = bpf_get_current_cgroup_id();
 
 	*cgroup = id;
 	caller = bpf_map_lookup_elem(&tulle_cgroups, &id);
 	if (caller)
 		return caller;
+	/* From the root down: most callers are no workload's, and few groups are deep. */
 #pragma unroll
-	for (int level = TULLE_CGROUP_LEVELS; level > 0; level--) {
+	for (int level = 1; level <= TULLE_CGROUP_LEVELS; level++) {
 		id = bpf_get_current_ancestor_cgroup_id(level);
 		if (!id || id == *cgroup)
-			continue;
+			break;
 		caller = bpf_map_lookup_elem(&tulle_cgroups, &id);
 		if (caller)
-			return caller;
+			nearest = caller;
 	}
-	return NULL;
+	return nearest;
 }
 
 static __always_inline __u8 tulle_role_of(const struct tulle_workload *caller)
