@@ -166,6 +166,48 @@ class AuthorizationTest {
     }
 
     @Test
+    void everyCallerOfABurstIsNamed() throws Exception {
+        AuthorizationPolicy mine = policy(
+                Action.ALLOW,
+                "mine",
+                new Rule(List.of(principal("cluster.local/ns/default/sa/me")), List.of(), List.of()));
+        try (Origin origin = Origin.answering(ORIGIN);
+                ProxyFixture proxy = proxy(mesh(origin, mine).build())) {
+            AtomicInteger refused = new AtomicInteger();
+            List<Thread> clients = java.util.stream.IntStream.range(0, 200)
+                    .mapToObj(i -> Thread.ofVirtual().start(() -> {
+                        try {
+                            int code = RawClient.get(proxy.port, "/").code();
+                            refused.addAndGet(code == 200 ? 0 : 1);
+                        } catch (IOException e) {
+                            refused.incrementAndGet();
+                        }
+                    }))
+                    .toList();
+            for (Thread client : clients) {
+                client.join();
+            }
+            assertEquals(0, refused.get());
+        }
+    }
+
+    @Test
+    void aCallerWhoCannotBeNamedIsNotTakenForAnOutsider() throws Exception {
+        AuthorizationPolicy notMe = policy(
+                Action.DENY,
+                "not-me",
+                new Rule(List.of(principal("cluster.local/ns/default/sa/me")), List.of(), List.of()));
+        try (Origin origin = Origin.answering(ORIGIN);
+                ProxyFixture proxy = new ProxyFixture(
+                        mesh(origin, notMe).build(),
+                        directory.resolve("nobody.sock"),
+                        directory.resolve("access.log").toString())) {
+            assertEquals(503, RawClient.get(proxy.port, "/").code());
+            assertEquals(0, origin.requests.size());
+        }
+    }
+
+    @Test
     void aRefusedRequestLeavesTheConnectionUsable() throws Exception {
         try (Origin origin = Origin.answering(ORIGIN);
                 ProxyFixture proxy = proxy(mesh(origin, denyPath("/admin*")).build());

@@ -61,7 +61,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         TimerWheel.Timer late = new TimerWheel.Timer() {
             @Override
             protected void expired() {
-                serve(channel, local, scope.sources().unknown(), early);
+                serve(channel, local, scope.sources().pending(), early);
             }
         };
         scope.worker().timers().set(late, System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(500));
