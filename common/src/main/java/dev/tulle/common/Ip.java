@@ -86,7 +86,7 @@ public final class Ip {
         return mapped;
     }
 
-    /** The text of an address, IPv6 in the shortest form that the kernel's tools print too. */
+    /** The text of an address, IPv6 in the one form of RFC 5952, as the kernel's tools print it. */
     public static String text(InetAddress address) {
         byte[] raw = address.getAddress();
         return raw.length == 4 ? address.getHostAddress() : text6(raw);

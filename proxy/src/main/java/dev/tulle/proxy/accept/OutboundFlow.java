@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.common.Ip;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.Listener;
 import dev.tulle.model.Maglev;
@@ -17,7 +18,6 @@ import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.ServiceView;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
-import java.net.Inet6Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
@@ -79,7 +79,7 @@ final class OutboundFlow {
             InetSocketAddress destination,
             boolean edge,
             @Nullable ByteBuf early) {
-        String address = addressText(destination.getAddress());
+        String address = Ip.text(destination.getAddress());
         begin(
                 scope,
                 channel,
@@ -246,7 +246,7 @@ final class OutboundFlow {
     /** The address may still be a workload's own: its policies hold for whoever dials it. */
     private PassthroughTarget passthrough() {
         PolicyDirectory policies = scope.policies();
-        Endpoint end = new Endpoint(addressText(destination.getAddress()), destination.getPort(), 1, true, "", "");
+        Endpoint end = new Endpoint(Ip.text(destination.getAddress()), destination.getPort(), 1, true, "", "");
         // With a silent control plane the outbound policy decides alone, as it does on the service.
         boolean silent = service.state() != OutboundService.State.ABSENT;
         EndpointAccess access = new EndpointAccess(
@@ -264,13 +264,5 @@ final class OutboundFlow {
     static boolean isVirtual(InetAddress address) {
         byte[] b = address.getAddress();
         return b.length == 4 ? (b[0] & 0xf0) == 0xf0 : (b[0] & 0xff) == 0xfd && b[1] == 0x74 && b[2] == 0x75;
-    }
-
-    /** The address as listeners are named by it. */
-    static String addressText(InetAddress address) {
-        if (address instanceof Inet6Address) {
-            return Ipv6Text.of(address.getAddress());
-        }
-        return address.getHostAddress();
     }
 }

@@ -2,6 +2,7 @@ package dev.tulle.proxy.accept;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.tulle.common.Ip;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.telemetry.WorkloadLabels;
@@ -50,7 +51,7 @@ public final class Sources {
     public void find(InetSocketAddress client, InetSocketAddress dialled, Consumer<WorkloadDirectory.Entry> then) {
         InetAddress address = client.getAddress();
         if (!address.isLoopbackAddress()) {
-            then.accept(workloads.byAddress(OutboundFlow.addressText(address)));
+            then.accept(workloads.byAddress(Ip.text(address)));
         } else if (nodeSocket == null) {
             then.accept(unknown);
         } else {
