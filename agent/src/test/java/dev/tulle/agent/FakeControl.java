@@ -80,16 +80,7 @@ final class FakeControl implements ControlLinks {
                         port,
                         hostname,
                         new Listener.Target.Tcp(List.of(new WeightedCluster(cluster, 1)))));
-        put(
-                ResourceType.SERVICE,
-                "default/" + hostname,
-                new Service(
-                        "default",
-                        hostname,
-                        List.of(vip),
-                        List.of(new ServicePort(port, port, protocol, "")),
-                        ResourceRef.DEFAULT,
-                        List.of(new PortPath(port, path, "test"))));
+        declare(hostname, vip, protocol, new PortPath(port, path, "test"));
     }
 
     /** Says which policies are about a workload, now or once it is announced. */
@@ -120,21 +111,16 @@ final class FakeControl implements ControlLinks {
     void policed(String name, String vip, int port, List<Endpoint> endpoints) {
         service(name, vip, port, PortPath.Path.KERNEL_L4, endpoints);
         String hostname = name + ".default.svc.cluster.local";
-        put(
-                ResourceType.SERVICE,
-                "default/" + hostname,
-                new Service(
-                        "default",
-                        hostname,
-                        List.of(vip),
-                        List.of(new ServicePort(port, port, AppProtocol.TCP, "")),
-                        ResourceRef.DEFAULT,
-                        List.of(new PortPath(
-                                port,
-                                PortPath.Path.PROXY,
-                                "AuthorizationPolicy: each connection is checked",
-                                EndpointChoice.RANDOM,
-                                true))));
+        declare(
+                hostname,
+                vip,
+                AppProtocol.TCP,
+                new PortPath(
+                        port,
+                        PortPath.Path.PROXY,
+                        "AuthorizationPolicy: each connection is checked",
+                        EndpointChoice.RANDOM,
+                        true));
     }
 
     /** Declares a service whose port speaks HTTP, with one route to one cluster. */
@@ -198,6 +184,10 @@ final class FakeControl implements ControlLinks {
                 ResourceType.LISTENER,
                 listener,
                 new Listener(listener, vip, port, hostname, new Listener.Target.Http(routes, false, List.of())));
+        declare(hostname, vip, AppProtocol.HTTP, new PortPath(port, PortPath.Path.PROXY, "requests are routed"));
+    }
+
+    private void declare(String hostname, String vip, AppProtocol protocol, PortPath path) {
         put(
                 ResourceType.SERVICE,
                 "default/" + hostname,
@@ -205,9 +195,9 @@ final class FakeControl implements ControlLinks {
                         "default",
                         hostname,
                         List.of(vip),
-                        List.of(new ServicePort(port, port, AppProtocol.HTTP, "")),
+                        List.of(new ServicePort(path.port(), path.port(), protocol, "")),
                         ResourceRef.DEFAULT,
-                        List.of(new PortPath(port, PortPath.Path.PROXY, "requests are routed"))));
+                        List.of(path)));
     }
 
     synchronized <T> void put(ResourceType<T> type, String name, T value) {

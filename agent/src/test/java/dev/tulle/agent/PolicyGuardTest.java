@@ -22,14 +22,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.io.TempDir;
 
 /** The kernel enforces what policies say of TCP connections between workloads of the host. Needs root. */
-class PolicyGuardTest {
+class PolicyGuardTest extends MeshHostTest {
     private static final String DB = "testnode/default/db";
 
     private static final String SERVER = """
@@ -47,23 +43,6 @@ class PolicyGuardTest {
             except OSError as e: print(type(e).__name__)
             """;
 
-    @TempDir
-    Path dir;
-
-    @SuppressWarnings("NullAway.Init") // made before each test
-    private MeshHost host;
-
-    @BeforeEach
-    void makeHost() throws IOException {
-        host = new MeshHost(dir, Optional.of(Tier.SPLICE));
-        NodeAgent.detachAll(host.options);
-    }
-
-    @AfterEach
-    void removeEverything() throws IOException {
-        host.close();
-    }
-
     private static AuthorizationPolicy policy(String name, Action action, String account) {
         Source source = new Source(
                 List.of(new TextPattern.Exact("cluster.local/ns/default/sa/" + account)),
@@ -79,21 +58,26 @@ class PolicyGuardTest {
     }
 
     private String call(String account, String to) throws Exception {
-        return host.run("{'name':'c-" + account + "','serviceAccount':'" + account + "'}", "python3", "-c", CLIENT, to)
+        return host().run(
+                        "{'name':'c-" + account + "','serviceAccount':'" + account + "'}", "python3", "-c", CLIENT, to)
                 .result();
     }
 
     private Started server() throws Exception {
-        Started server = host.run("{'name':'db','service':'db','ports':['tcp:5432']}", "python3", "-c", SERVER);
+        Started server = host().run("{'name':'db','service':'db','ports':['tcp:5432']}", "python3", "-c", SERVER);
         MeshHost.eventually(
                 "it listens", () -> Shell.run("ss", "-tlnH").output().contains(server.address() + ":5432"));
-        host.control.policed(
-                "db", "240.242.0.20", 5432, List.of(new Endpoint(server.address(), 5432, 1, true, "db", "default")));
+        host().control
+                .policed(
+                        "db",
+                        "240.242.0.20",
+                        5432,
+                        List.of(new Endpoint(server.address(), 5432, 1, true, "db", "default")));
         return server;
     }
 
     private JsonObject path(String from, String address) throws IOException {
-        return host.object("explain-path", "{'from':'" + from + "','address':'" + address + "','port':5432}");
+        return host().object("explain-path", "{'from':'" + from + "','address':'" + address + "','port':5432}");
     }
 
     private static String metrics() throws IOException {
@@ -107,24 +91,27 @@ class PolicyGuardTest {
         Started server;
         Started waits;
         Path step = dir.resolve("step");
-        try (NodeAgent agent = host.start()) {
+        try (NodeAgent agent = host().start()) {
             assertEquals(Tier.SPLICE, agent.tier());
             server = server();
-            waits = host.run(
-                    "{'name':'waits','serviceAccount':'reader'}",
-                    "/bin/sh",
-                    "-c",
-                    "while ! test -e \"$0\"; do sleep 0.1; done; exec python3 -c \"$1\" \"$2\"",
-                    step.toString(),
-                    CLIENT,
-                    server.address());
-            host.run("{'name':'reader','serviceAccount':'reader'}", "sleep", "300");
-            host.run("{'name':'writer','serviceAccount':'writer'}", "sleep", "300");
+            waits = host().run(
+                            "{'name':'waits','serviceAccount':'reader'}",
+                            "/bin/sh",
+                            "-c",
+                            "while ! test -e \"$0\"; do sleep 0.1; done; exec python3 -c \"$1\" \"$2\"",
+                            step.toString(),
+                            CLIENT,
+                            server.address());
+            host().run("{'name':'reader','serviceAccount':'reader'}", "sleep", "300");
+            host().run("{'name':'writer','serviceAccount':'writer'}", "sleep", "300");
             assertEquals("hello", call("writer", "db"));
 
-            host.control.put(
-                    ResourceType.AUTHORIZATION, "default/readers", policy("default/readers", Action.ALLOW, "reader"));
-            host.control.guard(DB, List.of("default/readers"));
+            host().control
+                    .put(
+                            ResourceType.AUTHORIZATION,
+                            "default/readers",
+                            policy("default/readers", Action.ALLOW, "reader"));
+            host().control.guard(DB, List.of("default/readers"));
             MeshHost.eventually("it is enforced", () -> call("writer", "db").equals("ConnectionRefusedError"));
             for (String to : List.of("db", server.address())) {
                 assertEquals("hello", call("reader", to));
@@ -138,35 +125,34 @@ class PolicyGuardTest {
             assertTrue(
                     refused.get("reason").getAsString().contains("no rule of the ALLOW policy default/readers matches"),
                     refused.toString());
-            assertTrue(host.call("flows", "{}").toString().contains("GUARD_POLICY"));
+            assertTrue(host().call("flows", "{}").toString().contains("GUARD_POLICY"));
 
-            host.control.put(ResourceType.AUTHORIZATION, "default/no", policy("default/no", Action.DENY, "reader"));
-            host.control.guard(DB, List.of("default/no", "default/readers"));
+            host().control.put(ResourceType.AUTHORIZATION, "default/no", policy("default/no", Action.DENY, "reader"));
+            host().control.guard(DB, List.of("default/no", "default/readers"));
             MeshHost.eventually("the other is", () -> call("reader", "db").equals("ConnectionRefusedError"));
             MeshHost.eventually(
                     "refusals are counted by policy",
                     () -> metrics().contains("tulle_kernel_policy_denied_total{policy=\"default/no\"}")
                             && metrics().contains("tulle_kernel_policy_denied_total{policy=\"none\"}"));
-            host.control.guard(DB, List.of("default/readers"));
+            host().control.guard(DB, List.of("default/readers"));
             MeshHost.eventually("it may again", () -> call("reader", "db").equals("hello"));
         }
-        // Without the control plane the next agent leaves it as it is; of new workloads nothing is known, and here is
-        // no
-        // proxy to ask.
-        host.control.connected(false);
-        host.control.remove(ResourceType.WORKLOAD, DB);
-        try (NodeAgent next = host.start()) {
+        // Without the control plane the next agent leaves it as it is; of new workloads nothing is known, and here
+        // is no proxy to ask.
+        host().control.connected(false);
+        host().control.remove(ResourceType.WORKLOAD, DB);
+        try (NodeAgent next = host().start()) {
             assertEquals(Tier.SPLICE, next.tier());
             Files.createFile(step);
             assertEquals("hello", waits.result());
             assertEquals("ConnectionRefusedError", call("reader", server.address()));
             assertEquals("ConnectionRefusedError", call("writer", server.address()));
-            host.control.connected(true);
-            host.control.guard(DB, List.of("default/readers"));
+            host().control.connected(true);
+            host().control.guard(DB, List.of("default/readers"));
             MeshHost.eventually(
                     "it is known again", () -> call("reader", server.address()).equals("hello"));
             assertEquals("ConnectionRefusedError", call("writer", server.address()));
-            host.control.guard(DB, List.of());
+            host().control.guard(DB, List.of());
             MeshHost.eventually(
                     "nobody guards it", () -> call("writer", server.address()).equals("hello"));
         }
@@ -174,12 +160,12 @@ class PolicyGuardTest {
 
     @Test
     void whatIsNotKnownIsTheProxys() throws Exception {
-        try (NodeAgent agent = host.start()) {
+        try (NodeAgent agent = host().start()) {
             assertEquals(Tier.SPLICE, agent.tier());
             Started server = server();
-            host.run("{'name':'reader','serviceAccount':'reader'}", "sleep", "300");
+            host().run("{'name':'reader','serviceAccount':'reader'}", "sleep", "300");
             assertEquals("hello", call("reader", "db"));
-            host.control.guard(DB, List.of("default/unheard-of"));
+            host().control.guard(DB, List.of("default/unheard-of"));
             MeshHost.eventually("the proxy is asked", () -> path("reader", "240.242.0.20")
                     .get("path")
                     .getAsString()
@@ -187,18 +173,20 @@ class PolicyGuardTest {
             // There is none in this test.
             assertEquals("ConnectionRefusedError", call("reader", "db"));
             assertEquals("ConnectionRefusedError", call("reader", server.address()));
-            host.control.put(
-                    ResourceType.AUTHORIZATION,
-                    "default/unheard-of",
-                    policy("default/unheard-of", Action.ALLOW, "reader"));
+            host().control
+                    .put(
+                            ResourceType.AUTHORIZATION,
+                            "default/unheard-of",
+                            policy("default/unheard-of", Action.ALLOW, "reader"));
             MeshHost.eventually("it has come", () -> call("reader", "db").equals("hello"));
 
             // An endpoint that is said to be another workload has other policies.
-            host.control.policed(
-                    "db",
-                    "240.242.0.20",
-                    5432,
-                    List.of(new Endpoint(server.address(), 5432, 1, true, "other", "default")));
+            host().control
+                    .policed(
+                            "db",
+                            "240.242.0.20",
+                            5432,
+                            List.of(new Endpoint(server.address(), 5432, 1, true, "other", "default")));
             MeshHost.eventually("its policies are the proxy's", () -> path("reader", "240.242.0.20")
                     .get("reasonCode")
                     .getAsString()
