@@ -3,7 +3,6 @@ package dev.tulle.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.common.LocalApiClient;
 import dev.tulle.testkit.Command;
 import dev.tulle.testkit.MeshLab;
 import java.nio.file.Files;
@@ -78,10 +77,7 @@ class AuthorizationTest {
 
     /** Who calls the workload's own address comes no further: it is asked for as bytes, which a path never matches. */
     private static void ownAddress(MeshLab lab) throws Exception {
-        Command.Result workloads = lab.tulle("workloads", "web").ok();
-        String address =
-                workloads.out().replaceAll("(?s).*?(" + MeshLab.RANGE.replace(".", "\\.") + "[0-9]+\\.[0-9]+).*", "$1");
-        String url = "http://" + address + ":9080/public/a";
+        String url = "http://" + lab.address("web") + ":9080/public/a";
         lab.await("the kernel takes calls of its own address to the proxy", Duration.ofSeconds(10), () -> {
             try {
                 return code(lab, "reader", url).equals("000");
@@ -129,24 +125,9 @@ class AuthorizationTest {
             Process load = lab.workload(
                     "load", List.of(), List.of("wrk", "-t1", "-c8", "-d20", "http://web.default:9080/public"));
             Thread.sleep(1500);
-            List<long[]> forbidden = new ArrayList<>();
-            try (LocalApiClient api = LocalApiClient.connect(lab.folder().resolve("run/control.sock"))) {
-                for (int i = 0; i < CHANGES; i++) {
-                    boolean taken = call(
-                            api,
-                            "{\"method\":\"apply\",\"params\":{\"origin\":\"test\",\"content\":" + quoted(READERS)
-                                    + "}}");
-                    long from = System.currentTimeMillis();
-                    Thread.sleep(120);
-                    long to = System.currentTimeMillis();
-                    if (taken) {
-                        forbidden.add(new long[] {from, to});
-                    }
-                    var _ = call(
-                            api,
-                            "{\"method\":\"delete\",\"params\":{\"kind\":\"AuthorizationPolicy\",\"namespace\":\"default\",\"name\":\"readers\"}}");
-                    Thread.sleep(80);
-                }
+            List<long[]> forbidden;
+            try (LiveControl control = new LiveControl(lab)) {
+                forbidden = control.inForce(READERS, "readers", CHANGES);
             }
             probe.destroyForcibly().waitFor();
             load.destroyForcibly().waitFor();
@@ -182,13 +163,6 @@ class AuthorizationTest {
         }
     }
 
-    /** True when the answer says that all clients have taken the change: it gives up after a second. */
-    private static boolean call(LocalApiClient api, String request) throws Exception {
-        String answer = api.call(request);
-        assertTrue(answer.startsWith("{\"ok\":true"), answer);
-        return answer.contains("\"synced\":true");
-    }
-
     private static void serve(MeshLab lab) throws Exception {
         lab.workload(
                 "web",
@@ -208,9 +182,5 @@ class AuthorizationTest {
         words.addAll(List.of("--", "curl", "-s", "-m", "10", "-o", "/dev/null", "-w", "%{http_code}"));
         words.addAll(List.of(curl));
         return lab.tulle(words.toArray(String[]::new)).run().out();
-    }
-
-    private static String quoted(String text) {
-        return "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
     }
 }

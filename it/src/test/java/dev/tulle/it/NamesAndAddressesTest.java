@@ -94,7 +94,7 @@ class NamesAndAddressesTest {
 
     @Test
     void theHostIsRefusedUnlessPublished() throws Exception {
-        String address = address("ratings");
+        String address = lab.address("ratings");
         Command.Result direct = Command.of("curl", "-sS", "-m", "3", "http://" + address + ":9080/")
                 .run();
         assertNotEquals(0, direct.status(), direct.toString());
@@ -116,7 +116,7 @@ class NamesAndAddressesTest {
                         "none")
                 .run();
         assertEquals("ok 1000000\n", answer.out(), answer.toString());
-        Command.Result direct = curl("http://" + address("ratings") + ":9080/");
+        Command.Result direct = curl("http://" + lab.address("ratings") + ":9080/");
         assertEquals(0, direct.status(), direct.toString());
         assertTrue(direct.out().startsWith("ratings 100."), direct.toString());
     }
@@ -125,19 +125,5 @@ class NamesAndAddressesTest {
     void namesOutsideTheMeshAreLeftToTheHost() throws Exception {
         Command.Result here = lab.in("e", "getent", "hosts", "localhost").run();
         assertEquals(0, here.status(), here.toString());
-    }
-
-    private static String address(String workload) throws Exception {
-        Command.Result table = lab.tulle("workloads", "-o", "json").ok();
-        var matcher = com.google.re2j.Pattern.compile("(100\\.\\d+\\.\\d+\\.\\d+)");
-        for (String line : table.out().split("\\},", -1)) {
-            if (line.contains("\"" + workload + "\"")) {
-                var found = matcher.matcher(line);
-                if (found.find()) {
-                    return found.group(1);
-                }
-            }
-        }
-        throw new AssertionError("no address of " + workload + ": " + table);
     }
 }

@@ -3,7 +3,6 @@ package dev.tulle.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.common.LocalApiClient;
 import dev.tulle.testkit.Command;
 import dev.tulle.testkit.MeshLab;
 import java.nio.file.Files;
@@ -66,12 +65,10 @@ class RouteChangeTest {
             Thread.sleep(1500);
 
             List<Change> changes = new ArrayList<>();
-            try (LocalApiClient api = LocalApiClient.connect(lab.folder().resolve("run/control.sock"))) {
+            try (LiveControl control = new LiveControl(lab)) {
                 for (int i = 0; i < APPLIES; i++) {
                     String version = i % 2 == 0 ? "v2" : "v1";
-                    String answer = api.call("{\"method\":\"apply\",\"params\":{\"origin\":\"test\",\"content\":"
-                            + quoted(routeTo(version)) + "}}");
-                    assertTrue(answer.startsWith("{\"ok\":true"), answer);
+                    var _ = control.apply(routeTo(version));
                     changes.add(new Change(System.currentTimeMillis(), version));
                     Thread.sleep(EFFECT_MILLIS + 30);
                 }
@@ -143,9 +140,5 @@ class RouteChangeTest {
         } catch (Exception e) {
             throw new AssertionError(e);
         }
-    }
-
-    private static String quoted(String text) {
-        return "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
     }
 }

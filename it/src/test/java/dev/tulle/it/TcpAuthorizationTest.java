@@ -3,7 +3,6 @@ package dev.tulle.it;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.common.LocalApiClient;
 import dev.tulle.testkit.Command;
 import dev.tulle.testkit.MeshLab;
 import java.nio.file.Files;
@@ -49,7 +48,7 @@ class TcpAuthorizationTest {
             lab.workload("caller", List.of("--service-account", "writer"), List.of("sleep", "300"));
             lab.workload("friend", List.of("--service-account", "reader"), List.of("sleep", "300"));
             lab.apply("readers", READERS);
-            String address = address(lab);
+            String address = lab.address("db");
             for (String to : List.of("db", address)) {
                 assertEquals("ok", knock(lab, "reader", to), to);
                 // The proxy would accept and close.
@@ -106,24 +105,9 @@ class TcpAuthorizationTest {
                     List.of("--service-account", "reader"),
                     List.of("python3", program, "load", "db", "7000", "25"));
             Thread.sleep(1500);
-            List<long[]> forbidden = new ArrayList<>();
-            try (LocalApiClient api = LocalApiClient.connect(lab.folder().resolve("run/control.sock"))) {
-                for (int i = 0; i < CHANGES; i++) {
-                    boolean taken = call(
-                            api,
-                            "{\"method\":\"apply\",\"params\":{\"origin\":\"test\",\"content\":" + quoted(READERS)
-                                    + "}}");
-                    long from = System.currentTimeMillis();
-                    Thread.sleep(120);
-                    long to = System.currentTimeMillis();
-                    if (taken) {
-                        forbidden.add(new long[] {from, to});
-                    }
-                    var _ = call(
-                            api,
-                            "{\"method\":\"delete\",\"params\":{\"kind\":\"AuthorizationPolicy\",\"namespace\":\"default\",\"name\":\"readers\"}}");
-                    Thread.sleep(80);
-                }
+            List<long[]> forbidden;
+            try (LiveControl control = new LiveControl(lab)) {
+                forbidden = control.inForce(READERS, "readers", CHANGES);
             }
             writer.destroyForcibly().waitFor();
             reader.destroyForcibly().waitFor();
@@ -172,11 +156,6 @@ class TcpAuthorizationTest {
                 .toList();
     }
 
-    private static String address(MeshLab lab) throws Exception {
-        Command.Result workloads = lab.tulle("workloads", "db").ok();
-        return workloads.out().replaceAll("(?s).*?(" + MeshLab.RANGE.replace(".", "\\.") + "[0-9]+\\.[0-9]+).*", "$1");
-    }
-
     private static void serve(MeshLab lab) throws Exception {
         lab.workload(
                 "db",
@@ -208,16 +187,5 @@ class TcpAuthorizationTest {
                 .out()
                 .strip();
         return out.substring(out.lastIndexOf(' ') + 1);
-    }
-
-    /** True when the answer says that all clients have taken the change: it gives up after a second. */
-    private static boolean call(LocalApiClient api, String request) throws Exception {
-        String answer = api.call(request);
-        assertTrue(answer.startsWith("{\"ok\":true"), answer);
-        return answer.contains("\"synced\":true");
-    }
-
-    private static String quoted(String text) {
-        return "\"" + text.replace("\\", "\\\\").replace("\"", "\\\"").replace("\n", "\\n") + "\"";
     }
 }

@@ -167,6 +167,16 @@ public final class MeshLab implements AutoCloseable {
         return process;
     }
 
+    /** The own address of a workload, which must be known. */
+    public String address(String workload) throws IOException, InterruptedException {
+        String listed = tulle("workloads", workload).ok().out();
+        int at = listed.indexOf(RANGE);
+        if (at < 0) {
+            throw new IllegalStateException("no address of " + workload + ": " + listed);
+        }
+        return listed.substring(at).split("[^0-9.]", 2)[0];
+    }
+
     /** Runs a command as a workload to its end. */
     public Command in(String name, String... command) {
         List<String> words = new ArrayList<>(List.of("run"));
