@@ -6,6 +6,7 @@ import java.util.Map;
 public final class Errno {
     public static final int EPERM = 1;
     public static final int ENOENT = 2;
+    public static final int ESRCH = 3;
     public static final int EINTR = 4;
     public static final int E2BIG = 7;
     public static final int EAGAIN = 11;
@@ -16,6 +17,7 @@ public final class Errno {
     public static final int EINVAL = 22;
     public static final int ENOSPC = 28;
     public static final int EOPNOTSUPP = 95;
+    public static final int EADDRNOTAVAIL = 99;
     /** Kernel-internal "not supported", which some bpf(2) commands let out. */
     public static final int ENOTSUPP = 524;
 
@@ -24,7 +26,7 @@ public final class Errno {
     private static final Map<Integer, Entry> TABLE = Map.ofEntries(
             entry(EPERM, "EPERM", "operation not permitted"),
             entry(ENOENT, "ENOENT", "no such entry"),
-            entry(3, "ESRCH", "no such process"),
+            entry(ESRCH, "ESRCH", "no such process"),
             entry(EINTR, "EINTR", "interrupted"),
             entry(5, "EIO", "input/output error"),
             entry(E2BIG, "E2BIG", "too big or full"),
@@ -50,6 +52,10 @@ public final class Errno {
             entry(93, "EPROTONOSUPPORT", "protocol not supported"),
             entry(EOPNOTSUPP, "EOPNOTSUPP", "operation not supported"),
             entry(97, "EAFNOSUPPORT", "address family not supported"),
+            entry(EADDRNOTAVAIL, "EADDRNOTAVAIL", "address not available"),
+            entry(100, "ENETDOWN", "network is down"),
+            entry(101, "ENETUNREACH", "network is unreachable"),
+            entry(105, "ENOBUFS", "no buffer space"),
             entry(110, "ETIMEDOUT", "timed out"),
             entry(111, "ECONNREFUSED", "connection refused"),
             entry(ENOTSUPP, "ENOTSUPP", "operation not supported by this object"));
