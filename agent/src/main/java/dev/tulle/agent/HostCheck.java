@@ -97,7 +97,6 @@ public final class HostCheck {
         List<String> kernel = new ArrayList<>();
         List<String> nft = new ArrayList<>();
 
-        need(checks, common, tool("ip", "install iproute2", "-V"));
         need(checks, common, cgroups(options));
         need(checks, common, groups(options));
         need(checks, kernel, feature(FeatureProbe.libbpf(), "install libbpf (Debian: libbpf1)"));

@@ -1,13 +1,15 @@
 package dev.tulle.agent.host;
 
 import dev.tulle.common.Cidr;
+import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.RouteNetlink;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Brings the loopback device's mesh addresses and routes to a plan, with {@code ip}. Blocks; one caller at a time. */
+/** Brings the loopback device's mesh addresses and routes to a plan, by netlink. Blocks; one caller at a time. */
 public final class HostNetwork {
     private final Cidr range;
     private final Cidr services;
@@ -38,39 +40,55 @@ public final class HostNetwork {
         }
     }
 
-    /** What is there now. */
+    /**
+     * What is there now.
+     *
+     * @throws IOException saying what could not be listed
+     */
     public NetPlan found() throws IOException {
-        String addresses =
-                Shell.run("ip", "-j", "addr", "show", "dev", "lo").orThrow().output();
-        List<String> routes = new ArrayList<>();
-        routes.add(Shell.run("ip", "-j", "-4", "route", "show", "table", "all", "dev", "lo")
-                .orThrow()
-                .output());
-        if (hasIpv6()) {
-            routes.add(Shell.run("ip", "-j", "-6", "route", "show", "table", "all", "dev", "lo")
-                    .orThrow()
-                    .output());
+        try (RouteNetlink netlink = RouteNetlink.open()) {
+            return found(netlink);
+        } catch (BpfException e) {
+            throw failure(e);
         }
-        return NetPlan.found(addresses, routes, range, services, range6);
+    }
+
+    private NetPlan found(RouteNetlink netlink) {
+        List<RouteNetlink.Route> routes = new ArrayList<>(netlink.routes4(RouteNetlink.LOOPBACK));
+        if (!range6.isEmpty() && hasIpv6()) {
+            routes.addAll(netlink.routes6(RouteNetlink.LOOPBACK));
+        }
+        return NetPlan.found(netlink.addresses(RouteNetlink.LOOPBACK), routes, range, services, range6);
     }
 
     /**
-     * Makes the host match the plan.
+     * Makes the host match the plan. What was there or gone already, against what was found a moment before, is no
+     * failure: a route may have gone with the address that was its source.
      *
-     * @return the commands that were needed; empty when nothing was
-     * @throws IOException when {@code ip} is missing or refuses
+     * @return the changes that were needed; empty when nothing was
+     * @throws IOException saying which change the kernel refused, and why
      */
-    public List<List<String>> reconcile(NetPlan wanted) throws IOException {
-        List<List<String>> commands = wanted.commandsFrom(found());
-        for (List<String> command : commands) {
-            List<String> full = new ArrayList<>(List.of("ip"));
-            full.addAll(command);
-            Shell.Outcome outcome = Shell.run(full, "", Shell.TIMEOUT);
-            // A route may already have gone with the address that was its source.
-            if (!outcome.ok() && !command.contains("del")) {
-                throw new IOException(outcome.trouble());
-            }
+    public List<NetPlan.Change> reconcile(NetPlan wanted) throws IOException {
+        try (RouteNetlink netlink = RouteNetlink.open()) {
+            List<NetPlan.Change> changes = wanted.changesFrom(found(netlink));
+            changes.forEach(change -> apply(netlink, change));
+            return changes;
+        } catch (BpfException e) {
+            throw failure(e);
         }
-        return commands;
+    }
+
+    private static void apply(RouteNetlink netlink, NetPlan.Change change) {
+        int lo = RouteNetlink.LOOPBACK;
+        switch (change) {
+            case NetPlan.Change.DeleteRoute(var route) -> netlink.deleteRoute(lo, route);
+            case NetPlan.Change.DeleteAddress(var address) -> netlink.deleteAddress(lo, address);
+            case NetPlan.Change.AddAddress(var address) -> netlink.addAddress(lo, address);
+            case NetPlan.Change.ReplaceRoute(var route) -> netlink.replaceRoute(lo, route);
+        }
+    }
+
+    private static IOException failure(BpfException e) {
+        return new IOException("loopback device: " + e.getMessage(), e);
     }
 }

@@ -1,24 +1,24 @@
 package dev.tulle.agent.host;
 
-import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
-import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
+import dev.tulle.kernel.IpPrefix;
+import dev.tulle.kernel.RouteNetlink.Route;
+import java.net.InetAddress;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
- * The addresses and routes of the mesh on the loopback device: what is wanted, what is found, and the commands that turn
+ * The addresses and routes of the mesh on the loopback device: what is wanted, what is found, and the changes that turn
  * one into the other. Pure.
  *
- * @param addresses addresses with prefix length on {@code lo}, for example {@code 100.64.3.1/32}
+ * @param addresses addresses on {@code lo}, for example {@code 100.64.3.1/32}
  * @param routes routes on {@code lo}
  */
-public record NetPlan(Set<String> addresses, Set<LoRoute> routes) {
+public record NetPlan(Set<IpPrefix> addresses, Set<Route> routes) {
     /** Nothing. */
     public static final NetPlan EMPTY = new NetPlan(Set.of(), Set.of());
 
@@ -27,17 +27,19 @@ public record NetPlan(Set<String> addresses, Set<LoRoute> routes) {
         routes = Set.copyOf(routes);
     }
 
-    /**
-     * A route on the loopback device.
-     *
-     * @param destination the network in canonical text form
-     * @param local true for a local route (the addresses are this host's), false for one that only leads to {@code lo}
-     * @param source the preferred source address, empty when none is
-     */
-    public record LoRoute(String destination, boolean local, String source) {
-        boolean v6() {
-            return destination.contains(":");
-        }
+    /** One step from what is found to what is wanted. */
+    public sealed interface Change {
+        /** A route that nobody wants. */
+        record DeleteRoute(Route route) implements Change {}
+
+        /** An address that nobody wants. */
+        record DeleteAddress(IpPrefix address) implements Change {}
+
+        /** An address that is missing. */
+        record AddAddress(IpPrefix address) implements Change {}
+
+        /** A route that is missing or differs. */
+        record ReplaceRoute(Route route) implements Change {}
     }
 
     /**
@@ -48,20 +50,30 @@ public record NetPlan(Set<String> addresses, Set<LoRoute> routes) {
      * @param workloads the workloads' addresses as numbers
      */
     public static NetPlan ofPrefix(Cidr prefix, String prefix6, List<Integer> workloads) {
-        Set<String> addresses = new LinkedHashSet<>();
-        Set<LoRoute> routes = new LinkedHashSet<>();
-        String host = Ip.text4(prefix.host(1));
-        addresses.add(host + "/32");
-        routes.add(new LoRoute(prefix.toString(), true, host));
+        Set<IpPrefix> addresses = new LinkedHashSet<>();
+        Set<Route> routes = new LinkedHashSet<>();
+        IpPrefix host = IpPrefix.host(address(Ip.text4(prefix.host(1))));
+        addresses.add(host);
+        routes.add(Route.local(IpPrefix.of(prefix.toString()), host.address()));
         if (!prefix6.isEmpty()) {
-            String host6 = Ip.twin(prefix6, prefix.host(1));
-            addresses.add(host6 + "/128");
-            addresses.add(Ip.twin(prefix6, prefix.host(2)) + "/128");
-            addresses.add(Ip.twin(prefix6, prefix.host(3)) + "/128");
-            workloads.forEach(address -> addresses.add(Ip.twin(prefix6, address) + "/128"));
-            routes.add(new LoRoute(Ip.twin(prefix6, prefix.network()) + "/" + (96 + prefix.bits()), true, host6));
+            IpPrefix host6 = twin(prefix6, prefix.host(1));
+            addresses.add(host6);
+            addresses.add(twin(prefix6, prefix.host(2)));
+            addresses.add(twin(prefix6, prefix.host(3)));
+            workloads.forEach(workload -> addresses.add(twin(prefix6, workload)));
+            IpPrefix network = new IpPrefix(twin(prefix6, prefix.network()).address(), 96 + prefix.bits());
+            routes.add(Route.local(network, host6.address()));
         }
         return new NetPlan(addresses, routes);
+    }
+
+    private static IpPrefix twin(String prefix6, int v4) {
+        return IpPrefix.host(address(Ip.twin(prefix6, v4)));
+    }
+
+    private static InetAddress address(String text) {
+        return Ip.parse(text)
+                .orElseThrow(() -> new IllegalArgumentException("expected an IP address, found '" + text + "'"));
     }
 
     /**
@@ -69,98 +81,55 @@ public record NetPlan(Set<String> addresses, Set<LoRoute> routes) {
      * leads to {@code lo} and makes callers arrive from 127.0.0.1.
      */
     public static NetPlan ofServices(Cidr services) {
-        return new NetPlan(Set.of(), Set.of(new LoRoute(services.toString(), false, "127.0.0.1")));
-    }
-
-    /** The commands (arguments of {@code ip}) that bring {@code found} to this plan, in order. */
-    public List<List<String>> commandsFrom(NetPlan found) {
-        List<List<String>> commands = new ArrayList<>();
-        for (LoRoute route : found.routes) {
-            if (!routes.contains(route)) {
-                commands.add(route("del", route));
-            }
-        }
-        for (String address : found.addresses) {
-            if (!addresses.contains(address)) {
-                commands.add(List.of("addr", "del", address, "dev", "lo"));
-            }
-        }
-        for (String address : addresses) {
-            if (!found.addresses.contains(address)) {
-                commands.add(
-                        address.contains(":")
-                                ? List.of("addr", "add", address, "dev", "lo", "nodad")
-                                : List.of("addr", "add", address, "dev", "lo"));
-            }
-        }
-        for (LoRoute route : routes) {
-            if (!found.routes.contains(route)) {
-                commands.add(route("replace", route));
-            }
-        }
-        return commands;
-    }
-
-    private static List<String> route(String verb, LoRoute route) {
-        List<String> command = new ArrayList<>();
-        if (route.v6()) {
-            command.add("-6");
-        }
-        command.addAll(List.of("route", verb));
-        if (route.local()) {
-            command.add("local");
-        }
-        command.addAll(List.of(route.destination(), "dev", "lo"));
-        if (!route.source().isEmpty() && !verb.equals("del")) {
-            command.addAll(List.of("src", route.source()));
-        }
-        return command;
+        return new NetPlan(Set.of(), Set.of(Route.link(IpPrefix.of(services.toString()), address("127.0.0.1"))));
     }
 
     /**
-     * Reads the mesh's share of what {@code ip -j} printed.
+     * The changes that bring {@code found} to this plan, in order: what goes before what comes, and addresses before the
+     * routes that name them as their source.
+     */
+    public List<Change> changesFrom(NetPlan found) {
+        List<Change> changes = new ArrayList<>();
+        missing(found.routes, routes).forEach(route -> changes.add(new Change.DeleteRoute(route)));
+        missing(found.addresses, addresses).forEach(address -> changes.add(new Change.DeleteAddress(address)));
+        missing(addresses, found.addresses).forEach(address -> changes.add(new Change.AddAddress(address)));
+        missing(routes, found.routes).forEach(route -> changes.add(new Change.ReplaceRoute(route)));
+        return changes;
+    }
+
+    /** Those of one set that the other does not have. */
+    private static <T> List<T> missing(Set<T> those, Set<T> others) {
+        return those.stream().filter(one -> !others.contains(one)).toList();
+    }
+
+    /**
+     * The mesh's share of what is on {@code lo}: of the routes those of the two forms that plans have. Routes of other
+     * tables or types are someone else's, whatever they lead to.
      *
-     * @param addressJson of {@code ip -j addr show dev lo}
-     * @param routeJson of {@code ip -j route show table all dev lo}, IPv4 and IPv6, each an array
      * @param range the workload range
      * @param services the range of service addresses
      * @param range6 the first 96 bits of IPv6 twins of workloads
      */
-    public static NetPlan found(String addressJson, List<String> routeJson, Cidr range, Cidr services, String range6) {
-        Set<String> addresses = new LinkedHashSet<>();
-        for (JsonElement device : array(addressJson)) {
-            JsonElement infos = device.getAsJsonObject().get("addr_info");
-            if (infos == null) {
-                continue;
-            }
-            for (JsonElement info : infos.getAsJsonArray()) {
-                JsonObject one = info.getAsJsonObject();
-                if (one.has("local") && ours(one.get("local").getAsString(), range, services, range6)) {
-                    addresses.add(one.get("local").getAsString() + "/"
-                            + one.get("prefixlen").getAsInt());
-                }
-            }
-        }
-        Set<LoRoute> routes = new LinkedHashSet<>();
-        for (String json : routeJson) {
-            for (JsonElement element : array(json)) {
-                JsonObject one = element.getAsJsonObject();
-                String destination = one.has("dst") ? one.get("dst").getAsString() : "default";
-                int slash = destination.indexOf('/');
-                // Routes of single addresses are the kernel's own, made with the address.
-                if (slash < 0 || !ours(destination.substring(0, slash), range, services, range6)) {
-                    continue;
-                }
-                String source = one.has("prefsrc") ? one.get("prefsrc").getAsString() : "";
-                boolean local = one.has("type") && one.get("type").getAsString().equals("local");
-                routes.add(new LoRoute(destination, local, source));
-            }
-        }
-        return new NetPlan(addresses, routes);
+    public static NetPlan found(
+            List<IpPrefix> addresses, List<Route> routes, Cidr range, Cidr services, String range6) {
+        return new NetPlan(
+                addresses.stream()
+                        .filter(address -> ours(Ip.text(address.address()), range, services, range6))
+                        .collect(Collectors.toSet()),
+                routes.stream()
+                        .filter(NetPlan::hasPlannedForm)
+                        .filter(route -> ours(Ip.text(route.destination().address()), range, services, range6))
+                        .collect(Collectors.toSet()));
     }
 
-    private static JsonArray array(String json) {
-        return json.isBlank() ? new JsonArray() : JsonParser.parseString(json).getAsJsonArray();
+    private static boolean hasPlannedForm(Route route) {
+        // Routes of single addresses are the kernel's own, made with the address.
+        return !route.destination().isHost()
+                && switch (route.type()) {
+                    case Route.LOCAL -> route.table() == Route.LOCAL_TABLE;
+                    case Route.UNICAST -> route.table() == Route.MAIN_TABLE;
+                    default -> false;
+                };
     }
 
     private static boolean ours(String address, Cidr range, Cidr services, String range6) {

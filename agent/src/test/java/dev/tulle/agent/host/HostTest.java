@@ -3,10 +3,15 @@ package dev.tulle.agent.host;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.agent.host.NetPlan.Change;
 import dev.tulle.common.Cidr;
+import dev.tulle.kernel.IpPrefix;
+import dev.tulle.kernel.RouteNetlink.Route;
+import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** Tables for the pure parts of what the agent reads from and does to the host. */
@@ -41,31 +46,63 @@ class HostTest {
         Cidr prefix = Cidr.of("prefix", "100.80.3.0/24");
         Cidr services = Cidr.of("services", "240.242.0.0/16");
         NetPlan plan = NetPlan.ofPrefix(prefix, "fd74:756c:6c65::", List.of(prefix.host(10)));
-        List<List<String>> make = plan.commandsFrom(NetPlan.EMPTY);
+        List<Change> make = plan.changesFrom(NetPlan.EMPTY);
         assertEquals(7, make.size());
-        assertTrue(
-                make.contains(List.of("route", "replace", "local", "100.80.3.0/24", "dev", "lo", "src", "100.80.3.1")));
-        assertTrue(make.stream().anyMatch(command -> command.contains("fd74:756c:6c65::6450:300/120")));
-        assertEquals("addr", make.getFirst().getFirst());
-        assertEquals(List.of(), plan.commandsFrom(plan));
-        List<List<String>> remove = NetPlan.EMPTY.commandsFrom(NetPlan.ofPrefix(prefix, "", List.of(prefix.host(10))));
+        InetAddress host = InetAddress.ofLiteral("100.80.3.1");
+        Route route = Route.local(IpPrefix.of("100.80.3.0/24"), host);
+        assertTrue(make.contains(new Change.ReplaceRoute(route)));
+        assertTrue(make.contains(new Change.AddAddress(IpPrefix.of("fd74:756c:6c65::6450:30a/128"))));
+        assertTrue(make.contains(new Change.ReplaceRoute(Route.local(
+                IpPrefix.of("fd74:756c:6c65::6450:300/120"), InetAddress.ofLiteral("fd74:756c:6c65::6450:301")))));
+        assertTrue(make.subList(0, 5).stream().allMatch(Change.AddAddress.class::isInstance), make.toString());
+        assertEquals(List.of(), plan.changesFrom(plan));
+        List<Change> remove = NetPlan.EMPTY.changesFrom(NetPlan.ofPrefix(prefix, "", List.of(prefix.host(10))));
+        assertEquals(List.of(new Change.DeleteRoute(route), new Change.DeleteAddress(IpPrefix.host(host))), remove);
+        assertEquals(
+                List.of(new Change.ReplaceRoute(
+                        Route.link(IpPrefix.of("240.242.0.0/16"), InetAddress.ofLiteral("127.0.0.1")))),
+                NetPlan.ofServices(services).changesFrom(NetPlan.EMPTY));
+    }
+
+    @Test
+    void aRouteWithAnotherSourceIsPutRight() {
+        Cidr prefix = Cidr.of("prefix", "100.80.3.0/24");
+        NetPlan plan = NetPlan.ofPrefix(prefix, "", List.of());
+        Route wrong = Route.local(IpPrefix.of("100.80.3.0/24"), InetAddress.ofLiteral("100.80.3.2"));
         assertEquals(
                 List.of(
-                        List.of("route", "del", "local", "100.80.3.0/24", "dev", "lo"),
-                        List.of("addr", "del", "100.80.3.1/32", "dev", "lo")),
-                remove);
-        NetPlan found = NetPlan.found("""
-                [{"ifname":"lo","addr_info":[{"family":"inet","local":"127.0.0.1","prefixlen":8},
-                 {"family":"inet","local":"100.80.3.1","prefixlen":32},{"family":"inet","local":"100.64.3.1","prefixlen":32}]}]""", List.of("""
-                [{"type":"local","dst":"100.80.3.0/24","table":"local","prefsrc":"100.80.3.1"},
-                 {"type":"local","dst":"100.80.3.1","table":"local","prefsrc":"100.80.3.1"},
-                 {"dst":"240.242.0.0/16","prefsrc":"127.0.0.1"},{"dst":"default"}]""", ""), prefix, services, "");
+                        new Change.DeleteRoute(wrong),
+                        new Change.ReplaceRoute(plan.routes().iterator().next())),
+                plan.changesFrom(new NetPlan(plan.addresses(), Set.of(wrong))));
+    }
+
+    @Test
+    void findsTheMeshsShareOfTheLoopbackDevice() {
+        Cidr prefix = Cidr.of("prefix", "100.80.3.0/24");
+        Cidr services = Cidr.of("services", "240.242.0.0/16");
+        InetAddress host = InetAddress.ofLiteral("100.80.3.1");
+        Route route = Route.local(IpPrefix.of("100.80.3.0/24"), host);
+        Route link = Route.link(IpPrefix.of("240.242.0.0/16"), InetAddress.ofLiteral("127.0.0.1"));
+        List<IpPrefix> addresses = List.of(
+                IpPrefix.of("127.0.0.1/8"),
+                IpPrefix.host(host),
+                IpPrefix.of("100.64.3.1/32"),
+                IpPrefix.of("::1/128"),
+                IpPrefix.of("fd74:756c:6c65::6450:301/128"),
+                IpPrefix.of("fd74:756c:6c65::6440:301/128"));
+        List<Route> routes = List.of(
+                route,
+                link,
+                Route.local(IpPrefix.host(host), host),
+                Route.link(IpPrefix.of("0.0.0.0/0"), host),
+                new Route(IpPrefix.of("100.80.3.0/24"), Route.LOCAL, 100, Optional.empty()),
+                new Route(IpPrefix.of("100.80.3.0/24"), 6, Route.LOCAL_TABLE, Optional.empty()));
         assertEquals(
                 new NetPlan(
-                        java.util.Set.of("100.80.3.1/32"),
-                        java.util.Set.of(
-                                new NetPlan.LoRoute("100.80.3.0/24", true, "100.80.3.1"),
-                                new NetPlan.LoRoute("240.242.0.0/16", false, "127.0.0.1"))),
-                found);
+                        Set.of(IpPrefix.host(host), IpPrefix.of("fd74:756c:6c65::6450:301/128")), Set.of(route, link)),
+                NetPlan.found(addresses, routes, prefix, services, "fd74:756c:6c65::"));
+        assertEquals(
+                new NetPlan(Set.of(IpPrefix.host(host)), Set.of(route, link)),
+                NetPlan.found(addresses, routes, prefix, services, ""));
     }
 }
