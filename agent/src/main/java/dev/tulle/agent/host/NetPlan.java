@@ -5,7 +5,9 @@ import dev.tulle.common.Ip;
 import dev.tulle.kernel.IpPrefix;
 import dev.tulle.kernel.RouteNetlink.Route;
 import java.net.InetAddress;
+import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -54,7 +56,7 @@ public record NetPlan(Set<IpPrefix> addresses, Set<Route> routes) {
         Set<Route> routes = new LinkedHashSet<>();
         IpPrefix host = IpPrefix.host(address(Ip.text4(prefix.host(1))));
         addresses.add(host);
-        routes.add(Route.local(IpPrefix.of(prefix.toString()), host.address()));
+        routes.add(Route.local(network(prefix), host.address()));
         if (!prefix6.isEmpty()) {
             IpPrefix host6 = twin(prefix6, prefix.host(1));
             addresses.add(host6);
@@ -71,6 +73,10 @@ public record NetPlan(Set<IpPrefix> addresses, Set<Route> routes) {
         return IpPrefix.host(address(Ip.twin(prefix6, v4)));
     }
 
+    private static IpPrefix network(Cidr cidr) {
+        return new IpPrefix(address(Ip.text4(cidr.network())), cidr.bits());
+    }
+
     private static InetAddress address(String text) {
         return Ip.parse(text)
                 .orElseThrow(() -> new IllegalArgumentException("expected an IP address, found '" + text + "'"));
@@ -81,7 +87,7 @@ public record NetPlan(Set<IpPrefix> addresses, Set<Route> routes) {
      * leads to {@code lo} and makes callers arrive from 127.0.0.1.
      */
     public static NetPlan ofServices(Cidr services) {
-        return new NetPlan(Set.of(), Set.of(Route.link(IpPrefix.of(services.toString()), address("127.0.0.1"))));
+        return new NetPlan(Set.of(), Set.of(Route.link(network(services), address("127.0.0.1"))));
     }
 
     /**
@@ -112,13 +118,14 @@ public record NetPlan(Set<IpPrefix> addresses, Set<Route> routes) {
      */
     public static NetPlan found(
             List<IpPrefix> addresses, List<Route> routes, Cidr range, Cidr services, String range6) {
+        byte[] prefix6 = range6.isEmpty() ? new byte[0] : Ip.mapped(range6);
         return new NetPlan(
                 addresses.stream()
-                        .filter(address -> ours(Ip.text(address.address()), range, services, range6))
+                        .filter(address -> ours(address.address(), range, services, prefix6))
                         .collect(Collectors.toSet()),
                 routes.stream()
                         .filter(NetPlan::hasPlannedForm)
-                        .filter(route -> ours(Ip.text(route.destination().address()), range, services, range6))
+                        .filter(route -> ours(route.destination().address(), range, services, prefix6))
                         .collect(Collectors.toSet()));
     }
 
@@ -132,21 +139,11 @@ public record NetPlan(Set<IpPrefix> addresses, Set<Route> routes) {
                 };
     }
 
-    private static boolean ours(String address, Cidr range, Cidr services, String range6) {
-        if (address.indexOf(':') < 0) {
-            return range.contains(address) || services.contains(address);
-        }
-        if (range6.isEmpty() || Ip.parse(address).isEmpty()) {
-            return false;
-        }
-        byte[] found = Ip.mapped(address);
-        byte[] prefix = Ip.mapped(range6);
-        for (int i = 0; i < 12; i++) {
-            if (found[i] != prefix[i]) {
-                return false;
-            }
-        }
-        int v4 = (found[12] & 255) << 24 | (found[13] & 255) << 16 | (found[14] & 255) << 8 | (found[15] & 255);
-        return range.contains(v4);
+    private static boolean ours(InetAddress address, Cidr range, Cidr services, byte[] prefix6) {
+        byte[] raw = address.getAddress();
+        int v4 = ByteBuffer.wrap(raw).getInt(raw.length - Integer.BYTES);
+        return raw.length == Integer.BYTES
+                ? range.contains(v4) || services.contains(v4)
+                : prefix6.length == raw.length && Arrays.equals(raw, 0, 12, prefix6, 0, 12) && range.contains(v4);
     }
 }
