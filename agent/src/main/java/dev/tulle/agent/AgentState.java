@@ -239,7 +239,14 @@ final class AgentState implements AutoCloseable {
     private void changed() {
         if (!dirty) {
             dirty = true;
-            loop.execute(this::reconcile);
+            loop.execute(this::reconcileIfDirty);
+        }
+    }
+
+    /** Whoever could not wait for its turn may have done it meanwhile. */
+    private void reconcileIfDirty() {
+        if (dirty) {
+            reconcile();
         }
     }
 
