@@ -88,8 +88,7 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 	struct tulle_sockaddr dst = {};
 	const struct tulle_listener *listener;
 	struct tulle_addr src = {};
-	const __u32 *workload, *caller = NULL;
-	__u32 dst4, src4, protocol = ctx->protocol;
+	__u32 workload, caller = 0, dst4, src4, protocol = ctx->protocol;
 	enum tulle_net net;
 	__u16 reason;
 	__u8 source;
@@ -106,7 +105,7 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 	    dst4 == config->agent_addr.w[3])
 		return SK_PASS;
 
-	workload = bpf_map_lookup_elem(&tulle_addrs, &dst.addr);
+	workload = tulle_workload_at(config, dst4);
 	if (!workload)
 		return tulle_guard_drop(ctx, TULLE_REASON_GUARD_NO_WORKLOAD, 0, &src, &dst.addr);
 
@@ -117,7 +116,7 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 			reason = TULLE_REASON_GUARD_PROXY;
 			goto admitted;
 		}
-		caller = bpf_map_lookup_elem(&tulle_addrs, &src);
+		caller = tulle_workload_at(config, src4);
 		if (caller) {
 			reason = TULLE_REASON_GUARD_WORKLOAD;
 			goto admitted;
@@ -133,7 +132,7 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 		return tulle_guard_drop(ctx,
 					source == TULLE_SOURCE_HOST ? TULLE_REASON_GUARD_HOST
 								    : TULLE_REASON_GUARD_OUTSIDE,
-					*workload, &src, &dst.addr);
+					workload, &src, &dst.addr);
 	reason = TULLE_REASON_GUARD_PERMIT;
 
 admitted:
@@ -148,10 +147,10 @@ admitted:
 			return SK_DROP;
 		}
 		if (caller) {
-			__u16 refused = tulle_access_refused(*workload, dst4, *caller, dst.port);
+			__u16 refused = tulle_access_refused(workload, dst4, caller, dst.port);
 
 			if (refused)
-				return tulle_guard_drop(ctx, refused, *workload, &src, &dst.addr);
+				return tulle_guard_drop(ctx, refused, workload, &src, &dst.addr);
 		}
 	}
 	tulle_count(reason);

@@ -98,15 +98,16 @@ static __always_inline void tulle_forget(const struct tulle_addr *addr, __u16 po
 
 /*
  * A socket that listens on a workload's own address, or one with a port chosen by the kernel that
- * a workload owns (see bind.c), makes its port reachable; its end takes that back. Returns whether
- * the socket is a workload's.
+ * a workload owns (see bind.c), makes its port reachable; its end takes that back, whatever the
+ * configuration has become. Returns whether the socket is a workload's.
  */
-static __always_inline bool tulle_listener_changed(struct bpf_sock_ops *ctx, bool listening)
+static __always_inline bool
+tulle_listener_changed(struct bpf_sock_ops *ctx, const struct tulle_config *config, bool listening)
 {
 	const struct tulle_owner *owner;
 	struct bpf_sock *sk = ctx->sk;
 	struct tulle_addr local;
-	const __u32 *workload;
+	__u32 v4, workload;
 	__u16 port = ctx->local_port;
 	bool stored = true;
 
@@ -126,15 +127,15 @@ static __always_inline bool tulle_listener_changed(struct bpf_sock_ops *ctx, boo
 			if (!tulle_addr_is_zero(&owner->addr6))
 				tulle_forget(&owner->addr6, port);
 		}
+	} else if (listening) {
+		if (tulle_net_of(config, &local, &v4) != TULLE_NET_RANGE)
+			return false;
+		workload = tulle_workload_at(config, v4);
+		if (!workload)
+			return false;
+		stored = tulle_learn(&local, port, workload);
 	} else {
-		workload = bpf_map_lookup_elem(&tulle_addrs, &local);
-		if (listening) {
-			if (!workload)
-				return false;
-			stored = tulle_learn(&local, port, *workload);
-		} else {
-			tulle_forget(&local, port);
-		}
+		tulle_forget(&local, port);
 	}
 	if (listening)
 		tulle_count(stored ? TULLE_REASON_LISTEN_LEARNED : TULLE_REASON_LISTEN_FULL);
@@ -158,7 +159,7 @@ static __always_inline enum tulle_end tulle_end_of(const struct tulle_config *co
 		return TULLE_END_OUTBOUND;
 	if (tulle_net_of(config, addr, &v4) != TULLE_NET_RANGE || !tulle_on_this_node(config, v4))
 		return TULLE_END_OTHER;
-	if (v4 == config->proxy_addr.w[3] || bpf_map_lookup_elem(&tulle_addrs, addr))
+	if (v4 == config->proxy_addr.w[3] || tulle_workload_at(config, v4))
 		return TULLE_END_MESH;
 	return TULLE_END_OTHER;
 }
@@ -202,8 +203,11 @@ static __always_inline void tulle_http_begin(struct bpf_sock_ops *ctx,
 					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* Counts a connection of the mesh, and watches for its end; `key` is the socket's own. */
-static __always_inline void tulle_account_begin(struct bpf_sock_ops *ctx,
+/*
+ * Counts a connection of the mesh, and watches for its end; `key` is the socket's own. Returns
+ * whether this end may be spliced.
+ */
+static __always_inline bool tulle_account_begin(struct bpf_sock_ops *ctx,
 						const struct tulle_config *config,
 						const struct tulle_socket_key *key,
 						enum tulle_end local, enum tulle_end remote)
@@ -211,6 +215,7 @@ static __always_inline void tulle_account_begin(struct bpf_sock_ops *ctx,
 	bool active = ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB;
 	struct bpf_sock *sk = ctx->sk;
 	struct tulle_traffic *traffic = NULL;
+	bool worth = true;
 
 	if (local == TULLE_END_MESH)
 		traffic = tulle_traffic_of(config, key->local.w[3]);
@@ -220,20 +225,22 @@ static __always_inline void tulle_account_begin(struct bpf_sock_ops *ctx,
 		traffic->accepted++;
 	if (active && sk && local == TULLE_END_MESH && remote == TULLE_END_MESH &&
 	    !tulle_is_proxys(config, &key->local))
-		tulle_conn_begin(key, bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0));
+		worth = tulle_conn_begin(config, key,
+					 bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0));
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+	return worth;
 }
 
 /* Not every socket that is watched is counted: a proxy's may have been watched for HTTP only. */
 static __always_inline void tulle_account_end(struct bpf_sock_ops *ctx)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
-	struct tulle_socket_key own = {}, key = {};
 	const struct tulle_splice *splice;
+	struct tulle_socket_key own = {};
 	struct bpf_sock *sk = ctx->sk;
 	const struct tcp_sock *tcp;
 	__u64 sent, spliced = 0;
-	bool active = false;
+	__u32 messages;
 
 	if (!sk || ctx->args[1] != BPF_TCP_CLOSE)
 		return;
@@ -246,25 +253,26 @@ static __always_inline void tulle_account_end(struct bpf_sock_ops *ctx)
 	if (!tcp)
 		return;
 	/* Payload; what is acknowledged would count SYN and FIN too. */
-	sent = BPF_CORE_READ(tcp, bytes_sent) - BPF_CORE_READ(tcp, bytes_retrans);
+	sent = tcp->bytes_sent - tcp->bytes_retrans;
+	messages = tcp->data_segs_out;
 	if (config)
 		tulle_traffic_mesh(config, own.local.w[3], own.remote.w[3], sent);
 	/* Records end whatever the configuration has become. */
 	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
-	if (splice)
+	if (splice) {
 		spliced = splice->bytes;
-	/* Which end it is cannot be asked; only one of the two keys can have a record. */
-	if (bpf_map_lookup_elem(&tulle_conns, &own))
-		active = true;
-	tulle_conn_key(&own, active, &key);
-	tulle_conn_end(&key, active, sent + spliced, ctx->srtt_us >> 3, ctx->total_retrans);
+		messages += splice->messages;
+		bpf_map_delete_elem(&tulle_peers, &own);
+	}
+	tulle_conn_end(&own, sent + spliced, messages, ctx->srtt_us >> 3, ctx->total_retrans);
 }
 
 /* Both ends on this node and in the mesh: the sockets of the host are never touched. */
 static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
-	struct tulle_socket_key key = {};
+	bool active = ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB;
+	struct tulle_socket_key key = {}, peer;
 	enum tulle_end local, remote;
 	struct tulle_splice *splice;
 	struct tulle_peer self = {};
@@ -284,8 +292,12 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 	if (remote == TULLE_END_OTHER || (local == TULLE_END_OUTBOUND && local == remote))
 		return;
 	key.netns = bpf_get_netns_cookie(ctx);
-	tulle_account_begin(ctx, config, &key, local, remote);
-	if (!(config->flags & TULLE_F_SPLICE))
+	if (!tulle_account_begin(ctx, config, &key, local, remote) ||
+	    !(config->flags & TULLE_F_SPLICE))
+		return;
+	/* The caller is established first, and it has decided for both. */
+	tulle_key_swap(&key, &peer);
+	if (!active && !bpf_map_lookup_elem(&tulle_peers, &peer))
 		return;
 
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
@@ -297,11 +309,7 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 		tulle_count(TULLE_REASON_STORAGE_FULL);
 		return;
 	}
-	splice->peer.netns = key.netns;
-	splice->peer.local = key.remote;
-	splice->peer.remote = key.local;
-	splice->peer.lport = key.rport;
-	splice->peer.rport = key.lport;
+	splice->peer = peer;
 	tulle_http_begin(ctx, config, splice, &key, &self, local);
 	if (bpf_map_update_elem(&tulle_peers, &key, &self, BPF_ANY) ||
 	    bpf_sock_hash_update(ctx, &tulle_sockets, &key, BPF_ANY))
@@ -327,6 +335,8 @@ static __always_inline void tulle_socket_state(struct bpf_sock_ops *ctx)
 SEC("sockops")
 int tulle_sockops(struct bpf_sock_ops *ctx)
 {
+	const struct tulle_config *config;
+
 	if (ctx->family != TULLE_AF_INET && ctx->family != TULLE_AF_INET6)
 		return 1;
 	switch (ctx->op) {
@@ -334,12 +344,13 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 		tulle_store_original(ctx);
 		break;
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
-		if (tulle_config_if(TULLE_F_BIND) && tulle_listener_changed(ctx, true))
+		config = tulle_config_if(TULLE_F_BIND);
+		if (config && tulle_listener_changed(ctx, config, true))
 			bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[0] == BPF_TCP_LISTEN)
-			tulle_listener_changed(ctx, false);
+			tulle_listener_changed(ctx, NULL, false);
 		else
 			tulle_socket_state(ctx);
 		break;

@@ -57,20 +57,19 @@ static __always_inline bool tulle_must_ask(const struct tulle_config *config,
 					   const struct tulle_addr *addr, __u16 port, __u32 src)
 {
 	const struct tulle_access *access;
-	const __u32 *dst;
-	__u32 v4;
+	__u32 v4, dst;
 
 	if (tulle_net_of(config, addr, &v4) != TULLE_NET_RANGE || !tulle_is_guarded(v4))
 		return false;
 	if (!(config->flags & TULLE_F_GUARD))
 		return true;
-	dst = bpf_map_lookup_elem(&tulle_addrs, addr);
+	dst = tulle_workload_at(config, v4);
 	if (!dst)
 		return true;
-	access = tulle_access_of(*dst, src, port);
+	access = tulle_access_of(dst, src, port);
 	if (!access || access->verdict == TULLE_VERDICT_UNKNOWN)
 		return true;
-	return *dst == src && access->verdict != TULLE_VERDICT_ALLOW;
+	return dst == src && access->verdict != TULLE_VERDICT_ALLOW;
 }
 
 #endif

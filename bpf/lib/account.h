@@ -13,6 +13,7 @@
 #define TULLE_ACCOUNT_H
 
 #include "event.h"
+#include "splice_worth.h"
 
 /* Flow records a second and CPU, apart from the limit for refusals. */
 #define TULLE_FLOWS_PER_SECOND 100
@@ -22,7 +23,7 @@
 static __always_inline struct tulle_traffic *tulle_traffic_of(const struct tulle_config *config,
 							      __u32 v4)
 {
-	__u32 index = bpf_ntohl(v4 & ~config->node_mask);
+	__u32 index = tulle_host_part(config, v4);
 
 	return index ? bpf_map_lookup_elem(&tulle_traffic, &index) : NULL;
 }
@@ -39,32 +40,31 @@ static __always_inline void tulle_traffic_mesh(const struct tulle_config *config
 		traffic->mesh_received += bytes;
 }
 
-static __always_inline void tulle_conn_key(const struct tulle_socket_key *own, bool active,
-					   struct tulle_socket_key *key)
+/* The same connection from its other end. */
+static __always_inline void tulle_key_swap(const struct tulle_socket_key *key,
+					   struct tulle_socket_key *swapped)
 {
-	if (active) {
-		*key = *own;
-		return;
-	}
-	key->netns = own->netns;
-	key->local = own->remote;
-	key->remote = own->local;
-	key->lport = own->rport;
-	key->rport = own->lport;
+	swapped->netns = key->netns;
+	swapped->local = key->remote;
+	swapped->remote = key->local;
+	swapped->lport = key->rport;
+	swapped->rport = key->lport;
 }
 
-/* A caller is established; `own` is its key. */
-static __always_inline void tulle_conn_begin(const struct tulle_socket_key *own,
+/*
+ * A caller is established; `own` is its key, both ends have addresses of the mesh. Returns whether
+ * the connection is worth splicing.
+ */
+static __always_inline bool tulle_conn_begin(const struct tulle_config *config,
+					     const struct tulle_socket_key *own,
 					     const struct tulle_dialled *dialled)
 {
-	struct tulle_conn conn = {.began = bpf_ktime_get_ns()};
-	const __u32 *workload = bpf_map_lookup_elem(&tulle_addrs, &own->local);
+	struct tulle_conn conn = {
+		.began = bpf_ktime_get_ns(),
+		.client = tulle_workload_at(config, own->local.w[3]),
+		.server = tulle_workload_at(config, own->remote.w[3]),
+	};
 
-	if (workload)
-		conn.client = *workload;
-	workload = bpf_map_lookup_elem(&tulle_addrs, &own->remote);
-	if (workload)
-		conn.server = *workload;
 	if (dialled) {
 		conn.service = dialled->service;
 		conn.dialled.addr = dialled->addr;
@@ -72,6 +72,7 @@ static __always_inline void tulle_conn_begin(const struct tulle_socket_key *own,
 	}
 	if (bpf_map_update_elem(&tulle_conns, own, &conn, BPF_ANY))
 		tulle_count(TULLE_REASON_CONNS_FULL);
+	return tulle_worth_splicing(conn.client, conn.server, conn.began);
 }
 
 static __always_inline void tulle_flow(const struct tulle_socket_key *key,
@@ -101,14 +102,21 @@ static __always_inline void tulle_flow(const struct tulle_socket_key *key,
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* One end of a connection has closed: `key` is the caller's, `sent` what this end gave to TCP. */
-static __always_inline void tulle_conn_end(const struct tulle_socket_key *key, bool active,
-					   __u64 sent, __u32 rtt_us, __u32 retransmits)
+/* One end of a connection has closed: `own` is its key, `sent` what it gave away. */
+static __always_inline void tulle_conn_end(const struct tulle_socket_key *own, __u64 sent,
+					   __u32 messages, __u32 rtt_us, __u32 retransmits)
 {
-	struct tulle_conn *conn = bpf_map_lookup_elem(&tulle_conns, key);
+	struct tulle_conn *conn = bpf_map_lookup_elem(&tulle_conns, own);
+	struct tulle_socket_key key = *own;
 	struct tulle_conn last;
+	bool active = conn;
 	__u32 ended;
 
+	/* Which end it is cannot be asked; only one of the two keys can have a record. */
+	if (!active) {
+		tulle_key_swap(own, &key);
+		conn = bpf_map_lookup_elem(&tulle_conns, &key);
+	}
 	if (!conn)
 		return;
 	if (active) {
@@ -118,13 +126,16 @@ static __always_inline void tulle_conn_end(const struct tulle_socket_key *key, b
 		conn->received = sent;
 	}
 	__sync_fetch_and_add(&conn->retransmits, retransmits);
+	__sync_fetch_and_add(&conn->messages, messages);
 	ended = __sync_fetch_and_add(&conn->ended, 1);
 	/* Both ends close on CPUs of their own: exactly one of them is second. */
 	if (!ended)
 		return;
 	last = *conn;
-	if (!bpf_map_delete_elem(&tulle_conns, key))
-		tulle_flow(key, &last);
+	if (bpf_map_delete_elem(&tulle_conns, &key))
+		return;
+	tulle_habit_learn(last.client, last.server, last.messages, bpf_ktime_get_ns());
+	tulle_flow(&key, &last);
 }
 
 #endif

@@ -27,16 +27,6 @@
 #include "http_lease.h"
 #include "splice.h"
 
-static __always_inline void tulle_key_swap(const struct tulle_socket_key *key,
-					   struct tulle_socket_key *swapped)
-{
-	swapped->netns = key->netns;
-	swapped->local = key->remote;
-	swapped->remote = key->local;
-	swapped->lport = key->rport;
-	swapped->rport = key->lport;
-}
-
 /* The record of the connection of C, whose direction this is. */
 static __always_inline struct tulle_http_client *tulle_client_of(const struct tulle_splice *splice)
 {

@@ -55,6 +55,7 @@ struct tcp_sock {
 	__u32 copied_seq;
 	__u32 snd_una;
 	__u32 write_seq;
+	__u32 data_segs_out;
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * All maps. Written by: agent (config, cgroups, addrs, services, slots, members, epoch, permit,
+ * All maps. Written by: agent (config, cgroups, homes, services, slots, members, epoch, permit,
  * access and declared entries of listen) or the kernel (the rest). Sizes may be changed before
  * load.
  *
@@ -30,14 +30,13 @@ struct {
 	__type(value, struct tulle_workload);
 } tulle_cgroups SEC(".maps");
 
-/* Every workload address of this node, v4-mapped and IPv6 -> workload id. */
+/* Who has an address of this node, by its host part -> workload id; 0: nobody. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 8192);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct tulle_addr);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TULLE_HOSTS_MAX);
+	__type(key, __u32);
 	__type(value, __u32);
-} tulle_addrs SEC(".maps");
+} tulle_homes SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -140,10 +139,14 @@ struct {
 	__type(value, __u32);
 } tulle_entries SEC(".maps");
 
-/* Where the reader of a spliced socket lives; private to sockops and sk_msg. */
+/*
+ * Where the reader of a spliced socket lives, from established to closed; private to sockops and
+ * sk_msg.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tulle_socket_key);
 	__type(value, struct tulle_peer);
 } tulle_peers SEC(".maps");
@@ -196,9 +199,17 @@ struct {
 	__type(value, struct tulle_conn);
 } tulle_conns SEC(".maps");
 
+/* Who calls whom with connections too brief to be worth splicing (see splice_worth.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct tulle_habit_key);
+	__type(value, struct tulle_habit);
+} tulle_habits SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, TULLE_TRAFFIC_MAX);
+	__uint(max_entries, TULLE_HOSTS_MAX);
 	__type(key, __u32);
 	__type(value, struct tulle_traffic);
 } tulle_traffic SEC(".maps");

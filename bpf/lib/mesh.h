@@ -37,6 +37,25 @@ static __always_inline const struct tulle_config *tulle_config_if(__u32 flag)
 	return config;
 }
 
+/* The place of an address of this node in the arrays of addresses; of either family. */
+static __always_inline __u32 tulle_host_part(const struct tulle_config *config, __u32 v4)
+{
+	return bpf_ntohl(v4 & ~config->node_mask);
+}
+
+/* Whose address of the workload range is this (its IPv4 form)? The workload's id; 0: nobody's here.
+ */
+static __always_inline __u32 tulle_workload_at(const struct tulle_config *config, __u32 v4)
+{
+	__u32 place = tulle_host_part(config, v4);
+	const __u32 *workload;
+
+	if (!tulle_on_this_node(config, v4))
+		return 0;
+	workload = bpf_map_lookup_elem(&tulle_homes, &place);
+	return workload ? *workload : 0;
+}
+
 static __always_inline __u64 tulle_epoch_now(void)
 {
 	__u32 zero = 0;

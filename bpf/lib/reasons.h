@@ -44,6 +44,7 @@
 	X(24,  CONNECT_ASK,         "connect: unknown mesh address handed to the node proxy")      \
 	X(25,  FLOW,                "a connection between workloads has ended")                    \
 	X(26,  DRAINED,             "a connection was closed when its endpoint's drain time was over") \
+	X(27,  SPLICE_BRIEF,        "splice: left on TCP, the caller's connections are too brief") \
 	X(40,  HTTP_CLIENT,         "http: connection that may be given to the kernel")            \
 	X(41,  HTTP_GIVEN,          "http: connection given to the kernel")                        \
 	X(42,  HTTP_REQUEST,        "http: request forwarded to a server")                         \

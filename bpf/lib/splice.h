@@ -150,6 +150,7 @@ static __always_inline int tulle_splice_message(struct sk_msg_md *msg, struct bp
 	tulle_count(TULLE_REASON_SPLICE_MESSAGES);
 	tulle_add(TULLE_REASON_SPLICE_BYTES, size);
 	splice->bytes += size;
+	splice->messages++;
 	tulle_traffic_mesh(config, splice->peer.remote.w[3], splice->peer.local.w[3], size);
 	return SK_PASS;
 

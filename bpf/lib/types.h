@@ -319,6 +319,8 @@ struct tulle_splice {
 	__u32 pieces; /* S: the last message had several, so the next run may be for its rest */
 	__u64 consumed;
 	__u64 bytes; /* redirected so far */
+	__u32 messages;
+	__u32 pad;
 };
 
 struct tulle_owner {
@@ -344,7 +346,7 @@ struct tulle_event_rate {
  * Bytes "mesh" are those of TCP connections between ends on this node, payload only; "wire" is what
  * passed a real interface, whole packets.
  */
-#define TULLE_TRAFFIC_MAX 4096 /* addresses of a node that are counted: a /20 */
+#define TULLE_HOSTS_MAX 4096 /* addresses of a node: a /20 */
 struct tulle_traffic {
 	__u64 mesh_sent;
 	__u64 mesh_received;
@@ -371,6 +373,19 @@ struct tulle_conn {
 	__u32 retransmits;
 	__u32 ended; /* ends that have closed */
 	struct tulle_sockaddr dialled;
+	__u32 messages; /* of both ends that have closed */
+};
+
+/* tulle_habits */
+struct tulle_habit_key {
+	__u32 client, server; /* workload ids */
+};
+
+struct tulle_habit {
+	__u64 since; /* ns, CLOCK_MONOTONIC: when the running second began */
+	__u32 brief; /* connections of the running second that ended after few messages */
+	__u32 last;  /* of the second before */
+	__u32 turns; /* connections begun while it was in force */
 	__u32 pad;
 };
 

@@ -129,10 +129,10 @@ class Maps:
     """Typed access to the maps of one object."""
 
     SIZES = {  # name: (key, value)
-        "tulle_config": (4, 192), "tulle_cgroups": (8, 40), "tulle_addrs": (16, 4),
+        "tulle_config": (4, 192), "tulle_cgroups": (8, 40), "tulle_homes": (4, 4),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
         "tulle_permit": (20, 1), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
-        "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
+        "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_habits": (8, 24), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }
 
@@ -202,9 +202,13 @@ class Maps:
     def workload(self, cgroup_id, number, role, addr4="", addr6=""):
         self.put("tulle_cgroups", struct.pack("Q", cgroup_id),
                  struct.pack("IB3x", number, role) + addr(addr4) + addr(addr6))
-        for text in (addr4, addr6):
-            if text:
-                self.put("tulle_addrs", addr(text), struct.pack("I", number))
+        if addr4:
+            self.put("tulle_homes", self.home(addr4), struct.pack("I", number))
+
+    @staticmethod
+    def home(text):
+        """The host part of an address of the lab's node, a /24."""
+        return struct.pack("I", int(text.rpartition(".")[2]))
 
     @staticmethod
     def service_key(vip, port, proto=6):

@@ -52,7 +52,7 @@ def test_enrolled_while_running(lab):
         assert process.result() == NODE + "13"
     finally:
         lab.maps.delete("tulle_cgroups", lab.id("host").to_bytes(8, "little"))
-        lab.maps.delete("tulle_addrs", bpf.addr(NODE + "13"))
+        lab.maps.put("tulle_homes", lab.maps.home(NODE + "13"), bytes(4))
     assert lab.run("host", bind_only, "0.0.0.0", 9500) == ("0.0.0.0", 9500)
     assert HOST == 0
 

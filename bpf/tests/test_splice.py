@@ -463,6 +463,44 @@ def test_host_never_spliced(lab):
     assert delta["SPLICE_SOCKET"] == 0
 
 
+def test_brief_connections(lab):
+    """Who makes hundreds of connections of one exchange is left on TCP, but for one in 16; when
+    the connections become longer they are spliced again, and the bytes are right all the time."""
+    ready = Pipe()
+
+    def serve(ready):
+        server = listen("0.0.0.0", 9260)
+        ready.tell()
+        for _ in range(1200 + 150):
+            sock, _ = server.accept()
+            with sock:
+                data = b""
+                # The server ends them, so that no port of the caller is kept from other tests.
+                while not data.endswith(b" 0"):
+                    data = sock.recv(100)
+                    sock.sendall(data)
+
+    def call(count, exchanges):
+        for number in range(count):
+            with connect(NODE + "10", 9260) as sock:
+                for left in reversed(range(exchanges)):
+                    sock.sendall(b"%d %d" % (number, left))
+                    assert sock.recv(100) == b"%d %d" % (number, left)
+                assert sock.recv(1) == b""
+    serving = lab.start("workloads/a", serve, ready)
+    ready.wait()
+    delta = Delta(lab)
+    lab.run("workloads/b", call, 1200, 1)
+    offered = delta["SPLICE_SOCKET"] // 2
+    assert 256 <= offered < 600, f"{offered} of 1200 offered"
+    assert delta["SPLICE_BRIEF"] == 1200 - offered, str(delta)
+    lab.run("workloads/b", call, 50, 10)
+    delta = Delta(lab)
+    lab.run("workloads/b", call, 100, 10)
+    assert delta["SPLICE_SOCKET"] == 200, str(delta)
+    serving.result()
+
+
 def test_many_connections(lab):
     """32 connections at once, 100 rounds of random sizes each."""
     count, rounds = 32, 100

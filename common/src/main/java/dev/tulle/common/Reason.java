@@ -35,6 +35,7 @@ public enum Reason {
     CONNECT_ASK(24, "connect: unknown mesh address handed to the node proxy"),
     FLOW(25, "a connection between workloads has ended"),
     DRAINED(26, "a connection was closed when its endpoint's drain time was over"),
+    SPLICE_BRIEF(27, "splice: left on TCP, the caller's connections are too brief"),
     HTTP_CLIENT(40, "http: connection that may be given to the kernel"),
     HTTP_GIVEN(41, "http: connection given to the kernel"),
     HTTP_REQUEST(42, "http: request forwarded to a server"),

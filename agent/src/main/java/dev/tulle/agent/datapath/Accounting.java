@@ -42,7 +42,7 @@ final class Accounting {
 
     /** The place of an address in the counters: its host part; 0: not counted. */
     private int placeOf(MeshNetwork network, int address) {
-        int host = address & ~network.prefix().mask();
+        int host = network.hostPart(address);
         return Integer.compareUnsigned(host, counted) < 0 ? host : 0;
     }
 

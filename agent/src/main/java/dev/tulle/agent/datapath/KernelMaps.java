@@ -1,6 +1,5 @@
 package dev.tulle.agent.datapath;
 
-import dev.tulle.agent.datapath.Structs.Addr;
 import dev.tulle.agent.datapath.Structs.Config;
 import dev.tulle.agent.datapath.Structs.ListenerValue;
 import dev.tulle.agent.datapath.Structs.PermitKey;
@@ -10,7 +9,6 @@ import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.BpfObject;
 import dev.tulle.kernel.MapCodec;
 import dev.tulle.kernel.TypedMap;
-import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
@@ -26,7 +24,10 @@ final class KernelMaps {
 
     private final TypedMap<Integer, Config> config;
     private final TypedMap<Long, WorkloadValue> cgroups;
-    private final TypedMap<Addr, Integer> addrs;
+    private final TypedMap<Integer, Integer> homes;
+    /** The entries of it that are not 0. */
+    private final Map<Integer, Integer> home = new HashMap<>();
+
     private final TypedMap<SockAddr, ListenerValue> listens;
     private final TypedMap<PermitKey, Byte> permits;
     private final AccessMaps access;
@@ -44,13 +45,16 @@ final class KernelMaps {
         this.config = configMap.typed(MapCodec.u32(), Structs.codec(Config.class, configMap.valueLayout()));
         BpfMap cgroupMap = object.map("tulle_cgroups");
         this.cgroups = cgroupMap.typed(MapCodec.u64(), Structs.codec(WorkloadValue.class, cgroupMap.valueLayout()));
-        BpfMap addrMap = object.map("tulle_addrs");
-        this.addrs = addrMap.typed(Structs.codec(Addr.class, addrMap.keyLayout()), MapCodec.u32());
+        this.homes = object.map("tulle_homes").typed(MapCodec.u32(), MapCodec.u32());
+        homes.forEach((place, workload) -> {
+            if (workload != 0) {
+                home.put(place, workload);
+            }
+        });
         this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
         BpfMap permitMap = object.map("tulle_permit");
         this.permits = permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
-        this.access =
-                new AccessMaps(object, permits, new HashSet<>(addrs.snapshot().values()));
+        this.access = new AccessMaps(object, permits, new HashSet<>(home.values()));
         BpfMap memberMap = object.map("tulle_members");
         this.services = new ServiceMaps(
                 Structs.map(object.map("tulle_services"), Structs.ServiceKey.class, Structs.ServiceValue.class),
@@ -107,7 +111,7 @@ final class KernelMaps {
      */
     void reconcile(WantedState wanted, AccessPlan plan) {
         access.reconcile(plan);
-        reconcile(addrs, byAddr(wanted.addrs()));
+        reconcileHomes(wanted.homes());
         http.announce(httpById(wanted));
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
@@ -163,10 +167,19 @@ final class KernelMaps {
         return http.lingers();
     }
 
-    private static Map<Addr, Integer> byAddr(Map<InetAddress, Integer> addresses) {
-        Map<Addr, Integer> keyed = new HashMap<>();
-        addresses.forEach((address, id) -> keyed.put(new Addr(address), id));
-        return keyed;
+    private void reconcileHomes(Map<Integer, Integer> wanted) {
+        for (int place : Set.copyOf(home.keySet())) {
+            if (!wanted.containsKey(place)) {
+                homes.put(place, 0);
+                home.remove(place);
+            }
+        }
+        wanted.forEach((place, workload) -> {
+            if (!workload.equals(home.get(place))) {
+                homes.put(place, workload);
+                home.put(place, workload);
+            }
+        });
     }
 
     private static <K, V> void reconcile(TypedMap<K, V> map, Map<K, V> wanted) {

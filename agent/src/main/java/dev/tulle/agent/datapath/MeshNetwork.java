@@ -41,6 +41,11 @@ public record MeshNetwork(
         return Ip.text4(prefix.host(AGENT));
     }
 
+    /** What tells an address of the node's prefix from the others: its place in the kernel's arrays of addresses. */
+    int hostPart(int address) {
+        return address & ~prefix.mask();
+    }
+
     /** The IPv6 twin of a workload's address; the unspecified address where IPv6 is off. */
     InetAddress twin(int address) {
         return ipv6() ? address(Ip.twin(range6, address)) : none();

@@ -121,9 +121,6 @@ final class Structs {
         }
     }
 
-    /** {@code struct tulle_addr} by itself: its one field is four words, moved as bytes. */
-    record Addr(InetAddress w) {}
-
     record WorkloadValue(int id, byte role, InetAddress addr4, InetAddress addr6) {}
 
     record ServiceKey(InetAddress vip, int port, byte proto) {}
@@ -180,7 +177,8 @@ final class Structs {
             int rttUs,
             int retransmits,
             int ended,
-            SockAddr dialled) {}
+            SockAddr dialled,
+            int messages) {}
 
     /** One CPU's part of a workload's counters. */
     record TrafficValue(

@@ -23,10 +23,13 @@ import java.util.Set;
  * one thread; one at a time in an agent's control group.
  */
 final class TrialMesh {
+    private static final int CLIENT_HOST = 10;
+    private static final int SERVER_HOST = 11;
+
     /** The client workload's address. */
-    static final InetAddress CLIENT = MeshNetwork.address("127.77.0.10");
+    static final InetAddress CLIENT = MeshNetwork.address("127.77.0." + CLIENT_HOST);
     /** The server workload's address. */
-    static final InetAddress SERVER = MeshNetwork.address("127.77.0.11");
+    static final InetAddress SERVER = MeshNetwork.address("127.77.0." + SERVER_HOST);
 
     private static final Cidr RANGE = Cidr.of("self-test", "127.77.0.0/16");
     private static final Cidr PREFIX = Cidr.of("self-test", "127.77.0.0/24");
@@ -105,8 +108,15 @@ final class TrialMesh {
             boolean splice)
             throws IOException {
         int outboundPort = ((InetSocketAddress) outbound.getLocalAddress()).getPort();
-        maps.reconcile(
-                new WantedState(members, Map.of(CLIENT, 1, SERVER, 2), services, Map.of(), http, Map.of(), Set.of()));
+        maps.reconcile(new WantedState(
+                members,
+                Map.of(CLIENT, 1, SERVER, 2),
+                Map.of(CLIENT_HOST, 1, SERVER_HOST, 2),
+                services,
+                Map.of(),
+                http,
+                Map.of(),
+                Set.of()));
         int flags =
                 Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | (splice ? Structs.FLAG_SPLICE : 0);
         maps.configure(

@@ -33,6 +33,7 @@ import java.util.Set;
  *
  * @param cgroups who runs in which control group, by the kernel's number
  * @param addrs workload ids by their addresses
+ * @param homes the same by the host parts of the addresses
  * @param services how each service address and port is served
  * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
@@ -42,6 +43,7 @@ import java.util.Set;
 record WantedState(
         Map<Long, WorkloadValue> cgroups,
         Map<InetAddress, Integer> addrs,
+        Map<Integer, Integer> homes,
         Map<ServiceKey, Serving> services,
         Map<ServiceKey, String> names,
         Map<ServiceKey, HttpMaps.Serving> http,
@@ -50,6 +52,7 @@ record WantedState(
     WantedState {
         cgroups = Map.copyOf(cgroups);
         addrs = Map.copyOf(addrs);
+        homes = Map.copyOf(homes);
         services = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(services));
         names = Map.copyOf(names);
         http = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(http));
@@ -84,6 +87,7 @@ record WantedState(
             MeshNetwork network, List<Lease> leases, List<ServiceView> views, InfraGroups infra, boolean kernelL4) {
         Map<Long, WorkloadValue> cgroups = new HashMap<>();
         Map<InetAddress, Integer> addrs = new HashMap<>();
+        Map<Integer, Integer> homes = new HashMap<>();
         Map<SockAddr, Integer> listens = new HashMap<>();
         Set<PermitKey> permits = new HashSet<>();
         InetAddress none = MeshNetwork.none();
@@ -97,6 +101,7 @@ record WantedState(
             InetAddress addr6 = network.twin(lease.address());
             cgroups.put(lease.groupId(), new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6));
             addrs.put(addr4, lease.id());
+            homes.put(network.hostPart(lease.address()), lease.id());
             if (network.ipv6()) {
                 addrs.put(addr6, lease.id());
             }
@@ -137,7 +142,7 @@ record WantedState(
                 }
             }
         }
-        return new WantedState(cgroups, addrs, services, names, http, listens, permits);
+        return new WantedState(cgroups, addrs, homes, services, names, http, listens, permits);
     }
 
     private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {
