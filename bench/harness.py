@@ -175,7 +175,7 @@ class Scenario:
     def ratios(self, figure, over, below):
         """The medians' ratio of two peers, where both were measured."""
         results = self.results()
-        if over in results and below in results and results[below][figure][1]:
+        if figure in results.get(over, {}) and results.get(below, {}).get(figure, [0, 0])[1]:
             return {f"{over}/{below}": round(results[over][figure][1] / results[below][figure][1], 3)}
         return {}
 
