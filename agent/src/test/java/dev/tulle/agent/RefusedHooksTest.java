@@ -57,15 +57,14 @@ class RefusedHooksTest {
 
     private static Map<String, Tier> hooks() {
         Map<String, Tier> hooks = new LinkedHashMap<>();
-        for (String hook : List.of("connect4", "connect6", "bind4", "bind6", "sockops", "getsockopt")) {
+        for (String hook :
+                List.of("connect4", "connect6", "bind4", "bind6", "sockops", "getsockopt", "sendmsg4", "recvmsg4")) {
             hooks.put(hook, Tier.NFTABLES);
         }
         hooks.put("skb_verdict", Tier.REDIRECT);
         hooks.put("skmsg", Tier.REDIRECT);
         for (String hook : List.of(
-                "sendmsg4",
                 "sendmsg6",
-                "recvmsg4",
                 "recvmsg6",
                 "getpeer4",
                 "getpeer6",

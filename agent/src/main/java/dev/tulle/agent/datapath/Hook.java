@@ -12,9 +12,9 @@ enum Hook {
     BIND6("tulle_bind6", Place.ROOT, AttachType.CGROUP_INET6_BIND, true),
     SOCKOPS("tulle_sockops", Place.ROOT, AttachType.CGROUP_SOCK_OPS, true),
     GETSOCKOPT("tulle_getsockopt", Place.PROXY, AttachType.CGROUP_GETSOCKOPT, true),
-    SENDMSG4("tulle_sendmsg4", Place.ROOT, AttachType.CGROUP_UDP4_SENDMSG, false),
+    SENDMSG4("tulle_sendmsg4", Place.ROOT, AttachType.CGROUP_UDP4_SENDMSG, true),
     SENDMSG6("tulle_sendmsg6", Place.ROOT, AttachType.CGROUP_UDP6_SENDMSG, false),
-    RECVMSG4("tulle_recvmsg4", Place.ROOT, AttachType.CGROUP_UDP4_RECVMSG, false),
+    RECVMSG4("tulle_recvmsg4", Place.ROOT, AttachType.CGROUP_UDP4_RECVMSG, true),
     RECVMSG6("tulle_recvmsg6", Place.ROOT, AttachType.CGROUP_UDP6_RECVMSG, false),
     GETPEER4("tulle_getpeer4", Place.ROOT, AttachType.CGROUP_INET4_GETPEERNAME, false),
     GETPEER6("tulle_getpeer6", Place.ROOT, AttachType.CGROUP_INET6_GETPEERNAME, false),
@@ -68,7 +68,10 @@ enum Hook {
         return attachType;
     }
 
-    /** True when capture at connect does not work without it. */
+    /**
+     * True when the kernel tiers do not work without it: capture at connect, or the names of services. Resolvers send
+     * from sockets that are not connected, and look from where the answer comes.
+     */
     boolean required() {
         return required;
     }

@@ -210,10 +210,9 @@ public final class KernelDatapath implements Datapath {
     }
 
     private Config config(MeshNetwork network) {
-        int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4;
+        int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | Structs.FLAG_DNS;
         flags |= kernel.active(Hook.SK_LOOKUP) ? Structs.FLAG_GUARD : 0;
         flags |= tier == Tier.SPLICE ? Structs.FLAG_SPLICE : 0;
-        flags |= kernel.active(Hook.SENDMSG4) && kernel.active(Hook.RECVMSG4) ? Structs.FLAG_DNS : 0;
         return config(network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0);
     }
 
