@@ -34,13 +34,15 @@
 #define PAUSE_NS   20000000ull   /* after an error, so that errors do not use up the requests */
 #define LIMIT_NS   5000000000ull /* without a byte: the request hangs */
 #define CODES      600
+#define ABSENT     "no healthy upstream\n"
 #define FAULTS_OUT 20
 
 struct stats {
 	uint64_t asked, whole, cut, none, behind, hang, wrong, refused, connections;
 	uint64_t slowest_us[4];           /* of whole answers, answers of the proxy, cut and none */
 	uint64_t unsent, unsent_answered; /* failed sends; those whose request was answered still */
-	uint64_t code[CODES];             /* answers of the proxy */
+	uint64_t absent;                  /* answers of the proxy that there is no endpoint */
+	uint64_t code[CODES];             /* its other answers */
 	uint64_t done;
 };
 
@@ -367,7 +369,12 @@ static int take_answer(struct conn *c)
 		goto leave;
 	}
 	if (!own && code >= 400) {
-		stats->code[code]++;
+		/* To a HEAD, by its length. */
+		if (code == 503 && strtoull(value, NULL, 10) == strlen(ABSENT) &&
+		    memcmp(body, ABSENT, length) == 0)
+			stats->absent++;
+		else
+			stats->code[code]++;
 		if (!c->pause_ns)
 			pausing++;
 		c->pause_ns = now_ns() + PAUSE_NS;

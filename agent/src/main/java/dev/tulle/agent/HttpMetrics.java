@@ -20,6 +20,7 @@ final class HttpMetrics {
     private final Map<Integer, WorkloadLabels> workloads = new HashMap<>();
     private final Map<Key, HttpCount> before = new HashMap<>();
     private final Map<String, Long> byService = new HashMap<>();
+    private boolean named;
 
     private record Key(int service, int source, int destination, int code) {}
 
@@ -43,10 +44,17 @@ final class HttpMetrics {
             workloads.keySet().retainAll(living.keySet());
         }
         workloads.putAll(living);
+        named = true;
     }
 
-    /** Adds what was counted since the last time. */
+    /**
+     * Adds what was counted since the last time. Before the first {@link #workloads} it waits: what the kernel counted for
+     * an earlier agent would get the labels of unknown workloads, for good.
+     */
     void collect() {
+        if (!named) {
+            return;
+        }
         Map<Key, HttpCount> now = new HashMap<>();
         for (HttpCount count : datapath.httpCounts()) {
             Key key = new Key(count.service(), count.source(), count.destination(), count.code());

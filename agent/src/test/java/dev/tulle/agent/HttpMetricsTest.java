@@ -114,6 +114,16 @@ class HttpMetricsTest {
     }
 
     @Test
+    void nothingIsCountedBeforeTheWorkloadsAreKnown() {
+        kernel.add(count(10, 11, 200, 4));
+        metrics.collect();
+        assertEquals(Map.of(), metrics.byService());
+        metrics.workloads(Map.of(10, labels("web"), 11, labels("reviews-v1")));
+        metrics.collect();
+        has("istio_requests_total source_workload=\"web\" destination_workload=\"reviews-v1\" } 4");
+    }
+
+    @Test
     void aNumberThatIsUsedAgainDoesNotTakeOverCounts() {
         metrics.workloads(Map.of(10, labels("web"), 11, labels("reviews-v1")));
         kernel.add(count(10, 11, 200, 4));

@@ -210,7 +210,9 @@ class ContinuityTest {
         long answered =
                 load.get("keepAlive").getAsLong() + load.get("newConnections").getAsLong();
         say("the proxies counted " + proxies + " requests and the kernel " + kernel + ", the client " + answered);
-        assertTrue(Math.abs(proxies + kernel - answered) <= answered / 1000, "counted and answered differ");
+        assertTrue(
+                Math.abs(proxies + kernel - answered) <= answered / 1000,
+                "the proxies counted " + proxies + " and the kernel " + kernel + ", the client " + answered);
     }
 
     private static long counted(int port) throws Exception {

@@ -79,7 +79,11 @@ class RouteChangeTest {
 
             String wrk = Files.readString(lab.folder().resolve("load.log"));
             assertTrue(wrk.contains("Requests/sec"), wrk);
-            assertTrue(!wrk.contains("Non-2xx") && !wrk.contains("Socket errors"), wrk);
+            assertEquals(
+                    List.of(),
+                    wrk.lines()
+                            .filter(line -> line.contains("Non-2xx") || line.contains("Socket errors"))
+                            .toList());
             assertEquals(
                     List.of(),
                     wrong(lab.folder().resolve("probe.log"), changes, end),

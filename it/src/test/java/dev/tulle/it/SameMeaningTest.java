@@ -30,7 +30,8 @@ class SameMeaningTest {
 
     @Test
     void requestsSurviveKilledServersAndClients() throws Exception {
-        proof("torture", "--requests", "150000", "--reference", "40000", "--limit", "60");
+        // On a host that is busy with something else, the slowest of a few requests says little.
+        proof("torture", "--requests", "150000", "--reference", "40000", "--limit", "60", "--slack", "3");
     }
 
     @Test
@@ -43,7 +44,9 @@ class SameMeaningTest {
                 List.of(MeshLab.home().resolve("it/equality/run").toString(), tool));
         words.addAll(List.of(options));
         Command.Result result = Command.of(words).within(Duration.ofMinutes(4)).run();
-        assertEquals(0, result.status(), result.toString());
+        List<String> bad =
+                result.out().lines().filter(line -> line.startsWith("not ok")).toList();
+        assertEquals(0, result.status(), bad + "\n" + result);
         assertTrue(result.out().strip().endsWith(" passed, 0 failed"), result.toString());
     }
 }

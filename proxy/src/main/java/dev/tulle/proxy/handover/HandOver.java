@@ -9,10 +9,14 @@ import io.netty.channel.EventLoopGroup;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +27,13 @@ import org.jspecify.annotations.Nullable;
  */
 public final class HandOver implements AutoCloseable {
     static final String SERVING = "serving";
+    static final String STARTING = "starting";
+    static final String DRAINING = "draining";
+
+    /** A process that ends while its counts are read is read again, so often. */
+    private static final int ATTEMPTS = 5;
+
+    private static final Duration HEIR_PATIENCE = Duration.ofSeconds(10);
 
     private static final System.Logger LOG = System.getLogger(HandOver.class.getName());
 
@@ -31,7 +42,7 @@ public final class HandOver implements AutoCloseable {
     private final Supplier<String> metrics;
     private final LongSupplier connections;
     private final Map<Long, String> inherited = new HashMap<>();
-    private volatile String state = "starting";
+    private volatile String state = STARTING;
     private @Nullable LocalApiServer api;
     private @Nullable Channel sockets;
 
@@ -81,7 +92,7 @@ public final class HandOver implements AutoCloseable {
                 result.addProperty("connections", connections.getAsLong());
             }
             case "retire" -> {
-                state = "draining";
+                state = DRAINING;
                 retire.run();
             }
             case "metrics" -> result.addProperty("text", ownMetrics());
@@ -109,35 +120,56 @@ public final class HandOver implements AutoCloseable {
 
     /** The metrics of the mesh's proxy: of this process, of those before it that still drain, and of those that ended. */
     public String metrics() {
-        List<String> living = new ArrayList<>();
-        if (state.equals(SERVING)) {
-            try {
-                for (Predecessor other : Predecessor.all(directory)) {
-                    boolean counted;
-                    synchronized (inherited) {
-                        counted = inherited.containsKey(other.pid());
-                    }
-                    if (!other.isServing() && !counted) {
-                        living.add(other.metrics());
-                    }
+        for (int attempt = 1; ; attempt++) {
+            Set<Long> counted;
+            synchronized (inherited) {
+                counted = Set.copyOf(inherited.keySet());
+            }
+            List<String> living = new ArrayList<>();
+            boolean all = !state.equals(SERVING) || readLiving(counted, living);
+            synchronized (inherited) {
+                // Who ended meanwhile has left its counts here: they would be missing or there twice.
+                if ((all && counted.equals(inherited.keySet())) || attempt == ATTEMPTS) {
+                    return MetricText.sum(ownMetrics(), living);
                 }
-            } catch (IOException e) {
-                LOG.log(System.Logger.Level.DEBUG, "metrics of a draining proxy: " + e.getMessage());
             }
         }
-        return MetricText.sum(ownMetrics(), living);
+    }
+
+    /** False when a process did not answer: it may just be ending. */
+    private boolean readLiving(Set<Long> counted, List<String> living) {
+        boolean all = true;
+        try {
+            for (Predecessor other : Predecessor.all(directory)) {
+                if (other.isServing() || counted.contains(other.pid())) {
+                    continue;
+                }
+                try {
+                    living.add(other.metrics());
+                } catch (IOException e) {
+                    LOG.log(System.Logger.Level.DEBUG, "metrics of a draining proxy: " + e.getMessage());
+                    all = false;
+                }
+            }
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.DEBUG, "draining proxies: " + e.getMessage());
+            return false;
+        }
+        return all;
     }
 
     /** Leaves this process's last counts to the one that serves, and ends the conversation. */
     @Override
     public void close() {
         try {
-            var heir = Predecessor.serving(directory);
-            if (heir.isPresent() && !state.equals(SERVING)) {
+            Optional<Predecessor> heir = state.equals(SERVING) ? Optional.empty() : heir();
+            if (heir.isPresent()) {
                 heir.get().bequeath(ProcessHandle.current().pid(), ownMetrics());
             }
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, "the last metrics could not be handed over: " + e.getMessage());
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
         }
         LocalApiServer server = api;
         if (server != null) {
@@ -151,6 +183,22 @@ public final class HandOver implements AutoCloseable {
             Files.deleteIfExists(Predecessor.own(directory, Predecessor.SOCKETS));
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, "close", e);
+        }
+    }
+
+    /** Who serves. While one process takes over from another, none does for a moment: that moment is waited for. */
+    private Optional<Predecessor> heir() throws IOException, InterruptedException {
+        long deadline = System.nanoTime() + HEIR_PATIENCE.toNanos();
+        while (true) {
+            List<Predecessor> others = Predecessor.all(directory);
+            Optional<Predecessor> heir =
+                    others.stream().filter(Predecessor::isServing).findFirst();
+            if (heir.isPresent()
+                    || others.stream().noneMatch(Predecessor::isStarting)
+                    || System.nanoTime() > deadline) {
+                return heir;
+            }
+            TimeUnit.MILLISECONDS.sleep(20);
         }
     }
 }

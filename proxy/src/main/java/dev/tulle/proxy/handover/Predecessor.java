@@ -97,6 +97,10 @@ public final class Predecessor {
         return state.equals(HandOver.SERVING);
     }
 
+    boolean isStarting() {
+        return state.equals(HandOver.STARTING);
+    }
+
     /**
      * Takes its listening sockets; it goes on accepting until {@link #retire}.
      *
