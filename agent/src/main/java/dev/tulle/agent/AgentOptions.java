@@ -4,6 +4,7 @@ import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
+import dev.tulle.model.Locality;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
@@ -41,6 +42,7 @@ import java.util.Set;
  * @param resolverPort the port of the host's resolvers; default 53
  * @param selfTest whether a tier is tried before it is used; default true
  * @param kernelHttp whether the kernel may forward requests by itself where it can; default true
+ * @param locality where the node is; default: not known
  * @param drainTime how long connections go on whose endpoint its service has lost; default 45 s
  */
 public record AgentOptions(
@@ -70,6 +72,7 @@ public record AgentOptions(
         int resolverPort,
         boolean selfTest,
         boolean kernelHttp,
+        Locality locality,
         Duration drainTime) {
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
@@ -158,6 +161,7 @@ public record AgentOptions(
         private int resolverPort = 53;
         private boolean selfTest = true;
         private boolean kernelHttp = true;
+        private Locality locality = Locality.NONE;
         private Duration drainTime = Duration.ofSeconds(45);
 
         private Builder() {}
@@ -287,6 +291,12 @@ public record AgentOptions(
             return this;
         }
 
+        /** As {@link Locality#parse} reads it; throws IllegalArgumentException when it cannot. */
+        public Builder locality(String value) {
+            locality = Locality.parse(value);
+            return this;
+        }
+
         /** The options; throws IllegalArgumentException naming the first that is wrong. */
         public AgentOptions build() {
             return new AgentOptions(
@@ -316,6 +326,7 @@ public record AgentOptions(
                     resolverPort,
                     selfTest,
                     kernelHttp,
+                    locality,
                     drainTime);
         }
     }

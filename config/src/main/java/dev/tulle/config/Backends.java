@@ -52,7 +52,8 @@ final class Backends {
         Map<String, Backend> out = new LinkedHashMap<>();
         for (Peer peer : draft.peers()) {
             int number = peer.ports().getOrDefault(port.name(), port.targetPort());
-            put(out, new Endpoint(peer.address(), number, peer.weight(), true, "", ""), peer.labels(), List.of());
+            Endpoint endpoint = new Endpoint(peer.address(), number, peer.weight(), true, "", "").in(peer.locality());
+            put(out, endpoint, peer.labels(), List.of());
         }
         TreeMap<String, Workload> members = new TreeMap<>();
         for (Workload workload : byService.getOrDefault(draft.hostname(), List.of())) {
@@ -68,12 +69,13 @@ final class Backends {
                 put(
                         out,
                         new Endpoint(
-                                workload.addresses().getFirst(),
-                                number.getAsInt(),
-                                peer == null ? 1 : peer.weight(),
-                                workload.healthy(),
-                                workload.name(),
-                                workload.namespace()),
+                                        workload.addresses().getFirst(),
+                                        number.getAsInt(),
+                                        peer == null ? 1 : peer.weight(),
+                                        workload.healthy(),
+                                        workload.name(),
+                                        workload.namespace())
+                                .in(workload.locality()),
                         workload.labels(),
                         workload.policies());
             }

@@ -1,6 +1,7 @@
 package dev.tulle.config;
 
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.LocalityPreference;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -37,6 +38,7 @@ public record DestinationRule(
     /** How to reach and balance endpoints; an empty part is inherited, at last from the mesh's defaults. */
     public record TrafficPolicy(
             Optional<Balancing> balancing,
+            Optional<LocalityPreference> locality,
             Optional<Duration> connectTimeout,
             OptionalInt maxConnections,
             OptionalInt maxPendingRequests,
@@ -44,6 +46,7 @@ public record DestinationRule(
             Optional<Duration> idleTimeout) {
         /** Says nothing. */
         public static final TrafficPolicy NONE = new TrafficPolicy(
+                Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),
                 OptionalInt.empty(),
@@ -55,6 +58,7 @@ public record DestinationRule(
         public TrafficPolicy over(TrafficPolicy base) {
             return new TrafficPolicy(
                     balancing.or(base::balancing),
+                    locality.or(base::locality),
                     connectTimeout.or(base::connectTimeout),
                     first(maxConnections, base.maxConnections),
                     first(maxPendingRequests, base.maxPendingRequests),

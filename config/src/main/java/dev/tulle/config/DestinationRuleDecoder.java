@@ -3,6 +3,7 @@ package dev.tulle.config;
 import dev.tulle.config.DestinationRule.Subset;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.LocalityPreference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -77,7 +78,10 @@ final class DestinationRuleDecoder {
         Fields policy = found.get();
         policy.unsupported("outlierDetection", "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel");
         policy.object("tls").ifPresent(DestinationRuleDecoder::checkTls);
-        Optional<Balancing> balancing = policy.object("loadBalancer").flatMap(DestinationRuleDecoder::balancing);
+        Optional<Fields> balancer = policy.object("loadBalancer");
+        Optional<LocalityPreference> locality =
+                balancer.flatMap(b -> b.object("localityLbSetting")).map(LocalityDecoder::decode);
+        Optional<Balancing> balancing = balancer.flatMap(DestinationRuleDecoder::balancing);
         Optional<Fields> pool = policy.object("connectionPool");
         Optional<Fields> tcp = pool.flatMap(p -> p.object("tcp"));
         Optional<Fields> http = pool.flatMap(p -> p.object("http"));
@@ -97,7 +101,8 @@ final class DestinationRuleDecoder {
         });
         pool.ifPresent(Fields::done);
         policy.done();
-        return new TrafficPolicy(balancing, connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
+        return new TrafficPolicy(
+                balancing, locality, connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
     }
 
     private static OptionalInt integer(Optional<Fields> fields, String name) {
@@ -122,8 +127,7 @@ final class DestinationRuleDecoder {
 
     private static Optional<Balancing> balancing(Fields balancer) {
         Optional<Balancing> hash = balancer.object("consistentHash").map(DestinationRuleDecoder::hash);
-        balancer.unsupported(
-                "backendUtilization", "localityLbSetting", "warmup", "warmupDurationSecs", "zoneAwareLbSetting");
+        balancer.unsupported("backendUtilization", "warmup", "warmupDurationSecs", "zoneAwareLbSetting");
         Optional<Balancing> simple = balancer.choice("simple", SIMPLE).flatMap(choice -> choice);
         if (hash.isPresent() && simple.isPresent()) {
             balancer.error("simple", "simple or consistentHash, not both", "the balancer is named twice");

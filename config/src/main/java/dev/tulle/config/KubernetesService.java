@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.ServicePort;
 import java.util.Collections;
 import java.util.List;
@@ -13,6 +14,7 @@ import java.util.TreeMap;
  * @param headless true for {@code clusterIP: None}
  * @param selector labels of its workloads; empty selects none by label
  * @param stickySeconds session affinity: how long after its last connection a caller is remembered; 0: none
+ * @param preference what {@code trafficDistribution} says of localities
  */
 public record KubernetesService(
         Manifest manifest,
@@ -20,7 +22,8 @@ public record KubernetesService(
         boolean headless,
         Map<String, String> selector,
         List<ServicePort> ports,
-        int stickySeconds)
+        int stickySeconds,
+        LocalityPreference preference)
         implements ConfigResource {
     public KubernetesService {
         addresses = List.copyOf(addresses);

@@ -3,6 +3,8 @@ package dev.tulle.config;
 import dev.tulle.config.ServiceEntry.Peer;
 import dev.tulle.config.ServiceEntry.Resolution;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Locality;
+import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.Workload;
@@ -27,6 +29,7 @@ final class ServiceCatalog {
      * @param passthrough true when connections go to the dialled address
      * @param implicit true when only workloads name it: each serves the ports that it declared
      * @param stickySeconds how long a caller keeps its endpoint after its last connection; 0: not at all
+     * @param preference what locality means for it where no DestinationRule says so
      */
     record Draft(
             String namespace,
@@ -38,7 +41,8 @@ final class ServiceCatalog {
             Map<String, String> selector,
             boolean passthrough,
             boolean implicit,
-            int stickySeconds) {}
+            int stickySeconds,
+            LocalityPreference preference) {}
 
     private ServiceCatalog() {}
 
@@ -57,7 +61,8 @@ final class ServiceCatalog {
                             service.selector(),
                             false,
                             false,
-                            service.stickySeconds()));
+                            service.stickySeconds(),
+                            service.preference()));
         }
         for (ServiceEntry entry : config.serviceEntries()) {
             for (String host : entry.hosts()) {
@@ -73,7 +78,7 @@ final class ServiceCatalog {
         if (entry.resolution() == Resolution.DNS
                 && peers.isEmpty()
                 && entry.selector().isEmpty()) {
-            peers = List.of(new Peer(host, Map.of(), Map.of(), 1));
+            peers = List.of(new Peer(host, Map.of(), Map.of(), 1, Locality.NONE));
         }
         Draft draft = new Draft(
                 entry.namespace(),
@@ -85,7 +90,8 @@ final class ServiceCatalog {
                 entry.selector(),
                 entry.resolution() == Resolution.NONE,
                 false,
-                0);
+                0,
+                LocalityPreference.ANYWHERE);
         Draft earlier = byHostname.putIfAbsent(host, draft);
         if (earlier != null) {
             problems.add(Problems.about(
@@ -158,7 +164,8 @@ final class ServiceCatalog {
                         Map.of(),
                         false,
                         true,
-                        0));
+                        0,
+                        LocalityPreference.ANYWHERE));
     }
 
     /** The host name of a service that a workload says it belongs to; empty when it may not create that one. */

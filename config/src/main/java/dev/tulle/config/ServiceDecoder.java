@@ -1,6 +1,7 @@
 package dev.tulle.config;
 
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.ServicePort;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -16,6 +17,11 @@ final class ServiceDecoder {
 
     private static final Map<String, Boolean> AFFINITIES = Map.of("None", false, "ClientIP", true);
 
+    private static final Map<String, Optional<LocalityPreference>> DISTRIBUTIONS = Map.of(
+            "PreferClose", Optional.of(new LocalityPreference.Nearest(Map.of())),
+            "PreferSameZone", Optional.of(new LocalityPreference.Nearest(Map.of())),
+            "PreferSameNode", Optional.empty());
+
     /** Kubernetes' default: three hours. */
     private static final int STICKY_SECONDS = 10_800;
 
@@ -27,7 +33,8 @@ final class ServiceDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new KubernetesService(manifest, List.of(), false, Map.of(), List.of(), 0));
+                .orElse(new KubernetesService(
+                        manifest, List.of(), false, Map.of(), List.of(), 0, LocalityPreference.ANYWHERE));
     }
 
     private static KubernetesService decodeSpec(Manifest manifest, Fields spec) {
@@ -73,13 +80,20 @@ final class ServiceDecoder {
                 "loadBalancerIP",
                 "loadBalancerSourceRanges",
                 "publishNotReadyAddresses",
-                "sessionAffinityConfig", // looked at with ClientIP only
-                "trafficDistribution");
+                "sessionAffinityConfig"); // looked at with ClientIP only
+        LocalityPreference preference = LocalityPreference.ANYWHERE;
+        Optional<Optional<LocalityPreference>> distribution = spec.choice("trafficDistribution", DISTRIBUTIONS);
+        if (distribution.isPresent()) {
+            preference = distribution.get().orElse(preference);
+            if (distribution.get().isEmpty()) {
+                spec.unsupportedValue("trafficDistribution", "PreferSameNode", "PreferClose or PreferSameZone");
+            }
+        }
         spec.unsupported("externalIPs", "externalName");
         Map<String, String> selector = spec.stringMap("selector");
         List<ServicePort> ports = ports(spec);
         spec.done();
-        return new KubernetesService(manifest, addresses, headless, selector, ports, sticky);
+        return new KubernetesService(manifest, addresses, headless, selector, ports, sticky, preference);
     }
 
     private static int stickySeconds(Fields spec) {

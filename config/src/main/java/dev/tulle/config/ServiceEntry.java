@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.model.Locality;
 import dev.tulle.model.ServicePort;
 import java.util.Collections;
 import java.util.List;
@@ -47,8 +48,10 @@ public record ServiceEntry(
      * @param address an IP address, or a host name with resolution DNS
      * @param ports by the name of the service port; a port not in it uses the service's target port
      * @param weight 1 or more
+     * @param locality where it is
      */
-    public record Peer(String address, Map<String, Integer> ports, Map<String, String> labels, int weight) {
+    public record Peer(
+            String address, Map<String, Integer> ports, Map<String, String> labels, int weight, Locality locality) {
         public Peer {
             ports = Collections.unmodifiableMap(new TreeMap<>(ports));
             labels = Collections.unmodifiableMap(new TreeMap<>(labels));

@@ -3,6 +3,7 @@ package dev.tulle.config;
 import dev.tulle.config.ServiceEntry.Peer;
 import dev.tulle.config.ServiceEntry.Resolution;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Locality;
 import dev.tulle.model.ServicePort;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -148,9 +149,23 @@ final class ServiceEntryDecoder {
                     "not an address");
         }
         fields.unsupported("network");
-        fields.tolerate("locality");
         OptionalInt weight = fields.integer("weight", 0, 1_000_000);
-        return new Peer(address, fields.portMap("ports"), fields.stringMap("labels"), Math.max(1, weight.orElse(1)));
+        Map<String, String> labels = fields.stringMap("labels");
+        return new Peer(
+                address, fields.portMap("ports"), labels, Math.max(1, weight.orElse(1)), locality(fields, labels));
+    }
+
+    /** What the field says, else the label. */
+    private static Locality locality(Fields fields, Map<String, String> labels) {
+        Optional<String> written = fields.string("locality");
+        try {
+            return written.isPresent() ? Locality.parse(written.get()) : Locality.of(labels, Locality.NONE);
+        } catch (IllegalArgumentException e) {
+            String field = written.isPresent() ? "locality" : "labels";
+            String what = written.isPresent() ? "not a locality" : "the label " + Locality.LABEL + " is not a locality";
+            fields.error(field, Locality.EXPECTED, what);
+            return Locality.NONE;
+        }
     }
 
     private static boolean looksLikeIp(String address) {
@@ -168,6 +183,6 @@ final class ServiceEntryDecoder {
                     spec.done();
                     return new WorkloadEntry(manifest, peer, account);
                 })
-                .orElse(new WorkloadEntry(manifest, new Peer("", Map.of(), Map.of(), 1), "default"));
+                .orElse(new WorkloadEntry(manifest, new Peer("", Map.of(), Map.of(), 1, Locality.NONE), "default"));
     }
 }

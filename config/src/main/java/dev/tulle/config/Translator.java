@@ -10,6 +10,7 @@ import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
+import dev.tulle.model.Locality;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.ResourceRef;
@@ -61,8 +62,13 @@ public final class Translator {
      * Translates.
      *
      * @param registered the workloads that nodes registered
+     * @param localities where the nodes are that said so, by name
      */
-    public static Translation translate(ConfigSnapshot config, Collection<Workload> registered, VipAllocator vips) {
+    public static Translation translate(
+            ConfigSnapshot config,
+            Collection<Workload> registered,
+            Map<String, Locality> localities,
+            VipAllocator vips) {
         List<Problem> problems = new ArrayList<>();
         TreeMap<String, Workload> workloads = new TreeMap<>();
         Map<String, ServiceEntry.Peer> peers = new HashMap<>();
@@ -90,7 +96,8 @@ public final class Translator {
                 translator.endpoints,
                 config.authorizations().stream()
                         .map(IstioAuthorization::policy)
-                        .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)));
+                        .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)),
+                localities);
         return new Translation(state, problems);
     }
 
@@ -104,17 +111,18 @@ public final class Translator {
 
     private static Workload workload(WorkloadEntry entry) {
         return new Workload(
-                "config/" + entry.namespace() + "/" + entry.name(),
-                entry.name(),
-                entry.namespace(),
-                entry.serviceAccount(),
-                "",
-                List.of(entry.peer().address()),
-                entry.peer().labels(),
-                List.of(),
-                List.of(),
-                true,
-                entry.ref());
+                        "config/" + entry.namespace() + "/" + entry.name(),
+                        entry.name(),
+                        entry.namespace(),
+                        entry.serviceAccount(),
+                        "",
+                        List.of(entry.peer().address()),
+                        entry.peer().labels(),
+                        List.of(),
+                        List.of(),
+                        true,
+                        entry.ref())
+                .in(entry.peer().locality());
     }
 
     private void service(Draft draft) {
@@ -180,7 +188,8 @@ public final class Translator {
                             found.stream()
                                     .filter(b -> Backends.matches(labels, b.labels()))
                                     .map(Backend::endpoint)
-                                    .toList()));
+                                    .toList(),
+                            policy.locality().orElse(draft.preference())));
         }
     }
 

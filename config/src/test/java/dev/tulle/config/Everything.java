@@ -76,7 +76,9 @@ final class Everything {
             "  host: reviews.default.svc.cluster.local",
             "  exportTo: [\"*\"]",
             "  trafficPolicy:",
-            "    loadBalancer: {simple: ROUND_ROBIN}",
+            "    loadBalancer:",
+            "      simple: ROUND_ROBIN",
+            "      localityLbSetting: {enabled: true, failover: [{from: r, to: q}]}",
             "    tls: {mode: DISABLE}",
             "    connectionPool:",
             "      tcp: {maxConnections: 100, connectTimeout: 30ms}",
@@ -85,7 +87,10 @@ final class Everything {
             "    - name: v1",
             "      labels: {version: v1}",
             "      trafficPolicy: {loadBalancer: {simple: RANDOM}}",
-            "    - name: all");
+            "    - name: all",
+            "      trafficPolicy:",
+            "        loadBalancer:",
+            "          localityLbSetting: {distribute: [{from: r/*, to: {r/z: 60, \"*\": 40}}]}");
 
     static final String SERVICE_ENTRY = Fixtures.yaml(
             "apiVersion: networking.istio.io/v1",
@@ -127,6 +132,7 @@ final class Everything {
             "  clusterIPs: [10.1.2.3]",
             "  ipFamilies: [IPv4]",
             "  sessionAffinity: None",
+            "  trafficDistribution: PreferClose",
             "  selector: {app: svc}",
             "  ports:",
             "    - {name: web, port: 80, targetPort: 8080, appProtocol: http, nodePort: 30000, protocol: TCP}",

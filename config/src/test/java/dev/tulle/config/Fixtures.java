@@ -70,7 +70,7 @@ final class Fixtures {
     }
 
     static Translation translate(List<Workload> workloads, String... texts) {
-        return Translator.translate(snapshot(texts), workloads, vips());
+        return Translator.translate(snapshot(texts), workloads, Map.of(), vips());
     }
 
     /** Lines joined to a text. */

@@ -11,6 +11,7 @@ import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.FaultInjection.Abort;
 import dev.tulle.model.FaultInjection.Delay;
 import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.Locality;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
@@ -155,7 +156,8 @@ class KindsTest {
                         new ServicePort(80, 8080, AppProtocol.HTTP, "http")),
                 outside.ports());
         assertEquals(
-                new ServiceEntry.Peer("192.0.2.2", Map.of("http", 81), Map.of("version", "v1"), 5),
+                new ServiceEntry.Peer(
+                        "192.0.2.2", Map.of("http", 81), Map.of("version", "v1"), 5, new Locality("r", "z", "")),
                 outside.endpoints().getFirst());
         assertEquals(Map.of("app", "old"), snapshot.serviceEntries().getFirst().selector());
         assertEquals("old", snapshot.workloadEntries().getFirst().serviceAccount());

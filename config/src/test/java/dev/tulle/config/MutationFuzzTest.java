@@ -126,7 +126,10 @@ class MutationFuzzTest {
             assertTrue(problem.toString().length() < 4000, problem::toString);
         }
         Translator.translate(
-                new ConfigSnapshot(parsed.resources(), List.of()), Fixtures.bookinfoWorkloads(), Fixtures.vips());
+                new ConfigSnapshot(parsed.resources(), List.of()),
+                Fixtures.bookinfoWorkloads(),
+                Map.of(),
+                Fixtures.vips());
         for (ConfigResource resource : parsed.resources()) {
             String written = YamlWriter.write(resource.manifest().content());
             ParsedManifest again = new ManifestParser().parse("again.yaml", written);

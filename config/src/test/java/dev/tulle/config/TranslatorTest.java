@@ -359,9 +359,10 @@ class TranslatorTest {
         }
         ConfigSnapshot snapshot = Fixtures.snapshot(text.toString());
         VipAllocator vips = Fixtures.vips();
-        Translator.translate(snapshot, workloads, vips);
+        Translator.translate(snapshot, workloads, Map.of(), vips);
         long start = System.nanoTime();
-        MeshState state = Translator.translate(snapshot, workloads, vips).state();
+        MeshState state =
+                Translator.translate(snapshot, workloads, Map.of(), vips).state();
         long millis = (System.nanoTime() - start) / 1_000_000;
         assertEquals(1000, state.services().size());
         assertTrue(millis < 200, "1,000 services took " + millis + " ms");

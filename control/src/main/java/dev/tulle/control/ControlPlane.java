@@ -165,7 +165,8 @@ public final class ControlPlane implements AutoCloseable {
         }
         ConfigSnapshot seen = config;
         try {
-            Translation translation = Translator.translate(seen, registry.workloads(), addresses);
+            Translation translation =
+                    Translator.translate(seen, registry.workloads(), registry.localities(), addresses);
             addresses.save();
             ownProblems = List.of();
             if (view.number() == 0 || !translation.state().equals(view.state())) {

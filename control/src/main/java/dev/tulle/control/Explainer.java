@@ -7,10 +7,14 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Authorizer;
 import dev.tulle.model.Caller;
+import dev.tulle.model.Candidates;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
+import dev.tulle.model.Locality;
+import dev.tulle.model.LocalityBalance;
+import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.RequestView;
@@ -47,6 +51,7 @@ final class Explainer {
     private final JsonObject answer = new JsonObject();
     private boolean refused;
     private Caller caller = Caller.NONE;
+    private Locality place = Locality.NONE;
 
     /** What policies decide on: the request as its endpoint reads it; null for opaque bytes. */
     private @Nullable RequestView sent;
@@ -204,6 +209,7 @@ final class Explainer {
                 workload.origin().toString());
         answer.addProperty("workload", workload.uid());
         caller = Caller.of(workload);
+        place = state.localities().getOrDefault(workload.node(), Locality.NONE);
         return workload.namespace();
     }
 
@@ -317,9 +323,12 @@ final class Explainer {
 
     private void endpoints(String cluster) {
         EndpointSet set = state.endpoints().get(cluster);
-        List<Endpoint> all = set == null ? List.of() : set.endpoints();
-        List<Endpoint> healthy = all.stream().filter(Endpoint::healthy).toList();
-        List<Endpoint> candidates = healthy.isEmpty() ? all : healthy;
+        List<Endpoint> all =
+                set == null ? List.of() : LocalityBalance.seenFrom(place, set).endpoints();
+        List<Endpoint> candidates = Candidates.of(all);
+        if (set != null) {
+            preference(set);
+        }
         if (candidates.isEmpty()) {
             refused = true;
             step("endpoint", "none: requests are answered with 503", "");
@@ -337,6 +346,7 @@ final class Explainer {
                     "endpoint",
                     (candidates.size() == 1 ? "" : "one of: ") + endpoint.address() + ":" + endpoint.port()
                             + (endpoint.workload().isEmpty() ? "" : " (" + endpoint.workload() + ")")
+                            + (endpoint.locality().isKnown() ? " in " + endpoint.locality() : "")
                             + (endpoint.healthy() ? "" : ", not ready"),
                     origins.isEmpty() ? "" : origins.getFirst());
             if (!behind.isEmpty() && !isAllowed(behind.getFirst(), endpoint.port())) {
@@ -344,6 +354,16 @@ final class Explainer {
             }
         }
         refused |= denied > 0 && denied == candidates.size();
+    }
+
+    private void preference(EndpointSet set) {
+        String from =
+                place.isKnown() ? "the caller's node is in " + place : "the caller's node does not say where it is";
+        switch (set.preference()) {
+            case LocalityPreference.Anywhere _ -> {}
+            case LocalityPreference.Nearest _ -> step("locality", "the nearest endpoints: " + from, "");
+            case LocalityPreference.Split _ -> step("locality", "places have weights: " + from, "");
+        }
     }
 
     /** Shows what the policies of a workload say, if there are any. */

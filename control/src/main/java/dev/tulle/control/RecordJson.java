@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonNull;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonPrimitive;
+import dev.tulle.model.Locality;
 import java.lang.reflect.RecordComponent;
 import java.time.Duration;
 import java.time.Instant;
@@ -15,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The model's values as JSON, for people and tools: records by component name, a record that is one of several forms with
- * its name under {@code type}, absent optionals left out.
+ * its name under {@code type}, localities as text, absent optionals left out.
  */
 final class RecordJson {
     private RecordJson() {}
@@ -40,6 +41,7 @@ final class RecordJson {
                 map.forEach((key, element) -> object.add(String.valueOf(key), of(element)));
                 yield object;
             }
+            case Locality place -> new JsonPrimitive(place.toString());
             case Record recordValue -> object(recordValue);
             default -> new JsonPrimitive(value.toString());
         };

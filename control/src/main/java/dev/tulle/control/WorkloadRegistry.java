@@ -3,6 +3,7 @@ package dev.tulle.control;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.common.OwnerThread;
+import dev.tulle.model.Locality;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
 import dev.tulle.xds.NodeLease;
@@ -44,6 +45,7 @@ final class WorkloadRegistry implements NodeRegistry {
     /** A node that has said hello since the start. */
     private static final class Node {
         final Cidr prefix;
+        Locality locality = Locality.NONE;
         boolean connected;
         OwnerThread.@Nullable Delayed expiry;
 
@@ -55,7 +57,8 @@ final class WorkloadRegistry implements NodeRegistry {
     /**
      * A registry without nodes.
      *
-     * @param onChange called after each change of the workloads, and when a node that was waited for is back
+     * @param onChange called after each change of the workloads and of a node's locality, and when a node that was
+     *     waited for is back
      */
     WorkloadRegistry(OwnerThread owner, NodeLeases leases, ControlOptions options, Runnable onChange) {
         this.owner = owner;
@@ -81,8 +84,19 @@ final class WorkloadRegistry implements NodeRegistry {
         return out;
     }
 
+    /** Where the nodes are that said so, by name. */
+    Map<String, Locality> localities() {
+        Map<String, Locality> out = new TreeMap<>();
+        nodes.forEach((name, node) -> {
+            if (node.locality.isKnown()) {
+                out.put(name, node.locality);
+            }
+        });
+        return out;
+    }
+
     @Override
-    public HelloAnswer hello(String nodeId, String wantedPrefix) {
+    public HelloAnswer hello(String nodeId, String wantedPrefix, Locality locality) {
         if (!NAME.matcher(nodeId).matches()) {
             return new HelloAnswer.Refused(
                     "node id '" + nodeId + "': expected lower-case letters, digits, '-' and '.', at most 253");
@@ -103,6 +117,11 @@ final class WorkloadRegistry implements NodeRegistry {
             node.expiry.cancel();
             node.expiry = null;
         }
+        if (!node.locality.equals(locality)) {
+            // What callers on this node prefer; its workloads follow when it announces them.
+            node.locality = locality;
+            onChange.run();
+        }
         return new HelloAnswer.Granted(new NodeLease(
                 prefix.get().toString(), options.workloadRange(), options.serviceRange(), options.leaseTimeout()));
     }
@@ -114,18 +133,20 @@ final class WorkloadRegistry implements NodeRegistry {
         if (refusal.isPresent()) {
             return new RegistrationAnswer.Refused(uid, refusal.get());
         }
+        Node node = nodes.get(nodeId);
         put(new Workload(
-                uid,
-                workload.name(),
-                workload.namespace(),
-                workload.serviceAccount(),
-                nodeId,
-                workload.addresses(),
-                workload.labels(),
-                workload.services(),
-                workload.ports(),
-                workload.healthy(),
-                new ResourceRef("Registration", workload.namespace(), workload.name(), "", 0)));
+                        uid,
+                        workload.name(),
+                        workload.namespace(),
+                        workload.serviceAccount(),
+                        nodeId,
+                        workload.addresses(),
+                        workload.labels(),
+                        workload.services(),
+                        workload.ports(),
+                        workload.healthy(),
+                        new ResourceRef("Registration", workload.namespace(), workload.name(), "", 0))
+                .in(Locality.of(workload.labels(), node == null ? Locality.NONE : node.locality)));
         return new RegistrationAnswer.Accepted(uid);
     }
 
@@ -138,6 +159,11 @@ final class WorkloadRegistry implements NodeRegistry {
                 || !NAME.matcher(workload.namespace()).matches()) {
             return Optional.of("name " + workload.namespace() + "/" + workload.name()
                     + ": expected lower-case letters, digits, '-' and '.', at most 253");
+        }
+        try {
+            Locality.of(workload.labels(), Locality.NONE);
+        } catch (IllegalArgumentException e) {
+            return Optional.of("label " + Locality.LABEL + ": " + e.getMessage());
         }
         if (!workloads.containsKey(uid)
                 && workloads.values().stream()
@@ -209,17 +235,18 @@ final class WorkloadRegistry implements NodeRegistry {
             return;
         }
         put(new Workload(
-                uid,
-                old.name(),
-                old.namespace(),
-                old.serviceAccount(),
-                old.node(),
-                old.addresses(),
-                old.labels(),
-                old.services(),
-                old.ports(),
-                healthy,
-                old.origin()));
+                        uid,
+                        old.name(),
+                        old.namespace(),
+                        old.serviceAccount(),
+                        old.node(),
+                        old.addresses(),
+                        old.labels(),
+                        old.services(),
+                        old.ports(),
+                        healthy,
+                        old.origin())
+                .in(old.locality()));
     }
 
     @Override

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.sun.net.httpserver.HttpServer;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Locality;
 import dev.tulle.model.Workload;
 import dev.tulle.xds.NodeLease;
 import dev.tulle.xds.RegistrationAnswer;
@@ -95,6 +96,65 @@ class RealEnvoyTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"DELTA_GRPC", "GRPC"})
+    void envoyPrefersTheNearestEndpointAndFailsOver(String apiType) throws Exception {
+        ControlOptions options = ControlOptions.of(directory, directory.resolve("control.sock"))
+                .withPorts(0, 0)
+                .withRanges("100.64.0.0/10", "127.66.0.0/16");
+        try (ControlPlane plane = ControlPlane.start(options);
+                RegistrationClient node = XdsClients.register(
+                        new RegistrationOptions("127.0.0.1", plane.xdsPort(), "n1", "", Locality.parse("r/z1")),
+                        new Quiet())) {
+            Files.writeString(options.configDirectory().resolve("near.yaml"), NEAREST);
+            HttpServer near = serve("127.67.0.1", 0, "near");
+            int port = near.getAddress().getPort();
+            HttpServer far = serve("127.67.0.2", port, "far");
+            register(node, "near", near);
+            register(node, "far", far, Locality.LABEL, "q.z");
+            // Not ready, and of the best priority: it neither serves nor takes a share of the load away.
+            for (int i = 3; i < 9; i++) {
+                HttpServer sick = serve("127.67.0." + i, port, "sick");
+                register(node, "sick" + i, sick);
+                node.health("n1/default/reviews-sick" + i, false);
+                sick.stop(0);
+            }
+            Process envoy = startEnvoy(apiType, plane.xdsPort());
+            try {
+                until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
+                URI uri = URI.create("http://" + address(plane) + ":" + port + "/");
+                until(() -> answer(uri).equals("near"));
+                until(() -> plane.clients().stream().allMatch(XdsClientState::synced));
+                for (int i = 0; i < 60; i++) {
+                    assertEquals("near", answer(uri));
+                }
+                node.health("n1/default/reviews-near", false);
+                until(() -> answer(uri).equals("far"));
+                node.health("n1/default/reviews-near", true);
+                until(() -> answer(uri).equals("near"));
+                node.deregister("n1/default/reviews-near");
+                until(() -> answer(uri).equals("far"));
+                for (XdsClientState client : plane.clients()) {
+                    client.types().forEach(type -> assertEquals(0, type.nacked(), type.toString()));
+                }
+            } finally {
+                envoy.destroy();
+                assertTrue(envoy.waitFor(10, TimeUnit.SECONDS));
+                near.stop(0);
+                far.stop(0);
+            }
+        }
+    }
+
+    private static final String NEAREST = """
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: {name: reviews}
+            spec:
+              host: reviews
+              trafficPolicy: {loadBalancer: {localityLbSetting: {enabled: true}}}
+            """;
+
     private static final String ALL_TO_V2 = """
             apiVersion: networking.istio.io/v1
             kind: DestinationRule
@@ -135,7 +195,7 @@ class RealEnvoyTest {
 
     private Process startEnvoy(String apiType, int xdsPort) throws IOException {
         String config = """
-                node: {id: envoy-1, cluster: envoy}
+                node: {id: envoy-1, cluster: envoy, locality: {region: r, zone: z1}}
                 admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}
                 dynamic_resources:
                   ads_config:
@@ -187,13 +247,18 @@ class RealEnvoyTest {
     }
 
     private static void register(RegistrationClient node, String version, HttpServer server) throws Exception {
+        register(node, version, server, "version", version);
+    }
+
+    private static void register(RegistrationClient node, String version, HttpServer server, String label, String value)
+            throws Exception {
         int port = server.getAddress().getPort();
         RegistrationAnswer answer = node.register(new WorkloadRegistration(
                         "reviews-" + version,
                         "default",
                         "reviews",
                         List.of(server.getAddress().getAddress().getHostAddress()),
-                        Map.of("version", version),
+                        Map.of(label, value),
                         List.of("reviews"),
                         List.of(new Workload.WorkloadPort(port, AppProtocol.HTTP)),
                         true))

@@ -9,5 +9,33 @@ package dev.tulle.model;
  * @param healthy false keeps it out unless none is healthy
  * @param workload the workload's name, empty when unknown
  * @param namespace the workload's namespace, empty when unknown
+ * @param locality where it is
+ * @param priority 0 or more: it is used when no endpoint with a lower one is to be had, see {@link Candidates}
  */
-public record Endpoint(String address, int port, int weight, boolean healthy, String workload, String namespace) {}
+public record Endpoint(
+        String address,
+        int port,
+        int weight,
+        boolean healthy,
+        String workload,
+        String namespace,
+        Locality locality,
+        int priority) {
+    /** An endpoint of unknown locality, as good as any other. */
+    public Endpoint(String address, int port, int weight, boolean healthy, String workload, String namespace) {
+        this(address, port, weight, healthy, workload, namespace, Locality.NONE, 0);
+    }
+
+    /** The same somewhere. */
+    public Endpoint in(Locality place) {
+        return new Endpoint(address, port, weight, healthy, workload, namespace, place, priority);
+    }
+
+    Endpoint withPriority(int value) {
+        return new Endpoint(address, port, weight, healthy, workload, namespace, locality, value);
+    }
+
+    Endpoint withWeight(int value) {
+        return new Endpoint(address, port, value, healthy, workload, namespace, locality, priority);
+    }
+}

@@ -5,8 +5,8 @@ import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
 /**
- * Chooses endpoints of one cluster. Unhealthy ones are left out unless none is healthy (then all take part: better a
- * try than a sure failure). Weights are respected. One instance belongs to one thread: round robin keeps its place.
+ * Chooses endpoints of one cluster among its {@link Candidates}. Weights are respected. One instance belongs to one
+ * thread: round robin keeps its place.
  */
 public final class EndpointBalancer {
     /** How busy an endpoint is, asked at the moment of choice. */
@@ -46,12 +46,7 @@ public final class EndpointBalancer {
 
     /** Prepares the choice among the endpoints. */
     public static EndpointBalancer of(Cluster.Balancing balancing, List<Endpoint> endpoints) {
-        int[] healthy = IntStream.range(0, endpoints.size())
-                .filter(i -> endpoints.get(i).healthy())
-                .toArray();
-        int[] candidates = healthy.length > 0
-                ? healthy
-                : IntStream.range(0, endpoints.size()).toArray();
+        int[] candidates = Candidates.indexes(endpoints);
         int[] weights = IntStream.of(candidates)
                 .map(i -> Math.max(1, endpoints.get(i).weight()))
                 .toArray();

@@ -6,6 +6,8 @@ import java.util.Map;
  * Everything that the control plane distributes, translated from configuration and registrations: one immutable,
  * internally consistent view. Keys are the resources' names; services by {@code namespace/hostname}, workloads by uid,
  * policies by {@code namespace/name}.
+ *
+ * @param localities of the nodes that said theirs, by the node's name: what clients on a node prefer follows from it
  */
 public record MeshState(
         Map<String, Service> services,
@@ -14,7 +16,8 @@ public record MeshState(
         Map<String, RouteConfiguration> routes,
         Map<String, Cluster> clusters,
         Map<String, EndpointSet> endpoints,
-        Map<String, AuthorizationPolicy> policies) {
+        Map<String, AuthorizationPolicy> policies,
+        Map<String, Locality> localities) {
     /** Nothing at all. */
     public static final MeshState EMPTY = new MeshState(Map.of(), Map.of(), Map.of(), Map.of(), Map.of(), Map.of());
 
@@ -26,6 +29,19 @@ public record MeshState(
         clusters = Map.copyOf(clusters);
         endpoints = Map.copyOf(endpoints);
         policies = Map.copyOf(policies);
+        localities = Map.copyOf(localities);
+    }
+
+    /** A mesh whose nodes are nowhere in particular. */
+    public MeshState(
+            Map<String, Service> services,
+            Map<String, Workload> workloads,
+            Map<String, Listener> listeners,
+            Map<String, RouteConfiguration> routes,
+            Map<String, Cluster> clusters,
+            Map<String, EndpointSet> endpoints,
+            Map<String, AuthorizationPolicy> policies) {
+        this(services, workloads, listeners, routes, clusters, endpoints, policies, Map.of());
     }
 
     /** A mesh without authorization policies. */

@@ -19,6 +19,7 @@ import java.util.TreeMap;
  * @param healthy whether its readiness probes pass (true when it has none)
  * @param policies names of the {@link AuthorizationPolicy authorization policies} that apply to it, sorted
  * @param origin the registration or WorkloadEntry behind it
+ * @param locality where it is
  */
 public record Workload(
         String uid,
@@ -32,7 +33,8 @@ public record Workload(
         List<WorkloadPort> ports,
         boolean healthy,
         List<String> policies,
-        ResourceRef origin) {
+        ResourceRef origin,
+        Locality locality) {
     public Workload {
         addresses = List.copyOf(addresses);
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
@@ -41,7 +43,37 @@ public record Workload(
         policies = policies.stream().sorted().toList();
     }
 
-    /** A workload without authorization policies. */
+    /** A workload of unknown locality. */
+    public Workload(
+            String uid,
+            String name,
+            String namespace,
+            String serviceAccount,
+            String node,
+            List<String> addresses,
+            Map<String, String> labels,
+            List<String> services,
+            List<WorkloadPort> ports,
+            boolean healthy,
+            List<String> policies,
+            ResourceRef origin) {
+        this(
+                uid,
+                name,
+                namespace,
+                serviceAccount,
+                node,
+                addresses,
+                labels,
+                services,
+                ports,
+                healthy,
+                policies,
+                origin,
+                Locality.NONE);
+    }
+
+    /** A workload of unknown locality without authorization policies. */
     public Workload(
             String uid,
             String name,
@@ -71,8 +103,29 @@ public record Workload(
 
     /** The same with other policies. */
     public Workload withPolicies(List<String> names) {
+        return with(names, locality);
+    }
+
+    /** The same somewhere else. */
+    public Workload in(Locality place) {
+        return with(policies, place);
+    }
+
+    private Workload with(List<String> names, Locality place) {
         return new Workload(
-                uid, name, namespace, serviceAccount, node, addresses, labels, services, ports, healthy, names, origin);
+                uid,
+                name,
+                namespace,
+                serviceAccount,
+                node,
+                addresses,
+                labels,
+                services,
+                ports,
+                healthy,
+                names,
+                origin,
+                place);
     }
 
     /** A port that a workload listens on. */

@@ -5,6 +5,7 @@ import com.google.protobuf.ByteString;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.EndpointChoice;
+import dev.tulle.model.Locality;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Service;
@@ -80,6 +81,13 @@ final class AddressCodec {
                 .setWorkloadName(workload.name())
                 .addAllAuthorizationPolicies(workload.policies())
                 .setStatus(workload.healthy() ? WorkloadStatus.HEALTHY : WorkloadStatus.UNHEALTHY);
+        Locality locality = workload.locality();
+        if (locality.isKnown()) {
+            out.setLocality(dev.tulle.xds.proto.workload.Locality.newBuilder()
+                    .setRegion(locality.region())
+                    .setZone(locality.zone())
+                    .setSubzone(locality.subzone()));
+        }
         for (String address : workload.addresses()) {
             out.addAddresses(AddressText.bytes(address));
         }
@@ -171,7 +179,11 @@ final class AddressCodec {
                 ports(details.getPortsList()),
                 workload.getStatus() == WorkloadStatus.HEALTHY,
                 workload.getAuthorizationPoliciesList(),
-                origin(details.getOrigin()));
+                origin(details.getOrigin()),
+                new Locality(
+                        workload.getLocality().getRegion(),
+                        workload.getLocality().getZone(),
+                        workload.getLocality().getSubzone()));
     }
 
     static List<Workload.WorkloadPort> ports(List<WorkloadPort> ports) {

@@ -79,7 +79,7 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
                     reason));
             type.answered(request.getResponseNonce(), rejection);
         }
-        type.change(request, first, snapshot.table(typeUrl));
+        type.change(request, first, table(typeUrl));
         sendAdditions(type);
         sendRemovals(type);
         notePushed();
@@ -110,7 +110,7 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
     private void sendAdditions(Subscriptions type) {
         List<EncodedResource> batch = new ArrayList<>();
         int bytes = 0;
-        for (EncodedResource resource : type.additions(snapshot.table(type.typeUrl()))) {
+        for (EncodedResource resource : type.additions(table(type.typeUrl()))) {
             int size = resource.message().getSerializedSize();
             if (!batch.isEmpty() && bytes + size > RESPONSE_BYTES) {
                 if (!takesMore(type)) {
@@ -130,15 +130,19 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
 
     /** Also answers one who asked for everything when there is nothing: Envoy waits for that before it starts. */
     private void sendRemovals(Subscriptions type) {
-        List<String> removals = type.removals(snapshot.table(type.typeUrl()));
+        List<String> removals = type.removals(table(type.typeUrl()));
         if ((!removals.isEmpty() || type.owesFirstResponse()) && takesMore(type)) {
             respond(type, List.of(), removals);
         }
     }
 
+    private ResourceTable table(String typeUrl) {
+        return snapshot.table(typeUrl, node);
+    }
+
     private void notePushed() {
         for (Subscriptions type : types.values()) {
-            if (!type.isCurrent(snapshot.table(type.typeUrl()))) {
+            if (!type.isCurrent(table(type.typeUrl()))) {
                 return;
             }
         }
@@ -168,7 +172,7 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
             return false;
         }
         for (Subscriptions type : types.values()) {
-            if (type.unanswered() > 0 || !type.isCurrent(snapshot.table(type.typeUrl()))) {
+            if (type.unanswered() > 0 || !type.isCurrent(table(type.typeUrl()))) {
                 return false;
             }
         }
@@ -192,7 +196,7 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
                 pushed,
                 isSynced(snapshot.number()),
                 types.values().stream()
-                        .map(type -> type.state(snapshot.table(type.typeUrl())))
+                        .map(type -> type.state(table(type.typeUrl())))
                         .toList());
     }
 }

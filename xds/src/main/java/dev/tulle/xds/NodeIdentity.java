@@ -1,5 +1,7 @@
 package dev.tulle.xds;
 
+import dev.tulle.model.Locality;
+import dev.tulle.model.MeshState;
 import dev.tulle.xds.proto.envoy.config.core.v3.Node;
 
 /**
@@ -8,9 +10,10 @@ import dev.tulle.xds.proto.envoy.config.core.v3.Node;
  * @param id the node's name
  * @param role {@code agent}, {@code proxy}; for other clients what they call their cluster
  * @param software name and version of the client
+ * @param locality where it says it is; Tulle's own clients leave that to the node's registration
  */
-record NodeIdentity(String id, String role, String software) {
-    static final NodeIdentity UNKNOWN = new NodeIdentity("unknown", "unknown", "unknown");
+record NodeIdentity(String id, String role, String software, Locality locality) {
+    static final NodeIdentity UNKNOWN = new NodeIdentity("unknown", "unknown", "unknown", Locality.NONE);
 
     static NodeIdentity of(Node node) {
         String version = node.getUserAgentVersionTypeCase() == Node.UserAgentVersionTypeCase.USER_AGENT_VERSION
@@ -19,6 +22,15 @@ record NodeIdentity(String id, String role, String software) {
         return new NodeIdentity(
                 node.getId().isEmpty() ? "unknown" : node.getId(),
                 node.getCluster().isEmpty() ? "unknown" : node.getCluster(),
-                node.getUserAgentName() + version);
+                node.getUserAgentName() + version,
+                new Locality(
+                        node.getLocality().getRegion(),
+                        node.getLocality().getZone(),
+                        node.getLocality().getSubZone()));
+    }
+
+    /** Where the client is: what it says itself, else what its node said when it registered. */
+    Locality locality(MeshState state) {
+        return locality.isKnown() ? locality : state.localities().getOrDefault(id, Locality.NONE);
     }
 }

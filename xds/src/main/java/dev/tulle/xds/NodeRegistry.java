@@ -1,5 +1,6 @@
 package dev.tulle.xds;
 
+import dev.tulle.model.Locality;
 import java.util.Set;
 
 /**
@@ -8,7 +9,7 @@ import java.util.Set;
  */
 public interface NodeRegistry {
     /** A node connects, for the first time or again; its earlier stream, if any, has been closed without a word here. */
-    HelloAnswer hello(String nodeId, String wantedPrefix);
+    HelloAnswer hello(String nodeId, String wantedPrefix, Locality locality);
 
     /** A node announces a workload, or replaces its announcement. */
     RegistrationAnswer register(String nodeId, WorkloadRegistration workload);

@@ -1,6 +1,7 @@
 package dev.tulle.xds;
 
 import dev.tulle.common.OwnerThread;
+import dev.tulle.model.Locality;
 import dev.tulle.xds.NodeRegistry.HelloAnswer;
 import dev.tulle.xds.proto.tulle.Answer;
 import dev.tulle.xds.proto.tulle.ControlMessage;
@@ -99,12 +100,19 @@ final class RegistrationService {
                 close(Status.INVALID_ARGUMENT, "expected one hello with a node id at the start of the stream");
                 return;
             }
+            Locality locality;
+            try {
+                locality = Locality.parse(hello.getLocality());
+            } catch (IllegalArgumentException e) {
+                close(Status.INVALID_ARGUMENT, "the hello of " + hello.getNodeId() + ": " + e.getMessage());
+                return;
+            }
             Session earlier = nodes.get(hello.getNodeId());
             if (earlier != null) {
                 earlier.nodeId = null;
                 earlier.close(Status.ABORTED, "the node opened another stream");
             }
-            switch (registry.hello(hello.getNodeId(), hello.getWantedPrefix())) {
+            switch (registry.hello(hello.getNodeId(), hello.getWantedPrefix(), locality)) {
                 case HelloAnswer.Granted(NodeLease lease) -> {
                     nodeId = hello.getNodeId();
                     nodes.put(hello.getNodeId(), this);

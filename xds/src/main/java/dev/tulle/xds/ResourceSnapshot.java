@@ -13,16 +13,28 @@ import java.util.TreeMap;
  *
  * @param number counts up with each snapshot of this process
  * @param state the state it was encoded from
+ * @param endpoints the endpoints as they look from each place
  * @param refused why a resource could not be encoded, by {@code type name}
  */
-record ResourceSnapshot(long number, MeshState state, Map<String, ResourceTable> tables, Map<String, String> refused) {
-    static final ResourceSnapshot NONE = new ResourceSnapshot(0, MeshState.EMPTY, Map.of(), Map.of());
+record ResourceSnapshot(
+        long number,
+        MeshState state,
+        Map<String, ResourceTable> tables,
+        EndpointViews endpoints,
+        Map<String, String> refused) {
+    static final ResourceSnapshot NONE =
+            new ResourceSnapshot(0, MeshState.EMPTY, Map.of(), EndpointViews.NONE, Map.of());
 
     ResourceSnapshot {
         tables = Map.copyOf(tables);
     }
 
-    ResourceTable table(String typeUrl) {
+    /** The resources of a type as a client gets them. */
+    ResourceTable table(String typeUrl, NodeIdentity client) {
+        return typeUrl.equals(ResourceType.ENDPOINTS.typeUrl()) ? endpoints.of(client.locality(state)) : table(typeUrl);
+    }
+
+    private ResourceTable table(String typeUrl) {
         return tables.getOrDefault(typeUrl, ResourceTable.EMPTY);
     }
 
@@ -31,7 +43,8 @@ record ResourceSnapshot(long number, MeshState state, Map<String, ResourceTable>
         Map<String, ResourceTable> made = new HashMap<>();
         Map<String, String> problems = new TreeMap<>();
         made.put(ResourceType.CLUSTER.typeUrl(), plain(ResourceType.CLUSTER, next.clusters(), problems));
-        made.put(ResourceType.ENDPOINTS.typeUrl(), plain(ResourceType.ENDPOINTS, next.endpoints(), problems));
+        ResourceTable sets = plain(ResourceType.ENDPOINTS, next.endpoints(), problems);
+        made.put(ResourceType.ENDPOINTS.typeUrl(), sets);
         made.put(ResourceType.LISTENER.typeUrl(), plain(ResourceType.LISTENER, next.listeners(), problems));
         made.put(ResourceType.ROUTE.typeUrl(), plain(ResourceType.ROUTE, next.routes(), problems));
         made.put(ResourceType.AUTHORIZATION.typeUrl(), plain(ResourceType.AUTHORIZATION, next.policies(), problems));
@@ -45,7 +58,7 @@ record ResourceSnapshot(long number, MeshState state, Map<String, ResourceTable>
                 (Workload workload) -> aliases(workload.addresses()),
                 (name, reason) -> problems.put("workload " + name, reason));
         made.put(ResourceType.ADDRESS_URL, addresses.build());
-        return new ResourceSnapshot(number + 1, next, made, Map.copyOf(problems));
+        return new ResourceSnapshot(number + 1, next, made, endpoints.next(sets), Map.copyOf(problems));
     }
 
     private <T> ResourceTable plain(ResourceType<T> type, Map<String, T> values, Map<String, String> problems) {

@@ -37,6 +37,13 @@ final class ResourceTable {
         return byName.size();
     }
 
+    /** This table with other resources in the place of those of the same name. */
+    ResourceTable with(Map<String, EncodedResource> others) {
+        Map<String, EncodedResource> changed = new HashMap<>(byName);
+        changed.putAll(others);
+        return new ResourceTable(changed, byAlias);
+    }
+
     /** Builds the next table out of the present one, encoding only what differs. */
     static final class Builder {
         private final ResourceTable previous;

@@ -157,8 +157,12 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         output.send(typeUrl, response.build());
     }
 
+    private ResourceTable table(String typeUrl) {
+        return snapshot.table(typeUrl, node);
+    }
+
     private Map<String, EncodedResource> resources(String typeUrl, Wanted type) {
-        ResourceTable table = snapshot.table(typeUrl);
+        ResourceTable table = table(typeUrl);
         Map<String, EncodedResource> found = new TreeMap<>();
         if (type.wildcard) {
             table.all().forEach(resource -> found.put(resource.name(), resource));

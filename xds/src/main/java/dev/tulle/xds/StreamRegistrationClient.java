@@ -198,7 +198,8 @@ final class StreamRegistrationClient implements RegistrationClient {
             call.sendMessage(NodeMessage.newBuilder()
                     .setHello(Hello.newBuilder()
                             .setNodeId(options.nodeId())
-                            .setWantedPrefix(lease.map(NodeLease::prefix).orElse(options.wantedPrefix())))
+                            .setWantedPrefix(lease.map(NodeLease::prefix).orElse(options.wantedPrefix()))
+                            .setLocality(options.locality().toString()))
                     .build());
             owner.offerLater(RegistrationMethod.HEARTBEAT, this::beat);
         }

@@ -1,5 +1,6 @@
 package dev.tulle.xds;
 
+import dev.tulle.model.Locality;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -14,8 +15,8 @@ final class FakeRegistry implements NodeRegistry {
     String refuse = "";
 
     @Override
-    public HelloAnswer hello(String nodeId, String wantedPrefix) {
-        events.add("hello " + nodeId + " " + wantedPrefix);
+    public HelloAnswer hello(String nodeId, String wantedPrefix, Locality locality) {
+        events.add("hello " + nodeId + " " + wantedPrefix + (locality.isKnown() ? " in " + locality : ""));
         return refuse.isEmpty()
                 ? new HelloAnswer.Granted(
                         new NodeLease("100.64.3.0/24", "100.64.0.0/10", "240.240.0.0/16", Duration.ofSeconds(30)))

@@ -11,6 +11,7 @@ import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.HeaderMutation.Changes;
 import dev.tulle.model.HeaderMutation.Field;
 import dev.tulle.model.Listener;
+import dev.tulle.model.Locality;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RetryPolicy;
@@ -31,6 +32,7 @@ import dev.tulle.model.Workload;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -68,17 +70,24 @@ final class RandomModel {
     }
 
     EndpointSet endpoints() {
-        return new EndpointSet(
-                Cluster.nameOf(port(), "", word()),
-                list(
-                        4,
-                        () -> new Endpoint(
-                                address(),
-                                port(),
-                                1 + random.nextInt(9),
-                                random.nextBoolean(),
-                                random.nextBoolean() ? "" : word(),
-                                random.nextBoolean() ? "" : word())));
+        List<Endpoint> endpoints = new ArrayList<>(list(
+                6,
+                () -> new Endpoint(
+                        address(),
+                        port(),
+                        1 + random.nextInt(9),
+                        random.nextBoolean(),
+                        random.nextBoolean() ? "" : word(),
+                        random.nextBoolean() ? "" : word(),
+                        locality(),
+                        random.nextInt(3))));
+        // Endpoints of one place travel together, so this is the order in which they arrive.
+        endpoints.sort(Comparator.comparing((Endpoint e) -> e.priority() + " " + e.locality()));
+        return new EndpointSet(Cluster.nameOf(port(), "", word()), endpoints);
+    }
+
+    private Locality locality() {
+        return Locality.parse(pick(new String[] {"", "r", "r/z", "r/z/s", "r2/z"}));
     }
 
     Listener listener() {
@@ -135,7 +144,8 @@ final class RandomModel {
                 list(2, () -> new Workload.WorkloadPort(port(), pick(AppProtocol.values()))),
                 random.nextBoolean(),
                 list(2, this::word),
-                origin());
+                origin(),
+                locality());
     }
 
     AuthorizationPolicy policy() {

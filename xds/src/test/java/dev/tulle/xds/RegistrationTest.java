@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.common.OwnerThread;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Locality;
 import dev.tulle.model.Workload;
 import java.util.List;
 import java.util.Map;
@@ -24,8 +25,9 @@ class RegistrationTest {
         XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry);
         int port = server.port();
         Leases leases = new Leases();
+        Locality place = Locality.parse("r/z");
         try (RegistrationClient client =
-                XdsClients.register(new RegistrationOptions("127.0.0.1", port, "n1", ""), leases)) {
+                XdsClients.register(new RegistrationOptions("127.0.0.1", port, "n1", "", place), leases)) {
             WorkloadRegistration w = workload("w", "100.64.3.2");
             assertEquals(
                     new RegistrationAnswer.Accepted("n1/default/w"),
@@ -51,7 +53,7 @@ class RegistrationTest {
             assertEquals("100.64.3.0/24", leases.take());
             ClientServerTest.until(() -> owner.call(() -> registry.events.contains("announced n1 3")));
             List<String> events = owner.call(() -> List.copyOf(registry.events));
-            assertEquals("hello n1 100.64.3.0/24", events.getFirst(), "it asks for the prefix that it has");
+            assertEquals("hello n1 100.64.3.0/24 in r/z", events.getFirst(), "it asks for the prefix that it has");
             assertEquals(
                     w.withHealth(false),
                     owner.call(() -> registry.workloads.get("n1/default/w")),

@@ -4,6 +4,7 @@ import dev.tulle.agent.http.HttpTable.ClusterPart;
 import dev.tulle.agent.http.HttpTable.Member;
 import dev.tulle.agent.http.HttpTable.Share;
 import dev.tulle.common.Reason;
+import dev.tulle.model.Candidates;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.Endpoint;
@@ -207,9 +208,7 @@ final class HttpForwarding {
                 || cluster.maxRequestsPerConnection() > 0) {
             return Part.none(Reason.NEEDS_LIMIT, "cluster " + name + " bounds connections or requests");
         }
-        List<Endpoint> healthy =
-                set.endpoints().stream().filter(Endpoint::healthy).toList();
-        List<Endpoint> usable = healthy.isEmpty() ? set.endpoints() : healthy;
+        List<Endpoint> usable = Candidates.of(set.endpoints());
         boolean ordered = cluster.balancing() == Balancing.ROUND_ROBIN || cluster.balancing() == Balancing.SOURCE_HASH;
         if (cluster.balancing() == Balancing.PASSTHROUGH || (ordered && usable.size() > 1)) {
             // The kernel chooses at random, which is neither taking turns nor the same one for a caller.

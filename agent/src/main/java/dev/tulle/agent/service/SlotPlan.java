@@ -1,5 +1,6 @@
 package dev.tulle.agent.service;
 
+import dev.tulle.model.Candidates;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
@@ -50,7 +51,7 @@ public final class SlotPlan {
             }
             withWeight++;
             EndpointSet set = endpoints.get(cluster.cluster());
-            List<Endpoint> usable = set == null ? List.of() : usable(set.endpoints());
+            List<Endpoint> usable = set == null ? List.of() : Candidates.of(set.endpoints());
             long sum = usable.stream().mapToLong(Endpoint::weight).sum();
             if (usable.isEmpty()) {
                 continue;
@@ -120,11 +121,6 @@ public final class SlotPlan {
             spread.add(all.get(best));
         }
         return spread;
-    }
-
-    private static List<Endpoint> usable(List<Endpoint> all) {
-        List<Endpoint> healthy = all.stream().filter(Endpoint::healthy).toList();
-        return healthy.isEmpty() ? all : healthy;
     }
 
     private static List<Endpoint> expand(List<Share> shares, long denominator) {

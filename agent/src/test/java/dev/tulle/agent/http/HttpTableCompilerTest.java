@@ -13,6 +13,7 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.Locality;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
@@ -304,6 +305,12 @@ class HttpTableCompilerTest {
         EndpointSet one = new EndpointSet(V1, List.of(sick, endpoint("100.64.0.10", 3)));
         assertEquals(
                 1, table(compile(CLUSTERS, Map.of(V1, one), route)).endpoints().size());
+        // Nor is one of a worse priority used, be it on this host or not.
+        Endpoint far = new Endpoint("100.64.9.9", 9080, 1, true, "w", "default", Locality.NONE, 1);
+        EndpointSet ranked = new EndpointSet(V1, List.of(far, endpoint("100.64.0.10", 3)));
+        assertEquals(
+                List.of(new HttpTable.Member("100.64.0.10", 9080)),
+                table(compile(CLUSTERS, Map.of(V1, ranked), route)).endpoints());
     }
 
     @Test

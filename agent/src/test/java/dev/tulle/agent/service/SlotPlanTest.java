@@ -8,6 +8,7 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointBalancer;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Locality;
 import dev.tulle.model.Maglev;
 import dev.tulle.model.WeightedCluster;
 import java.util.ArrayList;
@@ -16,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
@@ -95,6 +97,28 @@ class SlotPlanTest {
                         List.of(new WeightedCluster("a", 1)), sets("a", List.of(endpoint("1.1.1.1", 1, false))))));
     }
 
+    private static Endpoint ranked(String address, boolean healthy, int priority) {
+        return new Endpoint(address, 9080, 1, healthy, address, "default", Locality.NONE, priority);
+    }
+
+    @Test
+    void aWorsePriorityCountsOnlyWhenNoBetterOneHasAHealthyEndpoint() {
+        List<WeightedCluster> one = List.of(new WeightedCluster("a", 1));
+        Endpoint far = ranked("2.2.2.2", true, 2);
+        Endpoint near = ranked("1.1.1.1", true, 0);
+        Endpoint sick = ranked("1.1.1.2", false, 0);
+        for (EndpointChoice.Kind kind : EndpointChoice.Kind.values()) {
+            assertEquals(
+                    Set.of("1.1.1.1"),
+                    shares(SlotPlan.expand(one, sets("a", List.of(far, sick, near)), kind))
+                            .keySet());
+            assertEquals(
+                    Set.of("2.2.2.2"),
+                    shares(SlotPlan.expand(one, sets("a", List.of(sick, far)), kind))
+                            .keySet());
+        }
+    }
+
     @Test
     void aShareWithoutEndpointsIsTheProxysAndNoEndpointAtAllIsRefused() {
         List<WeightedCluster> split = List.of(new WeightedCluster("a", 1), new WeightedCluster("b", 1));
@@ -135,7 +159,15 @@ class SlotPlanTest {
         for (int round = 0; round < 50; round++) {
             List<Endpoint> endpoints = new ArrayList<>();
             for (int i = random.nextInt(1, 9); i > 0; i--) {
-                endpoints.add(endpoint("100.64.0." + (10 + i), random.nextInt(1, 8), random.nextInt(4) > 0));
+                endpoints.add(new Endpoint(
+                        "100.64.0." + (10 + i),
+                        9080,
+                        random.nextInt(1, 8),
+                        random.nextInt(4) > 0,
+                        "w",
+                        "default",
+                        Locality.NONE,
+                        random.nextInt(3)));
             }
             List<Endpoint> slots = SlotPlan.expand(
                             List.of(new WeightedCluster("a", random.nextInt(1, 100))),

@@ -267,20 +267,21 @@ public final class ListCommands {
 
         @Override
         Table table() {
-            return new Table("CLUSTER", "ENDPOINT", "WORKLOAD", "WEIGHT", "READY");
+            return new Table("CLUSTER", "ENDPOINT", "WORKLOAD", "LOCALITY", "WEIGHT", "READY");
         }
 
         @Override
         void addRows(Table table, JsonObject set) {
             List<JsonObject> endpoints = Json.objects(set, "endpoints");
             if (endpoints.isEmpty()) {
-                table.row(Json.text(set, "cluster"), "none", "", "", "");
+                table.row(Json.text(set, "cluster"), "none", "", "", "", "");
             }
             for (JsonObject endpoint : endpoints) {
                 table.row(
                         Json.text(set, "cluster"),
                         Json.text(endpoint, "address") + ":" + Json.text(endpoint, "port"),
                         Json.text(endpoint, "workload"),
+                        Json.text(endpoint, "locality"),
                         Json.text(endpoint, "weight"),
                         Json.bool(endpoint, "healthy") ? "yes" : "no");
             }

@@ -54,6 +54,12 @@ public final class RoleOptions {
     private @Nullable String node;
 
     @Option(
+            names = "--locality",
+            paramLabel = "REGION/ZONE/SUBZONE",
+            description = "Where this node is: zone and subzone may be left out. Default: not known.")
+    private String locality = "";
+
+    @Option(
             names = "--range",
             paramLabel = "CIDR",
             description = "Workloads' addresses. Default: ${DEFAULT-VALUE}.",
@@ -224,7 +230,10 @@ public final class RoleOptions {
                 String tail = ":" + Integer.toHexString(bits) + "::";
                 builder.range6("fd74:756c:6c65" + tail, "fd74:756c:6c66" + tail);
             }
-            return builder.range(range).serviceRange(serviceRange).build();
+            return builder.locality(locality)
+                    .range(range)
+                    .serviceRange(serviceRange)
+                    .build();
         } catch (IllegalArgumentException e) {
             throw new CommandFailure(CommandFailure.USAGE, e.getMessage() == null ? e.toString() : e.getMessage());
         }
