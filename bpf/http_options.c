@@ -10,6 +10,7 @@
  * Kernel: 5.15 (netns cookie is not needed here, socket storage is); tried on 6.18.
  */
 #include "lib/http_offer.h"
+#include "lib/http_outcome.h"
 
 SEC("cgroup/setsockopt")
 int tulle_setsockopt(struct bpf_sockopt *ctx)
@@ -46,6 +47,11 @@ int tulle_setsockopt(struct bpf_sockopt *ctx)
 			if (lease && tulle_lease_take(lease, take.states))
 				tulle_count(TULLE_REASON_HTTP_TAKEN);
 		}
+	} else if (option == TULLE_OPT_OUTCOME &&
+		   value + sizeof(struct tulle_http_outcome) <= end) {
+		struct tulle_http_outcome outcome = *(struct tulle_http_outcome *)value;
+
+		tulle_http_outcome_told(&outcome);
 	} else {
 		return TULLE_PROCEED;
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The maps of kernel HTTP. Written by: agent (services, tables, sources, endpoints, and the two
- * programs of calls) or the kernel (the rest).
+ * The maps of kernel HTTP. Written by: agent (services, tables, sources, endpoints, the beginning
+ * of outcomes, and the two programs of calls) or the kernel (the rest).
  */
 #ifndef TULLE_HTTP_MAPS_H
 #define TULLE_HTTP_MAPS_H
@@ -48,11 +48,19 @@ struct {
 /* Endpoints on this node -> pool. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, TULLE_HTTP_ENDPOINTS);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tulle_sockaddr);
 	__type(value, __u32);
 } tulle_http_endpoints SEC(".maps");
+
+/* How requests to an endpoint ended, by its pool. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TULLE_HTTP_ENDPOINTS);
+	__type(key, __u32);
+	__type(value, struct tulle_http_outcomes);
+} tulle_http_outcomes SEC(".maps");
 
 /* Element 0: zeros, to make a new pool or client of. */
 struct {
@@ -131,5 +139,18 @@ struct {
 	__type(key, struct tulle_http_stat_key);
 	__type(value, struct tulle_http_stat);
 } tulle_http_stats SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TULLE_LEASES);
+	__type(key, __u32);
+	__type(value, struct tulle_http_sampled);
+} tulle_http_sampled SEC(".maps");
+
+/* Apart from tulle_events, so that samples and refusals do not push each other out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} tulle_http_samples SEC(".maps");
 
 #endif

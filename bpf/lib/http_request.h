@@ -5,6 +5,7 @@
 
 #include "http_client.h"
 #include "http_route.h"
+#include "http_sample.h"
 
 /* Largest message (head and body in one send) that is taken: one piece of memory, never split. */
 #define TULLE_HTTP_MESSAGE_MAX 32768
@@ -92,7 +93,7 @@ static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct tul
 					       struct tulle_http_client *client, __u64 handle,
 					       const struct tulle_http_route *route,
 					       const struct tulle_http_cluster *cluster,
-					       const struct tulle_http_member *member)
+					       const struct tulle_http_member *member, __u8 sampled)
 {
 	struct tulle_lease *lease = tulle_lease_of(handle);
 	__u64 now = bpf_ktime_get_ns();
@@ -109,7 +110,7 @@ static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct tul
 	lease->workload = member->workload;
 	lease->request_bytes = client->message.body;
 	lease->timeout_ms = route->timeout_ms;
-	lease->keep = route->keep;
+	lease->keep = route->keep | sampled;
 	lease->method = client->message.method;
 	lease->code = 0;
 	lease->counted = cluster->members > 1 && cluster->flags & TULLE_HTTP_LEAST_REQUEST;
@@ -180,6 +181,7 @@ static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tul
 					       struct tulle_http_client *client, __u32 size)
 {
 	const struct tulle_http_cluster *cluster;
+	const struct tulle_config *config;
 	const struct tulle_http_service *service;
 	const struct tulle_http_member *member;
 	const struct tulle_http_table *table;
@@ -200,7 +202,8 @@ static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tul
 		return TULLE_REASON_HTTP_NO_TABLE;
 	number = service->table;
 	table = bpf_map_lookup_elem(&tulle_http_tables, &number);
-	if (!table || !tulle_config_if(TULLE_F_SPLICE))
+	config = tulle_config_if(TULLE_F_SPLICE);
+	if (!table || !config)
 		return TULLE_REASON_HTTP_NO_TABLE;
 	if (table->to_proxy)
 		return TULLE_REASON_HTTP_ROUTE_PROXY;
@@ -226,7 +229,8 @@ static __always_inline __u32 tulle_client_take(struct sk_msg_md *msg, struct tul
 	/* Its memory is another table's by now? Then nothing that was read is proven. */
 	if (*(const volatile __u32 *)&table->number != number)
 		return TULLE_REASON_HTTP_NO_TABLE;
-	return tulle_client_send(msg, splice, client, handle, route, cluster, member);
+	return tulle_client_send(msg, splice, client, handle, route, cluster, member,
+				 tulle_sample_dice(config, handle, table, choice, cluster));
 }
 
 #endif

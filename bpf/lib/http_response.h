@@ -4,6 +4,8 @@
 #define TULLE_HTTP_RESPONSE_H
 
 #include "http_client.h"
+#include "http_outcome.h"
+#include "http_sample.h"
 #include "http_stats.h"
 
 /* Of a message that lies in several pieces this much is made one before it is read. */
@@ -120,6 +122,8 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		.pool = lease->pool,
 	};
 	bool first = TULLE_LEASE_STATE(word) == TULLE_LEASE_SENT, counted = lease->counted;
+	bool sampled = lease->keep & TULLE_LEASE_SAMPLED;
+	struct tulle_http_sample *sample = NULL;
 	__u64 total = TULLE_LEASE_LEFT(word), body = 0, nanos = 0, next;
 	__u32 reason, request_bytes = lease->request_bytes;
 	struct tulle_http_answer *answer;
@@ -158,7 +162,15 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		next |= TULLE_LEASE_BITS(TULLE_LEASE_ANSWER) | (total - size);
 	if (first)
 		lease->code = key.code;
+	if (sampled) {
+		if (first)
+			tulle_sample_head(splice->lease - 1, nanos, body);
+		if (total == size)
+			sample = tulle_sample_begin(lease, splice->lease - 1);
+	}
 	if (!tulle_swap(&lease->word, word, next)) {
+		if (sample)
+			bpf_ringbuf_discard(sample, 0);
 		/*
 		 * The proxy took it since we looked: aim at U instead. In order, as U had read all
 		 * that S ever sent when it was offered, and S has sent nothing to it since.
@@ -172,7 +184,12 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		return TULLE_REASON_HTTP_TAKE_RACE;
 	}
 	/* From here on the lease may be in use for the next request. */
+	if (sample) {
+		bpf_ringbuf_submit(sample, 0);
+		tulle_count(TULLE_REASON_HTTP_SAMPLED);
+	}
 	if (first) {
+		tulle_http_ended(key.pool, key.code);
 		tulle_http_account(&key, nanos, request_bytes, body);
 		tulle_count(TULLE_REASON_HTTP_RESPONSE);
 	}

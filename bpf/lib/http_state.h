@@ -73,9 +73,23 @@ struct tulle_lease {
 	__u32 timeout_ms;
 	__u16 code;
 	__u8 method;
-	__u8 keep;
+	__u8 keep;    /* TULLE_HTTP_KEEP_*, TULLE_LEASE_SAMPLED */
 	__u8 counted; /* among the pool's `active` while it is SENT or ANSWER */
 	__u8 pad[3];
+};
+
+/* Among a lease's `keep` bits: the request is to be reported, see http_sample.h. */
+#define TULLE_LEASE_SAMPLED (1 << 6)
+
+/* tulle_http_sampled: of a request with that bit, by the number of its lease, what the lease does
+ * not say.
+ */
+struct tulle_http_sampled {
+	__u64 head_nanos;
+	__u64 response_bytes;
+	__u32 table;
+	__u16 route;
+	__u16 cluster;
 };
 
 /* A lease as a client or a pool names it: number and generation, so a later offer is another. */

@@ -212,6 +212,48 @@ struct tulle_http_pool_key {
 };
 
 /*
+ * tulle_http_outcomes: how requests to an endpoint ended one after the other, whoever forwarded
+ * them: the programs count what they forward, the proxy says the rest (TULLE_OPT_OUTCOME). At
+ * place pool % TULLE_HTTP_ENDPOINTS; the agent gives no two living pools the same place, and begins
+ * a record before it names the pool. Sums are not here, see tulle_http_stats.
+ */
+#define TULLE_HTTP_ENDPOINTS 16384
+struct tulle_http_outcomes {
+	__u32 pool;
+	__u32 errors;  /* 5xx, or no response at all, since the last other response */
+	__u32 gateway; /* 502, 503, 504, or no response at all */
+	__u32 local;   /* no response at all: connecting failed, reset, timeout */
+};
+
+/*
+ * tulle_http_samples, a ring buffer: a request that was forwarded whole, and its response. A ring
+ * has no layout of its own, and what is unread may be read by a later agent: if this changes, the
+ * ring needs another name.
+ */
+#define TULLE_HTTP_SAMPLE_HEAD 1024
+struct tulle_http_sample {
+	__u64 ts;             /* ns, CLOCK_MONOTONIC: the response's last byte */
+	__u64 nanos;          /* from the request to there */
+	__u64 head_nanos;     /* from the request to the response's head */
+	__u64 response_bytes; /* bodies */
+	__u64 request_bytes;
+	struct tulle_addr client_addr;
+	struct tulle_addr server_addr;
+	__u16 client_port;
+	__u16 server_port;
+	__u32 service;  /* tulle_service.id */
+	__u32 source;   /* workload ids */
+	__u32 workload; /* of the endpoint */
+	__u32 table;    /* tulle_http_table.number, for the next two */
+	__u16 route;
+	__u16 cluster;
+	__u16 code;
+	__u16 length;                      /* of the request's head */
+	__u8 head[TULLE_HTTP_SAMPLE_HEAD]; /* as received, without the body */
+	__u32 pad;
+};
+
+/*
  * Pools are made by the program that takes an offer (http_offer.h) and removed by the agent alone:
  * when no table names the endpoint any more, or when the loop's process has gone.
  */
@@ -273,6 +315,15 @@ struct tulle_http_take {
 
 /* get on U: struct tulle_http_lease_info; EOPNOTSUPP when it was never offered. */
 #define TULLE_OPT_LEASE 5
+
+/* set on any socket of the proxy, struct tulle_http_outcome: how tries at an endpoint ended that
+ * the proxy itself made. Ignored when kernel HTTP does not know the endpoint.
+ */
+#define TULLE_OPT_OUTCOME 6
+struct tulle_http_outcome {
+	struct tulle_sockaddr endpoint;
+	__u32 code; /* of the response; 0: none came */
+};
 
 enum tulle_lease_state {
 	TULLE_LEASE_PROXY = 0,  /* the proxy's own: not offered, taken back, or handed over */

@@ -52,6 +52,7 @@
 	X(44,  HTTP_COMPLETE,       "http: response forwarded to its end")                         \
 	X(45,  HTTP_OFFERED,        "http: server connection offered to the kernel")               \
 	X(46,  HTTP_TAKEN,          "http: server connection taken back by the node proxy")        \
+	X(47,  HTTP_SAMPLED,        "http: request reported as a sample")                          \
 	X(64,  SERVICE_REFUSED,     "the service record refuses connections")                      \
 	X(65,  NO_ENDPOINT,         "the service has no endpoint")                                 \
 	X(66,  REGISTRY_ONLY,       "destination unknown and outbound policy is REGISTRY_ONLY")    \
@@ -80,6 +81,7 @@
 	X(104, SPLICE_PEER_GONE,    "splice: the reader left the sockhash, passed to TCP")         \
 	X(105, NO_OWN_ADDR6,        "bind: IPv6-only wildcard left alone, no IPv6 address leased") \
 	X(106, CONNS_FULL,          "no room for a connection's record: not reported, not drained") \
+	X(107, HTTP_SAMPLE_LOST,    "http: sample lost, ring buffer full")                         \
 	X(127, SPLICE_DROPPED,      "splice: the reader closed in the middle of a message")        \
 	X(128, NEEDS_HTTP,          "service needs HTTP routing")                                  \
 	X(129, NEEDS_MTLS,          "an endpoint is on another host")                              \

@@ -72,6 +72,10 @@ struct tulle_config {
 	__u16 outbound6_port;
 	__u16 dns4_port;
 	__u16 dns6_port;
+	/* Of the requests that kernel HTTP forwards: one is reported if a random number does not
+	 * pass this. 0: none.
+	 */
+	__u32 http_sample;
 };
 
 enum tulle_role {

@@ -129,7 +129,7 @@ class Maps:
     """Typed access to the maps of one object."""
 
     SIZES = {  # name: (key, value)
-        "tulle_config": (4, 192), "tulle_cgroups": (8, 40), "tulle_homes": (4, 4),
+        "tulle_config": (4, 196), "tulle_cgroups": (8, 40), "tulle_homes": (4, 4),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
         "tulle_permit": (20, 1), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
         "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_habits": (8, 24), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),

@@ -18,7 +18,7 @@ import time
 from lab import OUTBOUND_PORT
 
 SOL = 0x7475
-GIVE, CLIENT, OFFER, TAKE, LEASE = 1, 2, 3, 4, 5
+GIVE, CLIENT, OFFER, TAKE, LEASE, OUTCOME = 1, 2, 3, 4, 5, 6
 LOOP = 7
 PROXY, POOLED, HELD, SENT, ANSWER = range(5)
 ALL = (1 << POOLED) | (1 << HELD) | (1 << SENT) | (1 << ANSWER)

@@ -210,7 +210,8 @@ class Lab:
         self.obj.attach_map("tulle_skb_verdict", "tulle_sockets", bpf.BPF_SK_SKB_STREAM_VERDICT)
         self.obj.attach_map("tulle_skmsg", "tulle_sockets", bpf.BPF_SK_MSG_VERDICT)
 
-    def configure(self, flags=F_ALL, policy=ALLOW_ANY, schema=SCHEMA, limit=SPLICE_LIMIT):
+    def configure(self, flags=F_ALL, policy=ALLOW_ANY, schema=SCHEMA, limit=SPLICE_LIMIT,
+                  sample=0):
         a, v = bpf.addr, bpf.v4
         self.maps.put("tulle_config", struct.pack("I", 0), struct.pack(
             "IIII4s4s4s4s4s4s", schema, flags, policy, limit,
@@ -218,7 +219,7 @@ class Lab:
             v("240.241.0.0"), v("255.255.0.0"))
             + a(TWIN) + a(TWIN_VIP) + a(NODE + "1") + a(NODE + "2") + a(NODE + "3")
             + a("127.0.0.1") + a("::1") + a("127.0.0.1") + a("::1")
-            + struct.pack("HHHH", OUTBOUND_PORT, OUTBOUND_PORT, DNS_PORT, DNS_PORT))
+            + struct.pack("HHHHI", OUTBOUND_PORT, OUTBOUND_PORT, DNS_PORT, DNS_PORT, sample))
 
     def start(self, cgroup, function, *args):
         process = Process(self, cgroup, function, args)

@@ -43,6 +43,8 @@ import java.util.Set;
  * @param selfTest whether a tier is tried before it is used; default true
  * @param kernelHttp whether the kernel may forward requests by itself where it can; default true
  * @param locality where the node is; default: not known
+ * @param httpSample of the requests that the kernel forwards, one in how many is reported; default 1,000; 1: all; 0: none
+ * @param accessLog where these are written as lines: a file, {@code -} for the standard output; default empty: nowhere
  * @param drainTime how long connections go on whose endpoint its service has lost; default 45 s
  */
 public record AgentOptions(
@@ -73,6 +75,8 @@ public record AgentOptions(
         boolean selfTest,
         boolean kernelHttp,
         Locality locality,
+        int httpSample,
+        String accessLog,
         Duration drainTime) {
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
@@ -86,6 +90,9 @@ public record AgentOptions(
                 && (Ip.parse(range6).isEmpty() || Ip.parse(serviceRange6).isEmpty())) {
             throw new IllegalArgumentException("IPv6 prefixes '" + range6 + "' and '" + serviceRange6
                     + "': expected IPv6 addresses such as fd74:756c:6c65::");
+        }
+        if (httpSample < 0) {
+            throw new IllegalArgumentException("http sample " + httpSample + ": expected 0 (none) or more");
         }
         if (range.bits() > 24) {
             throw new IllegalArgumentException("workload range " + range + ": expected a /24 or larger");
@@ -162,6 +169,8 @@ public record AgentOptions(
         private boolean selfTest = true;
         private boolean kernelHttp = true;
         private Locality locality = Locality.NONE;
+        private int httpSample = 1_000;
+        private String accessLog = "";
         private Duration drainTime = Duration.ofSeconds(45);
 
         private Builder() {}
@@ -297,6 +306,18 @@ public record AgentOptions(
             return this;
         }
 
+        /** One in how many of the requests that the kernel forwards is reported; 0: none. */
+        public Builder httpSample(int oneIn) {
+            httpSample = oneIn;
+            return this;
+        }
+
+        /** Where reported requests are written; empty: nowhere. */
+        public Builder accessLog(String target) {
+            accessLog = target;
+            return this;
+        }
+
         /** The options; throws IllegalArgumentException naming the first that is wrong. */
         public AgentOptions build() {
             return new AgentOptions(
@@ -327,6 +348,8 @@ public record AgentOptions(
                     selfTest,
                     kernelHttp,
                     locality,
+                    httpSample,
+                    accessLog,
                     drainTime);
         }
     }

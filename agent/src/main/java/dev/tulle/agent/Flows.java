@@ -1,38 +1,68 @@
 package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.KernelEvent;
+import dev.tulle.telemetry.AccessLogEntry;
 import java.time.Instant;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.Deque;
 import java.util.List;
+import java.util.stream.Stream;
 
-/** The last {@value #KEPT} things that the kernel reported. Thread-safe. */
+/**
+ * The last {@value #KEPT} things that the kernel reported, and as many sampled requests: neither pushes the other out.
+ * Thread-safe.
+ */
 final class Flows {
-    /** Events kept. */
+    /** Events, and requests, kept. */
     static final int KEPT = 1024;
 
     private static final System.Logger LOG = System.getLogger(Flows.class.getName());
 
-    private final ArrayDeque<Flow> flows = new ArrayDeque<>();
+    private final Deque<Flow> events = new ArrayDeque<>();
+    private final Deque<Flow> requests = new ArrayDeque<>();
 
-    /** An event and when it was read. */
-    record Flow(Instant time, KernelEvent event) {}
+    /** Something that passed, or did not. */
+    sealed interface Flow {
+        /** When it was reported; a request: when it came. */
+        Instant time();
+
+        /** What a program reported. */
+        record Event(Instant time, KernelEvent event) implements Flow {}
+
+        /** A sampled request. */
+        record Request(Instant time, AccessLogEntry entry) implements Flow {}
+    }
 
     void add(KernelEvent event) {
         LOG.log(System.Logger.Level.DEBUG, event.toString());
-        synchronized (flows) {
-            if (flows.size() >= KEPT) {
-                flows.removeFirst();
+        add(events, new Flow.Event(Instant.now(), event));
+    }
+
+    void add(AccessLogEntry entry) {
+        add(requests, new Flow.Request(Instant.ofEpochMilli(entry.startMillis()), entry));
+    }
+
+    private static void add(Deque<Flow> to, Flow flow) {
+        synchronized (to) {
+            if (to.size() >= KEPT) {
+                to.removeFirst();
             }
-            flows.addLast(new Flow(Instant.now(), event));
+            to.addLast(flow);
+        }
+    }
+
+    private static List<Flow> copy(Deque<Flow> of) {
+        synchronized (of) {
+            return List.copyOf(of);
         }
     }
 
     /** The newest ones, oldest first. */
     List<Flow> last(int most) {
-        synchronized (flows) {
-            List<Flow> all = new ArrayList<>(flows);
-            return List.copyOf(all.subList(Math.max(0, all.size() - most), all.size()));
-        }
+        List<Flow> all = Stream.concat(copy(events).stream(), copy(requests).stream())
+                .sorted(Comparator.comparing(Flow::time))
+                .toList();
+        return all.subList(Math.max(0, all.size() - most), all.size());
     }
 }

@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import dev.tulle.agent.datapath.HttpSampling;
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.dns.DnsServer;
 import dev.tulle.agent.dns.MeshNames;
@@ -92,10 +93,18 @@ public final class NodeAgent implements AutoCloseable {
         HostSetup host = HostSetup.prepare(options);
         parts.push(host);
         Flows flows = new Flows();
-        ChosenTier tier = new TierChooser(options, host.cgroups(), selfTests(options, host), flows::add).choose();
+        MetricRegistry metrics = new MetricRegistry();
+        SampledRequests samples = new SampledRequests(options.httpSample(), options.accessLog(), metrics, flows::add);
+        parts.push(samples);
+        ChosenTier tier = new TierChooser(
+                        options,
+                        host.cgroups(),
+                        selfTests(options, host),
+                        new HttpSampling(options.httpSample(), samples),
+                        flows::add)
+                .choose();
         LOG.log(System.Logger.Level.INFO, "tier " + tier.datapath().tier().word() + "; refused: " + tier.refused());
         AgentLoop loop = new AgentLoop();
-        MetricRegistry metrics = new MetricRegistry();
         AgentState state;
         try {
             state = new AgentState(options, loop, host.cgroups(), tier, links, metrics);

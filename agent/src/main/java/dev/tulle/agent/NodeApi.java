@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
@@ -28,7 +29,13 @@ final class NodeApi implements AutoCloseable {
     }
 
     LocalApi api() {
-        return new LocalApi(Map.of("whois", (params, _) -> whois(params), "publications", this::publications));
+        return new LocalApi(Map.of(
+                "whois",
+                (params, _) -> whois(params),
+                "publications",
+                this::publications,
+                "outcomes",
+                (_, _) -> loop.call(this::outcomes)));
     }
 
     /** Whose connection it is that the proxy sees from {@code remote} to {@code local} (what the client dialled). */
@@ -50,6 +57,13 @@ final class NodeApi implements AutoCloseable {
         answer.addProperty(
                 "namespace", found.map(lease -> lease.spec().namespace()).orElse(""));
         return answer;
+    }
+
+    /** How requests to this node's endpoints ended, in the kernel and as the proxy has told it. */
+    private JsonElement outcomes() {
+        JsonArray all = new JsonArray();
+        state.datapath().httpOutcomes().forEach(outcome -> all.add(OutcomeJson.of(outcome)));
+        return all;
     }
 
     private static InetSocketAddress address(JsonObject params, String field) throws RefusedException {

@@ -2,6 +2,7 @@ package dev.tulle.agent;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import dev.tulle.agent.datapath.HttpOutcome;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.service.PortTarget;
 import dev.tulle.agent.service.ServiceView;
@@ -17,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -33,6 +35,7 @@ final class PathsReport {
             Pattern.compile("istio_requests_total\\{.*destination_service=\"([^\"]*)\".*} ([0-9.eE+]+)");
 
     private final AgentState state;
+    private final Map<HttpTable.Member, HttpOutcome> outcomes = new HashMap<>();
 
     PathsReport(AgentState state) {
         this.state = state;
@@ -70,6 +73,9 @@ final class PathsReport {
      */
     JsonObject paths(Map<String, Long> proxy, String trouble) {
         Map<String, Long> kernel = state.httpMetrics().byService();
+        for (HttpOutcome outcome : state.datapath().httpOutcomes()) {
+            outcomes.put(new HttpTable.Member(outcome.address(), outcome.port()), outcome);
+        }
         JsonArray ports = new JsonArray();
         for (ServiceView view : state.services().views()) {
             for (ServicePort port : view.service().ports()) {
@@ -108,6 +114,7 @@ final class PathsReport {
             case PortTarget.Http(HttpTable table) -> {
                 way(one, "kernel-http", Reason.NONE, "");
                 one.add("routes", routes(table, viaProxy));
+                one.add("endpoints", endpoints(table));
             }
         }
         if (port.protocol().isHttp() || target instanceof PortTarget.Http) {
@@ -119,6 +126,15 @@ final class PathsReport {
             one.add("requests", requests);
         }
         return one;
+    }
+
+    private JsonArray endpoints(HttpTable table) {
+        JsonArray all = new JsonArray();
+        table.endpoints().stream()
+                .map(outcomes::get)
+                .filter(Objects::nonNull)
+                .forEach(outcome -> all.add(OutcomeJson.of(outcome)));
+        return all;
     }
 
     private static void way(JsonObject one, String path, Reason reason, String text) {

@@ -13,6 +13,7 @@ import dev.tulle.agent.tier.TierReport;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Reason;
 import dev.tulle.model.Workload.WorkloadPort;
+import dev.tulle.telemetry.AccessLogEntry;
 import dev.tulle.xds.RegistrationStatus;
 import dev.tulle.xds.XdsStatus;
 import java.time.Instant;
@@ -212,24 +213,51 @@ final class StatusReport {
         for (Flows.Flow flow : flows.last(most)) {
             JsonObject one = new JsonObject();
             one.addProperty("time", flow.time().toString());
-            one.addProperty("hook", flow.event().what());
-            one.addProperty("reason", flow.event().reason().name());
-            one.addProperty("text", flow.event().reason().text());
-            one.addProperty("source", flow.event().source());
-            one.addProperty("destination", flow.event().destination());
-            one.addProperty("protocol", flow.event().protocol());
-            one.addProperty("pid", flow.event().pid());
-            one.addProperty("command", flow.event().command());
-            KernelEvent.Ended ended = flow.event().ended();
-            if (!ended.equals(KernelEvent.Ended.NOTHING)) {
-                one.addProperty("bytesSent", ended.sent());
-                one.addProperty("bytesReceived", ended.received());
-                one.addProperty("micros", ended.nanos() / 1000);
-                one.addProperty("rttMicros", ended.rttMicros());
-                one.addProperty("retransmits", ended.retransmits());
+            switch (flow) {
+                case Flows.Flow.Event(Instant _, KernelEvent event) -> put(one, event);
+                case Flows.Flow.Request(Instant _, AccessLogEntry entry) -> put(one, entry);
             }
             array.add(one);
         }
         return array;
+    }
+
+    private static void put(JsonObject one, KernelEvent event) {
+        one.addProperty("hook", event.what());
+        one.addProperty("reason", event.reason().name());
+        one.addProperty("text", event.reason().text());
+        one.addProperty("source", event.source());
+        one.addProperty("destination", event.destination());
+        one.addProperty("protocol", event.protocol());
+        one.addProperty("pid", event.pid());
+        one.addProperty("command", event.command());
+        KernelEvent.Ended ended = event.ended();
+        if (!ended.equals(KernelEvent.Ended.NOTHING)) {
+            one.addProperty("bytesSent", ended.sent());
+            one.addProperty("bytesReceived", ended.received());
+            one.addProperty("micros", ended.nanos() / 1000);
+            one.addProperty("rttMicros", ended.rttMicros());
+            one.addProperty("retransmits", ended.retransmits());
+        }
+    }
+
+    private static void put(JsonObject one, AccessLogEntry entry) {
+        one.addProperty("hook", "http");
+        one.addProperty("reason", Reason.HTTP_SAMPLED.name());
+        one.addProperty("text", entry.details());
+        one.addProperty("source", entry.downstreamRemote());
+        one.addProperty("destination", entry.upstream());
+        one.addProperty("protocol", entry.protocol());
+        one.addProperty("workload", entry.source());
+        one.addProperty("method", entry.method());
+        one.addProperty("target", entry.target());
+        one.addProperty("authority", entry.authority());
+        one.addProperty("code", entry.code());
+        one.addProperty("requestBytes", entry.received());
+        one.addProperty("responseBytes", entry.sent());
+        one.addProperty("micros", entry.durationMicros());
+        one.addProperty("dialled", entry.downstreamLocal());
+        one.addProperty("cluster", entry.cluster());
+        one.addProperty("route", entry.route());
     }
 }

@@ -2,6 +2,7 @@ package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.Datapath;
 import dev.tulle.agent.datapath.ExplicitDatapath;
+import dev.tulle.agent.datapath.HttpSampling;
 import dev.tulle.agent.datapath.KernelDatapath;
 import dev.tulle.agent.datapath.KernelEvent;
 import dev.tulle.agent.datapath.KernelPins;
@@ -34,6 +35,7 @@ final class TierChooser {
     private final AgentOptions options;
     private final Cgroups cgroups;
     private final SelfTests selfTests;
+    private final HttpSampling sampling;
     private final Consumer<KernelEvent> events;
 
     /** Tries a tier on this host; empty when it passes, else why it does not. */
@@ -48,10 +50,16 @@ final class TierChooser {
         }
     }
 
-    TierChooser(AgentOptions options, Cgroups cgroups, SelfTests selfTests, Consumer<KernelEvent> events) {
+    TierChooser(
+            AgentOptions options,
+            Cgroups cgroups,
+            SelfTests selfTests,
+            HttpSampling sampling,
+            Consumer<KernelEvent> events) {
         this.options = options;
         this.cgroups = cgroups;
         this.selfTests = selfTests;
+        this.sampling = sampling;
         this.events = events;
     }
 
@@ -157,6 +165,7 @@ final class TierChooser {
                         options.outboundPolicy(),
                         options.drainTime(),
                         tier == Tier.SPLICE ? http() : TIER_WITHOUT_HTTP,
+                        sampling,
                         events);
             case NFTABLES -> new NftDatapath(options.meshName(), cgroups, options.meshGroup());
             case EXPLICIT -> new ExplicitDatapath();

@@ -22,6 +22,7 @@ import dev.tulle.proxy.loop.EpollLoops;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.tcp.TcpScope;
 import dev.tulle.proxy.upstream.MetricHandles;
+import dev.tulle.proxy.upstream.OutcomeDirectory;
 import dev.tulle.proxy.upstream.Upstreams;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.Counter;
@@ -127,6 +128,7 @@ public final class NodeProxy implements AutoCloseable {
                 xds,
                 services,
                 scopes.values(),
+                options.nodeSocket(),
                 this::requestClose);
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
@@ -181,12 +183,14 @@ public final class NodeProxy implements AutoCloseable {
         LeaseMetrics leased = new LeaseMetrics(registry);
         // Two proxies run at once while one takes over from the other: their loops are different ones.
         long process = ProcessHandle.current().pid();
+        OutcomeDirectory outcomes = new OutcomeDirectory();
         int loops = 0;
         for (EventExecutor executor : group) {
             EventLoop loop = (EventLoop) executor;
             Worker worker = new Worker(loop, allocator);
             Leases leases = new Leases(worker, kernel.get(), LoopNumber.of(process, loops++), leased);
-            Upstreams upstreams = new Upstreams(worker, options.loops(), istio, destinations, leases, policies);
+            Upstreams upstreams =
+                    new Upstreams(worker, options.loops(), istio, destinations, leases, policies, outcomes);
             scopes.put(
                     loop,
                     new LoopScope(

@@ -65,6 +65,7 @@ final class KernelModel implements HttpOptions {
     final Map<Channel, Lease> leases = new HashMap<>();
     final Map<Channel, Client> clients = new HashMap<>();
     final List<String> calls = new ArrayList<>();
+    final List<Integer> outcomes = new ArrayList<>();
     private final Map<Integer, Long> passed = new HashMap<>();
     boolean there = true;
     boolean knowsClients = true;
@@ -154,6 +155,12 @@ final class KernelModel implements HttpOptions {
                 client == null
                         ? new InetSocketAddress("0.0.0.0", 0)
                         : (InetSocketAddress) client.channel.remoteAddress());
+    }
+
+    @Override
+    public synchronized boolean outcome(Channel any, InetSocketAddress endpoint, int code) {
+        outcomes.add(code);
+        return there;
     }
 
     private void become(Lease lease, LeaseState state) {

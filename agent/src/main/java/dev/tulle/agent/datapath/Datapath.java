@@ -59,6 +59,11 @@ public interface Datapath extends AutoCloseable {
         return List.of();
     }
 
+    /** How requests to the endpoints that the kernel knows ended. */
+    default List<HttpOutcome> httpOutcomes() {
+        return List.of();
+    }
+
     /** Removes what {@link #httpCounts} says of pairs of workloads that are both gone. */
     default void forgetHttpCounts(Set<Integer> workloads) {}
 

@@ -13,7 +13,9 @@ import dev.tulle.kernel.MapCodec;
 import dev.tulle.kernel.TypedMap;
 import java.net.InetAddress;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -32,17 +34,23 @@ final class HttpMaps {
     /** How long what nobody names any more stays: far longer than one run of a program. */
     static final Duration LINGER = Duration.ofSeconds(1);
 
+    /** Tables that went last and whose names are kept, as requests that they decided may still be under way. */
+    private static final int NAMES_GONE = 1_024;
+
     private final TypedMap<Integer, HttpServiceValue> services;
     private final TypedMap<Integer, TableValue> tables;
     private final TypedMap<SourceKey, Integer> sources;
     private final TypedMap<SockAddr, Integer> endpoints;
     private final TypedMap<PoolKey, byte[]> pools;
+    private final HttpOutcomes outcomes;
     private final IntPredicate lives;
     private final LongSupplier nanoTime;
     private final Map<Integer, TableValue> held = new HashMap<>();
     private final Map<Integer, Map<Integer, Integer>> heldSources = new HashMap<>();
     private final Map<SockAddr, Integer> poolOf;
     private final List<Retired> retired = new ArrayList<>();
+    private final Map<Integer, SampleNames.Table> names = new HashMap<>();
+    private final Deque<Integer> gone = new ArrayDeque<>();
     private int lastTable;
     private int lastPool;
 
@@ -86,6 +94,8 @@ final class HttpMaps {
         this.lastTable = first;
         this.lastPool = first;
         this.poolOf = new HashMap<>(endpoints.snapshot());
+        this.outcomes = new HttpOutcomes(object);
+        outcomes.adopt(poolOf.values());
         poolOf.values().forEach(pool -> lastPool = Math.max(lastPool, pool));
         readBack();
     }
@@ -150,7 +160,9 @@ final class HttpMaps {
     private SockAddr endpoint(HttpTable.Member member, boolean make) {
         SockAddr key = new SockAddr(MeshNetwork.address(member.address()), member.port());
         if (make && !poolOf.containsKey(key)) {
-            int pool = ++lastPool;
+            int pool = outcomes.after(lastPool);
+            lastPool = pool;
+            outcomes.begin(pool);
             endpoints.put(key, pool);
             poolOf.put(key, pool);
         }
@@ -167,10 +179,12 @@ final class HttpMaps {
                 member -> poolOf.getOrDefault(endpoint(member, false), 0),
                 member -> workloads.getOrDefault(MeshNetwork.address(member.address()), 0));
         if (wanted.equals(before)) {
+            names.put(number, SampleNames.Table.of(serving.table()));
             writeSources(service, number, serving.sources(), true);
             return;
         }
         TableValue fresh = wanted.withNumber(++lastTable);
+        names.put(fresh.number(), SampleNames.Table.of(serving.table()));
         heldSources.put(service, new HashMap<>());
         writeSources(service, fresh.number(), serving.sources(), true);
         tables.put(fresh.number(), fresh);
@@ -226,6 +240,10 @@ final class HttpMaps {
         });
         if (!over.isEmpty()) {
             over.forEach(tables::delete);
+            gone.addAll(over);
+            while (gone.size() > NAMES_GONE) {
+                names.remove(gone.remove());
+            }
             sources.deleteAll(sources.keys().stream()
                     .filter(key -> over.contains(key.table()))
                     .toList());
@@ -238,6 +256,7 @@ final class HttpMaps {
             boolean gone = !used.contains(key);
             if (gone) {
                 endpoints.delete(key);
+                outcomes.end(poolOf.getOrDefault(key, 0));
             }
             return gone;
         });
@@ -265,6 +284,16 @@ final class HttpMaps {
     /** True when something lingers, so that {@link #reconcile} should be called again after {@link #LINGER}. */
     boolean lingers() {
         return !retired.isEmpty();
+    }
+
+    /** The names in tables, also of those that went lately. */
+    Map<Integer, SampleNames.Table> names() {
+        return names;
+    }
+
+    /** How requests to the endpoints ended. */
+    List<HttpOutcome> outcomes(Map<Integer, HttpStats.Sums> sums) {
+        return outcomes.read(poolOf, sums);
     }
 
     /** The table in force for a service, 0 for none. For tests and reports. */

@@ -6,7 +6,9 @@ import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.BpfObject;
 import dev.tulle.kernel.PerCpuMap;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Reads what kernel HTTP counts. Owner thread only. */
@@ -43,6 +45,30 @@ final class HttpStats {
             }
         });
         return counts;
+    }
+
+    /**
+     * What a pool's endpoint has answered to requests that the kernel forwarded.
+     *
+     * @param successes responses of other classes than 5xx
+     * @param errors 5xx
+     */
+    record Sums(long successes, long errors) {
+        static final Sums NONE = new Sums(0, 0);
+
+        private Sums plus(int code, long requests) {
+            return code < 500 ? new Sums(successes + requests, errors) : new Sums(successes, errors + requests);
+        }
+    }
+
+    /** The sums by pool. */
+    Map<Integer, Sums> byPool() {
+        Map<Integer, Sums> sums = new HashMap<>();
+        stats.snapshot().forEach((key, values) -> {
+            long requests = values.stream().mapToLong(StatValue::requests).sum();
+            sums.put(key.pool(), sums.getOrDefault(key.pool(), Sums.NONE).plus(key.code(), requests));
+        });
+        return sums;
     }
 
     /** Removes what concerns no workload that is still there: nothing counts on it any more. */

@@ -9,6 +9,7 @@ import dev.tulle.kernel.RecordCodec;
 import dev.tulle.kernel.RecordLayout;
 import dev.tulle.kernel.TypedMap;
 import java.lang.invoke.MethodHandles;
+import java.net.InetAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,6 +22,8 @@ import java.util.function.ToIntFunction;
  */
 final class HttpStructs {
     private static final int NAME_BYTES = HttpLimits.NAME;
+    /** TULLE_HTTP_SAMPLE_HEAD: room for a whole request head. */
+    private static final int HEAD_BYTES = 1024;
 
     private static final FieldCodec<PathText> PATH = new FieldCodec<>(
             PathText.class,
@@ -38,6 +41,12 @@ final class HttpStructs {
             bytes -> new PathMask(text(bytes).length()));
     private static final FieldCodec<ShortText> TEXT = new FieldCodec<>(
             ShortText.class, NAME_BYTES, text -> padded(text.text(), NAME_BYTES), bytes -> new ShortText(text(bytes)));
+
+    private static final FieldCodec<HeadText> HEAD = new FieldCodec<>(
+            HeadText.class,
+            HEAD_BYTES,
+            head -> padded(head.text(), HEAD_BYTES),
+            bytes -> new HeadText(new String(bytes, StandardCharsets.ISO_8859_1)));
 
     private HttpStructs() {}
 
@@ -116,6 +125,33 @@ final class HttpStructs {
 
     record StatValue(long requests, long requestBytes, long responseBytes, long nanos, Buckets bucket) {}
 
+    /** A pool's record in {@code tulle_http_outcomes}; what is not its own is not counted for it. */
+    record OutcomesValue(int pool, int errors, int gateway, int local) {}
+
+    /** The room of a request's head, of which the kernel has filled the beginning. */
+    record HeadText(String text) {}
+
+    /** What the kernel reports of a sampled request. */
+    record SampleValue(
+            long ts,
+            long nanos,
+            long headNanos,
+            long responseBytes,
+            long requestBytes,
+            InetAddress clientAddr,
+            InetAddress serverAddr,
+            int clientPort,
+            int serverPort,
+            int service,
+            int source,
+            int workload,
+            int table,
+            int route,
+            int cluster,
+            int code,
+            int length,
+            HeadText head) {}
+
     /** Counts of the buckets of the duration, in their order. */
     record Buckets(List<Long> counts) {
         /** As many as there are bounds, and one. */
@@ -147,7 +183,8 @@ final class HttpStructs {
             });
 
     static <R extends Record> RecordCodec<R> codec(Class<R> type, RecordLayout layout) {
-        return RecordCodec.of(MethodHandles.lookup(), type, layout, FieldCodec.address(), PATH, MASK, TEXT, BUCKETS);
+        return RecordCodec.of(
+                MethodHandles.lookup(), type, layout, FieldCodec.address(), PATH, MASK, TEXT, BUCKETS, HEAD);
     }
 
     static <K extends Record, V extends Record> TypedMap<K, V> map(BpfMap map, Class<K> key, Class<V> value) {

@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -47,6 +48,11 @@ public final class KernelDatapath implements Datapath {
     private long drainedAt;
     private final RingBuffer events;
     private final KernelHttp http;
+    private final HttpSampling sampling;
+    private final RingBuffer samples;
+    /** Written by the owner thread, read where samples are read. */
+    private volatile SampleNames names = SampleNames.NONE;
+
     private @Nullable RingBuffer oldEvents;
 
     /** What happens to destinations that the mesh does not know. */
@@ -65,6 +71,7 @@ public final class KernelDatapath implements Datapath {
             Duration drainTime,
             KernelObject kernel,
             KernelHttp http,
+            HttpSampling sampling,
             Consumer<KernelEvent> eventSink) {
         this.tier = tier;
         this.cgroups = cgroups;
@@ -72,6 +79,7 @@ public final class KernelDatapath implements Datapath {
         this.policy = policy;
         this.kernel = kernel;
         this.http = http;
+        this.sampling = sampling;
         this.maps = new KernelMaps(kernel.object());
         this.accounting = new Accounting(kernel.object());
         this.drains = new Drains(accounting.connections(), drainTime);
@@ -82,6 +90,13 @@ public final class KernelDatapath implements Datapath {
                 "tulle-events",
                 codec,
                 event -> eventSink.accept(KernelEvent.of(event)));
+        this.samples = RingBuffer.start(
+                kernel.object().map("tulle_http_samples"),
+                "tulle-samples",
+                HttpStructs.codec(
+                        HttpStructs.SampleValue.class,
+                        kernel.object().btf().struct("tulle_http_sample").orElseThrow()),
+                sample -> sampling.sink().accept(names.read(sample)));
         // What programs of the version before wrote last; it stays open for the little that is still under way.
         kernel.oldEvents().ifPresent(old -> {
             try {
@@ -105,6 +120,7 @@ public final class KernelDatapath implements Datapath {
      * @param meshGroup the mesh's own control group, in which {@code proxy} and {@code agent} exist
      * @param drainTime how long connections to an endpoint go on that its service has lost
      * @param http whether the kernel should forward requests; only with {@link Tier#SPLICE}
+     * @param sampling which of the requests that the kernel forwards are reported
      * @param eventSink told what the programs report, on a thread of its own
      * @throws BpfException when the kernel refuses what this tier needs
      */
@@ -117,6 +133,7 @@ public final class KernelDatapath implements Datapath {
             OutboundPolicy policy,
             Duration drainTime,
             KernelHttp http,
+            HttpSampling sampling,
             Consumer<KernelEvent> eventSink)
             throws IOException {
         KernelObject kernel = KernelObject.load(elf, Optional.of(pins), false);
@@ -131,7 +148,7 @@ public final class KernelDatapath implements Datapath {
                 throw new BpfException("splicing programs are not in force: " + kernel.hooks());
             }
             return new KernelDatapath(
-                    tier, cgroups, meshGroup, policy, drainTime, kernel, http(kernel, http), eventSink);
+                    tier, cgroups, meshGroup, policy, drainTime, kernel, http(kernel, http), sampling, eventSink);
         } catch (RuntimeException e) {
             kernel.close();
             throw e;
@@ -184,6 +201,9 @@ public final class KernelDatapath implements Datapath {
             kernel.releaseOldEvents();
         }
         maps.reconcile(wanted, plan);
+        Map<Integer, String> workloads = new HashMap<>();
+        leases.forEach(lease -> workloads.put(lease.id(), lease.key()));
+        names = sampling.oneIn() == 0 ? SampleNames.NONE : maps.sampleNames(workloads);
         maps.configure(config(network));
         kernel.followInterfaces();
         accounting.reconcile(network, addresses);
@@ -213,10 +233,10 @@ public final class KernelDatapath implements Datapath {
         int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | Structs.FLAG_DNS;
         flags |= kernel.active(Hook.SK_LOOKUP) ? Structs.FLAG_GUARD : 0;
         flags |= tier == Tier.SPLICE ? Structs.FLAG_SPLICE : 0;
-        return config(network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0);
+        return config(network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0, sampling.bound());
     }
 
-    static Config config(MeshNetwork network, int flags, int policy) {
+    static Config config(MeshNetwork network, int flags, int policy, int httpSample) {
         InetAddress none = MeshNetwork.none();
         InetAddress loopback4 = MeshNetwork.address("127.0.0.1");
         InetAddress loopback6 = network.ipv6() ? MeshNetwork.address("::1") : none;
@@ -243,7 +263,8 @@ public final class KernelDatapath implements Datapath {
                 network.outboundPort(),
                 network.ipv6() ? network.outboundPort() : 0,
                 network.dnsPort(),
-                network.ipv6() ? network.dnsPort() : 0);
+                network.ipv6() ? network.dnsPort() : 0,
+                httpSample);
     }
 
     @Override
@@ -264,6 +285,11 @@ public final class KernelDatapath implements Datapath {
     @Override
     public Map<String, Long> policyDenials() {
         return maps.access().denied();
+    }
+
+    @Override
+    public List<HttpOutcome> httpOutcomes() {
+        return maps.httpOutcomes();
     }
 
     @Override
@@ -301,6 +327,7 @@ public final class KernelDatapath implements Datapath {
         }
         drains.close();
         events.close();
+        samples.close();
         kernel.close();
     }
 }

@@ -1,6 +1,5 @@
 package dev.tulle.agent.datapath;
 
-import dev.tulle.common.Ip;
 import dev.tulle.common.Reason;
 import java.util.Locale;
 
@@ -63,8 +62,8 @@ public record KernelEvent(
                 event.cgroup(),
                 event.pid(),
                 event.comm(),
-                text(event.src(), event.sport()),
-                text(event.dst(), event.dport()),
+                SampleNames.text(event.src(), event.sport()),
+                SampleNames.text(event.dst(), event.dport()),
                 event.proto() == Structs.UDP ? "udp" : "tcp",
                 event.type() == FLOW
                         ? new Ended(
@@ -75,11 +74,6 @@ public record KernelEvent(
                                 event.retransmits(),
                                 event.server())
                         : Ended.NOTHING);
-    }
-
-    private static String text(java.net.InetAddress address, int port) {
-        String host = Ip.text(address);
-        return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     }
 
     @Override

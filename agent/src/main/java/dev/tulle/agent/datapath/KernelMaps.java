@@ -38,6 +38,9 @@ final class KernelMaps {
     /** Host names by service id, also of those that are gone: their counts may not be. */
     private final Map<Integer, String> names = new HashMap<>();
 
+    /** The same with the services' addresses, for samples. */
+    private final Map<Integer, SampleNames.Service> dialled = new HashMap<>();
+
     private final BpfMap counters;
 
     KernelMaps(BpfObject object) {
@@ -115,7 +118,10 @@ final class KernelMaps {
         http.announce(httpById(wanted));
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
-        wanted.names().forEach((key, name) -> names.put(services.id(key), name));
+        wanted.names().forEach((key, name) -> {
+            names.put(services.id(key), name);
+            dialled.put(services.id(key), new SampleNames.Service(name, SampleNames.text(key.vip(), key.port())));
+        });
         Set<Integer> kept = new HashSet<>();
         wanted.services().forEach((key, serving) -> {
             if (serving.keep()) {
@@ -147,6 +153,16 @@ final class KernelMaps {
             }
         });
         return byId;
+    }
+
+    /** How requests to the endpoints of kernel HTTP ended. */
+    List<HttpOutcome> httpOutcomes() {
+        return http.outcomes(stats.byPool());
+    }
+
+    /** What numbers in samples mean now. */
+    SampleNames sampleNames(Map<Integer, String> workloads) {
+        return new SampleNames(dialled, http.names(), workloads);
     }
 
     List<HttpCount> httpCounts() {

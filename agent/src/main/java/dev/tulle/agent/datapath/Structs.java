@@ -84,7 +84,8 @@ final class Structs {
             int outbound4Port,
             int outbound6Port,
             int dns4Port,
-            int dns6Port) {
+            int dns6Port,
+            int httpSample) {
         Config withFlags(int value) {
             return with(schema, value);
         }
@@ -117,7 +118,8 @@ final class Structs {
                     outbound4Port,
                     outbound6Port,
                     dns4Port,
-                    dns6Port);
+                    dns6Port,
+                    httpSample);
         }
     }
 

@@ -93,6 +93,15 @@ public final class RoleOptions {
     private String kernelHttp = "on";
 
     @Option(
+            names = "--http-sample",
+            paramLabel = "N",
+            description =
+                    "Of the requests that the kernel forwards one in N is reported, to the access log too; 1: all,"
+                            + " 0: none. Default: ${DEFAULT-VALUE}.",
+            defaultValue = "1000")
+    private int httpSample = 1_000;
+
+    @Option(
             names = "--proxy-uid",
             paramLabel = "UID",
             description = "The user and group the proxy runs as. Default: ${DEFAULT-VALUE}.",
@@ -103,7 +112,8 @@ public final class RoleOptions {
             names = "--access-log",
             paramLabel = "FILE|-",
             description = "Where the proxy writes a line for each request: a file that its user may write, or - for"
-                    + " standard output. Default: nowhere.")
+                    + " standard output. The agent writes lines of the same form of sampled requests that the kernel"
+                    + " forwards: into FILE.kernel, or to standard output. Default: nowhere.")
     private String accessLog = "";
 
     @Option(
@@ -219,7 +229,9 @@ public final class RoleOptions {
                 .tier(forcedTier())
                 .proxyUid(proxyUid)
                 .outboundPolicy(policy())
-                .kernelHttp(kernelHttp());
+                .kernelHttp(kernelHttp())
+                .httpSample(httpSample)
+                .accessLog(accessLog.isEmpty() || accessLog.equals("-") ? accessLog : accessLog + ".kernel");
         if (node != null) {
             builder.node(node);
         }

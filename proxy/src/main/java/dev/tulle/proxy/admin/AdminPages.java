@@ -14,6 +14,7 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryUsage;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
@@ -21,6 +22,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The administrator's pages, readiness and metrics, each on a port of its own, served by two threads that never touch an
@@ -45,6 +47,7 @@ public final class AdminPages implements AutoCloseable {
     private final XdsClient xds;
     private final ServiceDirectory services;
     private final Collection<LoopScope> scopes;
+    private final @Nullable Path nodeSocket;
     private final Runnable quit;
     private final Gson gson = new GsonBuilder()
             .setPrettyPrinting()
@@ -59,6 +62,7 @@ public final class AdminPages implements AutoCloseable {
      * Pages about a proxy.
      *
      * @param metrics in Prometheus' text format
+     * @param nodeSocket where the agent answers; null when there is none
      * @param quit asks the proxy to end
      */
     public AdminPages(
@@ -67,12 +71,14 @@ public final class AdminPages implements AutoCloseable {
             XdsClient xds,
             ServiceDirectory services,
             Collection<LoopScope> scopes,
+            @Nullable Path nodeSocket,
             Runnable quit) {
         this.ready = ready;
         this.metrics = metrics;
         this.xds = xds;
         this.services = services;
         this.scopes = scopes;
+        this.nodeSocket = nodeSocket;
         this.quit = quit;
     }
 
@@ -98,7 +104,10 @@ public final class AdminPages implements AutoCloseable {
         page(server, "/stats", () -> new Page(200, TEXT, metrics.get()));
         page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, metrics.get()));
         page(server, "/config_dump", () -> new Page(200, JSON, configDump()));
-        page(server, "/clusters", () -> new Page(200, JSON, gson.toJson(ClusterReport.of(scopes))));
+        page(
+                server,
+                "/clusters",
+                () -> new Page(200, JSON, gson.toJson(ClusterReport.of(scopes, KernelOutcomes.ask(nodeSocket)))));
         page(server, "/memory", () -> new Page(200, JSON, memory()));
         server.createContext("/quitquitquit", exchange -> {
             boolean post = exchange.getRequestMethod().equals("POST");

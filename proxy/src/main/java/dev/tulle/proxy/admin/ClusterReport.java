@@ -1,6 +1,7 @@
 package dev.tulle.proxy.admin;
 
 import dev.tulle.proxy.accept.LoopScope;
+import dev.tulle.proxy.upstream.EndpointOutcomes;
 import dev.tulle.proxy.upstream.EndpointPool;
 import io.netty.util.concurrent.Future;
 import java.util.ArrayList;
@@ -9,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The endpoints that the loops use and how busy they are.
@@ -22,6 +24,7 @@ import java.util.concurrent.TimeUnit;
  * @param offeredConnections those that the kernel has for its own requests, over all loops
  * @param heldConnections how many of these some client has at the moment
  * @param takenRequests requests so far that the kernel had sent and the proxy went on with
+ * @param outlier how requests to it ended
  */
 record ClusterReport(
         String cluster,
@@ -32,14 +35,60 @@ record ClusterReport(
         int idleConnections,
         int offeredConnections,
         int heldConnections,
-        long takenRequests) {
+        long takenRequests,
+        Outlier outlier) {
     private static final long PATIENCE_MILLIS = 1_000;
 
-    /** Asks every loop and adds up; a loop that does not answer within a second is left out. */
-    static List<ClusterReport> of(Collection<LoopScope> scopes) {
+    /**
+     * What outlier detection goes by, over all clusters that have the endpoint; where the kernel forwards requests to it as
+     * well, kernel and proxy together.
+     *
+     * @param withKernel true when the kernel's are among them
+     * @param consecutive5xx 5xx and tries without a response, since the last other response
+     * @param consecutiveGatewayErrors 502, 503, 504 and tries without a response
+     * @param consecutiveLocalFailures tries without a response: connecting failed, reset, timeout
+     * @param successes responses of other classes than 5xx
+     * @param errors5xx responses of class 5xx
+     * @param localFailures tries without a response
+     */
+    record Outlier(
+            boolean withKernel,
+            long consecutive5xx,
+            long consecutiveGatewayErrors,
+            long consecutiveLocalFailures,
+            long successes,
+            long errors5xx,
+            long localFailures) {
+        static Outlier of(EndpointOutcomes proxy, @Nullable KernelOutcomes kernel) {
+            return kernel == null
+                    ? new Outlier(
+                            false,
+                            proxy.consecutive5xx(),
+                            proxy.consecutiveGatewayErrors(),
+                            proxy.consecutiveLocalFailures(),
+                            proxy.successes(),
+                            proxy.errors(),
+                            proxy.localFailures())
+                    : new Outlier(
+                            true,
+                            kernel.consecutive5xx(),
+                            kernel.consecutiveGatewayErrors(),
+                            kernel.consecutiveLocalFailures(),
+                            proxy.successes() + kernel.successes(),
+                            proxy.errors() + kernel.errors(),
+                            proxy.localFailures());
+        }
+    }
+
+    /**
+     * Asks every loop and adds up; a loop that does not answer within a second is left out.
+     *
+     * @param kernel what the kernel has counted, by endpoint
+     */
+    static List<ClusterReport> of(Collection<LoopScope> scopes, Map<String, KernelOutcomes> kernel) {
         Map<String, ClusterReport> sum = new TreeMap<>();
         for (LoopScope scope : scopes) {
-            Future<List<ClusterReport>> asked = scope.worker().loop().submit(() -> ofLoop(scope));
+            Future<List<ClusterReport>> asked = scope.worker().loop().submit(() -> ofLoop(scope, kernel));
             if (asked.awaitUninterruptibly(PATIENCE_MILLIS, TimeUnit.MILLISECONDS) && asked.isSuccess()) {
                 for (ClusterReport one : asked.getNow()) {
                     sum.merge(one.cluster + " " + one.endpoint, one, ClusterReport::plus);
@@ -59,10 +108,11 @@ record ClusterReport(
                 idleConnections + other.idleConnections,
                 offeredConnections + other.offeredConnections,
                 heldConnections + other.heldConnections,
-                takenRequests + other.takenRequests);
+                takenRequests + other.takenRequests,
+                outlier);
     }
 
-    private static List<ClusterReport> ofLoop(LoopScope scope) {
+    private static List<ClusterReport> ofLoop(LoopScope scope, Map<String, KernelOutcomes> kernel) {
         List<ClusterReport> all = new ArrayList<>();
         Map<EndpointPool, Integer> held = scope.http().leases().held();
         scope.upstreams().views().values().forEach(view -> view.clusters()
@@ -78,7 +128,8 @@ record ClusterReport(
                                 pool.idleCount(),
                                 pool.lentCount(),
                                 held.getOrDefault(pool, 0),
-                                pool.takenCount()));
+                                pool.takenCount(),
+                                Outlier.of(pool.outcomes(), kernel.get(pool.addressText()))));
                     }
                 }));
         return all;

@@ -405,6 +405,7 @@ final class Exchange implements UpstreamUser {
 
     @Override
     public void connectFailed(String reason) {
+        tries.failed(connection.channel());
         ForwardPlan chosen = routing.plan();
         if (chosen != null && chosen.retriesConnectFailure() && beginRetry()) {
             return;
@@ -448,6 +449,7 @@ final class Exchange implements UpstreamUser {
         }
         tally.code = answer.code();
         tally.upstreamNanos = System.nanoTime();
+        tries.answered(connection.channel(), tally.code);
         byKernel = false;
         deadlines.moved();
         if (chosen.retriesResponses() && chosen.retriesCode(tally.code) && beginRetry()) {
@@ -521,6 +523,7 @@ final class Exchange implements UpstreamUser {
         }
         if (phase == Phase.RESPONDING) {
             // The client must see that the response is not whole.
+            tries.failed(connection.channel());
             tally.flag(Flags.UPSTREAM_CLOSED, "upstream_reset_after_response_started");
             fail();
             return;
@@ -534,6 +537,7 @@ final class Exchange implements UpstreamUser {
             tryEndpoint(true);
             return;
         }
+        tries.failed(connection.channel());
         ForwardPlan chosen = routing.plan();
         if (chosen != null && chosen.retriesReset() && beginRetry()) {
             return;
@@ -609,6 +613,9 @@ final class Exchange implements UpstreamUser {
     void timeout() {
         long now = System.nanoTime();
         if (deadlines.isOver(now)) {
+            if (phase == Phase.CONNECTING || (phase == Phase.SENT && request.isComplete())) {
+                tries.failed(connection.channel());
+            }
             if (phase == Phase.RESPONDING) {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 fail();

@@ -1,10 +1,12 @@
 package dev.tulle.proxy.http;
 
+import dev.tulle.proxy.upstream.EndpointOutcomes;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
+import io.netty.channel.Channel;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -117,6 +119,19 @@ final class Tries {
     @Nullable
     EndpointPool last() {
         return lastPool;
+    }
+
+    /** The current try has its response; on behalf of this client. */
+    void answered(Channel client, int code) {
+        EndpointPool from = pool;
+        if (from != null) {
+            from.ended(client, code);
+        }
+    }
+
+    /** The current try gets no (whole) response, and it is the endpoint's fault. */
+    void failed(Channel client) {
+        answered(client, EndpointOutcomes.NO_RESPONSE);
     }
 
     /** Ends the current try for another one, if policy and budget allow. */

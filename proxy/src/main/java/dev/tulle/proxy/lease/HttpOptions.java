@@ -1,6 +1,7 @@
 package dev.tulle.proxy.lease;
 
 import io.netty.channel.Channel;
+import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +39,16 @@ public interface HttpOptions {
      * @param states a set of {@link LeaseState#bit}
      */
     void take(Channel upstream, int states);
+
+    /**
+     * Says how a try that the proxy made at an endpoint ended, as the kernel counts those of its own; an endpoint that it
+     * does not know is ignored.
+     *
+     * @param any one of the proxy's sockets
+     * @param code the response's status; 0: none came
+     * @return false when nobody counts
+     */
+    boolean outcome(Channel any, InetSocketAddress endpoint, int code);
 
     /** Asks about a connection to an endpoint; null when it was never offered, or is closed. */
     @Nullable

@@ -43,6 +43,7 @@ public final class Leases implements Lender {
     private boolean draining;
     private boolean keeping;
     private long names;
+    private long deafUntil;
 
     /**
      * Without any.
@@ -282,6 +283,16 @@ public final class Leases implements Lender {
                 take(connection, LeaseState.UNUSED);
             }
         }
+    }
+
+    @Override
+    public void ended(EndpointPool pool, Channel client, int code) {
+        long now = System.nanoTime();
+        if (deafUntil != 0 && now - deafUntil < 0) {
+            return;
+        }
+        boolean heard = options.outcome(client, pool.address(), code);
+        deafUntil = heard || !client.isActive() ? 0 : now + SILENCE;
     }
 
     /** Nothing is given or lent any more, and what is unused comes back; requests under way go on. */

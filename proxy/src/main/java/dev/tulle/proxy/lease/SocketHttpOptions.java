@@ -23,6 +23,9 @@ public final class SocketHttpOptions implements HttpOptions {
     private static final RawUnixChannelOption TAKE = option("TAKE", 4, 8);
     private static final RawUnixChannelOption LEASE = option("LEASE", 5, 48 + ADDRESS);
 
+    private static final RawUnixChannelOption OUTCOME = option("OUTCOME", 6, ADDRESS + 8);
+
+    private final ByteBuffer outcome = ByteBuffer.allocate(ADDRESS + 8).order(ByteOrder.nativeOrder());
     private final ByteBuffer sixteen = ByteBuffer.allocate(16).order(ByteOrder.nativeOrder());
     private final ByteBuffer eight = ByteBuffer.allocate(8).order(ByteOrder.nativeOrder());
 
@@ -50,6 +53,21 @@ public final class SocketHttpOptions implements HttpOptions {
     public void take(Channel upstream, int states) {
         // Where there is nobody to take it from, asking for the lease tells.
         set(upstream, TAKE, eight.clear().putInt(states).putInt(0).flip());
+    }
+
+    @Override
+    public boolean outcome(Channel any, InetSocketAddress endpoint, int code) {
+        // struct tulle_http_outcome.
+        byte[] address = endpoint.getAddress().getAddress();
+        outcome.clear();
+        if (address.length < ADDRESS) {
+            outcome.putLong(0).putShort((short) 0).putShort((short) 0xffff);
+        }
+        outcome.put(address)
+                .putShort((short) endpoint.getPort())
+                .putShort((short) 0)
+                .putInt(code);
+        return set(any, OUTCOME, outcome.flip());
     }
 
     @Override

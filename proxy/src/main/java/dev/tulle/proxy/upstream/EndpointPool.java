@@ -26,6 +26,8 @@ public final class EndpointPool {
     private final WorkloadDirectory.Entry destination;
     private final EndpointAccess access;
     private final MetricHandles metrics;
+    private final OutcomeDirectory directory;
+    private final EndpointOutcomes outcomes;
     private Endpoint endpoint;
     private Cluster settings;
     private final ConnectionLimit limit;
@@ -56,6 +58,7 @@ public final class EndpointPool {
             Borrowers borrowers,
             WorkloadDirectory.Entry destination,
             EndpointAccess access,
+            OutcomeDirectory outcomes,
             IstioMetrics istio) {
         this.worker = worker;
         this.cluster = settings.name();
@@ -70,6 +73,8 @@ public final class EndpointPool {
         this.addressText = (endpoint.address().indexOf(':') >= 0 ? "[" + endpoint.address() + "]" : endpoint.address())
                 + ":" + endpoint.port();
         this.metrics = new MetricHandles(istio, destination);
+        this.directory = outcomes;
+        this.outcomes = outcomes.retain(address);
     }
 
     /** Takes over changed settings; the connections stay. */
@@ -111,6 +116,22 @@ public final class EndpointPool {
     /** The metric handles of requests to this endpoint. */
     public MetricHandles metrics() {
         return metrics;
+    }
+
+    /** How tries of the proxy ended, on all loops. */
+    public EndpointOutcomes outcomes() {
+        return outcomes;
+    }
+
+    /**
+     * A try ended.
+     *
+     * @param client whose request it was
+     * @param code the response's status, or {@link EndpointOutcomes#NO_RESPONSE}
+     */
+    public void ended(Channel client, int code) {
+        outcomes.ended(code);
+        lender.ended(this, client, code);
     }
 
     /** Requests and opaque connections in flight. */
@@ -306,6 +327,7 @@ public final class EndpointPool {
     void retire() {
         if (!retired) {
             access.release();
+            directory.release(address);
         }
         retired = true;
         worker.timers().remove(idleTimer);

@@ -1,5 +1,7 @@
 package dev.tulle.proxy.upstream;
 
+import io.netty.channel.Channel;
+
 /**
  * Who takes care of idle connections instead of their pools: the kernel's HTTP programs, which use them for requests that
  * the proxy never sees. All calls are on the loop.
@@ -31,6 +33,11 @@ public interface Lender {
         public void retire(EndpointPool pool) {
             // Nothing was lent.
         }
+
+        @Override
+        public void ended(EndpointPool pool, Channel client, int code) {
+            // Counts nothing.
+        }
     };
 
     /** Lends a connection that has just become idle; false when it stays with its pool. */
@@ -50,4 +57,12 @@ public interface Lender {
 
     /** Gets back the unused connections of a pool that is not used any more. */
     void retire(EndpointPool pool);
+
+    /**
+     * A try that the proxy has made at an endpoint ended; the lender counts those of its own with it.
+     *
+     * @param client whose request it was
+     * @param code the response's status, or {@link EndpointOutcomes#NO_RESPONSE}
+     */
+    void ended(EndpointPool pool, Channel client, int code);
 }

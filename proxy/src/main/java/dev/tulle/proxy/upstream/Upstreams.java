@@ -32,6 +32,7 @@ public final class Upstreams {
     private final Function<Endpoint, WorkloadDirectory.Entry> destinations;
     private final Lender lender;
     private final PolicyDirectory policies;
+    private final OutcomeDirectory outcomes;
     private final Map<OutboundService, ServiceView> views = new HashMap<>();
     private final Map<OutboundService, Borrowers> borrowers = new HashMap<>();
     private final WorkloadDirectory.Entry nobody = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
@@ -43,6 +44,7 @@ public final class Upstreams {
      * @param destinations the workload behind an endpoint
      * @param lender who takes care of idle connections
      * @param policies who may reach it
+     * @param outcomes how tries there ended
      */
     public Upstreams(
             Worker worker,
@@ -50,13 +52,15 @@ public final class Upstreams {
             IstioMetrics istio,
             Function<Endpoint, WorkloadDirectory.Entry> destinations,
             Lender lender,
-            PolicyDirectory policies) {
+            PolicyDirectory policies,
+            OutcomeDirectory outcomes) {
         this.worker = worker;
         this.loops = loops;
         this.istio = istio;
         this.destinations = destinations;
         this.lender = lender;
         this.policies = policies;
+        this.outcomes = outcomes;
     }
 
     /** The loop. */
@@ -136,6 +140,7 @@ public final class Upstreams {
                         clients,
                         destinations.apply(endpoint),
                         access,
+                        outcomes,
                         istio);
             } else {
                 pool.update(next.cluster(), endpoint);
