@@ -132,6 +132,7 @@ final class ControlViews {
         status.addProperty("xdsPort", plane.xdsPort());
         status.addProperty("config", plane.directory().directory().toString());
         status.add("nodes", RecordJson.of(plane.nodes()));
+        status.add("localities", RecordJson.of(view.state().localities()));
         status.add("clients", clients(plane.clients()));
         status.add("problems", ControlApi.problems(view.problems()));
         return status;

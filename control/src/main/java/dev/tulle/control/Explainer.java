@@ -333,6 +333,9 @@ final class Explainer {
             refused = true;
             step("endpoint", "none: requests are answered with 503", "");
         }
+        long sum = candidates.stream().mapToLong(Endpoint::weight).sum();
+        boolean equal =
+                candidates.stream().mapToInt(Endpoint::weight).distinct().count() <= 1;
         int denied = 0;
         for (Endpoint endpoint : candidates) {
             List<Workload> behind = state.workloads().values().stream()
@@ -347,6 +350,7 @@ final class Explainer {
                     (candidates.size() == 1 ? "" : "one of: ") + endpoint.address() + ":" + endpoint.port()
                             + (endpoint.workload().isEmpty() ? "" : " (" + endpoint.workload() + ")")
                             + (endpoint.locality().isKnown() ? " in " + endpoint.locality() : "")
+                            + (equal ? "" : ", weight " + endpoint.weight() + " of " + sum)
                             + (endpoint.healthy() ? "" : ", not ready"),
                     origins.isEmpty() ? "" : origins.getFirst());
             if (!behind.isEmpty() && !isAllowed(behind.getFirst(), endpoint.port())) {

@@ -48,6 +48,17 @@ class LocalityTest {
             spec: {host: reviews, trafficPolicy: {loadBalancer: {localityLbSetting: {}}}}
             """;
 
+    private static final String SPREAD = """
+            apiVersion: networking.istio.io/v1
+            kind: DestinationRule
+            metadata: {name: reviews}
+            spec:
+              host: reviews
+              trafficPolicy:
+                loadBalancer:
+                  localityLbSetting: {distribute: [{from: r/*, to: {r/z2: 25, q: 75}}]}
+            """;
+
     @TempDir
     private Path directory = Path.of("");
 
@@ -89,6 +100,13 @@ class LocalityTest {
             n2.health("n2/default/b", false);
             seen1.await(Set.of("elsewhere"));
             seen2.await(Set.of("elsewhere"));
+
+            n2.health("n2/default/b", true);
+            Files.writeString(options.configDirectory().resolve("nearest.yaml"), SPREAD);
+            seen1.await(Set.of("b", "elsewhere"));
+            String spread = explain(plane, "elsewhere");
+            assertTrue(spread.contains("(b) in r/z2, weight 1 of 4"), spread);
+            assertTrue(spread.contains("(elsewhere) in q/z, weight 3 of 4"), spread);
 
             RegistrationAnswer refused = n1.register(workload(n1, "bad", Map.of(Locality.LABEL, "a.b.c.d")))
                     .get(20, TimeUnit.SECONDS);
