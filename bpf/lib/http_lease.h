@@ -3,10 +3,12 @@
  * Leases: connections of the proxy to a server that a client's connection may use meanwhile.
  *
  * Who owns a lease is told by its word alone, and every change of it is a compare-and-swap, so the
- * proxy's TAKE and the programs of both ends never both succeed. The word has the sequence of the
- * offer in it: whoever remembers a lease of an earlier offer fails, even if the state is the same.
- * (It has 16 bits; holders compare the full 32-bit generation first, so that a swap could only go
- * wrong if the lease were taken back and offered 65,536 times between these two instructions.)
+ * proxy's TAKE and the programs of both ends never both succeed. HELD -> SENT comes with fields
+ * that must be written by then and by nobody else: that step and the ones to PROXY exclude each
+ * other. The word has the sequence of the offer in it: whoever remembers a lease of an earlier
+ * offer fails, even if the state is the same. (It has 16 bits; holders compare the full 32-bit
+ * generation first, so that a swap could only go wrong if the lease were taken back and offered
+ * 65,536 times between these two instructions.)
  *
  * Pools. The bit of a lease in `idle` is set after its word became POOLED, by whoever did that;
  * who clears it may try to make it HELD. A bit without a POOLED lease behind it does no harm (the
@@ -85,25 +87,31 @@ static __always_inline void tulle_pool_active(const struct tulle_lease *lease, i
 /* Any of `states` -> PROXY. Returns the word that it was, 0 if it was in none of them. */
 static __always_inline __u64 tulle_lease_take(struct tulle_lease *lease, __u32 states)
 {
+	__u32 pool, loop, slot, state;
+	bool counted, taken = false;
+	__u64 word = 0;
+
+	bpf_spin_lock(&lease->lock);
 	/* Read before the lease is free to be offered again. */
-	__u32 pool = lease->pool, loop = lease->loop, slot = lease->slot;
-	bool counted = lease->counted;
-
-	for (int i = 0; i < TULLE_LEASE_TRIES; i++) {
-		__u64 word = tulle_load(&lease->word);
-		__u32 state = TULLE_LEASE_STATE(word);
-
+	pool = lease->pool;
+	loop = lease->loop;
+	slot = lease->slot;
+	counted = lease->counted;
+	for (int i = 0; i < TULLE_LEASE_TRIES && !taken; i++) {
+		word = tulle_load(&lease->word);
+		state = TULLE_LEASE_STATE(word);
 		if (state == TULLE_LEASE_PROXY || !(states & (1u << state)))
-			return 0;
-		if (tulle_swap(&lease->word, word,
-			       TULLE_LEASE_STATES(word) | TULLE_LEASE_WAS(state))) {
-			tulle_pool_leave(pool, loop, slot,
-					 counted && (state == TULLE_LEASE_SENT ||
-						     state == TULLE_LEASE_ANSWER));
-			return word;
-		}
+			break;
+		taken = tulle_swap(&lease->word, word,
+				   TULLE_LEASE_STATES(word) | TULLE_LEASE_WAS(state));
 	}
-	return 0;
+	bpf_spin_unlock(&lease->lock);
+	if (!taken)
+		return 0;
+	state = TULLE_LEASE_STATE(word);
+	tulle_pool_leave(pool, loop, slot,
+			 counted && (state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER));
+	return word;
 }
 
 /* Index of the only bit that is set: the number of bits below it. */

@@ -95,40 +95,47 @@ static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct tul
 					       const struct tulle_http_cluster *cluster,
 					       const struct tulle_http_member *member, __u8 sampled)
 {
+	bool counted = cluster->members > 1 && cluster->flags & TULLE_HTTP_LEAST_REQUEST, sent;
 	struct tulle_lease *lease = tulle_lease_of(handle);
+	struct tulle_socket_key self;
 	__u64 now = bpf_ktime_get_ns();
 
 	if (!lease)
 		return TULLE_REASON_HTTP_LEASE_LOST;
-	/* HELD by this client: nobody else writes these. */
-	tulle_key_swap(&splice->peer, &lease->client);
-	lease->reader = client->self;
-	lease->client_number = client->number;
-	lease->since_ns = now;
-	lease->service = client->service;
-	lease->source = client->source;
-	lease->workload = member->workload;
-	lease->request_bytes = client->message.body;
-	lease->timeout_ms = route->timeout_ms;
-	lease->keep = route->keep | sampled;
-	lease->method = client->message.method;
-	lease->code = 0;
-	lease->counted = cluster->members > 1 && cluster->flags & TULLE_HTTP_LEAST_REQUEST;
 	client->since_ns = now;
 	client->head_length = client->message.head;
 	client->body_length = client->message.body;
+	tulle_key_swap(&splice->peer, &self);
 
 	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->server, BPF_F_INGRESS) != SK_PASS) {
 		tulle_lease_take(lease, 1u << TULLE_LEASE_HELD);
 		return TULLE_REASON_HTTP_SERVER_GONE;
 	}
-	if (lease->counted)
-		tulle_pool_active(lease, 1);
-	if (tulle_swap(&lease->word, tulle_lease_word(handle, TULLE_LEASE_HELD),
-		       tulle_lease_word(handle, TULLE_LEASE_SENT)))
+	bpf_spin_lock(&lease->lock);
+	sent = tulle_load(&lease->word) == tulle_lease_word(handle, TULLE_LEASE_HELD);
+	if (sent) {
+		lease->client = self;
+		lease->reader = client->self;
+		lease->client_number = client->number;
+		lease->since_ns = now;
+		lease->service = client->service;
+		lease->source = client->source;
+		lease->workload = member->workload;
+		lease->request_bytes = client->message.body;
+		lease->timeout_ms = route->timeout_ms;
+		lease->keep = route->keep | sampled;
+		lease->method = client->message.method;
+		lease->code = 0;
+		lease->counted = counted;
+		sent = tulle_swap(&lease->word, tulle_lease_word(handle, TULLE_LEASE_HELD),
+				  tulle_lease_word(handle, TULLE_LEASE_SENT));
+	}
+	bpf_spin_unlock(&lease->lock);
+	if (sent) {
+		if (counted)
+			tulle_pool_active(lease, 1);
 		return 0;
-	if (lease->counted)
-		tulle_pool_active(lease, -1);
+	}
 	/*
 	 * The proxy took it since we looked, and a redirect cannot be called off, only aimed
 	 * elsewhere: at D, which is in order (the kernel owns the connection, so D has read all

@@ -9,7 +9,8 @@
 
 #include "http_lease.h"
 
-/* Bit for the lease's `keep`: TULLE_LEASE_SAMPLED or 0. The lease is HELD by the caller. */
+/* Bit for the lease's `keep`: TULLE_LEASE_SAMPLED or 0. The lease is HELD by the caller; if it
+ * is not any more, no request comes of it, and at worst another one's sample tells this route. */
 static __always_inline __u8 tulle_sample_dice(const struct tulle_config *config, __u64 handle,
 					      const struct tulle_http_table *table, __u32 route,
 					      const struct tulle_http_cluster *cluster)
@@ -42,10 +43,11 @@ static __always_inline void tulle_sample_head(__u32 id, __u64 nanos, __u64 bytes
 }
 
 /* Not inlined: verified once, and so that the object's BTF has the struct. 0: filled. */
-__noinline int tulle_sample_fill(struct tulle_http_sample *sample, const struct tulle_lease *lease,
-				 const struct tulle_http_sampled *at,
+__noinline int tulle_sample_fill(struct tulle_http_sample *sample, __u32 id,
 				 const struct tulle_http_client *client)
 {
+	const struct tulle_http_sampled *at = bpf_map_lookup_elem(&tulle_http_sampled, &id);
+	const struct tulle_lease *lease = bpf_map_lookup_elem(&tulle_leases, &id);
 	__u32 length;
 
 	if (!sample || !lease || !at || !client)
@@ -81,19 +83,18 @@ __noinline int tulle_sample_fill(struct tulle_http_sample *sample, const struct 
 static __always_inline struct tulle_http_sample *tulle_sample_begin(const struct tulle_lease *lease,
 								    __u32 id)
 {
-	const struct tulle_http_sampled *at = bpf_map_lookup_elem(&tulle_http_sampled, &id);
 	const struct tulle_http_client *client =
 		bpf_map_lookup_elem(&tulle_http_clients, &lease->client);
 	struct tulle_http_sample *sample;
 
-	if (!at || !client)
+	if (!client)
 		return NULL;
 	sample = bpf_ringbuf_reserve(&tulle_http_samples, sizeof(*sample), 0);
 	if (!sample) {
 		tulle_count(TULLE_REASON_HTTP_SAMPLE_LOST);
 		return NULL;
 	}
-	if (tulle_sample_fill(sample, lease, at, client)) {
+	if (tulle_sample_fill(sample, id, client)) {
 		bpf_ringbuf_discard(sample, 0);
 		return NULL;
 	}

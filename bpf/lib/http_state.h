@@ -76,6 +76,13 @@ struct tulle_lease {
 	__u8 keep;    /* TULLE_HTTP_KEEP_*, TULLE_LEASE_SAMPLED */
 	__u8 counted; /* among the pool's `active` while it is SENT or ANSWER */
 	__u8 pad[3];
+	/*
+	 * Held by whoever makes it the proxy's and by C's program while it writes what the request
+	 * needs: a program that is stopped between two instructions (a kernel that preempts, a
+	 * virtual processor that waits) must not write into a lease that is another's by now.
+	 */
+	struct bpf_spin_lock lock;
+	__u32 pad2;
 };
 
 /* Among a lease's `keep` bits: the request is to be reported, see http_sample.h. */
