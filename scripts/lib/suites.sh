@@ -205,6 +205,26 @@ suite_demo() {
 	check "tulle demo --once" "$TULLE_HOME/tulle" demo --once
 }
 
+# Meshes of earlier test runs that were killed as a whole: what they pinned goes on working, and counts and guards
+# whatever the tests of this run do.
+clear_killed_runs() {
+	local pins name mount
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
+		[ -d "$pins" ] || continue
+		name="${pins##*/}"
+		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then
+			say "mesh '$name' of another test run is alive: it may disturb this one"
+			continue
+		fi
+		say "removing what is left of mesh '$name': a test run was killed"
+		rm -r "$pins"
+		nft delete table inet "$name" 2>/dev/null || true
+		while read -r _ mount _; do
+			find "$mount" -mindepth 1 -depth -path "$mount/$name*" -type d -exec rmdir {} \; 2>/dev/null || true
+		done < <(grep ' cgroup2 ' /proc/mounts)
+	done
+}
+
 # check_traces BEFORE: nothing may be there that was not there before.
 check_traces() {
 	LOG="$LOGS/traces.log"
