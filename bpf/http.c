@@ -4,10 +4,11 @@
  * http_types.h for the parts (C, D, U, S) and what the proxy does.
  *
  * A request that C sends goes straight into S's receive queue if the kernel owns the connection,
- * the message is exactly one plain request, the table proves where it may go, and a lease to that
- * endpoint is to be had. The answer goes straight into C's queue as long as its end can be told.
- * Everything else is passed to the proxy's end of the connection by the rules of splice.c, unread
- * and unchanged, and then the connection, or the lease, is the proxy's.
+ * the message is exactly one plain request or its beginning (http_body.h), the table proves where
+ * it may go, and a lease to that endpoint is to be had. The answer goes straight into C's queue as
+ * long as its end can be told. Everything else is passed to the proxy's end of the connection by
+ * the rules of splice.c, unread and unchanged, and then the connection, or the lease, is the
+ * proxy's.
  *
  * What can happen at the same time, and why nothing is lost, repeated or swapped:
  *
@@ -37,8 +38,8 @@
  *    one finds SENT, see 6. Two on S: the program runs under S's lock and counts what it lets
  *    through, in the order of the runs.
  * 8. Memory runs short and only a part of a message can be queued: the kernel runs the program
- *    again for the rest, and still knows the target of the run before. A request is one piece of
- *    memory, which is queued whole or not at all. An answer may have several: it is counted whole
+ *    again for the rest, and still knows the target of the run before. A request of up to 32 KiB is
+ *    one piece of memory, which is queued whole or not at all. Others may have several: counted whole
  *    in the first run, and a rest goes where the beginning went, or nowhere; it is never merely
  *    passed, as the kernel would send it to the old target, which may be gone (tulle_is_rest). If
  *    nothing can be queued the sender gets ENOMEM and closes, as TCP's senders do in such a case.
@@ -66,7 +67,7 @@ int tulle_request(struct sk_msg_md *msg)
 	struct tulle_http_client *client;
 	struct tulle_splice *splice;
 	struct bpf_sock *sk = msg->sk;
-	__u32 size = msg->size, reason;
+	__u32 reason;
 
 	if (!sk)
 		return SK_PASS;
@@ -76,13 +77,18 @@ int tulle_request(struct sk_msg_md *msg)
 	client = tulle_client_of(splice);
 	if (!client)
 		return tulle_splice_message(msg, sk, splice);
-	reason = tulle_client_take(msg, splice, client, size);
-	if (!reason) {
-		tulle_count(TULLE_REASON_HTTP_REQUEST);
+	if (splice->pieces) {
+		splice->pieces = 0;
+		if (tulle_is_rest(msg))
+			return tulle_client_rest(msg, sk, splice);
+	}
+	reason = tulle_client_take(msg, sk, splice, client);
+	if (!reason || reason == TULLE_REASON_HTTP_BODY_SENT) {
+		tulle_count(reason ?: TULLE_REASON_HTTP_REQUEST);
 		return SK_PASS;
 	}
 	tulle_count(reason);
-	tulle_client_passed(client, size);
+	tulle_client_passed(client, msg->size);
 	if (reason == TULLE_REASON_HTTP_TAKE_RACE)
 		return SK_PASS;
 	if (reason == TULLE_REASON_HTTP_DROPPED)
@@ -121,7 +127,8 @@ int tulle_response(struct sk_msg_md *msg)
 		if (!reason)
 			return SK_PASS;
 	} else {
-		reason = TULLE_REASON_HTTP_UNASKED;
+		reason = state == TULLE_LEASE_BODY ? TULLE_REASON_HTTP_EARLY
+						   : TULLE_REASON_HTTP_UNASKED;
 	}
 	tulle_count(reason);
 	if (reason == TULLE_REASON_HTTP_TAKE_RACE)

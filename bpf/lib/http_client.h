@@ -90,7 +90,7 @@ static __always_inline void tulle_client_give(struct tulle_splice *splice, __u64
 	if (handle) {
 		lease = tulle_lease_of(handle);
 		state = lease ? TULLE_LEASE_STATE(tulle_load(&lease->word)) : TULLE_LEASE_PROXY;
-		if (state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER)
+		if (tulle_lease_busy(state))
 			return;
 		if (state != TULLE_LEASE_HELD)
 			tulle_swap(&client->lease, handle, 0);

@@ -3,7 +3,7 @@
 #ifndef TULLE_HTTP_INFO_H
 #define TULLE_HTTP_INFO_H
 
-#include "http_lease.h"
+#include "http_body.h"
 
 /* Several words that belong together may change while they are read; the state is read first and
  * last decides nothing: the proxy asks after it has taken the lease, when nobody changes them.
@@ -32,6 +32,7 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
 	info->body_length = client->body_length;
 	info->taken = TULLE_LEASE_PROXY;
 	info->lease = 0;
+	info->left = 0;
 	info->state = TULLE_LEASE_PROXY;
 	lease = handle ? tulle_lease_of(handle) : NULL;
 	if (lease) {
@@ -40,9 +41,12 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
 		info->state = TULLE_LEASE_STATE(word);
 		if (info->state == TULLE_LEASE_PROXY)
 			info->taken = TULLE_LEASE_TAKEN(word);
+		if (info->state == TULLE_LEASE_BODY || info->taken == TULLE_LEASE_BODY)
+			info->left = TULLE_LEASE_LEFT(word);
 	} else if (handle && client->lost == handle) {
 		info->lease = client->lost_cookie;
 		info->taken = client->lost_state;
+		info->left = client->lost_left;
 	}
 	for (int i = 0; i < TULLE_HTTP_COPY / 8; i++)
 		((__u64 *)info->head)[i] = ((const __u64 *)client->head)[i];
@@ -71,6 +75,8 @@ static __always_inline bool tulle_info_lease(struct bpf_sockopt *ctx, struct bpf
 	info->state = state;
 	info->taken = state == TULLE_LEASE_PROXY ? TULLE_LEASE_TAKEN(word) : TULLE_LEASE_PROXY;
 	info->remaining = TULLE_LEASE_LEFT(word);
+	if (word & TULLE_LEASE_PIECES && !tulle_sends_over(&lease->reader, 0))
+		info->remaining |= TULLE_LEASE_UNPROVEN;
 	info->client = lease->client_number;
 	info->since_ns = lease->since_ns;
 	info->timeout_ms = lease->timeout_ms;

@@ -84,6 +84,13 @@ static __always_inline void tulle_pool_active(const struct tulle_lease *lease, i
 		__sync_fetch_and_add(&pool->active, more);
 }
 
+/* Is a request under way on a lease in this state? */
+static __always_inline bool tulle_lease_busy(__u32 state)
+{
+	return state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER ||
+	       state == TULLE_LEASE_BODY;
+}
+
 /* Any of `states` -> PROXY. Returns the word that it was, 0 if it was in none of them. */
 static __always_inline __u64 tulle_lease_take(struct tulle_lease *lease, __u32 states)
 {
@@ -109,8 +116,7 @@ static __always_inline __u64 tulle_lease_take(struct tulle_lease *lease, __u32 s
 	if (!taken)
 		return 0;
 	state = TULLE_LEASE_STATE(word);
-	tulle_pool_leave(pool, loop, slot,
-			 counted && (state == TULLE_LEASE_SENT || state == TULLE_LEASE_ANSWER));
+	tulle_pool_leave(pool, loop, slot, counted && tulle_lease_busy(state));
 	return word;
 }
 

@@ -120,11 +120,12 @@ static __always_inline void tulle_lease_offer(struct bpf_sock *sk, struct tulle_
 /* The number of a lease that ended in the middle is soon another's: its client remembers it. */
 static __always_inline void tulle_lease_lost(const struct tulle_lease *lease, __u32 id)
 {
-	__u32 state = TULLE_LEASE_TAKEN(tulle_load(&lease->word));
+	__u64 word = tulle_load(&lease->word);
+	__u32 state = TULLE_LEASE_TAKEN(word);
 	__u64 handle = tulle_lease_handle(id, lease->generation);
 	struct tulle_http_client *client;
 
-	if (state != TULLE_LEASE_SENT && state != TULLE_LEASE_ANSWER)
+	if (!tulle_lease_busy(state))
 		return;
 	client = bpf_map_lookup_elem(&tulle_http_clients, &lease->client);
 	if (!client || client->number != lease->client_number ||
@@ -132,6 +133,7 @@ static __always_inline void tulle_lease_lost(const struct tulle_lease *lease, __
 		return;
 	client->lost_cookie = lease->cookie;
 	client->lost_state = state;
+	client->lost_left = state == TULLE_LEASE_BODY ? TULLE_LEASE_LEFT(word) : 0;
 	client->lost = handle;
 }
 

@@ -402,8 +402,9 @@ static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 lengt
 }
 
 /*
- * Exactly one request that the kernel may take: `length` bytes in the buffer, of `size` that were
- * sent. On 0 the head is message->head bytes long and the body is all the rest.
+ * One request that the kernel may take and nothing of another one: `length` bytes in the buffer, of
+ * `size` that were sent. On 0 the head is message->head bytes long and the rest is the body, or the
+ * beginning of it.
  */
 static __always_inline __u32 tulle_http_parse_request(__u8 *head, __u32 length, __u32 size,
 						      const __u32 *zero,
@@ -419,7 +420,7 @@ static __always_inline __u32 tulle_http_parse_request(__u8 *head, __u32 length, 
 		return TULLE_REASON_HTTP_SYNTAX;
 	if (message->lengths > 1)
 		return TULLE_REASON_HTTP_BODY;
-	return message->head + message->body == size ? 0 : TULLE_REASON_HTTP_PARTIAL;
+	return message->head + message->body >= size ? 0 : TULLE_REASON_HTTP_PARTIAL;
 }
 
 /* A response whose end the kernel can tell; on 0 its body has message->body bytes. */

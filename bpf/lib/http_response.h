@@ -155,7 +155,7 @@ static __always_inline __u32 tulle_server_send(struct sk_msg_md *msg, struct bpf
 		return TULLE_REASON_HTTP_CLIENT_GONE;
 	}
 
-	next = word & TULLE_LEASE_OFFER(~0u);
+	next = word & (TULLE_LEASE_OFFER(~0u) | TULLE_LEASE_PIECES);
 	if (total == size)
 		next |= TULLE_LEASE_BITS(TULLE_LEASE_HELD);
 	else

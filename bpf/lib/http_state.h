@@ -33,20 +33,22 @@ struct tulle_http_client {
 	__u64 lost; /* handle, 0: none */
 	__u64 lost_cookie;
 	__u32 lost_state; /* that it was in */
-	__u32 pad;
+	__u32 lost_left;  /* BODY: bytes of the request's body that were still to come */
 	struct tulle_http_message message;
 	__u8 head[TULLE_HTTP_REQUEST_ROOM];
 };
 
 /*
  * tulle_leases: a connection U-S. The word: state, the state that it was in when it became the
- * proxy's, sequence of the offer, bytes of the response's body to come.
+ * proxy's, sequence of the offer, whether the request came in several pieces (http_body.h), bytes
+ * to come of the request's body (BODY) or of the response's (ANSWER).
  */
 #define TULLE_LEASES          16384
 #define TULLE_LEASE_STATE(w)  ((w) >> 61)
 #define TULLE_LEASE_TAKEN(w)  (((w) >> 58) & 7)
 #define TULLE_LEASE_SEQ(w)    (((w) >> 42) & 0xffff)
-#define TULLE_LEASE_LEFT_MAX  ((1ull << 42) - 1)
+#define TULLE_LEASE_PIECES    (1ull << 41)
+#define TULLE_LEASE_LEFT_MAX  ((1ull << 41) - 1)
 #define TULLE_LEASE_LEFT(w)   ((w) & TULLE_LEASE_LEFT_MAX)
 #define TULLE_LEASE_BITS(s)   ((__u64)(s) << 61)
 #define TULLE_LEASE_WAS(s)    ((__u64)(s) << 58)
@@ -74,7 +76,7 @@ struct tulle_lease {
 	__u16 code;
 	__u8 method;
 	__u8 keep;    /* TULLE_HTTP_KEEP_*, TULLE_LEASE_SAMPLED */
-	__u8 counted; /* among the pool's `active` while it is SENT or ANSWER */
+	__u8 counted; /* among the pool's `active` while it is BODY, SENT or ANSWER */
 	__u8 pad[3];
 	/*
 	 * Held by whoever makes it the proxy's and by C's program while it writes what the request

@@ -331,19 +331,26 @@ enum tulle_lease_state {
 	TULLE_LEASE_HELD = 2,   /* a client's, nothing outstanding */
 	TULLE_LEASE_SENT = 3,   /* a request is with the server, nothing of its response was seen */
 	TULLE_LEASE_ANSWER = 4, /* response head forwarded, `remaining` bytes of the body to come */
+	TULLE_LEASE_BODY = 5,   /* request head forwarded, `remaining` bytes of its body to come */
 };
 
 #define TULLE_HTTP_COPY                                                                            \
 	1024 /* largest request head that is taken: a copy is kept for the proxy                   \
 	      */
 
+/* In `remaining`: the connection must not carry another request, now or later. */
+#define TULLE_LEASE_UNPROVEN (1ull << 63)
+
 struct tulle_http_lease_info {
 	__u64 cookie;
-	__u64 client;    /* cookie-like number of the client record that holds it; 0: none */
-	__u64 since_ns;  /* CLOCK_MONOTONIC of the request; 0: none yet */
-	__u64 remaining; /* bytes of the response body to come; ANSWER only, or taken from ANSWER */
-	__u32 state;     /* enum tulle_lease_state, now */
-	__u32 taken;     /* state that it was in when it became the proxy's */
+	__u64 client;   /* cookie-like number of the client record that holds it; 0: none */
+	__u64 since_ns; /* CLOCK_MONOTONIC of the request; 0: none yet */
+	/* Bytes to come, in or taken from ANSWER: of the response's body, BODY: of the request's.
+	 * TULLE_LEASE_UNPROVEN: a piece of a request may still be on its way to the server.
+	 */
+	__u64 remaining;
+	__u32 state; /* enum tulle_lease_state, now */
+	__u32 taken; /* state that it was in when it became the proxy's */
 	__u32 timeout_ms;
 	__u16 code; /* of the response whose head was forwarded; 0: none */
 	__u16 client_port;
@@ -361,6 +368,7 @@ struct tulle_http_client_info {
 	__u32 body_length;          /* of the request's body */
 	__u32 taken;                /* state that that lease was in when it became the proxy's */
 	__u8 head[TULLE_HTTP_COPY]; /* of the last request that the kernel took, as received */
+	__u64 left;                 /* bytes of its body that C has still to send, in BODY */
 };
 
 #endif

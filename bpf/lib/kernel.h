@@ -14,6 +14,10 @@ struct atomic_t___tulle {
 	int counter;
 };
 
+struct refcount_t___tulle {
+	struct atomic_t___tulle refs;
+};
+
 struct atomic64_t___tulle {
 	__s64 counter;
 };
@@ -21,6 +25,7 @@ struct atomic64_t___tulle {
 struct sock_common {
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	struct proto *skc_prot;
 	struct atomic64_t___tulle skc_cookie;
 };
 
@@ -42,8 +47,13 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct proto {
+	unsigned long *memory_pressure;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	void *sk_user_data;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct {
 		struct atomic_t___tulle rmem_alloc;
@@ -64,6 +74,7 @@ struct tcp_sock {
  */
 struct sk_psock {
 	__u32 msg_tot_len;
+	struct refcount_t___tulle refcnt;
 };
 
 struct sk_msg {

@@ -53,6 +53,7 @@
 	X(45,  HTTP_OFFERED,        "http: server connection offered to the kernel")               \
 	X(46,  HTTP_TAKEN,          "http: server connection taken back by the node proxy")        \
 	X(47,  HTTP_SAMPLED,        "http: request reported as a sample")                          \
+	X(48,  HTTP_BODY_SENT,      "http: further piece of a request's body forwarded")           \
 	X(64,  SERVICE_REFUSED,     "the service record refuses connections")                      \
 	X(65,  NO_ENDPOINT,         "the service has no endpoint")                                 \
 	X(66,  REGISTRY_ONLY,       "destination unknown and outbound policy is REGISTRY_ONLY")    \
@@ -109,7 +110,7 @@
 	X(193, HTTP_PIPELINED,      "http: a request before the end of the last response")         \
 	X(194, HTTP_LEASE_LOST,     "http: the server connection in hand was taken or closed")     \
 	X(195, HTTP_LARGE,          "http: request larger than what is taken")                     \
-	X(196, HTTP_PARTIAL,        "http: the message is not exactly one request")                \
+	X(196, HTTP_PARTIAL,        "http: head not whole, or more than one request, in a message") \
 	X(197, HTTP_SYNTAX,         "http: request that is not plain")                             \
 	X(198, HTTP_METHOD,         "http: method or version that is not taken")                   \
 	X(199, HTTP_TARGET,         "http: target that is not a plain path")                       \
@@ -135,7 +136,10 @@
 	X(219, HTTP_NOT_OFFERED,    "http: server connection not offered, bytes under way or no pool") \
 	X(220, HTTP_CLIENTS_FULL,   "http: no room for the connection's record")                   \
 	X(221, HTTP_NOT_GIVEN,      "http: connection not given, bytes under way")                 \
-	X(222, HTTP_STATS_FULL,     "http: no room for the request's counters")
+	X(222, HTTP_STATS_FULL,     "http: no room for the request's counters")                    \
+	X(223, HTTP_EARLY,          "http: the server spoke before it had the whole request")      \
+	X(224, HTTP_SENDS_OVERLAP,  "http: another send or read of the client may be under way")   \
+	X(225, HTTP_METHOD_BODY,    "http: body of a method that has none by custom")
 /* clang-format on */
 
 enum tulle_reason {

@@ -320,7 +320,7 @@ struct tulle_splice {
 	 */
 	__u32 after;
 	__u32 loop;
-	__u32 pieces; /* S: the last message had several, so the next run may be for its rest */
+	__u32 pieces; /* C, S: the last message had several, so the next run may be for its rest */
 	__u64 consumed;
 	__u64 bytes; /* redirected so far */
 	__u32 messages;

@@ -20,10 +20,12 @@ from lab import OUTBOUND_PORT
 SOL = 0x7475
 GIVE, CLIENT, OFFER, TAKE, LEASE, OUTCOME = 1, 2, 3, 4, 5, 6
 LOOP = 7
-PROXY, POOLED, HELD, SENT, ANSWER = range(5)
-ALL = (1 << POOLED) | (1 << HELD) | (1 << SENT) | (1 << ANSWER)
+PROXY, POOLED, HELD, SENT, ANSWER, BODY = range(6)
+BUSY = (1 << SENT) | (1 << ANSWER) | (1 << BODY)
+ALL = (1 << POOLED) | (1 << HELD) | BUSY
+UNPROVEN = 1 << 63
 LEASE_INFO = struct.Struct("QQQQIIIHH16s")
-CLIENT_INFO = struct.Struct("QQQIIIIII1024s")
+CLIENT_INFO = struct.Struct("QQQIIIIII1024sQ")
 IDEMPOTENT = (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE")
 HIGH_WATER = 256 * 1024
 
@@ -43,7 +45,10 @@ def take(sock, states=ALL):
 def lease_info(sock):
     names = ("cookie", "client", "since_ns", "remaining", "state", "taken", "timeout_ms", "code",
              "client_port", "client_addr")
-    return dict(zip(names, LEASE_INFO.unpack(sock.getsockopt(SOL, LEASE, LEASE_INFO.size))))
+    info = dict(zip(names, LEASE_INFO.unpack(sock.getsockopt(SOL, LEASE, LEASE_INFO.size))))
+    info["unproven"] = bool(info["remaining"] & UNPROVEN)
+    info["remaining"] &= ~UNPROVEN
+    return info
 
 
 def getsockopt(sock, option, size):
@@ -58,7 +63,7 @@ def getsockopt(sock, option, size):
 
 def client_info(sock):
     names = ("passed", "lease", "since_ns", "owned", "state", "service", "head_length",
-             "body_length", "pad", "head")
+             "body_length", "taken", "head", "left")
     info = dict(zip(names, CLIENT_INFO.unpack(getsockopt(sock, CLIENT, CLIENT_INFO.size))))
     info["head"] = info["head"][:info["head_length"]]
     return info
@@ -134,6 +139,7 @@ class Down:
         self.raw = None      # bytes of an adopted answer still to relay
         self.closing = False
         self.adopted = False
+        self.upload = 0      # bytes of the running request's body that go to `up` as they come
 
 
 class Up:
@@ -145,6 +151,7 @@ class Up:
         self.response = None
         self.sent_any = False
         self.timeout_at = None
+        self.doubtful = False  # must not carry another request
 
 
 class Proxy:
@@ -161,7 +168,7 @@ class Proxy:
         self.downs = set()
         self.idle = []
         self.next = 1
-        self.seen = dict(requests=0, adopted_sent=0, adopted_answer=0, replayed=0, gives=0,
+        self.seen = dict(requests=0, adopted_sent=0, adopted_answer=0, adopted_body=0, doubtful=0, replayed=0, gives=0,
                          offers=0, lost=0, connects=0, timeouts=0, taken_busy=0)
 
     def run(self, ready, stop):
@@ -197,6 +204,8 @@ class Proxy:
             info = self.take(up)
             if info["taken"] in (POOLED, HELD):
                 self.release(up)
+                continue
+            if info["taken"] == PROXY:
                 continue
             self.seen["taken_busy"] += 1
             down = self.down_of(info)
@@ -263,6 +272,7 @@ class Proxy:
         info = lease_info(up.sock)
         if info["state"] == PROXY:
             up.offered = False
+            up.doubtful = info["unproven"]
         return info
 
     def connect(self):
@@ -278,6 +288,10 @@ class Proxy:
 
     def release(self, up):
         up.down = up.response = None
+        if up.doubtful:
+            self.seen["doubtful"] += 1
+            self.close_up(up)
+            return
         if self.offers:
             offer(up.sock, up.cookie, self.loop)
             self.seen["offers"] += 1
@@ -310,6 +324,8 @@ class Proxy:
             return
         down.consumed += len(data)
         down.pending += data
+        self.busy_lease(down)
+        self.send_up(down)
         self.serve(down)
 
     def busy_lease(self, down):
@@ -320,10 +336,10 @@ class Proxy:
         if not up or not up.offered:
             return False
         # Also one that the server's side has handed over already, whose bytes are still to come.
-        if client_info(down.sock)["state"] not in (SENT, ANSWER, PROXY):
+        if client_info(down.sock)["state"] not in (SENT, ANSWER, BODY, PROXY):
             return False
-        info = self.take(up, (1 << SENT) | (1 << ANSWER))
-        if info["state"] != PROXY or info["taken"] not in (SENT, ANSWER):
+        info = self.take(up, BUSY)
+        if info["state"] != PROXY or info["taken"] not in (SENT, ANSWER, BODY):
             return False
         self.adopt(up, down, info)
         return True
@@ -336,11 +352,24 @@ class Proxy:
             head = client_info(down.sock)["head"]
             up.response = Framing(head.startswith(b"HEAD"))
             up.request_head = head
+        elif info["taken"] == BODY:
+            self.seen["adopted_body"] += 1
+            down.upload = info["remaining"]
+            up.response = Framing()
+            up.request_head = b"not repeated"
         else:
             self.seen["adopted_answer"] += 1
             up.response = Framing()
             up.response.head = b"adopted"
             up.response.left = info["remaining"]
+
+    def send_up(self, down):
+        """The body of an adopted request."""
+        data = down.pending[:down.upload] if down.up else b""
+        if data:
+            down.pending = down.pending[len(data):]
+            down.upload -= len(data)
+            self.write(down.up, data)
 
     def serve(self, down):
         while down.pending and not down.up and down in self.downs:
@@ -370,8 +399,15 @@ class Proxy:
         up.down, down.up = down, up
         up.response = Framing(whole.startswith(b"HEAD"))
         up.request_head = whole
+        self.write(up, whole)
+
+    @staticmethod
+    def write(up, data):
         up.sock.setblocking(True)
-        up.sock.sendall(whole)
+        try:
+            up.sock.sendall(data)
+        except OSError:
+            pass  # a server that has closed is seen by the reader
         up.sock.setblocking(False)
 
     def on_up(self, up):
@@ -404,6 +440,7 @@ class Proxy:
             self.close_up(up)
             if up.response.head is None:
                 self.seen["lost"] += 1
+                down.closing |= down.upload > 0
                 self.send(down, b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                 self.after(down)
             else:
@@ -413,7 +450,7 @@ class Proxy:
         whole, rest = up.response.feed(data)
         response = up.response
         given = (response.done and not rest and self.gives and not down.out and not down.pending
-                 and not down.closing)
+                 and not down.closing and not down.upload)
         if given:
             # Together with the end of the answer, so that the next request is not too early.
             give(down.sock, down.consumed, self.loop, after=len(whole))
@@ -421,6 +458,10 @@ class Proxy:
         self.send(down, whole)
         if rest:
             self.close_up(up)
+        elif response.done and down.upload:
+            down.closing = True
+            self.close_up(up)
+            self.after(down)
         elif response.done:
             up.down = down.up = None
             if response.head and (field(response.head, b"connection") or b"").lower() == b"close":
@@ -506,7 +547,8 @@ class Proxy:
             if info["state"] == PROXY:
                 up.offered = False
                 down = self.down_of(info)
-                if info["taken"] in (SENT, ANSWER) and down and not down.up:
+                up.doubtful = info["unproven"]
+                if info["taken"] in (SENT, ANSWER, BODY) and down and not down.up:
                     self.adopt(up, down, info)
                 continue
             if info["state"] == SENT and info["timeout_ms"] and \

@@ -109,7 +109,7 @@ class Stage:
         return u, s
 
 
-STATES = ("PROXY", "POOLED", "HELD", "SENT", "ANSWER")
+STATES = ("PROXY", "POOLED", "HELD", "SENT", "ANSWER", "BODY")
 
 
 def state(u):

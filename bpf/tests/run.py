@@ -22,6 +22,7 @@ import test_connect
 import test_datagram
 import test_guard
 import test_http
+import test_http_body
 import test_http_flow
 import test_http_lease
 import test_http_mesh
@@ -35,8 +36,8 @@ import test_verifier
 
 MODULES = (test_object, test_verifier, test_bind, test_connect, test_datagram, test_names,
            test_guard, test_access, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
-           test_splice, test_stall, test_http, test_http_lease, test_http_messages, test_http_mesh,
-           test_http_flow)
+           test_splice, test_stall, test_http, test_http_body, test_http_lease, test_http_messages,
+           test_http_mesh, test_http_flow)
 
 
 class Hung(Exception):

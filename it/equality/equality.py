@@ -19,7 +19,7 @@ SERVERS = [(service, version) for service, versions in generator.SUBSETS.items()
 # Kinds whose requests are all answered whole, so that the client's count is the mesh's.
 COUNTED = {"plain", "body", "split", "head"}
 # Kinds in which the mesh may close while the client still sends (an early 403): what of that is counted is a race.
-RACED = {"half_closed", "body_later", "chunked", "expect", "together", "pipelined"}
+RACED = {"half_closed", "body_later", "chunked", "expect", "together", "pipelined", "upload", "broken_upload"}
 RERUNS = 3
 
 

@@ -60,6 +60,7 @@ struct conn {
 	uint8_t *in, *out;
 	int send_error;
 	size_t in_length, out_from, out_length, hold; /* hold: bytes of out not to be sent yet */
+	unsigned cuts; /* how often what is held is cut once more */
 	uint64_t heard_ns, pause_ns; /* pause_ns: nothing is asked before; 0: no pause */
 	uint32_t events;
 };
@@ -213,6 +214,11 @@ static void ask(struct conn *c)
 	r->sum = sum_add(SUM_START, c->out + c->out_length + length, r->body);
 	if (dice(25) == 0 && c->count == 0)
 		c->hold = dice(length + r->body) + 1; /* the rest in another send */
+	else if (r->body && dice(2) == 0 && c->count == 0) {
+		/* As most clients do: the head, perhaps a part of the body, then the rest. */
+		c->hold = dice(2) ? r->body : dice(r->body) + 1;
+		c->cuts = dice(4);
+	}
 	c->out_length += length + r->body;
 	r->sent_ns = now_ns();
 	c->count++;
@@ -243,7 +249,11 @@ static void send_out(struct conn *c)
 			return;
 		}
 		c->out_from += sent;
-		c->hold = 0;
+		if ((size_t)sent < n)
+			continue;
+		n = c->hold;
+		c->hold = c->cuts && n > 1 ? dice(n - 1) + 1 : 0;
+		c->cuts -= c->cuts > 0;
 	}
 	listen_for(c, EPOLLIN);
 }

@@ -12,6 +12,7 @@ ACCOUNTS = ["red", "blue"]
 STREAMS = [
     ("plain", 44), ("body", 8), ("body_later", 6), ("split", 8), ("pipelined", 5), ("together", 5), ("head", 3),
     ("answers", 9), ("malformed", 7), ("half_closed", 3), ("closing", 4), ("chunked", 3), ("expect", 1), ("late", 2),
+    ("upload", 14), ("broken_upload", 5),
 ]
 
 
@@ -255,6 +256,56 @@ class Maker:
                 self._send(rest[half:])
             self._answered()
         self._one(do=self._good())
+
+    def _pieces(self, data, head, most):
+        """Cuts behind the head, often just there."""
+        dice = self.dice
+        cuts = {head + dice.randint(0, len(data) - head - 1) for _ in range(dice.randint(0, most))}
+        if dice.random() < 0.6:
+            cuts.add(head)
+        cuts = sorted(cuts)
+        return [data[start:end] for start, end in zip([0] + cuts, cuts + [len(data)])]
+
+    def _upload(self):
+        """Bodies in several sends; what comes with the last piece may be a next request's."""
+        dice = self.dice
+        self._warm()
+        for _ in range(dice.randint(1, 4)):
+            body = self._some_body()
+            do = self._good() + dice.choice([[]] * 5 + [["stall=30"], ["slow=20"], ["chunked"], ["interim=103"]])
+            head = self._request(method=dice.choice(["POST", "POST", "PUT", "PATCH"]), do=do, body=body)
+            data = head + body
+            if dice.random() < 0.1:
+                data += self._request(do=self._good(), method="GET")
+            for piece in self._pieces(data, len(head), 8):
+                self._send(piece)
+                if dice.random() < 0.2:
+                    self.ops.append(["pause", dice.choice([1, 3, 15])])
+            self._answered()
+        self._one(do=self._good())
+
+    def _broken_upload(self):
+        """The server answers, closes or resets while the body is still to come, or the client ends there."""
+        dice = self.dice
+        self._warm()
+        body = dice.randbytes(dice.choice([2, 100, 5000, 50_000]))
+        do = dice.choice([
+            ["early"], ["early", "code=413"], ["early", "after"], ["early", "close"], ["early", "chunked"],
+            ["early", "nothing"], ["early", "nothing"], ["early", "reset"], ["early", "fill=200000"], [],
+        ])
+        head = self._request(method=dice.choice(["POST", "PUT"]), do=do, body=body)
+        data = head + body
+        cut = dice.choice([len(head), len(head) + 1, dice.randint(len(head), len(data) - 1)])
+        for piece in self._pieces(data[:cut], len(head), 2) if cut > len(head) else [data[:cut]]:
+            self._send(piece)
+        if do:
+            # The answer is there before the rest is sent, on either path.
+            self._answered()
+        elif dice.random() < 0.5:
+            self.ops.append(["half"])
+        if dice.random() < 0.5 and do:
+            self._send(data[cut:])
+        self.ops.append(["linger", 150])
 
     def _warm(self):
         for _ in range(self.dice.choice([0, 1, 3])):

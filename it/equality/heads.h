@@ -47,6 +47,9 @@ static inline struct parsed parse_head(char kind, const uint8_t *data, size_t si
 		memcpy(room, data, length);
 		p.reason = tulle_http_parse_request(room, length, size, &zero, wanted_table(),
 						    &p.message);
+		/* Of a body that is still to come neither parser can say more. */
+		if (!p.reason && p.message.head + p.message.body > size)
+			p.reason = TULLE_REASON_HTTP_PARTIAL;
 	} else {
 		length = size < TULLE_HTTP_RESPONSE_MAX ? size : TULLE_HTTP_RESPONSE_MAX;
 		memcpy(room, data, length);

@@ -44,6 +44,7 @@ public enum Reason {
     HTTP_OFFERED(45, "http: server connection offered to the kernel"),
     HTTP_TAKEN(46, "http: server connection taken back by the node proxy"),
     HTTP_SAMPLED(47, "http: request reported as a sample"),
+    HTTP_BODY_SENT(48, "http: further piece of a request's body forwarded"),
     SERVICE_REFUSED(64, "the service record refuses connections"),
     NO_ENDPOINT(65, "the service has no endpoint"),
     REGISTRY_ONLY(66, "destination unknown and outbound policy is REGISTRY_ONLY"),
@@ -100,7 +101,7 @@ public enum Reason {
     HTTP_PIPELINED(193, "http: a request before the end of the last response"),
     HTTP_LEASE_LOST(194, "http: the server connection in hand was taken or closed"),
     HTTP_LARGE(195, "http: request larger than what is taken"),
-    HTTP_PARTIAL(196, "http: the message is not exactly one request"),
+    HTTP_PARTIAL(196, "http: head not whole, or more than one request, in a message"),
     HTTP_SYNTAX(197, "http: request that is not plain"),
     HTTP_METHOD(198, "http: method or version that is not taken"),
     HTTP_TARGET(199, "http: target that is not a plain path"),
@@ -126,7 +127,10 @@ public enum Reason {
     HTTP_NOT_OFFERED(219, "http: server connection not offered, bytes under way or no pool"),
     HTTP_CLIENTS_FULL(220, "http: no room for the connection's record"),
     HTTP_NOT_GIVEN(221, "http: connection not given, bytes under way"),
-    HTTP_STATS_FULL(222, "http: no room for the request's counters");
+    HTTP_STATS_FULL(222, "http: no room for the request's counters"),
+    HTTP_EARLY(223, "http: the server spoke before it had the whole request"),
+    HTTP_SENDS_OVERLAP(224, "http: another send or read of the client may be under way"),
+    HTTP_METHOD_BODY(225, "http: body of a method that has none by custom");
 
     /** Entries of the kernel's table of counters: room for numbers to come. */
     public static final int TABLE_SIZE = 256;

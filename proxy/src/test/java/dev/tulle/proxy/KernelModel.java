@@ -31,6 +31,7 @@ final class KernelModel implements HttpOptions {
         LeaseState taken = LeaseState.PROXY;
         long since;
         long remaining;
+        boolean unproven;
         int timeoutMillis;
         int code;
 
@@ -56,6 +57,7 @@ final class KernelModel implements HttpOptions {
         long since;
         byte[] head = {};
         int bodyLength;
+        long left;
 
         Client(Channel channel) {
             this.channel = channel;
@@ -76,7 +78,7 @@ final class KernelModel implements HttpOptions {
         if (there && knowsClients) {
             Client client = clients.computeIfAbsent(channel, Client::new);
             Lease busy = client.lease;
-            if (busy != null && (busy.state == LeaseState.SENT || busy.state == LeaseState.ANSWER)) {
+            if (busy != null && (busy.state.bit() & LeaseState.BUSY) != 0) {
                 return true;
             }
             int port = ((InetSocketAddress) channel.remoteAddress()).getPort();
@@ -109,7 +111,8 @@ final class KernelModel implements HttpOptions {
                 client.owned,
                 client.gives,
                 Unpooled.wrappedBuffer(client.head),
-                client.bodyLength);
+                client.bodyLength,
+                client.left);
     }
 
     @Override
@@ -150,6 +153,7 @@ final class KernelModel implements HttpOptions {
                 lease.taken,
                 lease.since,
                 lease.remaining,
+                lease.unproven,
                 lease.timeoutMillis,
                 lease.code,
                 client == null
@@ -227,6 +231,15 @@ final class KernelModel implements HttpOptions {
         become(lease, LeaseState.HELD);
     }
 
+    /** The client's request is taken, and this is its beginning; its server gets it. */
+    synchronized void begin(Client client, Lease lease, String beginning, int left) {
+        send(client, lease, beginning);
+        client.bodyLength += left;
+        client.left = left;
+        lease.remaining = left;
+        become(lease, LeaseState.BODY);
+    }
+
     /** The client's request is taken; its server gets it. */
     synchronized void send(Client client, Lease lease, String request) {
         take(client, lease, request);
@@ -241,11 +254,14 @@ final class KernelModel implements HttpOptions {
         int end = request.indexOf("\r\n\r\n") + 4;
         client.head = request.substring(0, end).getBytes(StandardCharsets.ISO_8859_1);
         client.bodyLength = request.length() - end;
+        client.left = 0;
         client.since = System.nanoTime();
         client.lease = lease;
         lease.client = client;
         lease.since = client.since;
         lease.code = 0;
+        lease.remaining = 0;
+        lease.unproven = false;
         become(lease, LeaseState.SENT);
     }
 

@@ -19,7 +19,7 @@ final class ProxyOption {
             "CLIENT",
             2,
             "passed 8, lease 8, since_ns 8, owned 4, state 4, gives 4, head_length 4, body_length 4, taken 4,"
-                    + " head 1024");
+                    + " head 1024, left 8");
     static final ProxyOption OFFER = new ProxyOption("OFFER", 3, "cookie 8, loop 4, pad 4");
     static final ProxyOption TAKE = new ProxyOption("TAKE", 4, "states 4, pad 4");
     static final ProxyOption LEASE = new ProxyOption(

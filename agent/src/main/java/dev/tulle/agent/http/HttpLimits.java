@@ -22,8 +22,8 @@ public final class HttpLimits {
     public static final int CLUSTERS = 16;
     /** Weighted endpoints of all clusters together. */
     public static final int MEMBERS = 256;
-    /** Largest request body that the kernel takes, bytes: nothing holds back what it puts into a server's queue. */
-    public static final int BODY_MAX = 64 << 10;
+    /** Largest request body that the kernel takes, bytes: what it reads of a length has eight digits. */
+    public static final int BODY_MAX = 99_999_999;
 
     private HttpLimits() {}
 }

@@ -204,8 +204,8 @@ final class Exchange implements UpstreamUser {
     /** Goes on with a request that the kernel has decided on and sent. */
     void take(OutboundService service, UpstreamConnection from, TakenRequest taken) {
         tally.startNanos = taken.sinceNanos();
-        tally.requestBytes = taken.bodyLength();
-        request.sent(taken.bodyLength());
+        tally.requestBytes = taken.bodyLength() - taken.left();
+        request.sent(tally.requestBytes, taken.left() > 0, taken.unproven());
         ForwardPlan chosen =
                 routing.decided(scope.upstreams(), service, head, from.pool().cluster());
         if (chosen.timeoutNanos() > 0) {
@@ -224,7 +224,9 @@ final class Exchange implements UpstreamUser {
             if (chosen.perTryNanos() > 0) {
                 deadlines.ofTry(tally.startNanos + chosen.perTryNanos());
             }
-            deadlines.silentFrom(tally.startNanos);
+            if (request.isComplete()) {
+                deadlines.silentFrom(tally.startNanos);
+            }
             from.begin(this, head.isHead(), false);
         }
         armDeadline();

@@ -148,7 +148,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
             if (head.read(request.head()) != ParseStatus.COMPLETE) {
                 return false;
             }
-            state = State.RESPONSE;
+            if (request.left() > 0) {
+                state = State.BODY;
+                body.goOn(request.left());
+            } else {
+                state = State.RESPONSE;
+            }
             exchange.take(to, from, request);
             return true;
         }

@@ -23,6 +23,11 @@ final class RequestBody {
         }
     }
 
+    /** A head with a body framed by its length was read and sent, and all of the body but these bytes. */
+    void goOn(long left) {
+        remaining = left;
+    }
+
     /** The next piece, which belongs to the caller; null when more bytes are needed, or at the end, or when broken. */
     @Nullable
     ByteBuf next(ByteBuf in) {

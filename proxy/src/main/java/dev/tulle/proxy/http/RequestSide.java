@@ -21,6 +21,7 @@ final class RequestSide {
     private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
     private boolean complete;
+    private boolean unproven;
 
     RequestSide(Worker worker, RequestHead head, Routing routing, Peer peer) {
         this.worker = worker;
@@ -32,6 +33,7 @@ final class RequestSide {
     /** A request begins. */
     void reset() {
         complete = false;
+        unproven = false;
     }
 
     /** The head was read; without a body the request is complete. */
@@ -59,11 +61,18 @@ final class RequestSide {
         }
     }
 
-    /** The request was sent whole by somebody else, who has kept its head only. */
-    void sent(int bodyLength) {
-        complete = true;
+    /**
+     * The request was sent by somebody else, who has kept its head only.
+     *
+     * @param bodySent bytes of its body that were sent
+     * @param more true when others are still to be read from the client
+     * @param doubtful true when some of these may not be there yet: the connection must not carry another request
+     */
+    void sent(long bodySent, boolean more, boolean doubtful) {
+        complete = !more;
+        unproven = doubtful;
         replay.begin(worker.allocator(), false);
-        if (bodyLength > 0) {
+        if (bodySent > 0) {
             replay.lost();
         }
     }
@@ -136,8 +145,11 @@ final class RequestSide {
         }
     }
 
-    /** False when a server could have taken the body for its next request, because the method has none by custom. */
+    /**
+     * False when a server could have taken the body for its next request, because the method has none by custom, or when
+     * something of this request may reach it only later.
+     */
     boolean leavesClean() {
-        return complete && !(head.hasBody() && head.isBodyUnusual());
+        return complete && !unproven && !(head.hasBody() && head.isBodyUnusual());
     }
 }

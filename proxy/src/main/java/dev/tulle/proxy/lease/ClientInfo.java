@@ -13,6 +13,7 @@ import io.netty.buffer.ByteBuf;
  * @param gives how often giving it to the kernel came in time
  * @param head the last request that was taken, without its body; not pooled
  * @param bodyLength bytes of that request's body
+ * @param left bytes of it that the client has still to send, in or taken from {@link LeaseState#BODY}
  */
 public record ClientInfo(
         long lease,
@@ -22,4 +23,5 @@ public record ClientInfo(
         boolean owned,
         int gives,
         ByteBuf head,
-        int bodyLength) {}
+        int bodyLength,
+        long left) {}

@@ -97,8 +97,7 @@ public final class ClientLoan {
         skip = gap(info) - 1;
         UpstreamConnection connection = leases.lent(info.lease());
         if (connection != null && info.state() != LeaseState.POOLED) {
-            int states = leases.isDraining() ? LeaseState.ANY : LeaseState.SENT.bit() | LeaseState.ANSWER.bit();
-            leases.take(connection, states);
+            leases.take(connection, leases.isDraining() ? LeaseState.ANY : LeaseState.BUSY);
         }
     }
 
@@ -124,16 +123,18 @@ public final class ClientLoan {
      * A request of this client, or the rest of its response, becomes the proxy's.
      *
      * @param code of the response that the client is reading, 0 for none, {@link #UNKNOWN_CODE} if it is not known
+     * @param unproven true when the connection must not carry another request
      * @return false when it cannot
      */
-    boolean goOn(UpstreamConnection from, int code, long remaining, long sinceNanos) {
+    boolean goOn(UpstreamConnection from, int code, long remaining, long sinceNanos, boolean unproven) {
         ClientInfo info = leases.options().client(channel);
         if (over || info == null || info.lease() != from.loan()) {
             return false;
         }
         given = false;
         lastTaken = info.sinceNanos();
-        TakenRequest request = new TakenRequest(info.head(), info.bodyLength(), sinceNanos, code, remaining);
+        TakenRequest request =
+                new TakenRequest(info.head(), info.bodyLength(), info.left(), sinceNanos, code, remaining, unproven);
         if (!taker.take(from, request)) {
             taker.abandon();
             return false;

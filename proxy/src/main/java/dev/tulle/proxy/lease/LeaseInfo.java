@@ -9,7 +9,10 @@ import java.net.InetSocketAddress;
  * @param state now
  * @param taken the state that it was in when it became the proxy's; {@link LeaseState#PROXY} while it is not
  * @param sinceNanos when the last request was sent on it, as {@link System#nanoTime}; 0 for none since the offer
- * @param remaining bytes of the response's body to come, in or taken from {@link LeaseState#ANSWER}
+ * @param remaining bytes to come: of the response's body in or taken from {@link LeaseState#ANSWER}, of the request's in
+ *     or taken from {@link LeaseState#BODY}
+ * @param unproven true while a piece of a request may still be on its way to the server: the connection must not carry
+ *     another one
  * @param timeoutMillis of the request, 0 for none
  * @param code of the response whose head was forwarded, 0 for none
  * @param client the client's own address
@@ -20,6 +23,7 @@ public record LeaseInfo(
         LeaseState taken,
         long sinceNanos,
         long remaining,
+        boolean unproven,
         int timeoutMillis,
         int code,
         InetSocketAddress client) {}

@@ -11,12 +11,17 @@ public enum LeaseState {
     /** A request is with the server, and nothing of its response was seen. */
     SENT(3),
     /** The response's head was forwarded, and a part of its body is still to come. */
-    ANSWER(4);
+    ANSWER(4),
+    /** The request's head was forwarded, and a part of its body is still to come. */
+    BODY(5);
 
     private static final LeaseState[] ALL = values();
 
     /** Every state that a lease can be taken from. */
-    public static final int ANY = POOLED.bit() | HELD.bit() | SENT.bit() | ANSWER.bit();
+    public static final int ANY = POOLED.bit() | HELD.bit() | SENT.bit() | ANSWER.bit() | BODY.bit();
+
+    /** Those with a request under way. */
+    public static final int BUSY = SENT.bit() | ANSWER.bit() | BODY.bit();
 
     /** Those without a request. */
     public static final int UNUSED = POOLED.bit() | HELD.bit();

@@ -25,6 +25,9 @@ final class LeaseSweep {
     /** Silence after which an exchange of the proxy ends too. */
     private static final long SILENT = TimeUnit.MINUTES.toNanos(5);
 
+    /** A request whose body takes longer is gone on with, so that a client's silence is noticed as in any other exchange. */
+    private static final long BODY = TimeUnit.SECONDS.toNanos(10);
+
     private final Worker worker;
     private final Leases leases;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
@@ -93,10 +96,11 @@ final class LeaseSweep {
                     leases.take(connection, LeaseState.UNUSED);
                 }
             }
-            case SENT, ANSWER -> {
+            case SENT, ANSWER, BODY -> {
+                long silent = info.state() == LeaseState.BODY ? BODY : SILENT;
                 long timeout = info.timeoutMillis() > 0
-                        ? Math.min(TimeUnit.MILLISECONDS.toNanos(info.timeoutMillis()), SILENT)
-                        : SILENT;
+                        ? Math.min(TimeUnit.MILLISECONDS.toNanos(info.timeoutMillis()), silent)
+                        : silent;
                 if (!leases.isClient(info.client()) || now + period - info.sinceNanos() >= timeout) {
                     leases.take(connection, LeaseState.ANY);
                 }

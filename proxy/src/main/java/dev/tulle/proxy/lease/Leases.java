@@ -191,14 +191,14 @@ public final class Leases implements Lender {
         metrics.taken(info.taken());
         switch (info.taken()) {
             case POOLED, HELD -> {
-                if (spoke) {
-                    // Bytes that nobody asked for, or the end of an idle connection.
+                if (spoke || info.unproven()) {
+                    // Bytes that nobody asked for, or the end of an idle connection; or not fit for a next request.
                     connection.close();
                 } else {
                     connection.pool().release(connection);
                 }
             }
-            case SENT, ANSWER -> goOn(connection, info);
+            case SENT, ANSWER, BODY -> goOn(connection, info);
             case PROXY -> connection.close();
         }
         return true;
@@ -207,9 +207,15 @@ public final class Leases implements Lender {
     /** Its request, or the rest of its response, becomes the proxy's. */
     private void goOn(UpstreamConnection connection, LeaseInfo info) {
         ClientLoan client = clients.get(info.client());
-        int code = info.taken() == LeaseState.ANSWER ? info.code() : 0;
+        boolean answered = info.taken() == LeaseState.ANSWER;
         connection.pool().requestTaken();
-        if (client == null || !client.goOn(connection, code, info.remaining(), info.sinceNanos())) {
+        if (client == null
+                || !client.goOn(
+                        connection,
+                        answered ? info.code() : 0,
+                        answered ? info.remaining() : 0,
+                        info.sinceNanos(),
+                        info.unproven())) {
             // The client has gone, and nobody is there to read the answer.
             connection.close();
         }
@@ -220,11 +226,11 @@ public final class Leases implements Lender {
         for (ClientLoan client : List.copyOf(clients.values())) {
             ClientInfo info = options.client(client.channel());
             if (info != null && info.lease() == connection.loan()) {
-                boolean sent = info.taken() == LeaseState.SENT;
-                if (sent || info.taken() == LeaseState.ANSWER) {
+                if ((info.taken().bit() & LeaseState.BUSY) != 0) {
                     connection.pool().requestTaken();
                     metrics.taken(info.taken());
-                    if (client.goOn(connection, sent ? 0 : ClientLoan.UNKNOWN_CODE, 1, info.sinceNanos())) {
+                    int code = info.taken() == LeaseState.ANSWER ? ClientLoan.UNKNOWN_CODE : 0;
+                    if (client.goOn(connection, code, 1, info.sinceNanos(), false)) {
                         // The news of the reset is still to come, and comes to the exchange.
                         return;
                     }

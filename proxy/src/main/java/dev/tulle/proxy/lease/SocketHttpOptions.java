@@ -16,9 +16,10 @@ public final class SocketHttpOptions implements HttpOptions {
     private static final int LEVEL = 0x7475;
     private static final int HEAD_ROOM = 1024;
     private static final int ADDRESS = 16;
+    private static final long UNPROVEN = 1L << 63;
 
     private static final RawUnixChannelOption GIVE = option("GIVE", 1, 16);
-    private static final RawUnixChannelOption CLIENT = option("CLIENT", 2, 48 + HEAD_ROOM);
+    private static final RawUnixChannelOption CLIENT = option("CLIENT", 2, 48 + HEAD_ROOM + 8);
     private static final RawUnixChannelOption OFFER = option("OFFER", 3, 16);
     private static final RawUnixChannelOption TAKE = option("TAKE", 4, 8);
     private static final RawUnixChannelOption LEASE = option("LEASE", 5, 48 + ADDRESS);
@@ -88,7 +89,8 @@ public final class SocketHttpOptions implements HttpOptions {
                 b.getInt(24) != 0,
                 b.getInt(32),
                 Unpooled.wrappedBuffer(head),
-                b.getInt(40));
+                b.getInt(40),
+                b.getLong(48 + HEAD_ROOM));
     }
 
     @Override
@@ -105,7 +107,8 @@ public final class SocketHttpOptions implements HttpOptions {
                 LeaseState.of(b.getInt(32)),
                 LeaseState.of(b.getInt(36)),
                 b.getLong(16),
-                b.getLong(24),
+                b.getLong(24) & ~UNPROVEN,
+                (b.getLong(24) & UNPROVEN) != 0,
                 b.getInt(40),
                 b.getShort(44) & 0xffff,
                 socketAddress(address, b.getShort(46) & 0xffff));
