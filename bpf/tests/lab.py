@@ -229,6 +229,10 @@ class Lab:
     def run(self, cgroup, function, *args):
         return self.start(cgroup, function, *args).result()
 
+    def refusals(self):
+        """The events since the last look but for ends of connections: one of an earlier test may come late."""
+        return [event for event in self.events.read() if event["reason"] != self.maps.reasons["FLOW"]]
+
     def reset(self):
         """Between tests: no process, no event, the default configuration."""
         for process in self.processes:

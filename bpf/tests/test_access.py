@@ -59,7 +59,7 @@ def test_by_identity(lab):
             canonical(twin(B)))
         lab.events.read()
         assert lab.run("workloads/c", connect_errno, A, 9300) == errno.ECONNREFUSED
-        event = lab.events.read()[-1]
+        event = lab.refusals()[-1]
         assert (event["reason"], event["workload"], event["dport"]) == (
             lab.maps.reasons["GUARD_POLICY"], A_ID, 9300), event
         assert event["src"] == socket.inet_pton(socket.AF_INET6, f"::ffff:{C}")
@@ -119,7 +119,7 @@ def test_unknown_is_no_permission(lab):
     with guarded(lab, {(B_ID, 0): (VERDICT_ALLOW, 0)}):
         lab.events.read()
         assert lab.run("workloads/c", unseen, C) == errno.ECONNREFUSED
-        assert lab.events.read()[-1]["reason"] == lab.maps.reasons["GUARD_POLICY_UNKNOWN"]
+        assert lab.refusals()[-1]["reason"] == lab.maps.reasons["GUARD_POLICY_UNKNOWN"]
         assert lab.run("workloads/b", unseen, B) == 0
     assert lab.maps.counter("GUARD_POLICY_UNKNOWN") == before + 1
 

@@ -152,7 +152,7 @@ def test_bind_refused(lab):
     for case in cases:
         lab.events.read()
         assert refused(lab, *case), f"{case} was allowed"
-        (event,) = lab.events.read()
+        (event,) = lab.refusals()
         reason = "BIND_VIP" if "240.241" in case[1] else "BIND_FOREIGN"
         assert event["reason"] == lab.maps.reasons[reason], (case, event)
         assert event["comm"].startswith("python"), event

@@ -141,7 +141,7 @@ def test_connect_again(lab):
     again = lab.run("workloads/a", twice, (B, 9998))
     assert again == second, again
     assert lab.run("workloads/a", twice, (VIP + "72", 80)) == errno.EPERM
-    assert lab.events.read()[-1]["reason"] == lab.maps.reasons["RECONNECT"]
+    assert lab.refusals()[-1]["reason"] == lab.maps.reasons["RECONNECT"]
     lab.configure(flags=F_ALL & ~F_SPLICE)
     assert lab.run("workloads/a", twice, (VIP + "72", 80)) == second
     proxy.kill()

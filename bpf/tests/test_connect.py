@@ -87,7 +87,7 @@ def test_kernel_service_v6_endpoint(lab):
     assert lab.run("workloads/b", hello, twin_vip(VIP + "2"), 80, socket.AF_INET6) == (
         f"a {canonical(twin(B))} {canonical(twin(A))}")
     assert lab.run("workloads/b", connect_errno, VIP + "2", 80) == errno.EPERM
-    assert lab.events.read()[-1]["reason"] == lab.maps.reasons["FAMILY_MISMATCH"]
+    assert lab.refusals()[-1]["reason"] == lab.maps.reasons["FAMILY_MISMATCH"]
     server.result()
 
 
@@ -130,7 +130,7 @@ def test_refuse_and_empty(lab):
         before = lab.maps.counter(reason)
         assert lab.run("workloads/a", connect_errno, VIP + last, 80) == errno.EPERM
         assert lab.maps.counter(reason) == before + 1
-        event = lab.events.read()[-1]
+        event = lab.refusals()[-1]
         assert (event["reason"], event["workload"], event["dport"]) == (
             lab.maps.reasons[reason], 10, 80), event
         assert event["dst"] == socket.inet_pton(socket.AF_INET6, f"::ffff:{VIP}{last}")
@@ -231,7 +231,7 @@ def test_unknown_destination(lab):
     assert lab.run("workloads/a", connect_errno, VIP + "99", 81) == errno.EPERM
     assert lab.run("workloads/a", connect_errno, "198.51.100.1", 9093) == errno.EPERM
     assert lab.run("host", hello, "198.51.100.1", 9093) == "198.51.100.1"
-    reasons = [event["reason"] for event in lab.events.read()]
+    reasons = [event["reason"] for event in lab.refusals()]
     assert reasons == [lab.maps.reasons["UNKNOWN_VIP"], lab.maps.reasons["REGISTRY_ONLY"]], reasons
     proxy.kill()
 

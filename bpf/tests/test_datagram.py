@@ -162,5 +162,5 @@ def test_udp_refused(lab):
     lab.maps.service(VIP + "32", 99, 32, VIA_PROXY, proto=17)
     assert lab.run("workloads/a", send_errno, VIP + "32", 99) == errno.EPERM
     assert lab.run("workloads/a", send_errno, VIP + "33", 99) == errno.EPERM
-    assert [event["reason"] for event in lab.events.read()] == [
+    assert [event["reason"] for event in lab.refusals()] == [
         lab.maps.reasons["UDP_NEEDS_PROXY"], lab.maps.reasons["SENDMSG_REFUSED"]]

@@ -33,7 +33,7 @@ def test_host_refused_then_permitted(lab):
     server = start_hello(lab, "workloads/a", "0.0.0.0", 9120, "a", count=2)
     six = start_hello(lab, "workloads/a", "::", 9120, "six", socket.AF_INET6, True, count=1)
     assert lab.run("host", connect_errno, A, 9120) == errno.ECONNREFUSED
-    event = lab.events.read()[-1]
+    event = lab.refusals()[-1]
     assert (event["reason"], event["workload"], event["dport"]) == (
         lab.maps.reasons["GUARD_HOST"], 10, 9120), event
     assert event["src"] == socket.inet_pton(socket.AF_INET6, f"::ffff:{NODE}1")
@@ -71,7 +71,7 @@ def test_outside(lab):
     """A caller from another machine is refused, and admitted by its own kind of permit only."""
     server = start_hello(lab, "workloads/a", "0.0.0.0", 9122, "a")
     assert outside_call(lab, A, 9122) == "ConnectionRefusedError"
-    assert lab.events.read()[-1]["reason"] == lab.maps.reasons["GUARD_OUTSIDE"]
+    assert lab.refusals()[-1]["reason"] == lab.maps.reasons["GUARD_OUTSIDE"]
     lab.maps.permit(A, 9122, SOURCE_HOST)
     lab.maps.permit(A, 9122, SOURCE_OUTSIDE)
     try:
@@ -131,7 +131,7 @@ def test_host_wildcard_not_reachable(lab):
     assert lab.run("proxy", connect_errno, A, 9125) == errno.ECONNREFUSED
     assert lab.maps.counter("GUARD_NO_LISTENER") == before + 2
     assert lab.run("workloads/b", connect_errno, NODE + "77", 9125) == errno.ECONNREFUSED
-    assert lab.events.read()[-1]["reason"] == lab.maps.reasons["GUARD_NO_WORKLOAD"]
+    assert lab.refusals()[-1]["reason"] == lab.maps.reasons["GUARD_NO_WORKLOAD"]
     assert lab.run("workloads/b", connect_errno, NODE + "1", 9125) == 0
     assert lab.run("host", connect_errno, NODE + "1", 9125) == 0
 
@@ -182,7 +182,7 @@ def test_forged_by_message(lab):
         assert lab.run("host", send_as, B, connect_first) == errno.EPERM
         assert lab.run("workloads/c", send_as, B, connect_first) == errno.EPERM
         assert lab.run("workloads/b", send_as, B, connect_first) == 0
-    assert lab.events.read()[0]["reason"] == lab.maps.reasons["SOURCE_FOREIGN"]
+    assert lab.refusals()[0]["reason"] == lab.maps.reasons["SOURCE_FOREIGN"]
 
 
 def test_host_ipv6_source(lab):
