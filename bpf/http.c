@@ -39,8 +39,8 @@
  *    through, in the order of the runs.
  * 8. Memory runs short and only a part of a message can be queued: the kernel runs the program
  *    again for the rest, and still knows the target of the run before. A request of up to 32 KiB is
- *    one piece of memory, which is queued whole or not at all. Others may have several: counted whole
- *    in the first run, and a rest goes where the beginning went, or nowhere; it is never merely
+ *    one piece of memory, which is queued whole or not at all. Others may have several: counted
+ * whole in the first run, and a rest goes where the beginning went, or nowhere; it is never merely
  *    passed, as the kernel would send it to the old target, which may be gone (tulle_is_rest). If
  *    nothing can be queued the sender gets ENOMEM and closes, as TCP's senders do in such a case.
  * 9. U closes and its lease, its tuple, or C's tuple is used again: leases have a tenure (a U) and
