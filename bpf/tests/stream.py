@@ -19,13 +19,16 @@ def chunk(offset, size):
     return DOUBLE[start:start + size]
 
 
-def send_stream(sock, total, sizes=lambda: 1 << 18, pause=lambda: 0.0, start=0):
+def send_stream(sock, total, sizes=lambda: 1 << 18, pause=lambda: 0.0, start=0, progress=None):
+    """Sends `total` bytes; progress[0] is where the stream has come to."""
     sent = start
     end = start + total
     while sent < end:
         size = min(sizes(), end - sent, SIZE)
         sock.sendall(chunk(sent, size))
         sent += size
+        if progress:
+            progress[0] = sent
         nap = pause()
         if nap:
             time.sleep(nap)
@@ -49,6 +52,24 @@ def receive_stream(sock, total, pause=lambda: 0.0, start=0, buffer_size=1 << 18)
         if nap:
             time.sleep(nap)
     return total
+
+
+def pass_on(source, target, total):
+    """Relays `total` bytes."""
+    while total:
+        data = source.recv(min(total, 65536))
+        target.sendall(data)
+        total -= len(data)
+
+
+def held_back(progress):
+    """Waits until a sender gets no further; KiB that it has got rid of, within the bound."""
+    last = -1
+    while last != progress[0]:
+        last = progress[0]
+        time.sleep(0.3)
+    assert last < 16 << 20, last
+    return last >> 10
 
 
 def expect_end(sock):

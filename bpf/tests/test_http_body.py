@@ -13,7 +13,7 @@ from http_lab import KEEP_BODY, Mesh, route
 from http_stage import (GET, OK, Stage, client_info, eventually, exactly, exchange, give, got,
                         lease_info, offer, state, taken, waiting)
 from lab import F_ALL, F_SPLICE, TIMEOUT, VIP, connect, in_thread, listen
-from stream import Delta, chunk, receive_stream, send_stream
+from stream import Delta, chunk, held_back, pass_on, receive_stream, send_stream
 from test_http import read_response
 
 
@@ -270,28 +270,17 @@ def test_stalled_server(lab):
 
         def send():
             c.sendall(head(total))
-            while progress[0] < total:
-                size = min(100000, total - progress[0])
-                c.sendall(chunk(progress[0], size))
-                progress[0] += size
+            send_stream(c, total, sizes=lambda: 100000, progress=progress)
 
         def relay():
             eventually(lambda: client_info(d)["taken"] == 5)
             left = client_info(d)["left"]
             assert total - left < 2 << 20, left
-            while left:
-                data = d.recv(min(left, 65536))
-                u.sendall(data)
-                left -= len(data)
+            pass_on(d, u, left)
             return True
         sending, relaying = in_thread(send), in_thread(relay)
         eventually(lambda: stage.delta["HTTP_SPILL"] == 1)
-        last = -1
-        while last != progress[0]:
-            last = progress[0]
-            time.sleep(0.3)
-        held = progress[0] >> 10
-        assert progress[0] < 16 << 20, progress[0]
+        held = held_back(progress)
         assert exactly(s, len(head(total))) == head(total)
         receive_stream(s, total)
         sending()

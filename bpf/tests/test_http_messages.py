@@ -12,7 +12,7 @@ from http_lab import (ALLOW, DENY, EXACT, FIELD_EXACT, FIELD_PRESENT, KEEP_5XX, 
 from http_stage import (GET, OK, Stage, client_info, eventually, exactly, exchange, give,
                         lease_info, offer, state, taken, waiting)
 from lab import in_thread
-from stream import chunk, receive_stream
+from stream import chunk, held_back, pass_on, receive_stream, send_stream
 
 LINE = b"GET /x HTTP/1.1\r\n"
 HOST = b"Host: reviews\r\n"
@@ -294,27 +294,16 @@ def test_spill(lab):
 
         def serve():
             s.sendall(head)
-            while progress[0] < total:
-                size = min(100000, total - progress[0])
-                s.sendall(chunk(progress[0], size))
-                progress[0] += size
+            send_stream(s, total, sizes=lambda: 100000, progress=progress)
 
         def relay():
             eventually(lambda: state(u) == "PROXY")
             left = lease_info(u)["remaining"]
-            while left:
-                data = u.recv(min(left, 65536))
-                d.sendall(data)
-                left -= len(data)
+            pass_on(u, d, left)
             return True
         serving, relaying = in_thread(serve), in_thread(relay)
         eventually(lambda: stage.delta["HTTP_SPILL"] == 1)
-        last = -1
-        while last != progress[0]:
-            last = progress[0]
-            time.sleep(0.3)
-        held = progress[0] >> 10
-        assert progress[0] < 16 << 20, progress[0]
+        held = held_back(progress)
         assert exactly(c, len(head)) == head
         receive_stream(c, total)
         serving()

@@ -92,6 +92,16 @@ public final class Ip {
         return raw.length == 4 ? address.getHostAddress() : text6(raw);
     }
 
+    /** An address and a port. */
+    public static String text(InetAddress address, int port) {
+        return inBrackets(text(address)) + ":" + port;
+    }
+
+    /** The text of an address, or a name, as it stands before a port and in URLs: IPv6 in brackets. */
+    public static String inBrackets(String host) {
+        return host.indexOf(':') >= 0 ? "[" + host + "]" : host;
+    }
+
     /** The text of sixteen bytes: a dotted quad when they are v4-mapped, else IPv6. */
     public static String textOfMapped(byte[] raw) {
         boolean mapped = raw[10] == (byte) 0xff && raw[11] == (byte) 0xff;

@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.common.Ip;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.config.Problem.Severity;
 import dev.tulle.config.ServiceCatalog.Draft;
@@ -227,7 +228,7 @@ final class RouteTables {
             names.add(service + "." + draft.namespace() + ".svc");
         }
         for (String address : addresses) {
-            names.add(address.indexOf(':') >= 0 ? "[" + address + "]" : address);
+            names.add(Ip.inBrackets(address));
         }
         List<String> domains = new ArrayList<>(names.size() * 2 + 1);
         for (String name : names) {

@@ -201,9 +201,11 @@ public final class KernelDatapath implements Datapath {
             kernel.releaseOldEvents();
         }
         maps.reconcile(wanted, plan);
-        Map<Integer, String> workloads = new HashMap<>();
-        leases.forEach(lease -> workloads.put(lease.id(), lease.key()));
-        names = sampling.oneIn() == 0 ? SampleNames.NONE : maps.sampleNames(workloads);
+        if (sampling.oneIn() > 0) {
+            Map<Integer, String> workloads = new HashMap<>();
+            leases.forEach(lease -> workloads.put(lease.id(), lease.key()));
+            names = maps.sampleNames(workloads);
+        }
         maps.configure(config(network));
         kernel.followInterfaces();
         accounting.reconcile(network, addresses);

@@ -1,5 +1,6 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.common.Ip;
 import dev.tulle.common.Reason;
 import java.util.Locale;
 
@@ -62,8 +63,8 @@ public record KernelEvent(
                 event.cgroup(),
                 event.pid(),
                 event.comm(),
-                SampleNames.text(event.src(), event.sport()),
-                SampleNames.text(event.dst(), event.dport()),
+                Ip.text(event.src(), event.sport()),
+                Ip.text(event.dst(), event.dport()),
                 event.proto() == Structs.UDP ? "udp" : "tcp",
                 event.type() == FLOW
                         ? new Ended(

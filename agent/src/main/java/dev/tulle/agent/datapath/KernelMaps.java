@@ -5,6 +5,7 @@ import dev.tulle.agent.datapath.Structs.ListenerValue;
 import dev.tulle.agent.datapath.Structs.PermitKey;
 import dev.tulle.agent.datapath.Structs.SockAddr;
 import dev.tulle.agent.datapath.Structs.WorkloadValue;
+import dev.tulle.common.Ip;
 import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.BpfObject;
 import dev.tulle.kernel.MapCodec;
@@ -35,11 +36,8 @@ final class KernelMaps {
     private final HttpMaps http;
     private final TypedMap<Integer, Long> epoch;
     private final HttpStats stats;
-    /** Host names by service id, also of those that are gone: their counts may not be. */
-    private final Map<Integer, String> names = new HashMap<>();
-
-    /** The same with the services' addresses, for samples. */
-    private final Map<Integer, SampleNames.Service> dialled = new HashMap<>();
+    /** Services by id, also those that are gone: their counts and samples may not be. */
+    private final Map<Integer, SampleNames.Service> names = new HashMap<>();
 
     private final BpfMap counters;
 
@@ -118,10 +116,9 @@ final class KernelMaps {
         http.announce(httpById(wanted));
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
-        wanted.names().forEach((key, name) -> {
-            names.put(services.id(key), name);
-            dialled.put(services.id(key), new SampleNames.Service(name, SampleNames.text(key.vip(), key.port())));
-        });
+        wanted.names()
+                .forEach((key, name) ->
+                        names.put(services.id(key), new SampleNames.Service(name, Ip.text(key.vip(), key.port()))));
         Set<Integer> kept = new HashSet<>();
         wanted.services().forEach((key, serving) -> {
             if (serving.keep()) {
@@ -162,7 +159,7 @@ final class KernelMaps {
 
     /** What numbers in samples mean now. */
     SampleNames sampleNames(Map<Integer, String> workloads) {
-        return new SampleNames(dialled, http.names(), workloads);
+        return new SampleNames(names, http.names(), workloads);
     }
 
     List<HttpCount> httpCounts() {
@@ -175,7 +172,7 @@ final class KernelMaps {
 
     /** The host name of a service that is or was served; empty for an unknown one. */
     String serviceOf(int id) {
-        return names.getOrDefault(id, "");
+        return names.getOrDefault(id, SampleNames.Service.UNKNOWN).host();
     }
 
     /** True when something is still to be removed, a little later. */

@@ -3,7 +3,6 @@ package dev.tulle.agent.datapath;
 import dev.tulle.agent.datapath.HttpStructs.SampleValue;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.common.Ip;
-import java.net.InetAddress;
 import java.util.List;
 import java.util.Map;
 
@@ -25,7 +24,7 @@ record SampleNames(Map<Integer, Service> services, Map<Integer, Table> tables, M
 
     /** A service's host name, and the address and port that its clients dial. */
     record Service(String host, String dialled) {
-        private static final Service UNKNOWN = new Service("", "");
+        static final Service UNKNOWN = new Service("", "");
     }
 
     /** The names in a route table, in its order. */
@@ -61,9 +60,9 @@ record SampleNames(Map<Integer, Service> services, Map<Integer, Table> tables, M
                                 0,
                                 Math.clamp(
                                         value.length(), 0, value.head().text().length())),
-                text(value.clientAddr(), value.clientPort()),
+                Ip.text(value.clientAddr(), value.clientPort()),
                 service.dialled(),
-                text(value.serverAddr(), value.serverPort()),
+                Ip.text(value.serverAddr(), value.serverPort()),
                 workloads.getOrDefault(value.source(), ""),
                 service.host(),
                 name(table.routes(), value.route()),
@@ -72,10 +71,5 @@ record SampleNames(Map<Integer, Service> services, Map<Integer, Table> tables, M
 
     private static String name(List<String> names, int index) {
         return index < names.size() ? names.get(index) : "";
-    }
-
-    static String text(InetAddress address, int port) {
-        String host = Ip.text(address);
-        return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     }
 }

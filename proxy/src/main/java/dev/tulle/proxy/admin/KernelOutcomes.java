@@ -3,6 +3,7 @@ package dev.tulle.proxy.admin;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.tulle.common.Ip;
 import dev.tulle.common.LocalApiClient;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -40,9 +41,8 @@ record KernelOutcomes(
             if (answer.get("ok").getAsBoolean()) {
                 for (JsonElement element : answer.getAsJsonArray("result")) {
                     JsonObject one = element.getAsJsonObject();
-                    String address = one.get("address").getAsString();
                     all.put(
-                            (address.indexOf(':') >= 0 ? "[" + address + "]" : address) + ":"
+                            Ip.inBrackets(one.get("address").getAsString()) + ":"
                                     + one.get("port").getAsInt(),
                             new KernelOutcomes(
                                     one.get("consecutive5xx").getAsLong(),

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.upstream;
 
+import dev.tulle.common.Ip;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
@@ -70,8 +71,7 @@ public final class EndpointPool {
         this.destination = destination;
         this.access = access;
         this.address = new InetSocketAddress(endpoint.address(), endpoint.port());
-        this.addressText = (endpoint.address().indexOf(':') >= 0 ? "[" + endpoint.address() + "]" : endpoint.address())
-                + ":" + endpoint.port();
+        this.addressText = Ip.inBrackets(endpoint.address()) + ":" + endpoint.port();
         this.metrics = new MetricHandles(istio, destination);
         this.directory = outcomes;
         this.outcomes = outcomes.retain(address);
