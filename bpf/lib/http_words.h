@@ -14,6 +14,8 @@
 #include <linux/types.h>
 
 #ifdef __bpf__
+#include <linux/bpf.h>
+#include <linux/version.h>
 #include <bpf/bpf_helpers.h>
 
 /* The kernel's own loop (6.4): its body is verified once, not once a turn. */
@@ -22,9 +24,12 @@ extern int bpf_iter_num_new(struct bpf_iter_num *it, int start, int end) __weak 
 extern int *bpf_iter_num_next(struct bpf_iter_num *it) __weak __ksym;
 extern void bpf_iter_num_destroy(struct bpf_iter_num *it) __weak __ksym;
 
+/* The headers of kernels that have it define it: Debian 13 does, Debian 12 does not. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
 struct bpf_iter_num {
 	__u64 opaque[1];
 } __attribute__((aligned(8)));
+#endif
 
 static __always_inline void tulle_turns_end(struct bpf_iter_num *it)
 {
