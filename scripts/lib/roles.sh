@@ -75,8 +75,8 @@ supervise_up() {
 		fi
 		if [ -n "$stopping" ]; then
 			if [ "$status" -gt 128 ] && [ "$status" != 143 ]; then
-				say "the mesh was killed while it stopped (status $status): removing its traces"
-				"${JAVA[@]}" dev.tulle.cli.Main up --remove-traces "$@" || true
+				say "the mesh was killed while it stopped (status $status): finishing that"
+				"${JAVA[@]}" dev.tulle.cli.Main up --finish-stop "$@" || true
 				exit 1
 			fi
 			[ "$status" = 143 ] && status=0
@@ -100,7 +100,7 @@ supervise_up() {
 		sleep "$pause" &
 		wait $! || true
 		if [ -n "$stopping" ]; then
-			"${JAVA[@]}" dev.tulle.cli.Main up --remove-traces "$@" || true
+			"${JAVA[@]}" dev.tulle.cli.Main up --finish-stop "$@" || true
 			exit 0
 		fi
 		case "$pause" in

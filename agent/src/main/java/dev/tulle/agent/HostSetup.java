@@ -1,14 +1,13 @@
 package dev.tulle.agent;
 
 import dev.tulle.agent.host.Cgroups;
+import dev.tulle.common.ExclusiveFile;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.BpfFs;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -22,14 +21,14 @@ final class HostSetup implements AutoCloseable {
 
     private final AgentOptions options;
     private final Cgroups cgroups;
-    private final FileChannel lockFile;
+    private final ExclusiveFile lock;
     private final String lastEnd;
     private @Nullable String groupBefore;
 
-    private HostSetup(AgentOptions options, Cgroups cgroups, FileChannel lockFile, String lastEnd) {
+    private HostSetup(AgentOptions options, Cgroups cgroups, ExclusiveFile lock, String lastEnd) {
         this.options = options;
         this.cgroups = cgroups;
-        this.lockFile = lockFile;
+        this.lock = lock;
         this.lastEnd = lastEnd;
     }
 
@@ -44,27 +43,37 @@ final class HostSetup implements AutoCloseable {
                 : Cgroups.find();
         Files.createDirectories(options.runDirectory());
         Files.createDirectories(options.stateDirectory());
-        Path lock = options.runDirectory().resolve("agent.lock");
-        FileChannel lockFile =
-                FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        Path file = options.runDirectory().resolve("agent.lock");
+        ExclusiveFile lock = ExclusiveFile.tryHold(file)
+                .orElseThrow(() -> new MeshBusyException(
+                        "another agent of this mesh runs: process " + ExclusiveFile.peek(file) + " holds " + file));
         try {
-            FileLock held = lockFile.tryLock();
-            if (held == null) {
-                throw new IOException("another agent of this mesh runs: " + lock + " is locked");
+            List<Long> others = agents(options, cgroups);
+            if (!others.isEmpty()) {
+                throw new MeshBusyException("another agent of mesh " + options.meshName() + " runs: process "
+                        + others.getFirst() + ", with another run directory than " + options.runDirectory());
             }
-            HostSetup setup = new HostSetup(options, cgroups, lockFile, lastEnd(lock));
-            Files.writeString(lock, Long.toString(ProcessHandle.current().pid()));
+            HostSetup setup = new HostSetup(options, cgroups, lock, lastEnd(lock.text()));
+            lock.write(Long.toString(ProcessHandle.current().pid()));
             setup.makeGroups();
             return setup;
         } catch (IOException | RuntimeException e) {
-            lockFile.close();
+            lock.close();
             throw e;
         }
     }
 
+    /** Processes of agents of this mesh, wherever their directories are; never this one. */
+    static List<Long> agents(AgentOptions options, Cgroups cgroups) throws IOException {
+        long self = ProcessHandle.current().pid();
+        return cgroups.processes(options.meshGroup() + "/agent").stream()
+                .filter(pid -> pid != self)
+                .filter(pid -> ProcessHandle.current().descendants().noneMatch(child -> child.pid() == pid))
+                .toList();
+    }
+
     /** The lock file holds the pid of a running agent; one that is left in it was not removed by that agent. */
-    private static String lastEnd(Path lock) throws IOException {
-        String text = Files.readString(lock).strip();
+    private static String lastEnd(String text) {
         return text.isEmpty() || text.equals(CLEAN)
                 ? ""
                 : "the agent before this one (process " + text
@@ -129,11 +138,8 @@ final class HostSetup implements AutoCloseable {
             if (back != null && !back.startsWith(options.meshGroup()) && cgroups.exists(back)) {
                 cgroups.move(ProcessHandle.current().pid(), back);
             }
-            Path lock = options.runDirectory().resolve("agent.lock");
-            if (Files.exists(lock)) {
-                Files.writeString(lock, CLEAN);
-            }
-            lockFile.close();
+            lock.write(CLEAN);
+            lock.close();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, "ending: " + e.getMessage());
         }

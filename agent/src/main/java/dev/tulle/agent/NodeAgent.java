@@ -4,6 +4,7 @@ import dev.tulle.agent.datapath.HttpSampling;
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.dns.DnsServer;
 import dev.tulle.agent.dns.MeshNames;
+import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
@@ -198,7 +199,7 @@ public final class NodeAgent implements AutoCloseable {
 
     private void detachAndComplete() {
         close();
-        detached.complete(Traces.remove(options));
+        detached.complete(Traces.remove(options, false));
     }
 
     /**
@@ -209,7 +210,36 @@ public final class NodeAgent implements AutoCloseable {
      * @return what could not be removed, one sentence each; empty when nothing is left
      */
     public static List<String> detachAll(AgentOptions options) {
-        return Traces.remove(options);
+        return Traces.remove(options, false);
+    }
+
+    /**
+     * Ends a mesh whose agent has closed, and none of which runs. With workloads that still run it is suspended: what they
+     * need stays in the kernel, and the next agent takes them over. Otherwise every trace goes.
+     */
+    public static MeshEnd end(AgentOptions options) {
+        return Survivors.end(options);
+    }
+
+    /**
+     * The workloads of a mesh that run now, whether or not the mesh does.
+     *
+     * @throws IOException when control groups or leases cannot be read
+     */
+    public static List<MeshEnd.Survivor> survivors(AgentOptions options) throws IOException {
+        return Survivors.of(options);
+    }
+
+    /**
+     * The processes of agents of a mesh that run now on this host, wherever their directories are.
+     *
+     * @throws IOException when control groups cannot be read
+     */
+    public static List<Long> running(AgentOptions options) throws IOException {
+        Cgroups cgroups = options.cgroupRoot().isPresent()
+                ? new Cgroups(options.cgroupRoot().get())
+                : Cgroups.find();
+        return HostSetup.agents(options, cgroups);
     }
 
     /** Ends the agent; capture stays in force. Idempotent. */

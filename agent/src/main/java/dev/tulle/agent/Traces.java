@@ -3,6 +3,7 @@ package dev.tulle.agent;
 import com.google.gson.JsonObject;
 import dev.tulle.agent.datapath.KernelPins;
 import dev.tulle.agent.datapath.NftDatapath;
+import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.LeaseStore;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
@@ -42,9 +43,10 @@ final class Traces {
     /**
      * Removes everything.
      *
+     * @param keepUnits whether enrolments of units stay on disk, for the next start of the mesh
      * @return what could not be removed, one sentence each; empty when nothing is left
      */
-    static List<String> remove(AgentOptions options) {
+    static List<String> remove(AgentOptions options, boolean keepUnits) {
         List<String> left = new ArrayList<>();
         askRunningAgent(options, left);
         step(left, "programs and pins", () -> KernelPins.remove(options.pinDirectory()));
@@ -61,7 +63,11 @@ final class Traces {
             if (Files.isDirectory(options.stateDirectory())) {
                 LeaseStore store = new LeaseStore(options.stateDirectory());
                 LeaseStore.Contents contents = store.load();
-                store.save(new LeaseStore.Contents(contents.prefix(), List.of(), contents.memory()));
+                List<Lease> kept = contents.leases().stream()
+                        .filter(lease -> keepUnits && lease.ofUnit())
+                        .map(lease -> lease.with(Lease.State.DORMANT))
+                        .toList();
+                store.save(new LeaseStore.Contents(contents.prefix(), kept, contents.memory()));
             }
         });
         step(left, "run directory", () -> {

@@ -44,6 +44,27 @@ public final class KernelPins {
     }
 
     private static boolean stopSplicing(Path pin) {
+        try {
+            return clear(pin, Structs.FLAG_SPLICE);
+        } catch (BpfException e) {
+            LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
+            return false;
+        }
+    }
+
+    /**
+     * Leaves a pinned data path to itself while no agent and no proxy run: what the kernel carries goes on; look-ups of
+     * names, which nobody of the mesh answers now, go to the host's resolvers. The next agent's {@link Datapath#apply}
+     * undoes it. Nothing happens where nothing is pinned.
+     *
+     * @throws BpfException when the kernel refuses
+     */
+    public static void suspend(Path pins) {
+        clear(pins.resolve("maps").resolve("tulle_config"), Structs.FLAG_DNS);
+    }
+
+    /** Clears a flag of the pinned configuration; true when it was set. */
+    private static boolean clear(Path pin, int flag) {
         if (!Files.exists(pin)) {
             return false;
         }
@@ -51,14 +72,13 @@ public final class KernelPins {
             TypedMap<Integer, Structs.Config> typed =
                     map.typed(MapCodec.u32(), Structs.codec(Structs.Config.class, map.valueLayout()));
             Structs.Config config = typed.get(0);
-            if (config == null || (config.flags() & Structs.FLAG_SPLICE) == 0) {
+            if (config == null || (config.flags() & flag) == 0) {
                 return false;
             }
-            typed.put(0, config.withFlags(config.flags() & ~Structs.FLAG_SPLICE));
+            typed.put(0, config.withFlags(config.flags() & ~flag));
             return true;
-        } catch (BpfException | LayoutException e) {
-            LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
-            return false;
+        } catch (LayoutException e) {
+            throw new BpfException(pin + ": " + e.getMessage());
         }
     }
 }

@@ -51,6 +51,15 @@ public final class PidFile {
         return OptionalLong.empty();
     }
 
+    /** The kernel's start time of a process, which tells it from a later one with the same pid; empty when it has ended. */
+    public static String start(long pid) {
+        try {
+            return startTime(pid);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
     /**
      * The kernel's start time of a process, in its clock ticks since boot.
      *

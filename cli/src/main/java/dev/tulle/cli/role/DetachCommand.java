@@ -1,12 +1,15 @@
 package dev.tulle.cli.role;
 
+import dev.tulle.agent.MeshEnd;
 import dev.tulle.agent.NodeAgent;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -15,7 +18,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "detach",
         description = "Removes every trace of a mesh from this host: programs, maps, pins, nftables, routes, addresses,"
-                + " cgroups. A running agent is asked to end first; workloads go on without the mesh.")
+                + " cgroups. Refused while the mesh runs; workloads go on without it.")
 public final class DetachCommand extends BaseCommand {
     private static final Duration DRAIN = Duration.ofSeconds(5);
 
@@ -25,6 +28,9 @@ public final class DetachCommand extends BaseCommand {
     @Option(names = "--all", required = true, description = "Everything; there is no half.")
     private boolean all;
 
+    @Option(names = "--force", description = "Also while the mesh runs: it is asked to end first.")
+    private boolean force;
+
     /** Makes the command. */
     public DetachCommand() {}
 
@@ -33,20 +39,38 @@ public final class DetachCommand extends BaseCommand {
         if (!all) {
             throw new CommandFailure(CommandFailure.USAGE, "expected --all");
         }
+        String mesh = options.place().mesh();
         Path run = options.runDirectory();
-        boolean supervised = PidFile.living(run, "up").isPresent();
-        if (!supervised) {
-            // A proxy that nobody supervises any more would only refuse connections from now on.
-            ProxySupervisor.stop(run, DRAIN);
-        }
-        List<String> left = NodeAgent.detachAll(options.agent());
-        if (!supervised) {
-            RunFolder.clear(run);
+        List<String> left;
+        try {
+            Optional<String> holder = MeshLock.holder(options);
+            if (holder.isPresent() && !force) {
+                throw new CommandFailure(
+                        CommandFailure.NO,
+                        "mesh " + mesh + " runs: " + holder.get()
+                                + "; stop it first, or end and remove it at once with --force");
+            }
+            List<MeshEnd.Survivor> survivors = NodeAgent.survivors(options.agent());
+            if (!survivors.isEmpty()) {
+                StopReport.unreachable(survivors).forEach(out()::println);
+                out().flush();
+            }
+            boolean supervised = PidFile.living(run, "up").isPresent();
+            if (!supervised) {
+                // A proxy that nobody supervises any more would only refuse connections from now on.
+                ProxySupervisor.stop(run, DRAIN);
+            }
+            left = NodeAgent.detachAll(options.agent());
+            if (!supervised) {
+                RunFolder.clear(run);
+            }
+        } catch (IOException e) {
+            throw new CommandFailure(CommandFailure.NO, e.getMessage() == null ? e.toString() : e.getMessage());
         }
         if (!left.isEmpty()) {
             throw new CommandFailure(CommandFailure.NO, "not everything could be removed:", left);
         }
-        out().println("detached: nothing of mesh " + options.place().mesh() + " is left in the kernel");
+        out().println("detached: nothing of mesh " + mesh + " is left in the kernel");
         return 0;
     }
 }

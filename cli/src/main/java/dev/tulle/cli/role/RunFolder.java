@@ -34,6 +34,10 @@ final class RunFolder {
     static void make(Path directory) throws IOException {
         Files.createDirectories(directory);
         Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
+    }
+
+    /** Forgets that a process before this one was ready. */
+    static void begin(Path directory) throws IOException {
         Files.deleteIfExists(directory.resolve(READY));
     }
 
@@ -52,7 +56,7 @@ final class RunFolder {
     /** Removes what the commands of a role leave there, and the folder itself when nothing else is in it. */
     static void clear(Path directory) {
         try {
-            for (String name : List.of(READY, "events.jsonl")) {
+            for (String name : List.of(READY, "events.jsonl", "up.lock")) {
                 Files.deleteIfExists(directory.resolve(name));
             }
             for (String role : List.of("up", "control", "agent", "proxy")) {

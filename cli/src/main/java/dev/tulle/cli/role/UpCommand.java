@@ -1,5 +1,7 @@
 package dev.tulle.cli.role;
 
+import dev.tulle.agent.MeshBusyException;
+import dev.tulle.agent.MeshEnd;
 import dev.tulle.agent.NodeAgent;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.cli.client.CommandFailure;
@@ -20,7 +22,8 @@ import picocli.CommandLine.Option;
 
 /**
  * The mesh on one host: control plane and agent in this process, the proxy as its unprivileged child. The launcher stays
- * as its supervisor. A regular end (SIGTERM) removes every trace; a crash leaves capture in force for the next process.
+ * as its supervisor. A regular end (SIGTERM) removes every trace when no workload runs, and otherwise leaves what the
+ * workloads need; a crash leaves capture in force for the next process.
  */
 @Command(name = "up", description = "Runs the mesh on this host until it is stopped: control plane, agent and proxy.")
 public final class UpCommand extends BaseCommand {
@@ -43,8 +46,8 @@ public final class UpCommand extends BaseCommand {
             defaultValue = "5")
     private int drainSeconds = 5;
 
-    @Option(names = "--remove-traces", hidden = true, description = "Remove what a killed mesh left, then end.")
-    private boolean removeTraces;
+    @Option(names = "--finish-stop", hidden = true, description = "Do what a mesh killed while it stopped left undone.")
+    private boolean finishStop;
 
     /** Makes the command. */
     public UpCommand() {}
@@ -53,34 +56,56 @@ public final class UpCommand extends BaseCommand {
     public Integer call() throws InterruptedException {
         Path run = options.runDirectory();
         Duration drain = Duration.ofSeconds(drainSeconds);
-        if (removeTraces) {
-            ProxySupervisor.stop(run, drain);
-            return removed(NodeAgent.detachAll(options.agent()), run);
-        }
         String cause = System.getenv("TULLE_RESTART_CAUSE");
+        try {
+            RunFolder.make(run);
+            try (MeshLock _ = MeshLock.take(options)) {
+                if (finishStop) {
+                    ProxySupervisor.stop(run, drain);
+                    return ended(NodeAgent.end(options.agent()), run);
+                }
+                return runAlone(run, drain, cause);
+            }
+        } catch (IOException e) {
+            // Somebody else's mesh, or none at all: nothing of it is touched.
+            throw new CommandFailure(CommandFailure.NO, messageOf(e));
+        }
+    }
+
+    private int runAlone(Path run, Duration drain, @Nullable String cause) throws InterruptedException {
         RunEvents events = new RunEvents(run, InstantSource.system());
         try {
             return runMesh(run, drain, events, cause);
+        } catch (MeshBusyException e) {
+            throw new CommandFailure(CommandFailure.NO, messageOf(e));
         } catch (IOException e) {
-            String why = e.getMessage() == null ? e.toString() : e.getMessage();
             if (cause != null) {
                 // Capture stays in force for the next try.
-                events.add(ROLE, "could not start again: " + why);
-                throw new CommandFailure(TRY_AGAIN, why);
+                events.add(ROLE, "could not start again: " + messageOf(e));
+                throw new CommandFailure(TRY_AGAIN, messageOf(e));
             }
-            throw new CommandFailure(CommandFailure.NO, why, NodeAgent.detachAll(options.agent()));
+            List<String> notes =
+                    switch (NodeAgent.end(options.agent())) {
+                        case MeshEnd.Removed removed -> removed.troubles();
+                        case MeshEnd.Suspended suspended -> StopReport.suspended(suspended, meshOptions());
+                    };
+            throw new CommandFailure(CommandFailure.NO, messageOf(e), notes);
         }
+    }
+
+    private static String messageOf(IOException e) {
+        return e.getMessage() == null ? e.toString() : e.getMessage();
     }
 
     private int runMesh(Path run, Duration drain, RunEvents events, @Nullable String cause)
             throws IOException, InterruptedException {
         long begun = System.nanoTime();
-        RunFolder.make(run);
+        RunFolder.begin(run);
         RunFolder.makeHandOver(run, options.proxyUid());
         PidFile.write(run, "up", ProcessHandle.current().pid());
         events.add(ROLE, cause == null ? "started" : "started again: " + cause);
         StopSignal stop = StopSignal.install();
-        List<String> left;
+        MeshEnd end;
         try (ControlPlane _ = ControlPlane.start(options.control());
                 NodeAgent agent = NodeAgent.start(options.agent())) {
             Path group = Cgroups.find().directory(options.agent().meshGroup() + "/proxy");
@@ -111,17 +136,30 @@ public final class UpCommand extends BaseCommand {
                 }
             }
             agent.close();
-            left = NodeAgent.detachAll(options.agent());
+            end = NodeAgent.end(options.agent());
         }
-        return removed(left, run);
+        return ended(end, run);
     }
 
-    private static int removed(List<String> left, Path run) {
+    private int ended(MeshEnd end, Path run) {
         RunFolder.clear(run);
-        if (left.isEmpty()) {
+        if (end instanceof MeshEnd.Suspended suspended) {
+            StopReport.suspended(suspended, meshOptions()).forEach(line -> out().println("tulle up: " + line));
+            out().flush();
+        }
+        if (end.troubles().isEmpty()) {
             return 0;
         }
-        throw new CommandFailure(CommandFailure.NO, "not everything could be removed:", left);
+        throw new CommandFailure(
+                CommandFailure.NO,
+                end instanceof MeshEnd.Removed ? "not everything could be removed:" : "not everything could be done:",
+                end.troubles());
+    }
+
+    /** The options that name this mesh to `tulle detach`. */
+    private String meshOptions() {
+        return " --mesh " + options.place().mesh() + " --run-dir " + options.runDirectory() + " --state "
+                + options.stateDirectory();
     }
 
     private ProxyCommandLine proxyCommand(Path proxyGroup) {
