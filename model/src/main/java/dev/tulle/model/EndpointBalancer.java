@@ -1,6 +1,7 @@
 package dev.tulle.model;
 
 import java.util.List;
+import java.util.function.IntPredicate;
 import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
@@ -94,11 +95,31 @@ public final class EndpointBalancer {
         return table.length == 0 ? pick(load, random) : candidates[table[Maglev.slot(caller, table.length)]];
     }
 
-    /** As {@link #pick(Load, RandomGenerator)}, but another than {@code avoid} where one is found in a few draws. */
-    public int pick(Load load, RandomGenerator random, int avoid) {
-        int picked = pick(load, random);
-        for (int i = 0; i < 5 && picked == avoid && candidates.length > 1; i++) {
-            picked = pick(load, random);
+    /**
+     * Chooses among some of the endpoints only: by weight, and with {@code LEAST_REQUEST} of two drawn the less busy.
+     * Looks at every endpoint; for the exceptional case that the one of {@link #pick(Load, RandomGenerator)} will not do.
+     *
+     * @param wanted told of indexes in the list given to {@link #of}
+     * @return -1 when none is wanted
+     */
+    public int pickAmong(IntPredicate wanted, Load load, RandomGenerator random) {
+        int first = drawAmong(wanted, random);
+        if (first < 0 || balancing != Cluster.Balancing.LEAST_REQUEST) {
+            return first;
+        }
+        int second = drawAmong(wanted, random);
+        return load.active(second) < load.active(first) ? second : first;
+    }
+
+    private int drawAmong(IntPredicate wanted, RandomGenerator random) {
+        int picked = -1;
+        int sum = 0;
+        for (int i = 0; i < candidates.length; i++) {
+            if (wanted.test(candidates[i])) {
+                sum += weights[i];
+                // Each replaces those before it by the chance that its weight gives it among them.
+                picked = random.nextInt(sum) < weights[i] ? candidates[i] : picked;
+            }
         }
         return picked;
     }

@@ -263,6 +263,19 @@ class RouteTableTest {
                     EndpointBalancer.of(Cluster.Balancing.RANDOM, endpoints.subList(0, 2))
                             .pick(index -> 0, random));
         }
+        // The least busy one is not wanted: what is drawn anew would be it again.
+        for (Cluster.Balancing balancing : Cluster.Balancing.values()) {
+            EndpointBalancer some = EndpointBalancer.of(
+                    balancing, List.of(endpoints.get(0), new Endpoint("10.0.0.4", 80, 1, true, "", "")));
+            assertEquals(1, some.pickAmong(index -> index != 0, index -> index, random), balancing.toString());
+            assertEquals(-1, some.pickAmong(index -> false, index -> index, random), balancing.toString());
+        }
+        EndpointBalancer weighted = EndpointBalancer.of(Cluster.Balancing.ROUND_ROBIN, endpoints);
+        int heavy = 0;
+        for (int i = 0; i < 4_000; i++) {
+            heavy += weighted.pickAmong(index -> true, index -> 0, random) == 2 ? 1 : 0;
+        }
+        assertTrue(heavy > 2_850 && heavy < 3_150, "3 of 4, got " + heavy + " of 4,000");
         EndpointBalancer panic = EndpointBalancer.of(Cluster.Balancing.RANDOM, endpoints.subList(1, 2));
         assertEquals(0, panic.pick(index -> 0, random));
         assertEquals(

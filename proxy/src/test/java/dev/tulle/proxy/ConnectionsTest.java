@@ -86,6 +86,22 @@ class ConnectionsTest {
         }
     }
 
+    @Test
+    void connectsElsewhereWhenAReplicaIsGone() throws Exception {
+        int closed;
+        try (ServerSocket socket = new ServerSocket(0)) {
+            closed = socket.getLocalPort();
+        }
+        try (ServerSocket server = tcp(socket -> socket.getOutputStream().write(1));
+                ProxyFixture proxy = new ProxyFixture(tcpMesh(closed, server.getLocalPort()))) {
+            for (int i = 0; i < 50; i++) {
+                try (Socket client = new Socket(InetAddress.getLoopbackAddress(), proxy.port)) {
+                    assertEquals(1, client.getInputStream().read(), "connection " + i);
+                }
+            }
+        }
+    }
+
     /** The answer to a client that ended its half has to wait for the client's reading, without being cut. */
     @Test
     void largeAnswerAfterHalfClose() throws Exception {

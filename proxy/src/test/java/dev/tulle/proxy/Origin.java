@@ -42,19 +42,29 @@ final class Origin implements AutoCloseable {
     private final ServerSocket server;
     private final List<Socket> open = new CopyOnWriteArrayList<>();
 
-    private Origin(ServerSocket server) {
+    private final Thread acceptor;
+
+    private Origin(ServerSocket server, Script script) {
         this.server = server;
+        this.acceptor = Thread.ofVirtual().start(() -> accept(script));
     }
 
     static Origin start(Script script) throws IOException {
-        Origin origin = new Origin(new ServerSocket(0, 256, InetAddress.getLoopbackAddress()));
-        Thread.ofVirtual().start(() -> origin.accept(script));
-        return origin;
+        return start(0, script);
+    }
+
+    private static Origin start(int port, Script script) throws IOException {
+        return new Origin(new ServerSocket(port, 256, InetAddress.getLoopbackAddress()), script);
     }
 
     /** Answers every request with 200 and a text. */
     static Origin answering(String text) throws IOException {
-        return start((request, out, socket) -> {
+        return answering(0, text);
+    }
+
+    /** As above, on this port. */
+    static Origin answering(int port, String text) throws IOException {
+        return start(port, (request, out, socket) -> {
             boolean head = request.head.startsWith("HEAD ");
             out.write(("HTTP/1.1 200 OK\r\nContent-Length: " + text.length() + "\r\n\r\n" + (head ? "" : text))
                     .getBytes(StandardCharsets.ISO_8859_1));
@@ -152,6 +162,12 @@ final class Origin implements AutoCloseable {
     @Override
     public void close() throws IOException {
         server.close();
+        try {
+            // While somebody still waits in accept() the port stays open.
+            acceptor.join();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
         for (Socket socket : open) {
             socket.close();
         }

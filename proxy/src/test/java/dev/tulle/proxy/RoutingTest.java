@@ -3,6 +3,7 @@ package dev.tulle.proxy;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.model.Cluster;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.ResourceRef;
@@ -200,6 +201,71 @@ class RoutingTest {
                 new ProxyFixture(Meshes.mesh().subset("", closedPort()).build())) {
             assertEquals(503, RawClient.get(proxy.port, "/").code());
             assertEquals(1, proxy.sum("istio_requests_total", "response_flags=\"UF,URX\""));
+        }
+    }
+
+    /**
+     * One of two replicas is gone. Having nothing to do it is always the less busy one, so that whoever draws anew draws
+     * it again.
+     */
+    @Test
+    void theReplicaThatIsGoneIsLeftOut() throws Exception {
+        for (Cluster.Balancing balancing : Cluster.Balancing.values()) {
+            try (Origin slow = Origin.start((request, out, socket) -> {
+                        Thread.sleep(2);
+                        out.write(
+                                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".getBytes(StandardCharsets.ISO_8859_1));
+                        return true;
+                    });
+                    ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                            .balancing(balancing)
+                            .subset("", closedPort(), slow.port())
+                            .build())) {
+                List<Thread> callers = new ArrayList<>();
+                Queue<Integer> codes = new ConcurrentLinkedQueue<>();
+                for (int i = 0; i < 8; i++) {
+                    callers.add(Thread.ofVirtual().start(() -> {
+                        try (RawClient client = new RawClient(proxy.port)) {
+                            for (int n = 0; n < 50; n++) {
+                                codes.add(client.send("POST / HTTP/1.1\r\nHost: w\r\nContent-Length: 1\r\n\r\nx")
+                                        .read(false)
+                                        .code());
+                            }
+                        } catch (IOException e) {
+                            codes.add(-1);
+                        }
+                    }));
+                }
+                for (Thread caller : callers) {
+                    caller.join();
+                }
+                assertEquals(Set.of(200), Set.copyOf(codes), balancing.toString());
+                assertEquals(400, codes.size());
+            }
+        }
+    }
+
+    @Test
+    void aReplicaThatIsBackIsFound() throws Exception {
+        int port = closedPort();
+        try (Origin one = Origin.answering("one");
+                ProxyFixture proxy = new ProxyFixture(
+                        Meshes.mesh().subset("", port, one.port()).build())) {
+            for (int i = 0; i < 20; i++) {
+                assertEquals("one", RawClient.get(proxy.port, "/").body());
+            }
+            try (Origin back = Origin.answering(port, "back")) {
+                long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+                while (back.requests.isEmpty() && System.nanoTime() < end) {
+                    assertEquals(200, RawClient.get(proxy.port, "/").code());
+                    Thread.sleep(20);
+                }
+                assertTrue(!back.requests.isEmpty(), "nobody has tried it again");
+                for (int i = 0; i < 20; i++) {
+                    RawClient.get(proxy.port, "/");
+                }
+                assertTrue(back.requests.size() > 2, "it gets no share: " + back.requests.size());
+            }
         }
     }
 

@@ -15,6 +15,7 @@ import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -70,7 +71,7 @@ final class MirrorRequest implements UpstreamUser {
     /** Sends one; does nothing when there is no endpoint or no room. */
     private static void send(Worker worker, WorkerCluster cluster, SentRequest sent, Peer from, ReplayBuffer body) {
         RequestHead head = sent.head();
-        EndpointPool pool = cluster.pick(from.caller(), null);
+        EndpointPool pool = cluster.pick(from.caller(), List.of());
         if (pool == null || pool.isOverflowing() || head.isUpgrade()) {
             return;
         }

@@ -7,6 +7,8 @@ import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.channel.Channel;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +25,9 @@ final class Tries {
     private @Nullable EndpointPool pool;
     private @Nullable EndpointPool lastPool;
     private @Nullable UpstreamConnection upstream;
+    /** Endpoints at which a try failed, so that the next one goes elsewhere. */
+    private final List<EndpointPool> tried = new ArrayList<>(0);
+
     private int count;
     private boolean retrying;
     private boolean staleRetried;
@@ -35,6 +40,9 @@ final class Tries {
         count = 0;
         retrying = false;
         staleRetried = false;
+        if (!tried.isEmpty()) {
+            tried.clear();
+        }
     }
 
     /**
@@ -73,17 +81,17 @@ final class Tries {
     /**
      * Chooses the endpoint of the next try.
      *
-     * @param same true for the one of the last try
+     * @param same true for the one of the last try, unless it does not take connections any more
      * @return null when there is none
      */
     @Nullable
     EndpointPool pick(boolean same) {
         WorkerCluster target = cluster;
         EndpointPool last = lastPool;
-        if (same && last != null) {
+        if (same && last != null && !last.reachability().isDoubtful()) {
             return last;
         }
-        return target == null ? null : target.pick(caller, last);
+        return target == null ? null : target.pick(caller, tried);
     }
 
     /** A try at this endpoint begins. */
@@ -142,6 +150,9 @@ final class Tries {
         }
         if (!retrying && !target.beginRetry()) {
             return false;
+        }
+        if (pool != null) {
+            tried.add(pool);
         }
         // The place in the budget is kept from retry to retry.
         retrying = false;

@@ -16,6 +16,7 @@ public final class PassthroughTarget implements TcpTarget {
     private final InetSocketAddress address;
     private final MetricHandles metrics;
     private final EndpointAccess access;
+    private boolean failed;
 
     /**
      * To an address.
@@ -29,8 +30,8 @@ public final class PassthroughTarget implements TcpTarget {
     }
 
     @Override
-    public @Nullable Choice choose(@Nullable Choice failed) {
-        return failed != null ? null : new Only();
+    public @Nullable Choice choose() {
+        return failed ? null : new Only();
     }
 
     @Override
@@ -82,8 +83,8 @@ public final class PassthroughTarget implements TcpTarget {
         }
 
         @Override
-        public boolean mayTryAnother() {
-            return false;
+        public void connectEnded(@Nullable Throwable failure) {
+            failed = failure != null;
         }
 
         @Override

@@ -10,6 +10,8 @@ import dev.tulle.proxy.upstream.WorkerCluster;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.net.InetSocketAddress;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +22,7 @@ public final class ServiceTarget implements TcpTarget {
     private final String clusterName;
     private final @Nullable WorkerCluster cluster;
     private final int caller;
+    private final List<EndpointPool> tried = new ArrayList<>(0);
 
     /**
      * Draws a share of the split.
@@ -45,7 +48,8 @@ public final class ServiceTarget implements TcpTarget {
         cluster = view.clusters().get(name);
     }
 
-    private record Picked(EndpointPool pool, WorkerCluster cluster, ServiceView view) implements Choice {
+    private record Picked(EndpointPool pool, WorkerCluster cluster, ServiceView view, Collection<EndpointPool> tried)
+            implements Choice {
         @Override
         public InetSocketAddress address() {
             return pool.address();
@@ -74,8 +78,11 @@ public final class ServiceTarget implements TcpTarget {
         }
 
         @Override
-        public boolean mayTryAnother() {
-            return true;
+        public void connectEnded(@Nullable Throwable failure) {
+            pool.connectEnded(failure);
+            if (failure != null) {
+                tried.add(pool);
+            }
         }
 
         @Override
@@ -90,11 +97,10 @@ public final class ServiceTarget implements TcpTarget {
     }
 
     @Override
-    public @Nullable Choice choose(@Nullable Choice failed) {
+    public @Nullable Choice choose() {
         WorkerCluster from = cluster;
-        EndpointPool avoid = failed instanceof Picked picked ? picked.pool : null;
-        EndpointPool pool = from == null ? null : from.pick(caller, avoid);
-        return pool == null || from == null ? null : new Picked(pool, from, view);
+        EndpointPool pool = from == null ? null : from.pick(caller, tried);
+        return pool == null || from == null ? null : new Picked(pool, from, view, tried);
     }
 
     @Override

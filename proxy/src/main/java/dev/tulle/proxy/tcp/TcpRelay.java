@@ -9,7 +9,6 @@ import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -90,35 +89,41 @@ public final class TcpRelay {
         TcpRelay relay = new TcpRelay(worker, downstream, peer, target, scope, first);
         downstream.pipeline().addLast(relay.down);
         target.opened();
-        relay.connect(null);
+        relay.connect();
     }
 
-    private void connect(TcpTarget.@Nullable Choice failed) {
-        TcpTarget.Choice chosen = target.choose(failed);
+    private void connect() {
+        TcpTarget.Choice chosen = target.choose();
         if (chosen == null) {
-            trouble = trouble.isEmpty() ? "no_healthy_upstream" : trouble;
-            refused("UH");
+            boolean none = trouble.isEmpty();
+            trouble = none ? "no_healthy_upstream" : trouble;
+            refused(none ? "UH" : "UF");
             return;
         }
-        if (!isAllowed(chosen, failed)) {
+        if (!isAllowed(chosen)) {
             return;
         }
         tries++;
         choice = chosen;
         chosen.begin();
-        UpstreamChannels.connect(worker, chosen.address(), chosen.connectTimeoutMillis(), new ChannelInitializer<>() {
-                    @Override
-                    protected void initChannel(Channel channel) {
-                        channel.config().setAutoRead(false);
-                        channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
-                        channel.pipeline().addLast(new Side(channel));
-                    }
-                })
-                .addListener((ChannelFuture future) -> connected(future, chosen));
+        ChannelInitializer<Channel> initializer = new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel channel) {
+                channel.config().setAutoRead(false);
+                channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
+                channel.pipeline().addLast(new Side(channel));
+            }
+        };
+        UpstreamChannels.connect(
+                worker,
+                chosen.address(),
+                chosen.connectTimeoutMillis(),
+                initializer,
+                (made, failure) -> connected(made, failure, chosen));
     }
 
     /** False when the connection was refused, or waits for what decides on it. */
-    private boolean isAllowed(TcpTarget.Choice chosen, TcpTarget.@Nullable Choice failed) {
+    private boolean isAllowed(TcpTarget.Choice chosen) {
         Verdict verdict = chosen.access().connection(peer.source());
         if (verdict == null) {
             waits = true;
@@ -128,7 +133,7 @@ public final class TcpRelay {
             chosen.access().whenKnown(peer.source(), () -> {
                 if (waits && !closed) {
                     waits = false;
-                    connect(failed);
+                    connect();
                 }
             });
             return false;
@@ -151,19 +156,21 @@ public final class TcpRelay {
         }
     }
 
-    private void connected(ChannelFuture future, TcpTarget.Choice chosen) {
+    private void connected(@Nullable Channel made, @Nullable Throwable failure, TcpTarget.Choice chosen) {
+        chosen.connectEnded(failure);
         if (closed || !down.channel.isActive()) {
-            future.channel().close();
+            if (made != null) {
+                made.close();
+            }
             close();
             return;
         }
-        if (!future.isSuccess()) {
-            Throwable cause = future.cause();
-            trouble = cause == null || cause.getMessage() == null ? "connect failed" : cause.getMessage();
+        if (made == null) {
+            trouble = failure == null || failure.getMessage() == null ? "connect failed" : failure.getMessage();
             chosen.end();
             choice = null;
-            if (tries < MAX_TRIES && chosen.mayTryAnother()) {
-                connect(chosen);
+            if (tries < MAX_TRIES) {
+                connect();
             } else {
                 refused("UF");
             }
@@ -172,13 +179,13 @@ public final class TcpRelay {
         // A policy that came meanwhile holds: not a byte has passed yet.
         Verdict verdict = chosen.access().connection(peer.source());
         if (verdict == null || !verdict.allowed()) {
-            future.channel().close();
+            made.close();
             chosen.end();
             choice = null;
             refuseLate(chosen, verdict);
             return;
         }
-        Side upstream = future.channel().pipeline().get(Side.class);
+        Side upstream = made.pipeline().get(Side.class);
         up = upstream;
         metrics = chosen.metrics(peer.source().labels(), "-");
         metrics.opened().increment();
@@ -200,7 +207,7 @@ public final class TcpRelay {
 
     private void refuseLate(TcpTarget.Choice chosen, @Nullable Verdict verdict) {
         if (verdict == null) {
-            connect(null);
+            connect();
         } else {
             chosen.access().denied(verdict);
             trouble = verdict.details();

@@ -25,8 +25,12 @@ public interface TcpTarget {
         /** It does not any more. */
         void end();
 
-        /** True when there are others to try when this one does not answer. */
-        boolean mayTryAnother();
+        /**
+         * The connect ended.
+         *
+         * @param failure null when it is connected
+         */
+        void connectEnded(@Nullable Throwable failure);
 
         /** Who may reach it. */
         EndpointAccess access();
@@ -36,13 +40,12 @@ public interface TcpTarget {
     }
 
     /**
-     * Chooses an end.
+     * Chooses an end, another one each time where there are others.
      *
-     * @param failed the choice that could not be connected to, null at first
-     * @return null when there is none
+     * @return null when there is none (left)
      */
     @Nullable
-    Choice choose(@Nullable Choice failed);
+    Choice choose();
 
     /** Counts a connection that reached no endpoint. */
     void unserved(WorkloadLabels source, String flags);

@@ -18,6 +18,12 @@ public final class EndpointOutcomes {
     private final LongAdder successes = new LongAdder();
     private final LongAdder errors = new LongAdder();
     private final LongAdder localFailures = new LongAdder();
+    private final Reachability reachability = new Reachability(System::nanoTime);
+
+    /** Whether connections can be made. */
+    public Reachability reachability() {
+        return reachability;
+    }
 
     /** A try ended with this status, or {@link #NO_RESPONSE}. */
     void ended(int code) {

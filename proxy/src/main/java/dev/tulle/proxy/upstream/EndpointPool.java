@@ -8,9 +8,9 @@ import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelInitializer;
 import java.net.InetSocketAddress;
+import java.net.SocketException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -123,6 +123,21 @@ public final class EndpointPool {
         return outcomes;
     }
 
+    /** Whether connections can be made, as seen on all loops. */
+    public Reachability reachability() {
+        return outcomes.reachability();
+    }
+
+    /** A connect to the endpoint ended without the pool. */
+    public void connectEnded(@Nullable Throwable failure) {
+        if (failure == null) {
+            reachability().connected();
+        } else if (failure instanceof SocketException) {
+            // Refused, timed out, no way there; anything else, such as no free descriptor, is not the endpoint's fault.
+            reachability().failed();
+        }
+    }
+
     /**
      * A try ended.
      *
@@ -213,18 +228,18 @@ public final class EndpointPool {
         limit.connections++;
         connecting.add(user);
         ConnectAttempt attempt = new ConnectAttempt(user);
-        UpstreamChannels.connect(worker, address, connectTimeoutMillis(), new ChannelInitializer<>() {
-                    @Override
-                    protected void initChannel(Channel channel) {
-                        UpstreamConnection connection = new UpstreamConnection(EndpointPool.this, channel);
-                        attempt.connection = connection;
-                        channel.pipeline().addLast(connection);
-                    }
-                })
-                .addListener((ChannelFuture future) -> attempt.done(future));
+        ChannelInitializer<Channel> initializer = new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel channel) {
+                UpstreamConnection connection = new UpstreamConnection(EndpointPool.this, channel);
+                attempt.connection = connection;
+                channel.pipeline().addLast(connection);
+            }
+        };
+        UpstreamChannels.connect(worker, address, connectTimeoutMillis(), initializer, attempt);
     }
 
-    private final class ConnectAttempt {
+    private final class ConnectAttempt implements UpstreamChannels.Ended {
         private final UpstreamUser user;
         private @Nullable UpstreamConnection connection;
 
@@ -232,7 +247,8 @@ public final class EndpointPool {
             this.user = user;
         }
 
-        void done(ChannelFuture future) {
+        @Override
+        public void ended(@Nullable Channel channel, @Nullable Throwable failure) {
             int at = indexOf(user);
             boolean wanted = at >= 0;
             if (wanted) {
@@ -241,7 +257,8 @@ public final class EndpointPool {
                 connecting.remove(NOBODY);
             }
             UpstreamConnection made = connection;
-            if (future.isSuccess() && made != null) {
+            connectEnded(failure);
+            if (channel != null && made != null) {
                 if (wanted) {
                     user.connected(made);
                 } else {
@@ -250,10 +267,10 @@ public final class EndpointPool {
                 return;
             }
             limit.connections--;
-            Throwable cause = future.cause();
             serveWaiter();
             if (wanted) {
-                user.connectFailed(cause == null || cause.getMessage() == null ? "cancelled" : cause.getMessage());
+                user.connectFailed(
+                        failure == null || failure.getMessage() == null ? "cancelled" : failure.getMessage());
             }
         }
     }

@@ -2,6 +2,8 @@ package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.loop.Worker;
 import io.netty.bootstrap.Bootstrap;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelOption;
@@ -10,8 +12,12 @@ import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.SocketProtocolFamily;
 import java.net.Inet4Address;
 import java.net.InetSocketAddress;
+import java.util.concurrent.CancellationException;
+import org.jspecify.annotations.Nullable;
 
 /** Makes client sockets on a worker's own loop. */
+// How a connect ends is told by its listener.
+@SuppressWarnings("FutureReturnValueIgnored")
 public final class UpstreamChannels {
     /** Bytes waiting in a channel at which its source stops, and at which it goes on. */
     public static final WriteBufferWaterMark WATER_MARK = new WriteBufferWaterMark(32 << 10, 64 << 10);
@@ -24,15 +30,40 @@ public final class UpstreamChannels {
 
     private UpstreamChannels() {}
 
-    /** Begins to connect; on the loop. */
-    public static ChannelFuture connect(
-            Worker worker, InetSocketAddress address, int timeoutMillis, ChannelHandler handler) {
+    private static Throwable failure(ChannelFuture future) {
+        Throwable cause = future.cause();
+        return cause == null ? new CancellationException("connect was cancelled") : cause;
+    }
+
+    /** Told on the loop how a connect ended. */
+    @FunctionalInterface
+    public interface Ended {
+        /**
+         * A connect ended.
+         *
+         * @param made the connected channel; null when there is none
+         * @param failure why not; null when there is one
+         */
+        void ended(@Nullable Channel made, @Nullable Throwable failure);
+    }
+
+    /** Begins to connect; on the loop. What it calls back, it calls later. */
+    public static void connect(
+            Worker worker, InetSocketAddress address, int timeoutMillis, ChannelHandler handler, Ended then) {
         // A plain IPv4 socket for an IPv4 address: the kernel's hooks and its fast path see it as what it is.
         SocketProtocolFamily family =
                 address.getAddress() instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
-        return new Bootstrap()
+        EpollSocketChannel channel;
+        try {
+            channel = new EpollSocketChannel(family);
+        } catch (ChannelException e) {
+            // No free descriptor. Left to the bootstrap, this would be told on a thread of no loop.
+            worker.loop().execute(() -> then.ended(null, e));
+            return;
+        }
+        new Bootstrap()
                 .group(worker.loop())
-                .channelFactory(() -> new EpollSocketChannel(family))
+                .channelFactory(() -> channel)
                 .option(ChannelOption.ALLOCATOR, worker.allocator())
                 .option(ChannelOption.RECVBUF_ALLOCATOR, worker.readOption())
                 .option(ChannelOption.WRITE_BUFFER_WATER_MARK, WATER_MARK)
@@ -42,6 +73,8 @@ public final class UpstreamChannels {
                 // A server may answer and close while we still send: its answer must not die with our write.
                 .option(ChannelOption.AUTO_CLOSE, false)
                 .handler(handler)
-                .connect(address);
+                .connect(address)
+                .addListener((ChannelFuture future) -> then.ended(
+                        future.isSuccess() ? future.channel() : null, future.isSuccess() ? null : failure(future)));
     }
 }

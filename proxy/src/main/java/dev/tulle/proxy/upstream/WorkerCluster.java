@@ -3,6 +3,7 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.model.EndpointBalancer;
 import dev.tulle.proxy.discovery.ClusterSnapshot;
 import dev.tulle.proxy.loop.Worker;
+import java.util.Collection;
 import org.jspecify.annotations.Nullable;
 
 /** A cluster as one loop uses it: a pool per endpoint and the choice among them. Loop-confined. */
@@ -50,15 +51,25 @@ public final class WorkerCluster implements EndpointBalancer.Load {
      * Chooses an endpoint.
      *
      * @param caller the client's address, for a cluster that hashes it, see {@link dev.tulle.model.Maglev#callerOf}
-     * @param avoid the one that just failed, null for none
+     * @param tried those that this request or connection has tried in vain; chosen again only when there are no others
      * @return null when there is none
      */
-    public @Nullable EndpointPool pick(int caller, @Nullable EndpointPool avoid) {
+    public @Nullable EndpointPool pick(int caller, Collection<EndpointPool> tried) {
         int index = balancer.pickFor(caller, this, worker.random());
-        for (int i = 0; i < 5 && avoid != null && index >= 0 && pools[index] == avoid && pools.length > 1; i++) {
-            index = balancer.pick(this, worker.random());
+        if (index < 0) {
+            return null;
         }
-        return index < 0 ? null : pools[index];
+        EndpointPool picked = pools[index];
+        if (!tried.contains(picked) && picked.reachability().mayConnect()) {
+            return picked;
+        }
+        // Those that answer, else those that nobody has tried for this request, else the one that was drawn.
+        int other = balancer.pickAmong(
+                i -> !tried.contains(pools[i]) && !pools[i].reachability().isDoubtful(), this, worker.random());
+        if (other < 0) {
+            other = balancer.pickAmong(i -> !tried.contains(pools[i]), this, worker.random());
+        }
+        return other < 0 ? picked : pools[other];
     }
 
     /** A request begins (+1) or ends (-1). */
