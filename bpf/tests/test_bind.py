@@ -90,7 +90,7 @@ def test_java_dual_stack(lab):
     java = next((home for home in JAVA_HOMES if home and os.path.exists(home + "/bin/java")), None)
     command = java + "/bin/java" if java else shutil.which("java")
     if not command:
-        return "no Java here: not run"
+        return "no Java here"
     folder = tempfile.mkdtemp()
     try:
         with open(folder + "/Hello.java", "w", encoding="ascii") as source:

@@ -54,7 +54,7 @@ def test_io_uring(lab):
     try:
         with open("/proc/sys/kernel/io_uring_disabled", encoding="ascii") as value:
             if int(value.read()):
-                return "io_uring is disabled here: not run"
+                return "io_uring is disabled here"
     except FileNotFoundError:
         pass
     lab.maps.service(VIP + "70", 80, 70, VIA_PROXY)

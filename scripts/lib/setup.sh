@@ -1,49 +1,103 @@
-# What Tulle needs on a machine, found or installed. The result is kept in .tools/setup.env, so that the second start
-# costs one file read. Delete .tools to look again.
+# What Tulle needs on a machine, found or installed: the one list of it. What was found is kept in .tools/setup.env, so
+# that the second start costs one file read. Delete .tools to look again.
 
 SETUP_ENV="$TULLE_HOME/.tools/setup.env"
 SETUP_LOG="$TULLE_HOME/.tools/setup.log"
 # Raised when the list of needs grows, so that a machine set up before is looked at again.
-SETUP_VERSION=1
+SETUP_VERSION=2
+JDK_PACKAGE=openjdk-25-jdk-headless
 
-# ensure_tools: sets and exports JAVA_HOME; installs what is missing.
+# needs_of PURPOSE: what it needs, one a line: a kind of thing, the thing, and Debian's package that has it. "build" ends
+# in target/dist, "run" is a mesh and its commands, "demo" adds Bookinfo and its checks, "test" all that ./test starts.
+needs_of() {
+	case "$1" in
+	build)
+		printf '%s\n' "jdk - $JDK_PACKAGE" "clang - clang" "command mvn maven" "command make make" \
+			"file /usr/include/bpf/libbpf.h libbpf-dev"
+		;;
+	run)
+		printf '%s\n' "command nft nftables" "command ip iproute2" "command tc iproute2" "command setpriv util-linux" \
+			"command flock util-linux" "library libbpf.so.1 libbpf1"
+		;;
+	demo)
+		printf '%s\n' "command python3 python3" "command curl curl" "command bpftool bpftool"
+		;;
+	test)
+		# clang_fuzzer: also of the sanitizers. ensurepip: for a virtual environment with a real Envoy.
+		printf '%s\n' "clang_format - clang-format-19" "clang_fuzzer - libclang-rt" "command ps procps" "command ss iproute2" \
+			"command nsenter util-linux" "command unshare util-linux" "command nginx nginx-light" "command wrk wrk" \
+			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg"
+		;;
+	esac
+}
+
+# found KIND THING: whether it is there.
+found() {
+	case "$1" in
+	jdk) [ -n "$(find_jdk)" ] ;;
+	clang) [ -n "$(find_clang)" ] ;;
+	clang_format) have clang-format-19 || have clang-format ;;
+	clang_fuzzer) have_clang_fuzzer ;;
+	command) have "$2" ;;
+	library) have_library "$2" ;;
+	python) python3 -c "import $2" 2>/dev/null ;;
+	file) [ -e "$2" ] ;;
+	esac
+}
+
+# ensure_tools PURPOSE…: installs what is missing for these; sets and exports JAVA_HOME.
 ensure_tools() {
-	local version="" home=""
+	local version="" home="" purposes=""
 	if [ -r "$SETUP_ENV" ]; then
-		{ read -r version && read -r home; } <"$SETUP_ENV" || true
-		if [ "$version" = "$SETUP_VERSION" ] && [ -x "$home/bin/java" ]; then
+		{ read -r version && read -r home && read -r purposes; } <"$SETUP_ENV" || true
+		if [ "$version" = "$SETUP_VERSION" ] && [ -x "$home/bin/javac" ] && covers "$purposes" "$@"; then
 			export JAVA_HOME="$home"
 			return
 		fi
+		[ "$version" = "$SETUP_VERSION" ] || purposes=""
 	fi
 	mkdir -p "$TULLE_HOME/.tools"
 	exec 8>"$TULLE_HOME/.tools/lock"
 	flock 8
-	find_tools
+	find_tools "$@"
+	# shellcheck disable=SC2086
+	printf '%s\n%s\n%s\n' "$SETUP_VERSION" "$JAVA_HOME" "$(printf '%s\n' $purposes "$@" | sort -u | tr '\n' ' ')" >"$SETUP_ENV"
 	exec 8>&-
 }
 
-find_tools() {
-	local missing=() command package
-	home="$(find_jdk)"
-	# command:package, in apt's names; a path instead of a command is a file that must exist.
-	[ -n "$(find_clang)" ] || missing+=(clang)
-	for entry in mvn:maven bpftool:bpftool make:make nft:nftables ip:iproute2 curl:curl \
-		python3:python3 setpriv:util-linux flock:util-linux; do
-		command="${entry%%:*}" package="${entry#*:}"
-		have "$command" || missing+=("$package")
+# covers HAVE PURPOSE…: whether each purpose is among the words.
+covers() {
+	local have=" $1 " purpose
+	shift
+	for purpose in "$@"; do
+		case "$have" in
+		*" $purpose "*) ;;
+		*) return 1 ;;
+		esac
 	done
-	[ -e /usr/include/bpf/libbpf.h ] || missing+=(libbpf-dev)
-	have_library libbpf.so.1 || missing+=(libbpf1)
-	[ -n "$home" ] || missing+=(openjdk-25-jdk-headless)
+}
+
+find_tools() {
+	local missing=() purpose kind thing package
+	for purpose in "$@"; do
+		while read -r kind thing package; do
+			case " ${missing[*]-} " in
+			*" $package "*) continue ;;
+			esac
+			found "$kind" "$thing" || missing+=("$package")
+		done < <(needs_of "$purpose")
+	done
 	if [ "${#missing[@]}" -gt 0 ]; then
 		install_packages "${missing[@]}"
-		home="$(find_jdk)"
 	fi
-	[ -n "$home" ] || die "needs a JDK 25 or newer, found none in JAVA_HOME, on the PATH or under /usr/lib/jvm, and this distribution has no package openjdk-25-jdk-headless: install one and set JAVA_HOME"
+	JAVA_HOME="$(find_jdk)"
+	[ -n "$JAVA_HOME" ] || die_without_jdk
 	[ -n "$(find_clang)" ] || die "needs clang 14 or newer to build the kernel programs, found none: install one"
-	export JAVA_HOME="$home"
-	printf '%s\n%s\n' "$SETUP_VERSION" "$home" >"$SETUP_ENV"
+	export JAVA_HOME
+}
+
+die_without_jdk() {
+	die "needs a JDK 25 or newer, found none in JAVA_HOME, on the PATH or under /usr/lib/jvm, and this distribution has no package $JDK_PACKAGE (Debian 13 has): unpack one, such as Eclipse Temurin's, and set JAVA_HOME to it, or install a package that was built elsewhere (docs/operations.md)"
 }
 
 # have COMMAND: also in the places that a user's PATH often lacks.
@@ -77,6 +131,15 @@ find_jdk() {
 			return
 		fi
 	done
+}
+
+# have_clang_fuzzer: whether clang's runtime of libFuzzer and the sanitizers is there.
+have_clang_fuzzer() {
+	local clang folder
+	clang="$(find_clang)"
+	[ -n "$clang" ] || return 1
+	folder="$("$clang" -print-runtime-dir)"
+	compgen -G "$folder/libclang_rt.fuzzer*" >/dev/null || compgen -G "${folder%/*}/linux/libclang_rt.fuzzer*" >/dev/null
 }
 
 # jdk_major HOME: the feature version, 0 when it cannot be told.
@@ -117,29 +180,40 @@ install_packages() {
 		die "missing: ${packages[*]} (Debian's names); this distribution has no apt-get, install their counterparts and start again"
 	fi
 	if [ "$(id -u)" != 0 ]; then
-		die "missing: ${packages[*]}; install them as root: apt-get install ${packages[*]}"
+		die "missing: ${packages[*]}; install them as root: apt-get install --no-install-recommends ${packages[*]}"
 	fi
 	say "installing ${packages[*]}"
 	export DEBIAN_FRONTEND=noninteractive
 	step "reading the package lists (log: .tools/setup.log)"
 	apt-get update >>"$SETUP_LOG" 2>&1 || say "apt-get update failed, going on with the lists there are (.tools/setup.log)"
-	local wanted=() name
+	local wanted=() name clang_version=""
 	for name in "${packages[@]}"; do
 		# The version that the C sources are formatted and tested with, where the distribution has it.
-		if [ "$name" = clang ] && apt-cache show clang-19 >/dev/null 2>&1; then
+		if [ "$name" = clang ] && in_archive clang-19; then
 			name=clang-19
 		fi
-		if apt-cache show "$name" >/dev/null 2>&1; then
+		if [ "$name" = libclang-rt ]; then
+			clang_version="$(find_clang)"
+			clang_version="$([ -z "$clang_version" ] || "$clang_version" -dumpversion)"
+			name="libclang-rt-${clang_version%%.*}-dev"
+			[ -n "$clang_version" ] || name=libclang-rt-19-dev
+		fi
+		if in_archive "$name"; then
 			wanted+=("$name")
-		elif [ "$name" != openjdk-25-jdk-headless ]; then
+		elif [ "$name" = "$JDK_PACKAGE" ]; then
+			die_without_jdk
+		else
 			die "this distribution has no package $name: install its counterpart and start again"
 		fi
 	done
-	if [ "${#wanted[@]}" -gt 0 ]; then
-		step "installing ${#wanted[@]} packages"
-		apt-get install -y --no-install-recommends "${wanted[@]}" >>"$SETUP_LOG" 2>&1 </dev/null ||
-			die "apt-get could not install ${wanted[*]}: $(tail -n 1 "$SETUP_LOG") (.tools/setup.log)"
-	fi
+	step "installing ${#wanted[@]} packages"
+	apt-get install -y --no-install-recommends "${wanted[@]}" >>"$SETUP_LOG" 2>&1 </dev/null ||
+		die "apt-get could not install ${wanted[*]}: $(tail -n 1 "$SETUP_LOG") (.tools/setup.log)"
 	hash -r
 	done_line "installed what was missing in $((SECONDS - start)) s"
+}
+
+# in_archive PACKAGE: whether this distribution has a version of it to install.
+in_archive() {
+	[ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
 }

@@ -1,25 +1,35 @@
-# The suites of ./test. Each one is a function suite_NAME that writes its log and calls `count PASSED FAILED`.
+# The suites of ./test. Each one is a function suite_NAME that writes its log and calls `count PASSED FAILED SKIPPED`.
 
 PASSED=0
 FAILED=0
+SKIPPED=0
 SUMMARY=""
 
 # run_suite NAME: runs the function, shows how long it took and what failed.
 run_suite() {
-	local name=$1 start=$SECONDS passed_before=$PASSED failed_before=$FAILED line
+	local name=$1 start=$SECONDS passed_before=$PASSED failed_before=$FAILED skipped_before=$SKIPPED line notes
 	LOG="$LOGS/$name.log"
+	NOTES="$LOGS/$name.notes"
 	say "$name: running (log: target/logs/$name.log)"
 	: >"$LOG"
+	: >"$NOTES"
 	"suite_$name"
-	line="$name: $((PASSED - passed_before)) passed, $((FAILED - failed_before)) failed in $((SECONDS - start)) s"
+	line="$name: $((PASSED - passed_before)) passed, $((FAILED - failed_before)) failed, $((SKIPPED - skipped_before)) skipped in $((SECONDS - start)) s"
 	say "$line"
-	SUMMARY+="  $line"$'\n'
+	notes="$(sed 's/^/    /' "$NOTES")"
+	SUMMARY+="  $line"$'\n'"${notes:+$notes$'\n'}"
 }
 
-# count PASSED FAILED: adds to the sums.
+# count PASSED FAILED [SKIPPED]: adds to the sums.
 count() {
 	PASSED=$((PASSED + $1))
 	FAILED=$((FAILED + $2))
+	SKIPPED=$((SKIPPED + ${3:-0}))
+}
+
+# note TEXT: a line that stands below its suite in the summary: what failed, was skipped or needed a second try.
+note() {
+	printf '%s\n' "$1" >>"$NOTES"
 }
 
 # check NAME COMMAND…: one test that is a command: passed when its status is 0.
@@ -30,51 +40,45 @@ check() {
 		count 1 0
 	else
 		count 0 1
+		note "failed: $name"
 		say "FAILED: $name"
 		tail -n 25 "$LOG" >&2
 	fi
 }
 
-# script_suite NAME COMMAND…: a program that closes with "N passed, N failed". One without that line has failed.
+# script_suite NAME COMMAND…: a program that closes with "N passed, N failed" or "N passed, N failed, N skipped" and tells
+# of each skipped test in a line "skip …". One without a closing line has failed.
 script_suite() {
-	local name=$1 status=0 closing
+	local name=$1 status=0 closing passed failed skipped
 	shift
 	"$@" >>"$LOG" 2>&1 </dev/null || status=$?
-	closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$LOG" | tail -n 1)" || true
+	closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$LOG" | tail -n 1)" || true
 	if [ -z "$closing" ]; then
 		count 0 1
+		note "failed: $name ended with status $status and no closing line"
 		say "FAILED: $name ended with status $status and no closing line"
 		tail -n 25 "$LOG" >&2
 		return
 	fi
-	read -r passed _ failed _ <<<"$closing"
+	read -r passed _ failed _ skipped _ <<<"$closing"
 	[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
-	count "$passed" "$failed"
+	count "$passed" "$failed" "${skipped:-0}"
+	sed -n 's/^skip */skipped: /p' "$LOG" >>"$NOTES"
 	if [ "$failed" -gt 0 ]; then
+		note "failed: $name: $closing, status $status"
+		grep -iE '^(not ok|FAIL)' "$LOG" | head -n 25 >>"$NOTES" || true
 		say "FAILED: $name: $closing, status $status"
 		grep -iE '^(not ok|FAIL)' "$LOG" | head -n 25 >&2 || tail -n 25 "$LOG" >&2
-	fi
-}
-
-ensure_test_tools() {
-	local missing=()
-	command -v clang-format-19 >/dev/null 2>&1 || command -v clang-format >/dev/null 2>&1 || missing+=(clang-format-19)
-	local runtime
-	runtime="$("$(find_clang)" -print-runtime-dir)"
-	compgen -G "$runtime/libclang_rt.fuzzer*" >/dev/null || compgen -G "${runtime%/*}/linux/libclang_rt.fuzzer*" >/dev/null ||
-		missing+=("libclang-rt-$("$(find_clang)" -dumpversion | cut -d. -f1)-dev")
-	command -v ps >/dev/null 2>&1 || missing+=(procps)
-	if [ "${#missing[@]}" -gt 0 ]; then
-		install_packages "${missing[@]}"
 	fi
 }
 
 suite_format() {
 	check "C sources are formatted (make -C bpf format)" make -C bpf check-format
 	local script
-	for script in tulle test .ci/run scripts/traces scripts/lib/*.sh; do
+	while IFS= read -r script; do
 		check "$script parses" bash -n "$script"
-	done
+	done < <(grep -lE '^#!.*sh$' tulle test .ci/run scripts/* 2>/dev/null; ls scripts/lib/*.sh)
+	check "what ./test counts" python3 -B scripts/lib/junit_test.py
 }
 
 suite_bpf() {
@@ -97,48 +101,26 @@ suite_java() {
 		done_line "start-up archives trained"
 	else
 		count 0 1
+		note "failed: mvn verify"
 		say "FAILED: mvn verify"
 		grep -E '^\[ERROR\]' "$LOG" | head -n 30 >&2 || true
 	fi
 }
 
-# A test that failed and passed when it was run again, on a busy host, counts as passed and is named: it wants mending.
-# Sums the reports: one <testsuite … tests= errors= failures= skipped=> each.
+# Sums the reports of Surefire (one <testsuite> each) and notes what was not plainly passed. A test that failed and passed
+# when it was run again has failed, unless scripts/second-tries says why it may.
 count_junit() {
-	local sums
-	sums="$(python3 - <<'PYTHON'
-import glob
-import xml.etree.ElementTree as tree
-
-passed = failed = 0
-bad = []
-for path in sorted(glob.glob("**/target/surefire-reports/TEST-*.xml", recursive=True)):
-    root = tree.parse(path).getroot()
-    wrong = int(root.get("errors", 0)) + int(root.get("failures", 0))
-    passed += int(root.get("tests", 0)) - wrong - int(root.get("skipped", 0))
-    failed += wrong
-    for case in root.iter("testcase"):
-        for kind in ("failure", "error"):
-            for trouble in case.findall(kind):
-                text = (trouble.get("message") or trouble.text or "").strip().splitlines()
-                bad.append("%s.%s: %s" % (case.get("classname"), case.get("name"), text[0][:300] if text else kind))
-        for kind in ("flakyFailure", "flakyError"):
-            for trouble in case.findall(kind):
-                text = (trouble.get("message") or kind).splitlines()[0][:300]
-                bad.append("passed at the second try: %s.%s: %s" % (case.get("classname"), case.get("name"), text))
-print(passed, failed)
-print("\n".join(bad[:50]))
-PYTHON
-	)"
-	read -r passed failed <<<"$sums"
-	count "$passed" "$failed"
-	[ "$failed" = 0 ] || say "FAILED:"
-	tail -n +2 <<<"$sums" | grep . >&2 || true
+	local sums passed failed skipped
+	sums="$(python3 "$TULLE_HOME/scripts/lib/junit.py" "$TULLE_HOME/scripts/second-tries" "$TULLE_HOME" 2>>"$LOG")" ||
+		{ count 0 1 && note "failed: the reports cannot be read" && return; }
+	read -r passed failed skipped < <(tail -n 1 <<<"$sums")
+	count "$passed" "$failed" "$skipped"
+	sums="$(sed '$d' <<<"$sums" | grep . || true)"
+	[ -z "$sums" ] || printf '%s\n' "$sums" | tee -a "$NOTES" >&2
 }
 
 # Our xDS against a client that we did not write.
 suite_envoy() {
-	python3 -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
 	check "a real Envoy takes our resources and routes by them" control/src/test/envoy/run
 }
 
@@ -148,10 +130,7 @@ suite_samples() {
 
 # A mesh of its own per class, real programs in it: the tests tagged e2e, on the distribution that is built by now.
 suite_e2e() {
-	local status=0 program
-	for program in wrk curl; do
-		command -v "$program" >/dev/null 2>&1 || install_packages "$program"
-	done
+	local status=0
 	ensure_built
 	BUILD_LOG="$LOG"
 	rm -rf ./*/target/surefire-reports samples/*/target/surefire-reports

@@ -30,17 +30,17 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * A real Envoy as a client: it takes listeners, routes, clusters and endpoints over ADS in both variants, routes a request, and
- * follows a change. Runs where {@code TULLE_ENVOY} names an Envoy binary ({@code src/test/envoy/run} provides one). All
+ * follows a change. {@code TULLE_ENVOY} names the Envoy binary ({@code src/test/envoy/run} provides one and runs this). All
  * addresses are on the loopback: services get theirs from 127.66.0.0/16, which Envoy can bind without privileges.
  */
-@EnabledIfEnvironmentVariable(named = "TULLE_ENVOY", matches = ".+")
+@Tag("envoy")
 class RealEnvoyTest {
     @TempDir
     private Path directory = Path.of("");
