@@ -69,7 +69,7 @@ finish_build() {
 	cp "$TULLE_HOME/scripts/logging.properties" "$DIST/logging.properties"
 	write_jvm_arguments
 	step "start-up archives: training"
-	train_archives
+	train_archives "$TULLE_HOME/target/logs/training.log"
 	# The proxy reads it as its own user, whatever the umask of the one who built.
 	chmod -R a+rX "$DIST"
 	printf '%s\n' "$TULLE_HOME $JAVA_HOME" >"$DIST/stamp"

@@ -1,7 +1,7 @@
 # JVM flags per role. They are written to target/dist/jvm/ROLE once per build, because the class path and the start-up
 # archive must be the same, byte by byte, at training and at every start.
 
-# flags_of ROLE: prints the flags, one a line.
+# flags_of ROLE DISTRIBUTION: prints the flags, one a line, for files in that folder.
 #   node   control and agent in one JVM: small heap, no JIT threads to spare, exits on out-of-memory so that the
 #          supervisor starts it anew instead of a half-dead process
 #   proxy  the data path: heap for connection state, buffers outside it
@@ -20,7 +20,7 @@ flags_of() {
 	printf '%s\n' -XX:+UseSerialGC -XX:+UseCompactObjectHeaders -XX:-UsePerfData -XX:+ExitOnOutOfMemoryError \
 		-Xlog:disable -Xlog:all=error:stderr \
 		--enable-native-access=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow \
-		-Djava.util.logging.config.file="$DIST/logging.properties" -Dtulle.home="$DIST" \
+		-Djava.util.logging.config.file="$2/logging.properties" -Dtulle.home="$2" \
 		-Djava.net.preferIPv4Stack=false -Dfile.encoding=UTF-8
 	case "$1" in
 	node) printf '%s\n' -Xms16m -Xmx64m -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20 -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxDirectMemorySize=32m -XX:ReservedCodeCacheSize=48m ;;
@@ -32,10 +32,12 @@ flags_of() {
 	esac
 }
 
-# write_jvm_arguments: one argument file per role for the java command.
+# write_jvm_arguments [PLACE]: one argument file per role for the java command. PLACE is where the distribution will be
+# when it is used, if not where it is now.
 write_jvm_arguments() {
-	local role jar path="" flag
+	local role jar path="" flag place=${1:-$DIST}
 	for jar in "$DIST"/lib/tulle-cli-*.jar "$DIST"/lib/*.jar; do
+		jar="$place/lib/${jar##*/}"
 		case "$path:" in
 		*":$jar:"*) ;;
 		*) path="$path:$jar" ;;
@@ -44,22 +46,22 @@ write_jvm_arguments() {
 	mkdir -p "$DIST/jvm"
 	for role in node proxy cli; do
 		{
-			flags_of "$role" | while IFS= read -r flag; do printf '"%s"\n' "$flag"; done
+			flags_of "$role" "$place" | while IFS= read -r flag; do printf '"%s"\n' "$flag"; done
 			printf '%s\n"%s"\n' -cp "${path#:}"
 		} >"$DIST/jvm/$role"
 	done
 }
 
-# train_archives: makes the start-up archive of each role by a short run of its code without the kernel. An archive only
+# train_archives LOG: makes the start-up archive of each role by a short run of its code without the kernel. An archive only
 # saves time: when one cannot be made, the role starts without it.
 train_archives() {
-	local role log="$TULLE_HOME/target/logs/training.log"
+	local role log="$1"
 	mkdir -p "$DIST/aot"
 	: >"$log"
 	for role in cli node proxy; do
 		if ! "$JAVA_HOME/bin/java" "@$DIST/jvm/$role" "-XX:AOTCacheOutput=$DIST/aot/$role.aot" \
 			dev.tulle.cli.Main train "$role" >>"$log" 2>&1 </dev/null || [ ! -s "$DIST/aot/$role.aot" ]; then
-			say "no start-up archive for $role, it starts slower (target/logs/training.log)"
+			say "no start-up archive for $role, it starts slower ($log)"
 			rm -f "$DIST/aot/$role.aot"
 		fi
 	done

@@ -11,8 +11,10 @@ exec_role() {
 }
 
 # run_command OPTION… -- COMMAND…: the agent gives a lease, the shell enters the workload's cgroup and becomes the command.
+# The command gets the environment that `tulle run` was started with, and what the lease sets: nothing of the launcher's.
 run_command() {
-	local options=() script
+	local options=() script kept=() lease=()
+	mapfile -d '' -t kept < <(grep -z = "/proc/$$/environ")
 	while [ $# -gt 0 ] && [ "$1" != -- ]; do
 		case "$1" in
 		-h | --help) exec_role cli run --help ;;
@@ -32,13 +34,18 @@ run_command() {
 	# The answer is shell text made by `tulle run` itself: exports, each value in single quotes, and the cgroup to enter.
 	script="$("${JAVA[@]}" dev.tulle.cli.Main run --shell "${options[@]}")" || exit $?
 	local TULLE_LEASE_CGROUP=""
+	export() { lease+=("$1"); }
 	eval "$script"
+	unset -f export
 	if ! printf '%s\n' "$$" >"$TULLE_LEASE_CGROUP/cgroup.procs"; then
 		printf 'tulle run: %s: cannot enter the cgroup of the workload\n' "$TULLE_LEASE_CGROUP" >&2
 		exit 1
 	fi
-	unset TULLE_HOME
-	exec -- "$@"
+	# env takes a name with a = for a variable: a shell of its own becomes such a command.
+	case "$1" in
+	*=*) set -- /bin/sh -c 'exec "$@"' sh "$@" ;;
+	esac
+	exec env -i -- "${kept[@]}" "${lease[@]}" "$@"
 }
 
 # supervise_up ARGUMENT…: keeps the mesh's JVM running. It is started again, with a growing pause, when it was killed by a

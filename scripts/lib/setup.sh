@@ -113,20 +113,28 @@ have_library() {
 	return 1
 }
 
-# find_jdk: prints the home of the first JDK that is new enough; nothing when there is none.
+# ensure_runtime: for an installed tree: sets and exports JAVA_HOME, the tree's own runtime or the host's.
+ensure_runtime() {
+	JAVA_HOME="$([ -x "$TULLE_HOME/runtime/bin/java" ] && printf '%s\n' "$TULLE_HOME/runtime" || find_jdk java)"
+	[ -n "$JAVA_HOME" ] || die "needs a Java 25 runtime or newer, found none in $TULLE_HOME/runtime, JAVA_HOME, on the PATH or under /usr/lib/jvm: install one (Debian 13: openjdk-25-jre-headless), or a package with its own runtime (docs/operations.md)"
+	export JAVA_HOME
+}
+
+# find_jdk [TOOL]: prints the home of the first JDK that is new enough and has the tool (default javac: a runtime has only
+# java); nothing when there is none.
 find_jdk() {
-	local candidate
+	local candidate tool=${1:-javac}
 	local candidates=()
 	[ -n "${JAVA_HOME-}" ] && candidates+=("$JAVA_HOME")
-	if command -v javac >/dev/null 2>&1; then
-		candidate="$(readlink -f -- "$(command -v javac)")"
-		candidates+=("${candidate%/bin/javac}")
+	if command -v "$tool" >/dev/null 2>&1; then
+		candidate="$(readlink -f -- "$(command -v "$tool")")"
+		candidates+=("${candidate%/bin/*}")
 	fi
 	for candidate in /usr/lib/jvm/*; do
 		[ -L "$candidate" ] || candidates+=("$candidate")
 	done
 	for candidate in "${candidates[@]}"; do
-		if [ -x "$candidate/bin/javac" ] && [ "$(jdk_major "$candidate")" -ge 25 ]; then
+		if [ -x "$candidate/bin/$tool" ] && [ "$(jdk_major "$candidate")" -ge 25 ]; then
 			printf '%s\n' "$candidate"
 			return
 		fi

@@ -77,8 +77,13 @@ suite_format() {
 	local script
 	while IFS= read -r script; do
 		check "$script parses" bash -n "$script"
-	done < <(grep -lE '^#!.*sh$' tulle test .ci/run scripts/* 2>/dev/null; ls scripts/lib/*.sh)
+	done < <(grep -lE '^#!.*sh$' tulle test .ci/run scripts/* 2>/dev/null; ls scripts/lib/*.sh scripts/tests/*.sh)
 	check "what ./test counts" python3 -B scripts/lib/junit_test.py
+}
+
+# The shell's part: the launcher from an installed tree.
+suite_scripts() {
+	script_suite "launcher" scripts/tests/launcher.sh
 }
 
 suite_bpf() {
