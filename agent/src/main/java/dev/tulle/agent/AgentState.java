@@ -63,6 +63,7 @@ final class AgentState implements AutoCloseable {
     private final Map<String, Member> members = new HashMap<>();
     private final Publications publications;
     private final HttpMetrics httpMetrics;
+    private volatile Askers askers = Askers.NONE;
     private boolean dirty;
     private boolean adopting = true;
     private Optional<NodeLease> early = Optional.empty();
@@ -332,7 +333,12 @@ final class AgentState implements AutoCloseable {
                     ready -> loop.execute(() -> health(lease, ready))));
         }
         publications.set(enrolments.leases(), this::addressOf);
+        tellAskers();
         changed();
+    }
+
+    private void tellAskers() {
+        askers = Askers.of(enrolments.leases(), tier.datapath().tier().hasOwnAddresses(), options.range6());
     }
 
     private void answered(Lease lease, RegistrationAnswer answer) {
@@ -370,6 +376,7 @@ final class AgentState implements AutoCloseable {
         guarded.forget(lease.key());
         registration.deregister(uid(lease));
         publications.set(enrolments.leases(), this::addressOf);
+        tellAskers();
         changed();
     }
 
@@ -441,6 +448,11 @@ final class AgentState implements AutoCloseable {
 
     Publications publications() {
         return publications;
+    }
+
+    /** Whose questions DNS gets. Any thread. */
+    Askers askers() {
+        return askers;
     }
 
     /** What the kernel has forwarded of requests. */

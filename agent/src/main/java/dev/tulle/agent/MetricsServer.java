@@ -121,6 +121,19 @@ final class MetricsServer implements AutoCloseable {
         dnsAnswers("forwarded", counts.forwarded());
         dnsAnswers("failed", counts.failed());
         dnsAnswers("malformed", counts.malformed());
+        dnsAnswers("refused", counts.refused());
+        dnsAnswers("dropped", counts.dropped());
+        for (DnsResolver.AskerCounts asker : counts.askers()) {
+            long over = asker.refused() + asker.dropped();
+            if (over > 0) {
+                registry.gauge(
+                                "tulle_agent_dns_over_share",
+                                "DNS questions since the start that were refused or dropped as over the asker's share.",
+                                "workload")
+                        .with(asker.asker())
+                        .set(over);
+            }
+        }
     }
 
     private void gauge(String name, String help, long value) {

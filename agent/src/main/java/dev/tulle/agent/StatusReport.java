@@ -23,6 +23,9 @@ import java.util.TreeMap;
 
 /** What the agent says about itself, as JSON. Owner thread only, but for {@link #flows}. */
 final class StatusReport {
+    /** How long somebody who was over a share is named. */
+    private static final int OVER_SHARE_SECONDS = 60;
+
     private final AgentOptions options;
     private final AgentState state;
     private final Flows flows;
@@ -61,6 +64,7 @@ final class StatusReport {
         status.add("xds", xds());
         status.add("registration", registration());
         status.add("dns", dnsCounts());
+        status.add("overShare", overShare());
         JsonArray takeover = new JsonArray();
         state.datapath().takeover().forEach(takeover::add);
         status.add("takeover", takeover);
@@ -161,7 +165,38 @@ final class StatusReport {
         json.addProperty("forwarded", counts.forwarded());
         json.addProperty("failed", counts.failed());
         json.addProperty("malformed", counts.malformed());
+        json.addProperty("refused", counts.refused());
+        json.addProperty("dropped", counts.dropped());
+        JsonArray askers = new JsonArray();
+        for (DnsResolver.AskerCounts asker : counts.askers()) {
+            JsonObject one = new JsonObject();
+            one.addProperty("asker", asker.asker());
+            one.addProperty("asked", asker.asked());
+            one.addProperty("refused", asker.refused());
+            one.addProperty("dropped", asker.dropped());
+            one.addProperty("malformed", asker.malformed());
+            askers.add(one);
+        }
+        json.add("askers", askers);
         return json;
+    }
+
+    /** Who has asked more of what all share than is his, lately. */
+    private JsonArray overShare() {
+        JsonArray over = new JsonArray();
+        for (DnsResolver.AskerCounts asker : dns.counts().askers()) {
+            if (asker.secondsSinceOver() < OVER_SHARE_SECONDS) {
+                JsonObject one = new JsonObject();
+                one.addProperty("workload", asker.asker());
+                one.addProperty("resource", "DNS");
+                one.addProperty(
+                        "text",
+                        "of " + asker.asked() + " questions " + asker.refused() + " refused and " + asker.dropped()
+                                + " dropped, the last " + asker.secondsSinceOver() + " s ago");
+                over.add(one);
+            }
+        }
+        return over;
     }
 
     JsonArray workloads() {

@@ -1,11 +1,18 @@
 package dev.tulle.agent.dns;
 
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /** Builds answers. Pure. */
 final class DnsAnswer {
     /** How long an answer about the mesh may be kept, in seconds: short, as services come and go. */
     static final int TTL = 5;
+
+    /** How long it may be kept that a name of the mesh does not exist, in seconds: it may at any moment. */
+    static final int NO_NAME_TTL = 1;
+
+    /** The EDNS option that says in words why an answer is an error (RFC 8914). */
+    private static final int OPTION_EXTENDED_ERROR = 15;
 
     private DnsAnswer() {}
 
@@ -16,7 +23,7 @@ final class DnsAnswer {
             record(out, query.type(), address);
         }
         if (addresses.isEmpty()) {
-            soa(out);
+            soa(out, TTL);
         }
         return end(out, query);
     }
@@ -33,13 +40,24 @@ final class DnsAnswer {
     /** The mesh's own answer that a name does not exist. */
     static byte[] noName(DnsQuery query) {
         DnsWriter out = head(query, DnsQuery.RCODE_NO_NAME, 0, 1, true);
-        soa(out);
+        soa(out, NO_NAME_TTL);
         return end(out, query);
     }
 
     /** An error. */
     static byte[] error(DnsQuery query, int rcode) {
         return end(head(query, rcode, 0, 0, false), query);
+    }
+
+    /** The answer to a question over its asker's share, with the reason in words where the asker can take them. */
+    static byte[] refused(DnsQuery query, String why) {
+        DnsWriter option = new DnsWriter();
+        byte[] text = why.getBytes(StandardCharsets.UTF_8);
+        option.u16(OPTION_EXTENDED_ERROR);
+        option.u16(text.length + 2);
+        option.u16(0);
+        option.bytes(text);
+        return end(head(query, DnsQuery.RCODE_REFUSED, 0, 0, false), query, option.toBytes());
     }
 
     /** The answer to bytes that are no question. */
@@ -72,17 +90,22 @@ final class DnsAnswer {
         out.u16(answers);
         out.u16(authorities);
         out.u16(query.edns() ? 1 : 0);
-        out.bytes(query.questionBytes().copy());
+        out.bytes(query.questionBytes().raw());
         return out;
     }
 
     private static byte[] end(DnsWriter out, DnsQuery query) {
+        return end(out, query, new byte[0]);
+    }
+
+    private static byte[] end(DnsWriter out, DnsQuery query, byte[] options) {
         if (query.edns()) {
             out.u8(0);
             out.u16(DnsQuery.TYPE_OPT);
             out.u16(DnsQuery.UDP_SIZE_MAX);
             out.u32(0);
-            out.u16(0);
+            out.u16(options.length);
+            out.bytes(options);
         }
         return out.toBytes();
     }
@@ -97,19 +120,19 @@ final class DnsAnswer {
     }
 
     /** Tells resolvers how long "no" may be kept. */
-    private static void soa(DnsWriter out) {
+    private static void soa(DnsWriter out, int ttl) {
         DnsWriter data = new DnsWriter();
         DnsName.of("ns.tulle.invalid").write(data);
         DnsName.of("hostmaster.tulle.invalid").write(data);
         data.u32(1);
-        data.u32(TTL);
-        data.u32(TTL);
-        data.u32(TTL);
-        data.u32(TTL);
+        data.u32(ttl);
+        data.u32(ttl);
+        data.u32(ttl);
+        data.u32(ttl);
         out.u16(0xc000 | DnsQuery.HEADER);
         out.u16(DnsQuery.TYPE_SOA);
         out.u16(DnsQuery.CLASS_IN);
-        out.u32(TTL);
+        out.u32(ttl);
         byte[] bytes = data.toBytes();
         out.u16(bytes.length);
         out.bytes(bytes);

@@ -2,7 +2,6 @@ package dev.tulle.agent.dns;
 
 import dev.tulle.agent.host.ResolverConfig;
 import java.io.DataInputStream;
-import java.io.DataOutputStream;
 import java.io.IOException;
 import java.net.DatagramPacket;
 import java.net.DatagramSocket;
@@ -13,20 +12,36 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Duration;
+import java.util.Arrays;
+import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.Semaphore;
-import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.LongAdder;
 
 /**
  * Asks the host's resolvers: each in turn, twice, over UDP with a fresh random port and number each time, then over TCP
- * where the answer was cut. Blocks the calling (virtual) thread; thread-safe.
+ * where the answer was cut. Those who ask the same at the same time share one question, so that nobody can have a
+ * name asked for a hundred times at once and guess at the answer. Blocks the calling (virtual) thread; thread-safe.
  */
 final class Forwarder {
-    /** Questions on their way at once; further ones fail at once rather than queue. */
-    static final int CONCURRENT_MAX = 512;
-
     /** How long one resolver has for one try. */
     static final Duration TRY_TIMEOUT = Duration.ofMillis(1500);
+
+    /** How long all tries may take together: what a C library waits for, so that a later answer is for nobody. */
+    static final Duration ALL_TIMEOUT = Duration.ofSeconds(5);
+
+    /** Answers fetched over TCP at once, which may have 64 KiB each. */
+    private static final int TCP_MAX = 32;
+
+    /** The largest answer over UDP, in bytes; less is asked for. */
+    private static final int UDP_MAX = 4_096;
+
+    /** Datagrams that are no answer to the question, read for one try: beyond, somebody is guessing. */
+    private static final int FORGED_MAX = 64;
 
     private static final int ROUNDS = 2;
     private static final long RELOAD_NANOS = Duration.ofSeconds(1).toNanos();
@@ -35,9 +50,9 @@ final class Forwarder {
     private final Path resolverFile;
     private final int port;
     private final SecureRandom random = new SecureRandom();
-    private final Semaphore slots = new Semaphore(CONCURRENT_MAX);
-    private final AtomicLong forwarded = new AtomicLong();
-    private final AtomicLong failed = new AtomicLong();
+    private final FairSlots<Share> tcpSlots = new FairSlots<>(TCP_MAX, 1);
+    private final Map<DnsQuery.Key, CompletableFuture<Optional<Forwarded>>> underWay = new ConcurrentHashMap<>();
+    private final LongAdder forwarded = new LongAdder();
     private volatile Loaded loaded = new Loaded(ResolverConfig.parse(""), "", 0);
 
     private record Loaded(ResolverConfig config, String text, long readNanos) {}
@@ -62,6 +77,9 @@ final class Forwarder {
     }
 
     private synchronized void reload() {
+        if (System.nanoTime() - loaded.readNanos <= RELOAD_NANOS && loaded.readNanos != 0) {
+            return;
+        }
         try {
             String text = Files.exists(resolverFile) ? Files.readString(resolverFile) : "";
             ResolverConfig config =
@@ -76,71 +94,106 @@ final class Forwarder {
     /** An answer and what was found in it. */
     record Forwarded(DnsQuery.Bytes message, UpstreamAnswer answer) {}
 
-    /** Asks the host's resolvers; empty when none gave a usable answer in time. */
-    Optional<Forwarded> ask(byte[] message, DnsQuery query) {
-        if (!slots.tryAcquire()) {
-            failed.incrementAndGet();
-            return Optional.empty();
-        }
-        try {
-            Forwarded last = null;
-            for (int round = 0; round < ROUNDS; round++) {
-                for (String server : config().nameservers()) {
-                    Optional<Forwarded> answer = askOne(new InetSocketAddress(server, port), message, query);
-                    if (answer.isEmpty()) {
-                        continue;
-                    }
-                    // A resolver that is ill itself says so with these; another one may do better.
-                    int rcode = answer.get().answer().rcode();
-                    if (rcode == DnsQuery.RCODE_OK || rcode == DnsQuery.RCODE_NO_NAME) {
-                        forwarded.incrementAndGet();
-                        return answer;
-                    }
-                    last = answer.get();
-                }
-                if (last != null) {
-                    forwarded.incrementAndGet();
-                    return Optional.of(last);
-                }
+    /**
+     * Asks the host's resolvers; empty when none gave a usable answer in time. The answer has some number and somebody's
+     * spelling of the question.
+     */
+    Optional<Forwarded> ask(DnsQuery query, Share share) {
+        CompletableFuture<Optional<Forwarded>> mine = new CompletableFuture<>();
+        CompletableFuture<Optional<Forwarded>> first = underWay.putIfAbsent(query.key(), mine);
+        Optional<Forwarded> answer = Optional.empty();
+        if (first != null) {
+            answer = await(first);
+        } else {
+            try {
+                answer = askAll(query, share);
+            } finally {
+                underWay.remove(query.key(), mine);
+                mine.complete(answer);
             }
-            failed.incrementAndGet();
+        }
+        if (answer.isPresent()) {
+            forwarded.increment();
+        }
+        return answer;
+    }
+
+    private static Optional<Forwarded> await(CompletableFuture<Optional<Forwarded>> first) {
+        try {
+            return first.get(ALL_TIMEOUT.toMillis(), TimeUnit.MILLISECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
             return Optional.empty();
-        } finally {
-            slots.release();
+        } catch (ExecutionException | TimeoutException e) {
+            return Optional.empty();
         }
     }
 
-    /** Questions that got an answer, and those that did not. */
-    long[] counts() {
-        return new long[] {forwarded.get(), failed.get()};
+    private Optional<Forwarded> askAll(DnsQuery query, Share share) {
+        long end = System.nanoTime() + ALL_TIMEOUT.toNanos();
+        Forwarded last = null;
+        for (int round = 0; round < ROUNDS; round++) {
+            for (String server : config().nameservers()) {
+                long left = Math.min(TRY_TIMEOUT.toNanos(), end - System.nanoTime()) / 1_000_000;
+                if (left <= 0) {
+                    return Optional.ofNullable(last);
+                }
+                Optional<Forwarded> answer =
+                        askOne(new InetSocketAddress(server, port), query, share, Math.toIntExact(left));
+                if (answer.isEmpty()) {
+                    continue;
+                }
+                // A resolver that is ill itself says so with these; another one may do better.
+                int rcode = answer.get().answer().rcode();
+                if (rcode == DnsQuery.RCODE_OK || rcode == DnsQuery.RCODE_NO_NAME) {
+                    return answer;
+                }
+                last = answer.get();
+            }
+            if (last != null) {
+                return Optional.of(last);
+            }
+        }
+        return Optional.empty();
     }
 
-    private Optional<Forwarded> askOne(InetSocketAddress server, byte[] message, DnsQuery query) {
+    /** Questions that got an answer. */
+    long forwarded() {
+        return forwarded.sum();
+    }
+
+    private Optional<Forwarded> askOne(InetSocketAddress server, DnsQuery query, Share share, int millis) {
         try {
             int id = random.nextInt(1 << 16);
-            byte[] question = message.clone();
-            question[0] = (byte) (id >>> 8);
-            question[1] = (byte) id;
-            Optional<Forwarded> answer = overUdp(server, question, query, id);
-            return answer.isPresent() && answer.get().answer().truncated()
-                    ? overTcp(server, question, query, id)
-                    : answer;
+            byte[] question = query.forwarded(id);
+            Optional<Forwarded> answer = overUdp(server, question, query, id, millis);
+            if (answer.isEmpty() || !answer.get().answer().truncated()) {
+                return answer;
+            }
+            if (!tcpSlots.take(share)) {
+                return Optional.empty();
+            }
+            try {
+                return overTcp(server, question, query, id, millis);
+            } finally {
+                tcpSlots.give(share);
+            }
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, server + ": " + e);
             return Optional.empty();
         }
     }
 
-    private static Optional<Forwarded> overUdp(InetSocketAddress server, byte[] question, DnsQuery query, int id)
-            throws IOException {
+    private static Optional<Forwarded> overUdp(
+            InetSocketAddress server, byte[] question, DnsQuery query, int id, int millis) throws IOException {
         try (DatagramSocket socket = new DatagramSocket(null)) {
             socket.bind(null);
             // Connected: the kernel drops what comes from elsewhere and reports refusals at once.
             socket.connect(server);
             socket.send(new DatagramPacket(question, question.length));
-            long deadline = System.nanoTime() + TRY_TIMEOUT.toNanos();
-            byte[] buffer = new byte[65_535];
-            while (true) {
+            long deadline = System.nanoTime() + millis * 1_000_000L;
+            byte[] buffer = new byte[UDP_MAX];
+            for (int forged = 0; forged < FORGED_MAX; forged++) {
                 long left = (deadline - System.nanoTime()) / 1_000_000;
                 if (left <= 0) {
                     return Optional.empty();
@@ -148,7 +201,7 @@ final class Forwarder {
                 socket.setSoTimeout((int) left);
                 DatagramPacket packet = new DatagramPacket(buffer, buffer.length);
                 socket.receive(packet);
-                byte[] answer = java.util.Arrays.copyOf(buffer, packet.getLength());
+                byte[] answer = Arrays.copyOf(buffer, packet.getLength());
                 try {
                     return Optional.of(
                             new Forwarded(new DnsQuery.Bytes(answer), UpstreamAnswer.parse(answer, query, id)));
@@ -157,25 +210,34 @@ final class Forwarder {
                     LOG.log(System.Logger.Level.DEBUG, server + ": " + e.getMessage());
                 }
             }
+            return Optional.empty();
         } catch (SocketTimeoutException e) {
             return Optional.empty();
         }
     }
 
-    private static Optional<Forwarded> overTcp(InetSocketAddress server, byte[] question, DnsQuery query, int id)
-            throws IOException {
+    private static Optional<Forwarded> overTcp(
+            InetSocketAddress server, byte[] question, DnsQuery query, int id, int millis) throws IOException {
+        long deadline = System.nanoTime() + millis * 1_000_000L;
         try (Socket socket = new Socket()) {
-            socket.connect(server, (int) TRY_TIMEOUT.toMillis());
-            socket.setSoTimeout((int) TRY_TIMEOUT.toMillis());
-            DataOutputStream out = new DataOutputStream(socket.getOutputStream());
+            socket.connect(server, millis);
             byte[] framed = new byte[question.length + 2];
             framed[0] = (byte) (question.length >>> 8);
             framed[1] = (byte) question.length;
             System.arraycopy(question, 0, framed, 2, question.length);
-            out.write(framed);
+            socket.getOutputStream().write(framed);
             DataInputStream in = new DataInputStream(socket.getInputStream());
+            socket.setSoTimeout(millis);
             byte[] answer = new byte[in.readUnsignedShort()];
-            in.readFully(answer);
+            for (int read = 0; read < answer.length; ) {
+                // One limit for the whole answer: a resolver that sends a byte a second is as silent as none.
+                socket.setSoTimeout((int) Math.max(1, (deadline - System.nanoTime()) / 1_000_000));
+                int more = in.read(answer, read, answer.length - read);
+                if (more < 0 || System.nanoTime() > deadline) {
+                    return Optional.empty();
+                }
+                read += more;
+            }
             return Optional.of(new Forwarded(new DnsQuery.Bytes(answer), UpstreamAnswer.parse(answer, query, id)));
         } catch (DnsFormatException e) {
             return Optional.empty();

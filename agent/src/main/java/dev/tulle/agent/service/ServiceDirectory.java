@@ -14,8 +14,9 @@ import dev.tulle.xds.Subscription;
 import dev.tulle.xds.XdsClient;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -23,6 +24,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
@@ -31,10 +33,11 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The services that this node's workloads use: each is fetched when it is first asked for and followed from then on.
- * Owner thread only, but for nothing.
+ * Owner thread only, but for {@link #known} and {@link #hostnameAt}.
  *
  * <p>Names that do not exist are followed too for a while, so that a client that asks again and again costs the control
- * plane nothing; at most {@value #ABSENT_MAX} of them, those asked for longest ago leaving first.
+ * plane nothing; at most {@value #ABSENT_MAX} of them: whoever asked for most of them loses the one that was asked for
+ * longest ago.
  */
 public final class ServiceDirectory implements AutoCloseable {
     /** How long an answer waits for what the kernel needs to forward requests; without it the proxy does. */
@@ -55,7 +58,11 @@ public final class ServiceDirectory implements AutoCloseable {
         record Unknown() implements Finding {}
     }
 
+    /** Written by the owner thread; volatile is what others read. */
     private static final class Entry {
+        /** Who asked first. */
+        final String asker;
+
         final List<CompletableFuture<Finding>> waiting = new ArrayList<>();
         final Map<Integer, PortWatch> ports = new HashMap<>();
         final Map<Integer, HttpPortWatch> httpPorts = new HashMap<>();
@@ -63,14 +70,23 @@ public final class ServiceDirectory implements AutoCloseable {
         @Nullable
         Subscription subscription;
 
-        @Nullable
-        Service service;
+        volatile @Nullable Service service;
+
+        /** What can be said without asking; null while that is nothing. */
+        volatile @Nullable Finding published;
+
+        /** When it was last asked for, by {@link System#nanoTime}. */
+        volatile long usedNanos = System.nanoTime();
 
         boolean answered;
         long version;
 
         /** True once the kernel need not be waited for: a connection may also begin with the proxy. */
         boolean httpLate;
+
+        Entry(String asker) {
+            this.asker = asker;
+        }
 
         boolean undecided() {
             return ports.values().stream().anyMatch(port -> port.target() instanceof PortTarget.Undecided)
@@ -88,7 +104,7 @@ public final class ServiceDirectory implements AutoCloseable {
     private final KernelHttp http;
     private final Supplier<Set<Caller>> callers;
     private final Runnable changed;
-    private final LinkedHashMap<String, Entry> entries = new LinkedHashMap<>(16, 0.75f, true);
+    private final Map<String, Entry> entries = new ConcurrentHashMap<>();
     private long version;
     private long applied;
 
@@ -124,7 +140,7 @@ public final class ServiceDirectory implements AutoCloseable {
     /** Follows again what was followed before a restart. */
     public void restore() {
         for (Service service : store.load()) {
-            Entry entry = watch(service.namespace(), service.hostname());
+            Entry entry = watch(service.namespace(), service.hostname(), "");
             entry.service = service;
             watchPorts(entry, service);
             entry.version = ++version;
@@ -132,13 +148,28 @@ public final class ServiceDirectory implements AutoCloseable {
         changed.run();
     }
 
-    /** Finds a service; completes once the kernel is ready for it, which the caller should wait for only a while. */
-    public CompletableFuture<Finding> find(String namespace, String hostname) {
+    /** What is known of a name without asking anybody; empty when {@link #find} must be asked. Any thread. */
+    public Optional<Finding> known(String namespace, String hostname) {
         Entry entry = entries.get(namespace + "/" + hostname);
         if (entry == null) {
-            entry = watch(namespace, hostname);
+            return Optional.empty();
+        }
+        entry.usedNanos = System.nanoTime();
+        return Optional.ofNullable(entry.published);
+    }
+
+    /**
+     * Finds a service; completes once the kernel is ready for it, which the caller should wait for only a while.
+     *
+     * @param asker on whose account a name that does not exist is remembered
+     */
+    public CompletableFuture<Finding> find(String namespace, String hostname, String asker) {
+        Entry entry = entries.get(namespace + "/" + hostname);
+        if (entry == null) {
+            entry = watch(namespace, hostname, asker);
             trim();
         }
+        entry.usedNanos = System.nanoTime();
         CompletableFuture<Finding> finding = new CompletableFuture<>();
         entry.waiting.add(finding);
         settle(entry);
@@ -153,8 +184,8 @@ public final class ServiceDirectory implements AutoCloseable {
         return finding;
     }
 
-    private Entry watch(String namespace, String hostname) {
-        Entry entry = new Entry();
+    private Entry watch(String namespace, String hostname, String asker) {
+        Entry entry = new Entry(asker);
         entries.put(namespace + "/" + hostname, entry);
         entry.subscription = xds.watch(
                 ResourceType.SERVICE, ResourceType.nameOfService(namespace, hostname), new ResourceWatcher<Service>() {
@@ -184,6 +215,7 @@ public final class ServiceDirectory implements AutoCloseable {
         boolean same = java.util.Objects.equals(entry.service, service);
         entry.service = service;
         if (!same) {
+            entry.published = null;
             watchPorts(entry, service);
             entry.version = ++version;
             save();
@@ -254,11 +286,14 @@ public final class ServiceDirectory implements AutoCloseable {
     private void settle(Entry entry) {
         Finding finding;
         boolean connected = xds.status().connected();
-        if (entry.service != null && entry.version <= applied && !(connected && entry.undecided())) {
-            finding = new Finding.Found(entry.service);
-        } else if (entry.service == null && entry.answered) {
+        Service service = entry.service;
+        if (service != null && entry.version <= applied && !(connected && entry.undecided())) {
+            finding = new Finding.Found(service);
+            entry.published = finding;
+        } else if (service == null && entry.answered) {
             finding = new Finding.None();
-        } else if (entry.service == null && !connected) {
+            entry.published = finding;
+        } else if (service == null && !connected) {
             finding = new Finding.Unknown();
         } else {
             return;
@@ -332,26 +367,42 @@ public final class ServiceDirectory implements AutoCloseable {
 
     /** The service at a virtual address. */
     public Optional<Service> at(String address) {
-        return views().stream()
-                .map(ServiceView::service)
-                .filter(service -> service.addresses().contains(address))
-                .findFirst();
+        for (Entry entry : entries.values()) {
+            Service service = entry.service;
+            if (service != null && service.addresses().contains(address)) {
+                return Optional.of(service);
+            }
+        }
+        return Optional.empty();
+    }
+
+    /** The host name of the service at a virtual address. Any thread. */
+    public Optional<String> hostnameAt(String address) {
+        return at(address).map(Service::hostname);
     }
 
     private void trim() {
-        int absent = 0;
+        Map<String, Integer> absent = new HashMap<>();
         for (Entry entry : entries.values()) {
-            absent += entry.service == null ? 1 : 0;
-        }
-        var all = entries.values().iterator();
-        while (absent > ABSENT_MAX && all.hasNext()) {
-            Entry entry = all.next();
-            if (entry.service == null && entry.waiting.isEmpty()) {
-                all.remove();
-                absent--;
-                end(entry);
+            if (entry.service == null) {
+                absent.merge(entry.asker, 1, Integer::sum);
             }
         }
+        int all = absent.values().stream().mapToInt(Integer::intValue).sum();
+        if (all <= ABSENT_MAX) {
+            return;
+        }
+        String most =
+                Collections.max(absent.entrySet(), Map.Entry.comparingByValue()).getKey();
+        entries.entrySet().stream()
+                .filter(one -> one.getValue().service == null
+                        && one.getValue().waiting.isEmpty()
+                        && one.getValue().asker.equals(most))
+                .min(Comparator.comparingLong(one -> one.getValue().usedNanos))
+                .ifPresent(one -> {
+                    entries.remove(one.getKey());
+                    end(one.getValue());
+                });
     }
 
     private static void end(Entry entry) {

@@ -36,7 +36,7 @@ class DnsMessageTest {
                         .ttl());
         byte[] none = DnsAnswer.noName(query);
         assertEquals(DnsQuery.RCODE_NO_NAME, DnsMessages.rcode(none));
-        assertEquals(DnsAnswer.TTL, UpstreamAnswer.parse(none, query, 1).ttl());
+        assertEquals(DnsAnswer.NO_NAME_TTL, UpstreamAnswer.parse(none, query, 1).ttl());
     }
 
     @Test
@@ -63,9 +63,31 @@ class DnsMessageTest {
             longName[i + 1] = 'a';
         }
         bad.add(named(longName));
+        bad.add(new byte[DnsQuery.MESSAGE_MAX + 1]);
+        // Nine records, a record's name that leads forward, and one of 300 bytes.
+        bad.add(withRecords(9, new byte[] {0}));
+        bad.add(withRecords(1, new byte[] {(byte) 0xc0, 60}));
+        byte[] longRecordName = new byte[301];
+        for (int i = 0; i < 300; i += 2) {
+            longRecordName[i] = 1;
+        }
+        bad.add(withRecords(1, longRecordName));
         for (byte[] message : bad) {
             assertThrows(DnsFormatException.class, () -> DnsQuery.parse(message));
         }
+    }
+
+    private static byte[] withRecords(int count, byte[] name) {
+        DnsWriter out = DnsMessages.header(1, 0, 1, 0, count);
+        DnsMessages.question(out, "a", DnsQuery.TYPE_A);
+        for (int i = 0; i < count; i++) {
+            out.bytes(name);
+            out.u16(DnsQuery.TYPE_A);
+            out.u16(DnsQuery.CLASS_IN);
+            out.u32(0);
+            out.u16(0);
+        }
+        return out.toBytes();
     }
 
     private static byte[] named(byte[] name) {
@@ -123,15 +145,95 @@ class DnsMessageTest {
         DnsCache cache = new DnsCache(() -> java.time.Instant.ofEpochMilli(now[0]));
         DnsQuery first = DnsQuery.parse(DnsMessages.query(1, "example.org", DnsQuery.TYPE_A));
         byte[] answer = DnsMessages.answer(5, "example.org", DnsQuery.TYPE_A, 0, 30, List.of(new byte[] {1, 2, 3, 4}));
-        cache.keep(first, answer, UpstreamAnswer.parse(answer, first, 5));
+        Share share = new Share("shop/one", 0);
+        cache.keep(share, first, new DnsQuery.Bytes(answer), UpstreamAnswer.parse(answer, first, 5));
         now[0] += 10_000;
         DnsQuery second = DnsQuery.parse(DnsMessages.query(2, "EXAMPLE.org", DnsQuery.TYPE_A));
-        byte[] kept = cache.find(second).orElseThrow();
+        byte[] kept = cache.find(share, second).orElseThrow();
         assertEquals(2, DnsQuery.idOf(kept));
         assertEquals('E', kept[13]);
         assertEquals(20, UpstreamAnswer.parse(kept, second, 2).ttl());
         now[0] += 20_000;
-        assertTrue(cache.find(second).isEmpty());
+        assertTrue(cache.find(share, second).isEmpty());
+    }
+
+    /** A name that the host's resolvers do not know today may be one of the mesh's in a moment. */
+    @Test
+    void aForwardedNoIsToldForSecondsOnly() throws DnsFormatException {
+        DnsQuery query = DnsQuery.parse(DnsMessages.query(1, "reviews", DnsQuery.TYPE_A));
+        DnsWriter out = DnsMessages.header(7, DnsQuery.FLAG_RESPONSE | DnsQuery.RCODE_NO_NAME, 1, 0, 1);
+        DnsMessages.question(out, "reviews", DnsQuery.TYPE_A);
+        out.u8(0);
+        out.u16(DnsQuery.TYPE_SOA);
+        out.u16(DnsQuery.CLASS_IN);
+        out.u32(86_400);
+        out.u16(0);
+        byte[] message = out.toBytes();
+        UpstreamAnswer answer = UpstreamAnswer.parse(message, query, 7);
+        assertTrue(answer.negative());
+        answer.age(message, 2);
+        assertEquals(
+                UpstreamAnswer.NEGATIVE_TTL_MAX - 2,
+                UpstreamAnswer.parse(message, query, 7).ttl());
+    }
+
+    @Test
+    void passesOnNothingButTheQuestion() throws DnsFormatException {
+        DnsWriter out = DnsMessages.header(7, DnsQuery.FLAG_RECURSION_WANTED | 0x0040, 1, 0, 1);
+        DnsMessages.question(out, "example.org", DnsQuery.TYPE_A);
+        out.u8(0);
+        out.u16(DnsQuery.TYPE_OPT);
+        out.u16(4096);
+        out.u32(DnsQuery.OPT_SIGNATURES);
+        out.u16(12);
+        out.bytes(new byte[] {0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8});
+        byte[] passedOn = DnsQuery.parse(out.toBytes()).forwarded(99);
+        DnsQuery read = DnsQuery.parse(passedOn);
+        assertEquals(99, read.id());
+        assertEquals(DnsQuery.FLAG_RECURSION_WANTED, read.flags());
+        assertEquals(DnsQuery.Options.SIGNATURES, read.options());
+        assertEquals(DnsQuery.HEADER + 17 + 11, passedOn.length);
+    }
+
+    /** What made a message cost 85 ms: thousands of names, each of which leads into the longest chain of pointers. */
+    @Test
+    void aChainOfPointersCostsNoMoreThanItsBytes() throws DnsFormatException {
+        DnsWriter out = DnsMessages.header(7, DnsQuery.FLAG_RESPONSE, 1, 2_600, 0);
+        DnsMessages.question(out, "example.org", DnsQuery.TYPE_A);
+        int chain = DnsQuery.HEADER + 17 + 12;
+        out.u8(0);
+        out.u16(DnsQuery.TYPE_A);
+        out.u16(DnsQuery.CLASS_IN);
+        out.u32(60);
+        out.u16(16_000);
+        out.u16(0);
+        for (int i = 1; i < 8_000; i++) {
+            out.u16(0xc000 | (chain + 2 * i - 2));
+        }
+        for (int i = 1; i < 2_600; i++) {
+            out.u16(0xc000 | (chain + 15_990));
+            out.u16(DnsQuery.TYPE_A);
+            out.u16(DnsQuery.CLASS_IN);
+            out.u32(60);
+            out.u16(0);
+        }
+        byte[] message = out.toBytes();
+        DnsQuery query = DnsQuery.parse(DnsMessages.query(1, "example.org", DnsQuery.TYPE_A));
+        var threads = (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+        long best = Long.MAX_VALUE;
+        long bytes = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < 20; i++) {
+            long before = threads.getCurrentThreadCpuTime();
+            assertEquals(
+                    2_600, UpstreamAnswer.parse(message, query, 7).ttlOffsets().size());
+            best = Math.min(best, threads.getCurrentThreadCpuTime() - before);
+        }
+        bytes = (threads.getCurrentThreadAllocatedBytes() - bytes) / 20;
+        System.out.printf(
+                "dns cost: %d bytes with 2,600 chains: %d us, %d bytes allocated%n",
+                message.length, best / 1000, bytes);
+        assertTrue(best < 5_000_000, "CPU time of one message: " + best + " ns");
+        assertTrue(bytes < 8L * message.length, "allocated: " + bytes);
     }
 
     @Test

@@ -99,12 +99,17 @@ class DnsServerTest {
 
     private record MapDirectory(Map<String, List<String>> services) implements DnsResolver.Directory {
         @Override
-        public String namespaceOf(InetAddress source, int port) {
-            return "default";
+        public Asker askerAt(InetAddress source) {
+            return Asker.OTHERS;
         }
 
         @Override
-        public DnsResolver.Lookup addressesOf(String namespace, String hostname) {
+        public Optional<DnsResolver.Lookup> known(String namespace, String hostname) {
+            return Optional.empty();
+        }
+
+        @Override
+        public DnsResolver.Lookup addressesOf(String namespace, String hostname, Asker asker) {
             List<String> addresses = services.get(namespace + "/" + hostname);
             return addresses == null ? new DnsResolver.Lookup.Absent() : new DnsResolver.Lookup.Known(addresses);
         }
@@ -178,11 +183,12 @@ class DnsServerTest {
                 resolvConf,
                 freePort(),
                 Clock.systemUTC());
-        byte[] answer = resolver.answer(DnsMessages.query(1, "example.org", DnsQuery.TYPE_A), LOOPBACK, 1, false)
-                .orElseThrow();
+        Share share = resolver.shareOf(Asker.OTHERS);
+        DnsQuery query = DnsQuery.parse(DnsMessages.query(1, "example.org", DnsQuery.TYPE_A));
+        byte[] answer = resolver.finish(query, Asker.OTHERS, share, false);
         assertEquals(DnsQuery.RCODE_SERVER, DnsMessages.rcode(answer));
-        assertTrue(resolver.answer(DnsMessages.answer(1, "a", DnsQuery.TYPE_A, 0, 1, List.of()), LOOPBACK, 1, false)
-                .isEmpty());
+        byte[] noQuestion = DnsMessages.answer(1, "a", DnsQuery.TYPE_A, 0, 1, List.of());
+        assertEquals(new DnsResolver.Step.Silent(), resolver.begin(noQuestion, Asker.OTHERS, share, false));
     }
 
     private static int freePort() throws IOException {

@@ -115,6 +115,7 @@ public final class StatusCommand extends BaseCommand {
         text.append(roles.text(Output.colour()));
         tiers(Json.object(status, "agent"), text);
         takeover(Json.object(status, "agent"), text);
+        overShare(Json.object(status, "agent"), text);
         clients(Json.object(status, "control"), text);
         problems(Json.object(status, "control"), text);
         events(status, text);
@@ -164,6 +165,21 @@ public final class StatusCommand extends BaseCommand {
             text.append("\ntaken over from the agent before:\n");
             agent.getAsJsonArray("takeover")
                     .forEach(note -> text.append("  ").append(Json.plain(note)).append('\n'));
+        }
+    }
+
+    /** Who has asked more of what all workloads share than is his. */
+    private static void overShare(JsonObject role, StringBuilder text) {
+        List<JsonObject> over = Json.objects(role, "overShare");
+        if (!over.isEmpty()) {
+            text.append("\nover their share (the others are not held up by it):\n");
+            over.forEach(one -> text.append("  ")
+                    .append(Json.text(one, "resource"))
+                    .append(": ")
+                    .append(Json.text(one, "workload"))
+                    .append(": ")
+                    .append(Json.text(one, "text"))
+                    .append('\n'));
         }
     }
 
