@@ -25,6 +25,9 @@ final class AgentLoop implements Executor, AutoCloseable {
 
     private final ScheduledThreadPoolExecutor executor;
 
+    /** Owner thread only. */
+    private String failure = "";
+
     AgentLoop() {
         executor = new ScheduledThreadPoolExecutor(
                 1, Thread.ofPlatform().name("tulle-agent").daemon().factory());
@@ -83,14 +86,22 @@ final class AgentLoop implements Executor, AutoCloseable {
         }
     }
 
-    private static Runnable guarded(Runnable task) {
+    private Runnable guarded(Runnable task) {
         return () -> {
             try {
                 task.run();
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+                failure = "a task of the agent failed: " + e;
                 LOG.log(System.Logger.Level.ERROR, "a task of the agent failed", e);
             }
         };
+    }
+
+    /** Why a task has failed since this was asked last; empty when none has. On the owner thread. */
+    String takeFailure() {
+        String last = failure;
+        failure = "";
+        return last;
     }
 
     /** Lets the running task end and drops those that wait. */

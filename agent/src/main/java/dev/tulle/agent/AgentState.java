@@ -51,6 +51,12 @@ final class AgentState implements AutoCloseable {
     /** When what nothing uses any more is looked at again. */
     private static final Duration LINGER = Duration.ofMillis(1_100);
 
+    /** How {@link #trouble} begins while what is wanted is not in the kernel. */
+    private static final String DATA_PATH = "data path: ";
+
+    /** When a change whose handling failed is asked for again. */
+    private static final Duration ASK_AGAIN = Duration.ofSeconds(10);
+
     private final AgentOptions options;
     private final AgentLoop loop;
     private final Cgroups cgroups;
@@ -66,6 +72,10 @@ final class AgentState implements AutoCloseable {
     private volatile Askers askers = Askers.NONE;
     private boolean dirty;
     private boolean adopting = true;
+
+    /** True while the control plane has been told that something could not be written. */
+    private boolean owesAnswer;
+
     private Optional<NodeLease> early = Optional.empty();
     private String trouble = "";
 
@@ -116,7 +126,7 @@ final class AgentState implements AutoCloseable {
         this.xds = links.xds();
         // The first task runs behind those that the watchers left, the second behind the reconciliation that
         // these asked for: what is acknowledged is in the kernel.
-        xds.acknowledgeThrough(send -> loop.execute(() -> loop.execute(send)));
+        xds.acknowledgeThrough(answer -> loop.execute(() -> loop.execute(() -> answer.accept(unwritten()))));
         this.services = new ServiceDirectory(
                 xds,
                 loop,
@@ -154,6 +164,20 @@ final class AgentState implements AutoCloseable {
         services.restore();
         enrolments.sweepOrphans();
         reconcile();
+    }
+
+    /** Why what was received is not in the kernel; empty when it is. */
+    private String unwritten() {
+        reconcileIfDirty();
+        String failed = loop.takeFailure();
+        if (trouble.startsWith(DATA_PATH)) {
+            owesAnswer = true;
+            return "it cannot be written into the kernel's maps, which is tried again: " + trouble;
+        }
+        if (!failed.isEmpty()) {
+            loop.after(ASK_AGAIN, xds::askAgain);
+        }
+        return failed;
     }
 
     private Set<Caller> callers() {
@@ -264,13 +288,17 @@ final class AgentState implements AutoCloseable {
             // Before a number of a workload means another one.
             httpMetrics.workloads(labels());
             tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.guards());
-            trouble = trouble.startsWith("data path") ? "" : trouble;
+            trouble = trouble.startsWith(DATA_PATH) ? "" : trouble;
             services.applied(version);
+            if (owesAnswer) {
+                owesAnswer = false;
+                xds.askAgain();
+            }
             if (tier.datapath().lingers()) {
                 loop.after(LINGER, this::changed);
             }
         } catch (IOException | BpfException e) {
-            trouble = "data path: " + e.getMessage();
+            trouble = DATA_PATH + e.getMessage();
             LOG.log(System.Logger.Level.ERROR, trouble, e);
             loop.after(RETRY, this::changed);
         }
@@ -290,7 +318,7 @@ final class AgentState implements AutoCloseable {
         Lease lease = enrolments.enrol(spec, !tier.datapath().tier().hasOwnAddresses());
         // The kernel must know the workload before its first connect.
         reconcile();
-        if (trouble.startsWith("data path")) {
+        if (trouble.startsWith(DATA_PATH)) {
             enrolments.release(lease.key());
             throw new RefusedException(RefusedException.Code.UNAVAILABLE, trouble);
         }
@@ -489,7 +517,8 @@ final class AgentState implements AutoCloseable {
         services.close();
         guarded.close();
         registration.close();
-        xds.close();
+        // The kernel goes on to do what it was told.
+        xds.vanish();
         tier.datapath().close();
     }
 }

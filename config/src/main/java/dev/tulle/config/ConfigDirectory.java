@@ -145,9 +145,24 @@ public final class ConfigDirectory implements AutoCloseable {
      * @param origin named in problems, for example the file that the user applied
      */
     public ApplyResult apply(String content, String origin) {
+        return apply(List.of(new Text(origin, content)));
+    }
+
+    /**
+     * A text with manifests.
+     *
+     * @param origin named in problems
+     */
+    public record Text(String origin, String content) {}
+
+    /** As {@link #apply(String, String)}, for several texts that belong together: what one names, another may declare. */
+    public ApplyResult apply(List<Text> texts) {
         return call(() -> {
             readAllDue();
-            ApplyResult result = state.apply(new ManifestParser(options.limits()).parse(origin, content));
+            ManifestParser parser = new ManifestParser(options.limits());
+            ApplyResult result = state.apply(texts.stream()
+                    .map(text -> parser.parse(text.origin(), text.content()))
+                    .toList());
             publish();
             return result;
         });
@@ -155,7 +170,7 @@ public final class ConfigDirectory implements AutoCloseable {
 
     /** What {@link #apply} would report, without applying. */
     public ApplyResult validate(String content, String origin) {
-        return call(() -> state.validate(new ManifestParser(options.limits()).parse(origin, content)));
+        return call(() -> state.validate(List.of(new ManifestParser(options.limits()).parse(origin, content))));
     }
 
     /**
@@ -186,7 +201,7 @@ public final class ConfigDirectory implements AutoCloseable {
         post(() -> {
             try {
                 done.complete(task.call());
-            } catch (Exception e) {
+            } catch (Exception | StackOverflowError | OutOfMemoryError e) {
                 done.completeExceptionally(e);
             }
         });
@@ -224,7 +239,7 @@ public final class ConfigDirectory implements AutoCloseable {
                 readDue(System.nanoTime());
             } catch (InterruptedException e) {
                 break;
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
                 LOG.log(System.Logger.Level.ERROR, options.directory() + ": a change could not be handled", e);
             }
         }
@@ -339,7 +354,7 @@ public final class ConfigDirectory implements AutoCloseable {
     private void tell(Consumer<ConfigSnapshot> listener) {
         try {
             listener.accept(snapshot);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
             LOG.log(System.Logger.Level.ERROR, "a listener of the configuration failed", e);
         }
     }

@@ -7,9 +7,12 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -104,38 +107,48 @@ final class DirectoryState {
     }
 
     /** What applying would report. */
-    ApplyResult validate(ParsedManifest manifest) {
-        return judge(manifest).result();
+    ApplyResult validate(List<ParsedManifest> manifests) {
+        return judge(manifests).result();
     }
 
-    /** Which resources of a manifest can come into force, and what there is to say. */
+    /** Which resources of some manifests can come into force together, and what there is to say. */
     private record Judgement(List<ConfigResource> acceptable, ApplyResult result) {}
 
-    private Judgement judge(ParsedManifest manifest) {
-        List<Problem> problems = new ArrayList<>(manifest.problems());
+    private Judgement judge(List<ParsedManifest> manifests) {
+        List<Problem> problems = new ArrayList<>();
         SortedMap<ResourceKey, ConfigResource> wanted = wanted(new ArrayList<>());
-        manifest.resources().forEach(resource -> wanted.put(resource.key(), resource));
+        Map<ResourceKey, ConfigResource> given = new LinkedHashMap<>();
+        Set<String> files = new HashSet<>();
+        for (ParsedManifest manifest : manifests) {
+            problems.addAll(manifest.problems());
+            files.add(manifest.file());
+            for (ConfigResource resource : manifest.resources()) {
+                ConfigResource earlier = given.putIfAbsent(resource.key(), resource);
+                if (earlier != null) {
+                    problems.add(Problems.duplicate(resource, earlier, ""));
+                }
+            }
+        }
+        wanted.putAll(given);
         Acceptance.Result decision = Acceptance.decide(wanted, inForce);
         SortedMap<ResourceKey, ConfigResource> accepted = decision.resources();
-        decision.problems().stream()
-                .filter(p -> p.file().equals(manifest.file()))
-                .forEach(problems::add);
+        decision.problems().stream().filter(p -> files.contains(p.file())).forEach(problems::add);
         List<ConfigResource> acceptable = new ArrayList<>();
         List<ResourceRef> refs = new ArrayList<>();
-        for (ConfigResource resource : manifest.resources()) {
+        for (ConfigResource resource : given.values()) {
             ConfigResource there = accepted.get(resource.key());
             if (there != null && Acceptance.same(there, resource)) {
                 acceptable.add(resource);
                 refs.add(resource.ref());
             }
         }
-        problems.sort(Comparator.comparingInt(Problem::line));
+        problems.sort(Comparator.comparing(Problem::file).thenComparingInt(Problem::line));
         return new Judgement(acceptable, new ApplyResult(refs, problems));
     }
 
     /** Writes what can come into force; the caller then takes over the files. */
-    ApplyResult apply(ParsedManifest manifest) {
-        Judgement judgement = judge(manifest);
+    ApplyResult apply(List<ParsedManifest> manifests) {
+        Judgement judgement = judge(manifests);
         List<Problem> problems = new ArrayList<>(judgement.result().problems());
         List<ResourceRef> applied = new ArrayList<>();
         for (ConfigResource resource : judgement.acceptable()) {
@@ -151,7 +164,7 @@ final class DirectoryState {
             } catch (IOException e) {
                 problems.add(new Problem(
                         Severity.ERROR,
-                        manifest.file(),
+                        resource.ref().file(),
                         resource.ref().line(),
                         1,
                         resource.key().toString(),

@@ -7,6 +7,7 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.config.ApplyResult;
+import dev.tulle.config.ConfigDirectory;
 import dev.tulle.config.ConfigResource;
 import dev.tulle.config.Problem;
 import dev.tulle.config.ResourceKey;
@@ -15,13 +16,17 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 
 /** The control plane's local API: one JSON object per request and answer. Runs on the connections' threads. */
 final class ControlApi implements LocalApiServer.Handler {
-    /** How long an apply waits for the connected clients before it answers anyway. */
-    private static final Duration WAIT = Duration.ofSeconds(1);
+    /** How long a change waits for the clients' answers before it says who did not answer. */
+    private static final Duration WAIT = Duration.ofSeconds(8);
+
+    /** How often a caller is told that its request is being worked on. */
+    private static final Duration PROGRESS = Duration.ofSeconds(2);
 
     private static final System.Logger LOG = System.getLogger(ControlApi.class.getName());
 
@@ -37,13 +42,15 @@ final class ControlApi implements LocalApiServer.Handler {
         try {
             JsonObject call = parse(request);
             JsonElement params = call.get("params");
-            JsonElement result =
-                    answer(text(call, "method"), params instanceof JsonObject object ? object : new JsonObject());
+            JsonElement result;
+            try (Progress _ = call.has("progress") ? Progress.tell(replies, PROGRESS) : Progress.NONE) {
+                result = answer(text(call, "method"), params instanceof JsonObject object ? object : new JsonObject());
+            }
             answer.addProperty("ok", true);
             answer.add("result", result);
         } catch (ApiFailure e) {
             answer = failure(e.code(), String.valueOf(e.getMessage()), e.details());
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
             LOG.log(System.Logger.Level.ERROR, "a request of the local API failed", e);
             answer = failure("internal", "the control plane failed: " + e, new JsonArray());
         }
@@ -92,18 +99,25 @@ final class ControlApi implements LocalApiServer.Handler {
     }
 
     private JsonElement apply(JsonObject params) throws ApiFailure {
-        String origin = text(params, "origin");
-        Set<ResourceKey> before = new HashSet<>();
-        plane.view().config().resources().forEach(resource -> before.add(resource.key()));
-        ApplyResult result = plane.directory().apply(text(params, "content"), origin.isEmpty() ? "-" : origin);
+        MeshView before = plane.view();
+        Set<ResourceKey> known = new HashSet<>();
+        before.config().resources().forEach(resource -> known.add(resource.key()));
+        Manifests given = Manifests.of(params);
+        ApplyResult result = plane.directory().apply(given.texts());
         plane.metrics().validated(result.isClean());
         plane.metrics().triggered("config");
         boolean wait = !params.has("wait") || params.get("wait").getAsBoolean();
-        boolean synced = plane.putInForce(wait ? WAIT : Duration.ZERO);
+        Uptake uptake = plane.putInForce(before.state(), wait ? WAIT : Duration.ZERO);
+        Set<ResourceKey> objects = earlier(params);
         JsonArray applied = new JsonArray();
         for (ResourceRef ref : result.applied()) {
+            ResourceKey key = ResourceKey.of(ref);
+            objects.add(key);
             JsonObject resource = RecordJson.object(ref);
-            resource.addProperty("action", before.contains(ResourceKey.of(ref)) ? "configured" : "created");
+            resource.addProperty("action", known.contains(key) ? "configured" : "created");
+            if (wait) {
+                uptake.describe(key, resource);
+            }
             applied.add(resource);
         }
         JsonArray warnings = new JsonArray();
@@ -118,8 +132,7 @@ final class ControlApi implements LocalApiServer.Handler {
         if (!errors.isEmpty()) {
             throw new ApiFailure(
                     "invalid",
-                    errors.size() + (errors.size() == 1 ? " error" : " errors") + " in "
-                            + (origin.isEmpty() ? "the text" : origin)
+                    errors.size() + (errors.size() == 1 ? " error" : " errors") + " in " + given.shown()
                             + (applied.isEmpty()
                                     ? "; nothing of it was applied"
                                     : "; " + applied.size() + " other resources of it were applied"),
@@ -129,14 +142,60 @@ final class ControlApi implements LocalApiServer.Handler {
         answer.add("resources", applied);
         answer.add("warnings", warnings);
         answer.addProperty("snapshot", plane.view().number());
-        answer.addProperty("synced", synced);
+        uptake(answer, uptake, objects, wait);
         return answer;
+    }
+
+    /** The objects of the requests that went before this one and were not waited for. */
+    private static Set<ResourceKey> earlier(JsonObject params) throws ApiFailure {
+        Set<ResourceKey> objects = new LinkedHashSet<>();
+        if (params.get("also") instanceof JsonArray given) {
+            for (JsonElement element : given) {
+                if (element instanceof JsonObject object) {
+                    objects.add(new ResourceKey(text(object, "kind"), text(object, "namespace"), text(object, "name")));
+                }
+            }
+        }
+        return objects;
+    }
+
+    /** Whether everybody enforces a change, and who does not. */
+    private static void uptake(JsonObject answer, Uptake uptake, Set<ResourceKey> objects, boolean waited) {
+        JsonArray shortfalls = new JsonArray();
+        uptake.shortfalls(objects).forEach(shortfalls::add);
+        answer.addProperty("synced", waited && shortfalls.isEmpty());
+        answer.add("notEnforced", shortfalls);
+    }
+
+    /** The texts of an apply: {@code manifests}, each with content and origin, or one content and origin. */
+    private record Manifests(List<ConfigDirectory.Text> texts) {
+        static Manifests of(JsonObject params) throws ApiFailure {
+            List<ConfigDirectory.Text> texts = new ArrayList<>();
+            if (params.get("manifests") instanceof JsonArray given) {
+                for (JsonElement element : given) {
+                    texts.add(textOf(element instanceof JsonObject object ? object : new JsonObject()));
+                }
+            } else {
+                texts.add(textOf(params));
+            }
+            return new Manifests(List.copyOf(texts));
+        }
+
+        private static ConfigDirectory.Text textOf(JsonObject object) throws ApiFailure {
+            String origin = text(object, "origin");
+            return new ConfigDirectory.Text(origin.isEmpty() ? "-" : origin, text(object, "content"));
+        }
+
+        String shown() {
+            return texts.size() == 1 ? texts.getFirst().origin().replace("-", "the text") : texts.size() + " files";
+        }
     }
 
     private JsonElement delete(JsonObject params) throws ApiFailure {
         String namespace = text(params, "namespace");
         ResourceKey key = new ResourceKey(
                 text(params, "kind"), namespace.isEmpty() ? "default" : namespace, text(params, "name"));
+        MeshView before = plane.view();
         try {
             if (!plane.directory().delete(key)) {
                 throw new ApiFailure("not-found", "there is no " + key);
@@ -146,16 +205,17 @@ final class ControlApi implements LocalApiServer.Handler {
         }
         plane.metrics().triggered("config");
         JsonObject answer = new JsonObject();
-        answer.addProperty("synced", plane.putInForce(WAIT));
+        uptake(answer, plane.putInForce(before.state(), WAIT), Set.of(key), true);
         return answer;
     }
 
-    private static JsonElement get(MeshView view, JsonObject params) throws ApiFailure {
+    private JsonElement get(MeshView view, JsonObject params) throws ApiFailure {
         String kind = text(params, "kind");
         String namespace = text(params, "namespace");
         String name = text(params, "name");
         JsonArray resources = ControlViews.resources(
                 view,
+                plane.stands(),
                 (ConfigResource resource) ->
                         (kind.isEmpty() || resource.ref().kind().equalsIgnoreCase(kind))
                                 && (namespace.isEmpty() || resource.namespace().equals(namespace))

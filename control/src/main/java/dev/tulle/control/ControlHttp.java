@@ -45,7 +45,7 @@ final class ControlHttp implements AutoCloseable {
         http.page("/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics::expose);
         http.page("/debug/syncz", JSON, () -> ControlViews.clients(plane.clients())
                 .toString());
-        http.page("/debug/configz", JSON, () -> ControlViews.resources(plane.view(), resource -> true)
+        http.page("/debug/configz", JSON, () -> ControlViews.resources(plane.view(), plane.stands(), resource -> true)
                 .toString());
         http.page("/debug/config_dump", JSON, () -> RecordJson.of(plane.view().state())
                 .toString());

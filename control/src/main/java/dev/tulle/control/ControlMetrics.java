@@ -70,8 +70,8 @@ final class ControlMetrics {
     /** Measures until the clients have a new state; on the owner thread. */
     void updated(long number) {
         long begun = System.nanoTime();
-        var measured = plane.awaitSynced(number, CONVERGENCE_BOUND)
-                .thenAccept(synced -> convergence.record((System.nanoTime() - begun) / 1_000_000));
+        var measured = plane.awaitAnswers(number, CONVERGENCE_BOUND)
+                .thenAccept(answers -> convergence.record((System.nanoTime() - begun) / 1_000_000));
         if (measured.isCompletedExceptionally()) {
             throw new IllegalStateException("a snapshot's convergence cannot be measured");
         }

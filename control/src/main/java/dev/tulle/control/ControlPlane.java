@@ -9,6 +9,8 @@ import dev.tulle.config.ConfigSnapshot;
 import dev.tulle.config.Problem;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
+import dev.tulle.model.MeshState;
+import dev.tulle.xds.ClientStand;
 import dev.tulle.xds.XdsClientState;
 import dev.tulle.xds.XdsServer;
 import dev.tulle.xds.XdsServerOptions;
@@ -21,6 +23,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,10 +36,17 @@ import org.jspecify.annotations.Nullable;
 public final class ControlPlane implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(ControlPlane.class.getName());
 
+    /** How often it is looked whether the first state may be sent. */
+    private static final Duration LOOK = Duration.ofMillis(20);
+
+    /** How often the names of the clients are kept. */
+    private static final Duration ROSTER = Duration.ofSeconds(1);
+
     private final ControlOptions options;
     private final OwnerThread owner = new OwnerThread("control");
     private final Instant started = Instant.now();
     private final ConfigDirectory directory;
+    private final KnownClients known;
     private final ServiceAddresses addresses;
     private final WorkloadRegistry registry;
     private final XdsServer xds;
@@ -62,6 +72,7 @@ public final class ControlPlane implements AutoCloseable {
             throw new IllegalArgumentException("workload range " + options.workloadRange() + ": expected room for a /"
                     + NodeLeases.PREFIX_LENGTH + " per node");
         }
+        this.known = new KnownClients(new StateFile(options.stateDirectory().resolve("clients.json")));
         this.addresses = ServiceAddresses.load(
                 new StateFile(options.stateDirectory().resolve("service-addresses.json")), serviceRange);
         NodeLeases leases =
@@ -101,6 +112,10 @@ public final class ControlPlane implements AutoCloseable {
         httpPort = http.port();
         parts.add(http);
         parts.add(LocalApiServer.start(options.socket(), "rw-------", new ControlApi(this)));
+        owner.execute(() -> {
+            xds.expect(known.load());
+            keepRoster();
+        });
         owner.schedule(options.grace(), () -> {
             graceOver = true;
             if (view.number() == 0) {
@@ -140,6 +155,12 @@ public final class ControlPlane implements AutoCloseable {
         return view.number() > 0;
     }
 
+    /** Has the next control plane expect the clients of this one. */
+    private void keepRoster() {
+        known.save(xds.roster());
+        owner.offerLater(ROSTER, this::keepRoster);
+    }
+
     private void registrationsChanged() {
         metrics.triggered("registration");
         rebuildSoon();
@@ -160,7 +181,7 @@ public final class ControlPlane implements AutoCloseable {
     /** Makes the state of what is known now and sends it; on the owner thread. Returns the snapshot's number. */
     private long rebuild() {
         rebuildPlanned = false;
-        if (!graceOver && !registry.awaited().isEmpty()) {
+        if (isEarly()) {
             return view.number();
         }
         ConfigSnapshot seen = config;
@@ -176,7 +197,7 @@ public final class ControlPlane implements AutoCloseable {
             } else {
                 view = new MeshView(view.number(), seen, view.state(), problems(seen, translation.problems()));
             }
-        } catch (IOException | RuntimeException e) {
+        } catch (IOException | RuntimeException | StackOverflowError | OutOfMemoryError e) {
             LOG.log(System.Logger.Level.ERROR, "the state cannot be made, the last one stays", e);
             ownProblems = List.of(trouble("the configuration cannot be put into force, the last state stays: " + e));
             view = new MeshView(view.number(), seen, view.state(), problems(seen, List.of()));
@@ -225,23 +246,62 @@ public final class ControlPlane implements AutoCloseable {
     }
 
     /**
-     * Puts the configuration in force as it is now and, when asked, waits until the connected clients have taken it.
+     * Puts the configuration in force as it is now and waits for the clients to answer.
      *
+     * @param before what was distributed before the configuration was changed
      * @param wait how long to wait at most; zero not to wait
-     * @return true when all clients have taken it
      */
-    boolean putInForce(Duration wait) {
-        CompletableFuture<Boolean> synced = owner.call(() -> {
-            config = directory.snapshot();
-            long number = rebuild();
-            return wait.isZero() ? CompletableFuture.completedFuture(false) : xds.awaitSynced(number, wait);
-        });
-        return synced.join();
+    Uptake putInForce(MeshState before, Duration wait) {
+        long end = System.nanoTime() + wait.toNanos();
+        Attempt attempt = owner.call(this::attempt);
+        while (attempt.early() && System.nanoTime() < end) {
+            LockSupport.parkNanos(LOOK.toNanos());
+            attempt = owner.call(this::attempt);
+        }
+        MeshState after = view.state();
+        if (!attempt.trouble().isEmpty() || wait.isZero()) {
+            return new Uptake(attempt.trouble(), attempt.unsendable(), wait, List.of(), before, after);
+        }
+        long number = attempt.number();
+        Duration left = Duration.ofNanos(Math.max(0, end - System.nanoTime()));
+        CompletableFuture<List<ClientStand>> answers = owner.call(() -> xds.awaitAnswers(number, left));
+        return new Uptake("", attempt.unsendable(), wait, answers.join(), before, after);
+    }
+
+    /**
+     * A try to put the configuration in force.
+     *
+     * @param number the snapshot that holds it
+     * @param early true when nothing is sent yet, as nodes that had workloads before a restart are waited for
+     * @param trouble why it is not in force; empty when it is
+     * @param unsendable what of it cannot be sent
+     */
+    private record Attempt(long number, boolean early, String trouble, Map<String, String> unsendable) {}
+
+    private Attempt attempt() {
+        config = directory.snapshot();
+        long number = rebuild();
+        boolean early = isEarly();
+        String trouble = ownProblems.isEmpty() ? "" : ownProblems.getFirst().message();
+        if (early) {
+            trouble = "nothing is sent yet: the control plane has just started and waits for the nodes "
+                    + String.join(", ", registry.awaited());
+        }
+        return new Attempt(number, early, trouble, xds.refused());
+    }
+
+    private boolean isEarly() {
+        return !graceOver && !registry.awaited().isEmpty();
+    }
+
+    /** How each client stands to what is distributed. */
+    List<ClientStand> stands() {
+        return owner.call(() -> xds.stands(view.number()));
     }
 
     /** Waits on the owner thread for the clients to take a snapshot; completed there. */
-    CompletableFuture<Boolean> awaitSynced(long number, Duration wait) {
-        return xds.awaitSynced(number, wait);
+    CompletableFuture<List<ClientStand>> awaitAnswers(long number, Duration wait) {
+        return xds.awaitAnswers(number, wait);
     }
 
     @Override

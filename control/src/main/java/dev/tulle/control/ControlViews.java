@@ -10,8 +10,10 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.Service;
 import dev.tulle.model.VirtualHost;
+import dev.tulle.xds.ClientStand;
 import dev.tulle.xds.XdsClientState;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
@@ -101,11 +103,12 @@ final class ControlViews {
     }
 
     /** The resources in force that satisfy a condition, each with its document and its problems. */
-    static JsonArray resources(MeshView view, Predicate<ConfigResource> wanted) {
+    static JsonArray resources(MeshView view, List<ClientStand> clients, Predicate<ConfigResource> wanted) {
         JsonArray all = new JsonArray();
         for (ConfigResource resource : view.config().resources()) {
             if (wanted.test(resource)) {
                 JsonObject shown = RecordJson.object(resource.ref());
+                Uptake.describe(resource.key(), view.state(), clients, shown);
                 shown.add("content", RecordJson.of(resource.manifest().content()));
                 JsonArray problems = new JsonArray();
                 for (Problem problem : view.problems()) {
@@ -116,6 +119,20 @@ final class ControlViews {
                 shown.add("problems", problems);
                 all.add(shown);
             }
+        }
+        return all;
+    }
+
+    /** Clients that do not enforce what is distributed, a sentence each. */
+    private static JsonArray notEnforced(List<ClientStand> stands) {
+        JsonArray all = new JsonArray();
+        for (ClientStand client : stands) {
+            if (client.stand() == ClientStand.Stand.AWAY) {
+                all.add(client.client() + " enforces what it had: " + client.detail());
+            }
+            client.refusals()
+                    .forEach(refusal -> all.add(client.client() + " refuses " + refusal.resource()
+                            + ", what it had stays in force there: " + refusal.reason()));
         }
         return all;
     }
@@ -134,6 +151,9 @@ final class ControlViews {
         status.add("nodes", RecordJson.of(plane.nodes()));
         status.add("localities", RecordJson.of(view.state().localities()));
         status.add("clients", clients(plane.clients()));
+        List<ClientStand> stands = plane.stands();
+        status.add("stands", RecordJson.of(stands));
+        status.add("notEnforced", notEnforced(stands));
         status.add("problems", ControlApi.problems(view.problems()));
         return status;
     }

@@ -16,7 +16,7 @@ final class LiveControl implements AutoCloseable {
         api = LocalApiClient.connect(lab.folder().resolve("run/control.sock"));
     }
 
-    /** True when the answer says that all clients have taken the change: it gives up after a second. */
+    /** True when the answer says that all clients have taken the change: it gives up after eight seconds. */
     boolean apply(String manifest) throws IOException {
         return call("{\"method\":\"apply\",\"params\":{\"origin\":\"test\",\"content\":" + quoted(manifest) + "}}");
     }

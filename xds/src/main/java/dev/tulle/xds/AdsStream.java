@@ -26,8 +26,12 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
         /** A response is about to be sent. */
         void sending(String typeUrl, Object response);
 
-        /** The stream has ended. */
-        void closed(AdsStream<?, ?> stream);
+        /**
+         * The stream has ended.
+         *
+         * @param left true when the client ended it in order: it enforces nothing any more
+         */
+        void closed(AdsStream<?, ?> stream, boolean left);
     }
 
     private final OwnerThread owner;
@@ -103,7 +107,7 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     public void onCompleted() {
         owner.offer(() -> {
             if (!closed) {
-                gone();
+                ended(true);
                 call.onCompleted();
             }
         });
@@ -117,9 +121,13 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     }
 
     private void gone() {
+        ended(false);
+    }
+
+    private void ended(boolean left) {
         if (!closed) {
             closed = true;
-            host.closed(this);
+            host.closed(this, left);
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.tulle.xds;
 
 import java.time.Instant;
+import java.util.List;
 
 /**
  * The server's half of one client's stream, in either variant of the protocol. Runs on the server's owner thread.
@@ -23,6 +24,15 @@ interface ClientSession<Q> {
 
     /** True when the client has answered everything of that snapshot that it subscribed to. */
     boolean isSynced(long number);
+
+    /** {@code node/role}; empty until the client has said who it is. */
+    String client();
+
+    /** What of that snapshot the client has not answered, by Envoy's abbreviations of types. */
+    List<String> unanswered(long number);
+
+    /** What the client was sent, subscribes to and does not use. */
+    List<Refusal> refusals();
 
     /** Responses that the client refused. */
     long rejects();

@@ -180,6 +180,25 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
     }
 
     @Override
+    public String client() {
+        return node.client();
+    }
+
+    @Override
+    public List<String> unanswered(long number) {
+        return types.values().stream()
+                .filter(type ->
+                        snapshot.number() < number || type.unanswered() > 0 || !type.isCurrent(table(type.typeUrl())))
+                .map(type -> ResourceType.shortNameOf(type.typeUrl()))
+                .toList();
+    }
+
+    @Override
+    public List<Refusal> refusals() {
+        return types.values().stream().flatMap(type -> type.refusals().stream()).toList();
+    }
+
+    @Override
     public long rejects() {
         return types.values().stream().mapToLong(Subscriptions::nacked).sum();
     }

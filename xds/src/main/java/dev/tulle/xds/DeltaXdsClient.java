@@ -16,8 +16,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.Executor;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** {@link XdsClient} over gRPC. All state belongs to the owner thread; watchers are called on it. */
@@ -29,11 +30,14 @@ final class DeltaXdsClient implements XdsClient {
     /** A stream that lived for this long was a good one: after it the waiting times begin anew. */
     private static final Duration STABLE = Duration.ofSeconds(2);
 
+    /** How long the control plane may take to let go of a client that leaves. */
+    private static final Duration LEAVING = Duration.ofSeconds(2);
+
     private final XdsClientOptions options;
     private final OwnerThread owner;
     private final Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
     private final Map<String, WatchedType> types = new LinkedHashMap<>();
-    private volatile Executor gate = Runnable::run;
+    private volatile Gate gate = answer -> answer.accept("");
     private @Nullable Stream stream;
     private boolean connected;
     private boolean flushing;
@@ -95,8 +99,16 @@ final class DeltaXdsClient implements XdsClient {
     }
 
     @Override
-    public void acknowledgeThrough(Executor through) {
+    public void acknowledgeThrough(Gate through) {
         gate = through;
+    }
+
+    @Override
+    public void askAgain() {
+        owner.offer(() -> {
+            types.values().forEach(WatchedType::askAgain);
+            flush();
+        });
     }
 
     @Override
@@ -116,6 +128,15 @@ final class DeltaXdsClient implements XdsClient {
 
     @Override
     public void close() {
+        end(Stream::leave);
+    }
+
+    @Override
+    public void vanish() {
+        end(Stream::abandon);
+    }
+
+    private void end(Consumer<Stream> way) {
         try {
             owner.execute(() -> {
                 closed = true;
@@ -123,7 +144,7 @@ final class DeltaXdsClient implements XdsClient {
                 Stream open = stream;
                 stream = null;
                 if (open != null) {
-                    open.abandon();
+                    way.accept(open);
                 }
             });
         } catch (RejectedExecutionException e) {
@@ -201,6 +222,15 @@ final class DeltaXdsClient implements XdsClient {
             connects++;
             since = Instant.now();
             flush();
+            introduce();
+        }
+
+        /** The control plane must know who is there, also while nothing is subscribed to. */
+        private void introduce() {
+            if (!introduced) {
+                // Of this type a request without names asks for nothing.
+                send(DeltaDiscoveryRequest.newBuilder().setTypeUrl(ResourceType.ROUTE.typeUrl()));
+            }
         }
 
         @Override
@@ -209,19 +239,16 @@ final class DeltaXdsClient implements XdsClient {
                 if (stream != this) {
                     return;
                 }
-                WatchedType type = types.get(response.getTypeUrl());
-                if (type == null) {
-                    type = new WatchedType(response.getTypeUrl());
-                }
-                DeltaDiscoveryRequest.Builder answer = type.onResponse(response);
+                WatchedType known = types.get(response.getTypeUrl());
+                WatchedType type = known == null ? new WatchedType(response.getTypeUrl()) : known;
+                WatchedType.Answer answer = type.onResponse(response);
                 // What the watchers ask for in consequence goes first, so that a client which has
                 // acknowledged everything also has everything that follows from it.
                 flush();
                 try {
-                    gate.execute(() -> owner.offer(() -> acknowledge(answer)));
+                    gate.pass(refusal -> owner.offer(() -> acknowledge(type.answer(answer, refusal))));
                 } catch (RejectedExecutionException e) {
-                    // The gate has closed before its client: nobody waits for what it would have done.
-                    acknowledge(answer);
+                    acknowledge(type.answer(answer, "the client is ending"));
                 }
             });
         }
@@ -231,6 +258,8 @@ final class DeltaXdsClient implements XdsClient {
             if (stream != this) {
                 return;
             }
+            // What was asked for while the acknowledgement waited belongs to it.
+            flush();
             send(answer);
             ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
             if (open != null) {
@@ -282,6 +311,26 @@ final class DeltaXdsClient implements XdsClient {
             if (!closed) {
                 owner.offerLater(backoff.next(), DeltaXdsClient.this::connect);
             }
+        }
+
+        /** Ends the stream in order, which tells the control plane not to wait for this client. */
+        private void leave() {
+            ClientCallStreamObserver<DeltaDiscoveryRequest> open = call;
+            if (open == null || !connected) {
+                abandon();
+                return;
+            }
+            open.onCompleted();
+            channel.shutdown();
+            Thread.ofVirtual().name("xds-client-leaving").start(() -> {
+                try {
+                    if (!channel.awaitTermination(LEAVING.toMillis(), TimeUnit.MILLISECONDS)) {
+                        abandon();
+                    }
+                } catch (InterruptedException e) {
+                    abandon();
+                }
+            });
         }
 
         private void abandon() {

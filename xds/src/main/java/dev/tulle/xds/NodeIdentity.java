@@ -29,6 +29,11 @@ record NodeIdentity(String id, String role, String software, Locality locality) 
                         node.getLocality().getSubZone()));
     }
 
+    /** {@code node/role}; empty while nobody has said it. */
+    String client() {
+        return equals(UNKNOWN) ? "" : id + "/" + role;
+    }
+
     /** Where the client is: what it says itself, else what its node said when it registered. */
     Locality locality(MeshState state) {
         return locality.isKnown() ? locality : state.localities().getOrDefault(id, Locality.NONE);

@@ -2,7 +2,7 @@ package dev.tulle.xds;
 
 /**
  * Told what becomes of one watched resource. All methods are called on the client's single owner thread, one at a time,
- * and must not block; an exception they throw is logged and changes nothing else.
+ * and must not block. {@link UnusableResourceException} refuses the value; any other exception is logged and refuses it too.
  *
  * @param <T> the model type
  */

@@ -5,6 +5,7 @@ import dev.tulle.xds.proto.envoy.service.discovery.v3.DiscoveryResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -47,6 +48,14 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         long acked;
         long nacked;
         String lastRejection = "";
+        /** What the last response carried, version by name. */
+        Map<String, String> response = Map.of();
+
+        final Refusals refusals;
+
+        Wanted(String typeUrl) {
+            refusals = new Refusals(typeUrl);
+        }
     }
 
     SotwSession(ResponseOutput<DiscoveryResponse> output) {
@@ -67,7 +76,7 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
             if (types.size() >= MAX_TYPES) {
                 throw new IllegalArgumentException("more than " + MAX_TYPES + " resource types in one stream");
             }
-            type = new Wanted();
+            type = new Wanted(typeUrl);
             types.put(typeUrl, type);
             // What the client accepted on an earlier stream: the same version again would tell it nothing.
             type.version = request.getVersionInfo();
@@ -87,6 +96,7 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         if (request.hasErrorDetail()) {
             type.nacked++;
             type.lastRejection = request.getErrorDetail().getMessage();
+            type.refusals.refused(type.response, type.lastRejection);
             LOG.log(
                     System.Logger.Level.WARNING,
                     "{0} {1} refuses a {2} response: {3}",
@@ -96,6 +106,8 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
                     type.lastRejection);
         } else {
             type.acked++;
+            // A response of this variant is everything that the client asked for.
+            type.refusals.retain(Set.of());
         }
     }
 
@@ -147,6 +159,9 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         type.version = version;
         type.sent = resources.size();
         type.unanswered = true;
+        Map<String, String> versions = new HashMap<>();
+        resources.forEach((name, resource) -> versions.put(name, resource.version()));
+        type.response = versions;
         DiscoveryResponse.Builder response = DiscoveryResponse.newBuilder()
                 .setVersionInfo(version)
                 .setTypeUrl(typeUrl)
@@ -197,6 +212,28 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         return snapshot.number() >= number
                 && types.entrySet().stream()
                         .allMatch(entry -> !entry.getValue().unanswered && isCurrent(entry.getKey(), entry.getValue()));
+    }
+
+    @Override
+    public String client() {
+        return node.client();
+    }
+
+    @Override
+    public List<String> unanswered(long number) {
+        return types.entrySet().stream()
+                .filter(entry -> snapshot.number() < number
+                        || entry.getValue().unanswered
+                        || !isCurrent(entry.getKey(), entry.getValue()))
+                .map(entry -> ResourceType.shortNameOf(entry.getKey()))
+                .toList();
+    }
+
+    @Override
+    public List<Refusal> refusals() {
+        return types.values().stream()
+                .flatMap(type -> type.refusals.all().stream())
+                .toList();
     }
 
     @Override

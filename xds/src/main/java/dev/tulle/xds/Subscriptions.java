@@ -31,7 +31,10 @@ final class Subscriptions {
     private final String typeUrl;
     private final Set<String> names = new LinkedHashSet<>();
     private final Map<String, String> sent = new HashMap<>();
-    private final Map<String, List<String>> unanswered = new LinkedHashMap<>();
+    /** Of each response that waits for an answer, the versions by name; {@link #ABSENT} of what it takes away. */
+    private final Map<String, Map<String, String>> unanswered = new LinkedHashMap<>();
+
+    private final Refusals refusals;
     private boolean wildcard;
     private boolean owesFirstResponse;
     private long acked;
@@ -43,6 +46,7 @@ final class Subscriptions {
 
     Subscriptions(String typeUrl) {
         this.typeUrl = typeUrl;
+        this.refusals = new Refusals(typeUrl);
     }
 
     String typeUrl() {
@@ -51,6 +55,11 @@ final class Subscriptions {
 
     int unanswered() {
         return unanswered.size();
+    }
+
+    /** What the client was sent, subscribes to and does not use. */
+    List<Refusal> refusals() {
+        return refusals.all();
     }
 
     long nacked() {
@@ -68,16 +77,19 @@ final class Subscriptions {
 
     /** Takes the client's answer to a response; one to a response that is not waiting is without effect. */
     void answered(String nonce, Optional<String> rejection) {
-        List<String> of = unanswered.remove(nonce);
+        Map<String, String> of = unanswered.remove(nonce);
         if (of == null) {
             return;
         }
         if (rejection.isPresent()) {
             nacked++;
-            lastRejection =
-                    rejection.get().isEmpty() ? "refused without a reason: " + String.join(", ", of) : rejection.get();
+            lastRejection = rejection.get().isEmpty()
+                    ? "refused without a reason: " + String.join(", ", of.keySet())
+                    : rejection.get();
+            refusals.refused(of, rejection.get());
         } else {
             acked++;
+            refusals.accepted(of.keySet());
         }
     }
 
@@ -132,8 +144,11 @@ final class Subscriptions {
             wildcard = false;
             owesFirstResponse = false;
             sent.keySet().retainAll(names);
+            refusals.retain(names);
         } else if (names.remove(name) && !(wildcard && table.has(name))) {
             sent.remove(name);
+            EncodedResource resource = table.resolve(name);
+            refusals.forget(resource == null ? name : resource.name());
         }
     }
 
@@ -183,9 +198,10 @@ final class Subscriptions {
     /** Notes what a response told the client. */
     void sent(String nonce, List<EncodedResource> resources, List<String> removed) {
         owesFirstResponse = false;
-        List<String> of = new ArrayList<>(removed);
+        Map<String, String> of = new LinkedHashMap<>();
+        removed.forEach(name -> of.put(name, ABSENT));
         for (EncodedResource resource : resources) {
-            of.add(resource.name());
+            of.put(resource.name(), resource.version());
             if (wildcard || names.contains(resource.name())) {
                 sent.put(resource.name(), resource.version());
             }

@@ -2,6 +2,7 @@ package dev.tulle.xds;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -44,9 +45,9 @@ final class WatchedName {
             return first;
         }
 
-        private void changed(Object value) {
+        private String changed(Object value) {
             told = true;
-            guard(() -> {
+            return guard(() -> {
                 if (type.modelType().isInstance(value)) {
                     watcher.onChanged(type.modelType().cast(value));
                 } else {
@@ -55,23 +56,28 @@ final class WatchedName {
             });
         }
 
-        private void absent() {
+        private String absent() {
             told = true;
-            guard(watcher::onAbsent);
+            return guard(watcher::onAbsent);
         }
 
         private void trouble(String reason) {
             guard(() -> watcher.onTrouble(reason));
         }
 
-        private void guard(Runnable call) {
+        /** Returns why the watcher cannot use what it is told; empty when it can. */
+        private String guard(Runnable call) {
             if (closed) {
-                return;
+                return "";
             }
             try {
                 call.run();
-            } catch (RuntimeException e) {
+                return "";
+            } catch (UnusableResourceException e) {
+                return String.valueOf(e.getMessage());
+            } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
                 LOG.log(System.Logger.Level.ERROR, "a watcher of a " + type + " failed", e);
+                return "the client failed: " + e;
             }
         }
     }
@@ -83,11 +89,14 @@ final class WatchedName {
     private @Nullable Object value;
     private String version = "";
 
+    /** Why the value is not used; empty when it is. */
+    private String refused = "";
+
     State state() {
         return state;
     }
 
-    /** The version of the last good value; empty when there is none. */
+    /** The version of the last value that is used; empty when there is none. */
     String version() {
         return version;
     }
@@ -118,26 +127,47 @@ final class WatchedName {
         watches.remove(watch);
     }
 
-    /** The resource exists with this value. */
-    void present(Object next, String nextVersion) {
-        boolean news = state != State.PRESENT || !next.equals(value);
+    /**
+     * The resource exists with this value.
+     *
+     * @return why a watcher cannot use it; empty when all do
+     */
+    String present(Object next, String nextVersion) {
+        boolean news = state != State.PRESENT || !next.equals(value) || !refused.isEmpty();
         state = State.PRESENT;
         value = next;
-        version = nextVersion;
         if (news) {
-            List.copyOf(watches).forEach(watch -> watch.changed(next));
+            refused = firstOf(watch -> watch.changed(next));
         }
+        if (refused.isEmpty()) {
+            version = nextVersion;
+        }
+        return refused;
     }
 
-    /** The resource does not exist. */
-    void absent() {
-        boolean news = state != State.ABSENT;
+    /**
+     * The resource does not exist.
+     *
+     * @return why a watcher cannot do without it; empty when all can
+     */
+    String absent() {
+        boolean news = state != State.ABSENT || !refused.isEmpty();
         state = State.ABSENT;
         value = null;
         version = "";
         if (news) {
-            List.copyOf(watches).forEach(Watch::absent);
+            refused = firstOf(Watch::absent);
         }
+        return refused;
+    }
+
+    private String firstOf(Function<Watch<?>, String> told) {
+        String first = "";
+        for (Watch<?> watch : List.copyOf(watches)) {
+            String reason = told.apply(watch);
+            first = first.isEmpty() ? reason : first;
+        }
+        return first;
     }
 
     /** Something is wrong; the last good value stays. */

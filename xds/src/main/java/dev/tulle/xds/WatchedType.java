@@ -6,6 +6,7 @@ import dev.tulle.xds.proto.envoy.service.discovery.v3.Resource;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.Status;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -26,6 +27,12 @@ final class WatchedType {
     private final Set<String> toUnsubscribe = new LinkedHashSet<>();
     /** The names that the server has been told on this stream. */
     private final Set<String> subscribed = new LinkedHashSet<>();
+
+    /** The names of which the gate has refused the last value. */
+    private final Set<String> refusedByGate = new LinkedHashSet<>();
+
+    /** The names of which the last value has not been carried out: the client does not claim to have it. */
+    private final Set<String> unproven = new HashSet<>();
 
     private boolean openedOnStream;
     private long accepted;
@@ -91,7 +98,9 @@ final class WatchedType {
                 .addAllResourceNamesUnsubscribe(toUnsubscribe);
         if (!openedOnStream) {
             names.forEach((name, watched) -> {
-                if (watched.state() == WatchedName.State.PRESENT) {
+                if (watched.state() == WatchedName.State.PRESENT
+                        && !watched.version().isEmpty()
+                        && !unproven.contains(name)) {
                     request.putInitialResourceVersions(name, watched.version());
                 }
             });
@@ -104,28 +113,75 @@ final class WatchedType {
         return request;
     }
 
-    /** Takes a response, tells the watchers, and makes the answer to it. */
-    DeltaDiscoveryRequest.Builder onResponse(DeltaDiscoveryResponse response) {
+    /**
+     * What is to be answered to a response.
+     *
+     * @param names the names that it was about, as the server calls them
+     * @param watched the same, as they are watched
+     * @param problems what was refused and why, a line each
+     */
+    record Answer(String nonce, List<String> names, Set<String> watched, List<String> problems) {}
+
+    /** Takes a response and tells the watchers. */
+    Answer onResponse(DeltaDiscoveryResponse response) {
         List<String> problems = new ArrayList<>();
+        List<String> told = new ArrayList<>();
+        Set<String> watched = new LinkedHashSet<>();
         for (Resource resource : response.getResourcesList()) {
+            told.add(resource.getName());
+            watched.add(resource.getName());
+            watched.addAll(resource.getAliasesList());
             take(resource, problems);
         }
         for (String name : response.getRemovedResourcesList()) {
-            WatchedName watched = names.get(name);
-            if (watched != null) {
-                watched.absent();
+            told.add(name);
+            watched.add(name);
+            WatchedName absent = names.get(name);
+            if (absent != null) {
+                note(name, absent.absent(), problems);
             }
         }
-        DeltaDiscoveryRequest.Builder answer =
-                DeltaDiscoveryRequest.newBuilder().setTypeUrl(typeUrl).setResponseNonce(response.getNonce());
+        watched.retainAll(names.keySet());
+        unproven.retainAll(names.keySet());
+        unproven.addAll(watched);
+        return new Answer(response.getNonce(), told, watched, problems);
+    }
+
+    /**
+     * Makes the request that answers a response.
+     *
+     * @param refusal why it could not be carried out; empty when it was
+     */
+    DeltaDiscoveryRequest.Builder answer(Answer answer, String refusal) {
+        List<String> problems = new ArrayList<>(answer.problems());
+        if (refusal.isEmpty()) {
+            refusedByGate.removeAll(answer.watched());
+            unproven.removeAll(answer.watched());
+        } else {
+            refusedByGate.addAll(answer.watched());
+            if (problems.isEmpty()) {
+                problems.add(refusal);
+            } else {
+                answer.names().forEach(name -> problems.add(name + ": " + refusal));
+            }
+        }
+        DeltaDiscoveryRequest.Builder request =
+                DeltaDiscoveryRequest.newBuilder().setTypeUrl(typeUrl).setResponseNonce(answer.nonce());
         if (problems.isEmpty()) {
             accepted++;
         } else {
             rejected++;
             lastRejection = String.join("; ", problems);
-            answer.setErrorDetail(Status.newBuilder().setCode(INVALID_ARGUMENT).setMessage(lastRejection));
+            request.setErrorDetail(Status.newBuilder().setCode(INVALID_ARGUMENT).setMessage(lastRejection));
         }
-        return answer;
+        return request;
+    }
+
+    /** Has what the gate refused be asked for again by {@link #nextRequest}. */
+    void askAgain() {
+        refusedByGate.retainAll(names.keySet());
+        toSubscribe.addAll(refusedByGate);
+        refusedByGate.clear();
     }
 
     private void take(Resource resource, List<String> problems) {
@@ -134,11 +190,19 @@ final class WatchedType {
         resource.getAliasesList().forEach(alias -> add(alias, watched));
         try {
             Object value = ResourceCodec.decode(typeUrl, resource.getResource());
-            watched.forEach(name -> name.present(value, resource.getVersion()));
+            for (WatchedName name : watched) {
+                note(resource.getName(), name.present(value, resource.getVersion()), problems);
+            }
         } catch (InvalidResourceException e) {
             String problem = resource.getName() + ": " + e.getMessage();
             problems.add(problem);
             watched.forEach(name -> name.trouble(problem));
+        }
+    }
+
+    private static void note(String name, String refusal, List<String> problems) {
+        if (!refusal.isEmpty()) {
+            problems.add(name + ": " + refusal);
         }
     }
 

@@ -31,6 +31,7 @@ public final class XdsServer implements AutoCloseable {
     private final OwnerThread owner;
     private final Server server;
     private final Set<AdsStream<?, ?>> streams = new LinkedHashSet<>();
+    private final ClientRoster roster = new ClientRoster(System::nanoTime);
     private final List<Waiter> waiters = new ArrayList<>();
     private final Map<String, Long> pushes = new TreeMap<>();
     private ResourceSnapshot snapshot = ResourceSnapshot.NONE;
@@ -110,34 +111,57 @@ public final class XdsServer implements AutoCloseable {
         return new XdsServerStats(pushes, rejects, bytes, opened);
     }
 
+    /** The clients that are connected, or were lately, by {@code node/role}. On the owner thread. */
+    public Set<String> roster() {
+        owner.check();
+        return roster.clients(streams);
+    }
+
+    /** Expects clients that an earlier server had, for a while. On the owner thread. */
+    public void expect(Set<String> clients) {
+        owner.check();
+        clients.forEach(roster::expect);
+    }
+
+    /** How each client stands to a snapshot now. On the owner thread. */
+    public List<ClientStand> stands(long number) {
+        owner.check();
+        return roster.stands(number, streams);
+    }
+
     /**
-     * Waits until all clients connected now have answered everything that they subscribed to of a snapshot. On the owner
-     * thread.
+     * Waits until every client has answered everything that it subscribed to of a snapshot: those that are connected and
+     * those that were lately. On the owner thread.
      *
      * @param number the snapshot, as {@link #update} returned it
-     * @return completed on the owner thread, with false when the time is over first
+     * @return completed on the owner thread with how each client stands, when all have answered or the time is over
      */
-    public CompletableFuture<Boolean> awaitSynced(long number, Duration timeout) {
+    public CompletableFuture<List<ClientStand>> awaitAnswers(long number, Duration timeout) {
         owner.check();
-        Waiter waiter = new Waiter(number, new LinkedHashSet<>(streams), new CompletableFuture<>());
+        Waiter waiter = new Waiter(number, new CompletableFuture<>());
         waiters.add(waiter);
         OwnerThread.Delayed end = owner.schedule(timeout, () -> {
-            waiters.remove(waiter);
-            waiter.done().complete(false);
+            if (waiters.remove(waiter)) {
+                waiter.done().complete(stands(number));
+            }
         });
-        CompletableFuture<Boolean> done = waiter.done().whenComplete((synced, failure) -> end.cancel());
+        CompletableFuture<List<ClientStand>> done = waiter.done().whenComplete((stands, failure) -> end.cancel());
         checkWaiters();
         return done;
     }
 
+    /** Clients know no snapshot but the current one: what holds for it holds for all before it. */
     private void checkWaiters() {
-        for (Waiter waiter : List.copyOf(waiters)) {
-            waiter.streams()
-                    .removeIf(stream ->
-                            !streams.contains(stream) || stream.session().isSynced(waiter.number()));
-            if (waiter.streams().isEmpty()) {
-                waiters.remove(waiter);
-                waiter.done().complete(true);
+        if (waiters.isEmpty()) {
+            return;
+        }
+        List<ClientStand> stands = stands(snapshot.number());
+        if (stands.stream().allMatch(stand -> stand.stand() == ClientStand.Stand.ANSWERED)) {
+            for (Waiter waiter : List.copyOf(waiters)) {
+                if (waiter.number() <= snapshot.number()) {
+                    waiters.remove(waiter);
+                    waiter.done().complete(stands);
+                }
             }
         }
     }
@@ -147,7 +171,7 @@ public final class XdsServer implements AutoCloseable {
         server.shutdownNow();
     }
 
-    private record Waiter(long number, Set<AdsStream<?, ?>> streams, CompletableFuture<Boolean> done) {}
+    private record Waiter(long number, CompletableFuture<List<ClientStand>> done) {}
 
     private ServerServiceDefinition discovery() {
         return ServerServiceDefinition.builder(DiscoveryMethod.SERVICE)
@@ -183,9 +207,12 @@ public final class XdsServer implements AutoCloseable {
         }
 
         @Override
-        public void closed(AdsStream<?, ?> stream) {
+        public void closed(AdsStream<?, ?> stream, boolean left) {
             streams.remove(stream);
             closedRejects += stream.session().rejects();
+            if (!left) {
+                roster.lost(stream.session(), streams);
+            }
             checkWaiters();
         }
     }

@@ -80,6 +80,95 @@ class ClientServerTest {
         until(() -> owner.call(server::clients).isEmpty());
     }
 
+    private List<ClientStand> stands(long number, int millis) throws Exception {
+        return owner.call(() -> server.awaitAnswers(number, Duration.ofMillis(millis)))
+                .get(20, TimeUnit.SECONDS);
+    }
+
+    private static ClientStand.Stand only(List<ClientStand> stands) {
+        assertEquals(1, stands.size(), stands.toString());
+        return stands.getFirst().stand();
+    }
+
+    @Test
+    void aWatcherThatCannotUseAValueRefusesItUntilItHasAnother() throws Exception {
+        try (XdsClient client = connect()) {
+            Recorder<RouteConfiguration> picky = new Recorder<>() {
+                @Override
+                public void onChanged(RouteConfiguration value) {
+                    super.onChanged(value);
+                    if (value.toString().contains("|v1|")) {
+                        throw new UnusableResourceException("no v1 here");
+                    }
+                }
+            };
+            mesh.route("a", "v1");
+            long number = update();
+            try (Subscription a = client.watch(ResourceType.ROUTE, "a:9080", picky)) {
+                picky.value(value -> true);
+                until(() -> owner.call(() -> server.stands(number)).stream()
+                        .anyMatch(stand -> !stand.refusals().isEmpty()));
+                Refusal refusal = stands(number, 5_000).getFirst().refusals().getFirst();
+                assertEquals("rds a:9080", refusal.resource());
+                assertEquals("no v1 here", refusal.reason());
+                mesh.route("a", "v2");
+                assertEquals(List.of(), stands(update(), 5_000).getFirst().refusals());
+            }
+        }
+    }
+
+    @Test
+    void whatTheGateCouldNotCarryOutIsRefusedUntilItCan() throws Exception {
+        java.util.concurrent.atomic.AtomicReference<String> trouble =
+                new java.util.concurrent.atomic.AtomicReference<>("the maps are full");
+        try (XdsClient client = connect()) {
+            client.acknowledgeThrough(answer -> answer.accept(trouble.get()));
+            Recorder<RouteConfiguration> route = new Recorder<>();
+            mesh.route("a", "v1");
+            long number = update();
+            try (Subscription a = client.watch(ResourceType.ROUTE, "a:9080", route)) {
+                route.value(value -> true);
+                until(() -> owner.call(() -> server.stands(number)).stream()
+                        .anyMatch(stand -> !stand.refusals().isEmpty()));
+                assertEquals(
+                        "the maps are full",
+                        stands(number, 5_000).getFirst().refusals().getFirst().reason());
+                trouble.set("");
+                client.askAgain();
+                until(() -> owner.call(() -> server.stands(number)).stream()
+                        .allMatch(stand -> stand.refusals().isEmpty()));
+                assertEquals(ClientStand.Stand.ANSWERED, only(stands(number, 5_000)));
+            }
+        }
+    }
+
+    @Test
+    void whoDoesNotAnswerOrHasGoneWithoutAWordIsNamed() throws Exception {
+        List<java.util.function.Consumer<String>> held = new java.util.concurrent.CopyOnWriteArrayList<>();
+        XdsClient client = connect();
+        client.acknowledgeThrough(held::add);
+        Recorder<RouteConfiguration> route = new Recorder<>();
+        mesh.route("a", "v1");
+        long number = update();
+        Subscription a = client.watch(ResourceType.ROUTE, "a:9080", route);
+        route.value(value -> true);
+        List<ClientStand> silent = stands(number, 200);
+        assertEquals(ClientStand.Stand.SILENT, only(silent));
+        assertTrue(silent.getFirst().detail().contains("rds"), silent.toString());
+        held.forEach(answer -> answer.accept(""));
+        assertEquals(ClientStand.Stand.ANSWERED, only(stands(number, 5_000)));
+        client.vanish();
+        until(() -> owner.call(server::clients).isEmpty());
+        assertEquals(ClientStand.Stand.AWAY, only(stands(number, 200)));
+        try (XdsClient successor = connect()) {
+            until(() -> successor.status().connected());
+            assertEquals(ClientStand.Stand.ANSWERED, only(stands(number, 5_000)), "it says who it is without a watch");
+        }
+        until(() -> owner.call(server::clients).isEmpty());
+        assertEquals(List.of(), stands(number, 200), "who leaves in order is not waited for");
+        a.close();
+    }
+
     @Test
     void aMissingNameIsAbsentAtOnceAndASecondWatchIsToldWhatIsKnown() throws Exception {
         update();
@@ -291,8 +380,8 @@ class ClientServerTest {
     }
 
     private boolean synced(long number) throws Exception {
-        return owner.call(() -> server.awaitSynced(number, Duration.ofSeconds(10)))
-                .get(20, TimeUnit.SECONDS);
+        return owner.call(() -> server.awaitAnswers(number, Duration.ofSeconds(10))).get(20, TimeUnit.SECONDS).stream()
+                .allMatch(stand -> stand.stand() == ClientStand.Stand.ANSWERED);
     }
 
     static void until(BooleanSupplier condition) throws InterruptedException {

@@ -6,7 +6,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Predicate;
 
 /** A watcher that keeps what it is told, for tests to wait for. */
-final class Recorder<T> implements ResourceWatcher<T> {
+class Recorder<T> implements ResourceWatcher<T> {
     private static final long WAIT_SECONDS = 20;
 
     /** What a watcher was told. */

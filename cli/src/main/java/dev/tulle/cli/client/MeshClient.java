@@ -11,19 +11,34 @@ import java.io.IOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.LockSupport;
 
-/** Calls to one role of a running mesh over its local socket. Not thread-safe; calls block. */
+/**
+ * Calls to one role of a running mesh over its local socket. Not thread-safe; calls block, but only for a while: a role
+ * that says nothing (stopped, or overloaded) is not waited for.
+ */
 public final class MeshClient implements AutoCloseable {
+    /** How long a role may say nothing. One that works on a long request tells so every two seconds. */
+    private static final Duration SILENCE = Duration.ofSeconds(9);
+
+    /** For requests that wait for the host: to start a process, to write programs into the kernel. */
+    private static final Duration PATIENCE = Duration.ofSeconds(60);
+
     private final String role;
     private final Path socket;
     private final LocalApiClient connection;
+    private final Duration silence;
 
-    private MeshClient(String role, Path socket, LocalApiClient connection) {
+    private MeshClient(String role, Path socket, LocalApiClient connection, Duration silence) {
         this.role = role;
         this.socket = socket;
         this.connection = connection;
+        this.silence = silence;
     }
 
     /**
@@ -32,7 +47,17 @@ public final class MeshClient implements AutoCloseable {
      * @throws CommandFailure with status 3 when it cannot be reached
      */
     public static MeshClient control(MeshPlace place) {
-        return connect("control plane", place.controlSocket());
+        return connect("control plane", place.controlSocket(), SILENCE);
+    }
+
+    /** As {@link #control(MeshPlace)}, with another bound on the time that it says nothing. */
+    public static MeshClient control(MeshPlace place, Duration silence) {
+        return connect("control plane", place.controlSocket(), silence);
+    }
+
+    /** As {@link #agent(MeshPlace)}, with another bound on the time that it says nothing. */
+    public static MeshClient agent(MeshPlace place, Duration silence) {
+        return connect("agent", place.agentSocket(), silence);
     }
 
     /**
@@ -41,7 +66,7 @@ public final class MeshClient implements AutoCloseable {
      * @throws CommandFailure with status 3 when it cannot be reached
      */
     public static MeshClient agent(MeshPlace place) {
-        return connect("agent", place.agentSocket());
+        return connect("agent", place.agentSocket(), PATIENCE);
     }
 
     /**
@@ -50,12 +75,12 @@ public final class MeshClient implements AutoCloseable {
      * @throws CommandFailure with status 3 when it cannot be reached
      */
     public static MeshClient up(MeshPlace place) {
-        return connect("mesh", place.runDirectory().resolve("up.sock"));
+        return connect("mesh", place.runDirectory().resolve("up.sock"), Duration.ZERO);
     }
 
-    private static MeshClient connect(String role, Path socket) {
+    private static MeshClient connect(String role, Path socket, Duration silence) {
         try {
-            return new MeshClient(role, socket, LocalApiClient.connect(socket));
+            return new MeshClient(role, socket, LocalApiClient.connect(socket), silence);
         } catch (IOException e) {
             String why;
             if (!Files.exists(socket)) {
@@ -79,9 +104,10 @@ public final class MeshClient implements AutoCloseable {
         JsonObject request = new JsonObject();
         request.addProperty("method", method);
         request.add("params", params);
+        request.addProperty("progress", true);
         JsonObject answer;
         try {
-            answer = JsonParser.parseString(connection.call(request.toString())).getAsJsonObject();
+            answer = converse(method, request.toString());
         } catch (IOException | JsonParseException | IllegalStateException e) {
             throw new CommandFailure(
                     CommandFailure.UNREACHABLE,
@@ -97,6 +123,50 @@ public final class MeshClient implements AutoCloseable {
         }
         throw new CommandFailure(
                 CommandFailure.NO, Json.text(error.getAsJsonObject(), "message"), details(error.getAsJsonObject()));
+    }
+
+    /** Sends a request and reads to its answer, past the lines that only say that it is being worked on. */
+    private JsonObject converse(String method, String request) throws IOException {
+        if (silence.isZero()) {
+            return JsonParser.parseString(connection.call(request)).getAsJsonObject();
+        }
+        AtomicLong heard = new AtomicLong(System.nanoTime());
+        AtomicBoolean done = new AtomicBoolean();
+        AtomicBoolean silent = new AtomicBoolean();
+        Thread watch = Thread.ofVirtual().name("silence").start(() -> {
+            while (!done.get() && System.nanoTime() - heard.get() < silence.toNanos()) {
+                LockSupport.parkNanos(silence.toNanos() - (System.nanoTime() - heard.get()));
+            }
+            if (!done.get()) {
+                silent.set(true);
+                close();
+            }
+        });
+        try {
+            connection.send(request);
+            while (true) {
+                String line = connection.receive();
+                if (line == null) {
+                    throw new IOException("the server closed the connection without an answer");
+                }
+                heard.set(System.nanoTime());
+                JsonObject answer = JsonParser.parseString(line).getAsJsonObject();
+                if (!Json.bool(answer, "progress")) {
+                    return answer;
+                }
+            }
+        } catch (IOException e) {
+            if (silent.get()) {
+                throw new CommandFailure(
+                        CommandFailure.UNREACHABLE,
+                        "the " + role + " at " + socket + " did not answer '" + method + "' within "
+                                + silence.toSeconds() + " s: it is stopped or overloaded; what it does is not known");
+            }
+            throw e;
+        } finally {
+            done.set(true);
+            LockSupport.unpark(watch);
+        }
     }
 
     /** As {@link #call}, for results that are objects. */

@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
 /** Gives configuration to the control plane; returns when the connected clients have it. */
 @Command(
         name = "apply",
-        description = "Gives configuration to the mesh. Returns when every connected client has it; a wrong"
+        description = "Gives configuration to the mesh. Status 0 means that every connected client enforces it; a wrong"
                 + " resource is refused with its place, the others of the file apply.")
 public final class ApplyCommand extends BaseCommand {
     @Mixin
@@ -41,26 +41,43 @@ public final class ApplyCommand extends BaseCommand {
     public Integer call() {
         JsonArray results = new JsonArray();
         List<String> refused = new ArrayList<>();
+        List<String> shortfalls = new ArrayList<>();
         try (MeshClient control = MeshClient.control(place)) {
-            for (Manifests.Manifest manifest : Manifests.read(files)) {
+            List<List<Manifests.Manifest>> batches = Manifests.batches(Manifests.read(files));
+            for (int i = 0; i < batches.size(); i++) {
+                // The clients are waited for once: after the last batch they must have all of them.
+                boolean last = i + 1 == batches.size();
                 try {
-                    results.add(
-                            control.call("apply", Json.of("content", manifest.content(), "origin", manifest.name())));
+                    JsonObject result = control.object("apply", params(batches.get(i), results, last));
+                    results.add(result);
+                    if (last) {
+                        shortfalls.addAll(texts(result.get("notEnforced")));
+                    }
                 } catch (CommandFailure failure) {
                     if (failure.status() != CommandFailure.NO) {
                         throw failure;
                     }
-                    refused.add(failure.details().isEmpty() ? failure.getMessage() : "");
+                    refused.add(failure.getMessage());
                     refused.addAll(failure.details());
                 }
             }
         }
         output.print(out(), results, () -> text(results));
         if (!refused.isEmpty()) {
-            refused.removeIf(String::isEmpty);
+            refused.addAll(shortfalls);
             throw new CommandFailure(CommandFailure.NO, "not everything was applied:", refused);
         }
+        Shortfalls.check(shortfalls);
         return 0;
+    }
+
+    private static JsonObject params(List<Manifests.Manifest> batch, JsonArray earlier, boolean wait) {
+        JsonArray manifests = new JsonArray();
+        batch.forEach(manifest -> manifests.add(Json.of("content", manifest.content(), "origin", manifest.name())));
+        JsonArray also = new JsonArray();
+        Json.objects(earlier)
+                .forEach(result -> Json.objects(result, "resources").forEach(also::add));
+        return Json.of("manifests", manifests, "also", also, "wait", wait);
     }
 
     private static String text(JsonArray results) {
@@ -86,7 +103,7 @@ public final class ApplyCommand extends BaseCommand {
         return text.toString();
     }
 
-    private static List<String> texts(@org.jspecify.annotations.Nullable JsonElement array) {
+    static List<String> texts(@org.jspecify.annotations.Nullable JsonElement array) {
         List<String> texts = new ArrayList<>();
         if (array instanceof JsonArray elements) {
             elements.forEach(element -> texts.add(Json.plain(element)));

@@ -1,5 +1,6 @@
 package dev.tulle.cli.command;
 
+import com.google.gson.JsonObject;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
@@ -7,7 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Parameters;
 
-/** Removes a configuration object. */
+/** Removes a configuration object; status 0 means that no connected client enforces it any more. */
 @Command(name = "delete", description = "Removes a configuration object.")
 public final class DeleteCommand extends BaseCommand {
     @Mixin
@@ -29,10 +30,13 @@ public final class DeleteCommand extends BaseCommand {
 
     @Override
     public Integer call() {
+        JsonObject result;
         try (MeshClient control = MeshClient.control(place)) {
-            control.call("delete", Json.of("kind", Resources.kind(kind), "namespace", namespace.one(), "name", name));
+            result = control.object(
+                    "delete", Json.of("kind", Resources.kind(kind), "namespace", namespace.one(), "name", name));
         }
         out().println("deleted " + Resources.kind(kind) + " " + namespace.one() + "/" + name);
+        Shortfalls.check(ApplyCommand.texts(result.get("notEnforced")));
         return 0;
     }
 }

@@ -7,6 +7,7 @@ import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.output.Output;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
@@ -18,6 +19,9 @@ import picocli.CommandLine.Option;
         name = "explain",
         description = "Shows, step by step, what the mesh does with a request, and the object behind each step.")
 public final class ExplainCommand extends BaseCommand {
+    /** How long each role may take. */
+    private static final Duration ANSWER = Duration.ofSeconds(4);
+
     @Mixin
     private final MeshPlace place = new MeshPlace();
 
@@ -49,7 +53,7 @@ public final class ExplainCommand extends BaseCommand {
     public Integer call() {
         JsonObject params = Json.of("from", from, "to", to, "method", method, "headers", headerObject());
         JsonObject explanation;
-        try (MeshClient control = MeshClient.control(place)) {
+        try (MeshClient control = MeshClient.control(place, ANSWER)) {
             explanation = control.object("explain", params);
         }
         addPath(explanation);
@@ -78,7 +82,7 @@ public final class ExplainCommand extends BaseCommand {
         if (address == null || !address.isJsonPrimitive()) {
             return;
         }
-        try (MeshClient agent = MeshClient.agent(place)) {
+        try (MeshClient agent = MeshClient.agent(place, ANSWER)) {
             explanation.add(
                     "kernel",
                     agent.call(

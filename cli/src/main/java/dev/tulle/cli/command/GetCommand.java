@@ -59,7 +59,7 @@ public final class GetCommand extends BaseCommand {
     }
 
     private static String text(JsonArray resources) {
-        Table table = new Table("NAMESPACE", "KIND", "NAME", "FROM");
+        Table table = new Table("NAMESPACE", "KIND", "NAME", "STATE", "FROM");
         for (JsonObject resource : Json.objects(resources)) {
             String file = Json.text(resource, "file");
             long line = Json.number(resource, "line");
@@ -67,8 +67,20 @@ public final class GetCommand extends BaseCommand {
                     Json.text(resource, "namespace"),
                     Json.text(resource, "kind"),
                     Json.text(resource, "name"),
+                    Json.text(resource, "state"),
                     line > 0 ? file + ":" + line : file);
         }
-        return table.text(Output.colour());
+        StringBuilder text = new StringBuilder(table.text(Output.colour()));
+        for (JsonObject resource : Json.objects(resources)) {
+            for (String reason : ApplyCommand.texts(resource.get("reasons"))) {
+                text.append(Json.text(resource, "kind"))
+                        .append(' ')
+                        .append(Json.text(resource, "name"))
+                        .append(": ")
+                        .append(reason)
+                        .append('\n');
+            }
+        }
+        return text.toString();
     }
 }

@@ -35,6 +35,27 @@ final class Manifests {
         return found;
     }
 
+    /** The largest text that goes with others in one request. */
+    private static final int BATCH_BYTES = 6 << 20;
+
+    /** Texts that go to the control plane together, so that what one names another may declare. */
+    static List<List<Manifest>> batches(List<Manifest> all) {
+        List<List<Manifest>> batches = new ArrayList<>();
+        List<Manifest> batch = new ArrayList<>();
+        int bytes = 0;
+        for (Manifest manifest : all) {
+            if (!batch.isEmpty() && bytes + manifest.content().length() > BATCH_BYTES) {
+                batches.add(batch);
+                batch = new ArrayList<>();
+                bytes = 0;
+            }
+            batch.add(manifest);
+            bytes += manifest.content().length();
+        }
+        batches.add(batch);
+        return batches;
+    }
+
     private static void readOne(String argument, List<Manifest> found) throws IOException {
         if (argument.equals("-")) {
             found.add(new Manifest("-", decode("-", bounded("-", System.in))));

@@ -12,6 +12,7 @@ import dev.tulle.cli.client.Problems;
 import dev.tulle.cli.client.RunEvents;
 import dev.tulle.cli.output.Output;
 import dev.tulle.cli.output.Table;
+import java.time.Duration;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
@@ -31,6 +32,9 @@ import picocli.CommandLine.Option;
 public final class StatusCommand extends BaseCommand {
     private static final int EVENTS_SHOWN = 12;
 
+    /** How long each role may take. */
+    private static final Duration ANSWER = Duration.ofSeconds(4);
+
     @Mixin
     private final MeshPlace place = new MeshPlace();
 
@@ -49,7 +53,7 @@ public final class StatusCommand extends BaseCommand {
     @Override
     public Integer call() {
         if (paths) {
-            try (MeshClient agent = MeshClient.agent(place)) {
+            try (MeshClient agent = MeshClient.agent(place, ANSWER)) {
                 JsonObject report = agent.object("paths", new JsonObject());
                 output.print(out(), report, () -> PathsTable.text(report));
                 return 0;
@@ -66,6 +70,9 @@ public final class StatusCommand extends BaseCommand {
         status.add("proxy", proxy);
         if (!Json.bool(proxy, "running")) {
             troubles.add("the proxy does not run");
+        }
+        if (control != null) {
+            troubles.addAll(ApplyCommand.texts(control.get("notEnforced")));
         }
         JsonArray events = new JsonArray();
         for (RunEvents.Event event : new RunEvents(place.runDirectory(), InstantSource.system()).latest(EVENTS_SHOWN)) {
@@ -85,7 +92,8 @@ public final class StatusCommand extends BaseCommand {
     }
 
     private @Nullable JsonObject ask(String role, JsonObject status, List<String> troubles) {
-        try (MeshClient client = role.equals("control") ? MeshClient.control(place) : MeshClient.agent(place)) {
+        try (MeshClient client =
+                role.equals("control") ? MeshClient.control(place, ANSWER) : MeshClient.agent(place, ANSWER)) {
             JsonObject answer = client.object("status", new JsonObject());
             status.add(role, answer);
             return answer;

@@ -11,6 +11,7 @@ import dev.tulle.model.WeightedCluster;
 import dev.tulle.xds.ResourceType;
 import dev.tulle.xds.ResourceWatcher;
 import dev.tulle.xds.Subscription;
+import dev.tulle.xds.UnusableResourceException;
 import dev.tulle.xds.XdsClient;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -40,6 +41,9 @@ final class ServiceWatch implements AutoCloseable {
     private @Nullable Value<RouteConfiguration> routes;
     private final Map<String, ClusterWatch> clusters = new HashMap<>();
     private @Nullable RouteTable table;
+    /** Why the routes that came last are not used; empty when they are. */
+    private String unusable = "";
+
     private boolean closed;
     private boolean waiting;
     private @Nullable ScheduledFuture<?> patience;
@@ -75,6 +79,9 @@ final class ServiceWatch implements AutoCloseable {
                 answered = true;
                 value = changed;
                 rebuild(false);
+                if (changed instanceof RouteConfiguration && !unusable.isEmpty()) {
+                    throw new UnusableResourceException(unusable);
+                }
             }
         }
 
@@ -187,6 +194,7 @@ final class ServiceWatch implements AutoCloseable {
 
     private void compile(@Nullable RouteConfiguration configuration) {
         RouteTable known = table;
+        unusable = "";
         if (configuration == null) {
             table = null;
         } else if (known == null || !known.source().equals(configuration)) {
@@ -194,9 +202,8 @@ final class ServiceWatch implements AutoCloseable {
                 table = RouteTable.compile(configuration);
             } catch (PatternSyntaxException | IllegalArgumentException e) {
                 // The last good one stays; the control plane validates, so this is a version skew at worst.
-                LOG.log(
-                        System.Logger.Level.WARNING,
-                        configuration.name() + ": kept the last routes: " + e.getMessage());
+                unusable = configuration.name() + ": kept the last routes: " + e.getMessage();
+                LOG.log(System.Logger.Level.WARNING, unusable);
             }
         }
     }
