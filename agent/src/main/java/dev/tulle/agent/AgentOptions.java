@@ -4,6 +4,7 @@ import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
+import dev.tulle.common.LocalUsers;
 import dev.tulle.model.Locality;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
@@ -27,8 +28,7 @@ import java.util.Set;
  * @param range6 the first 96 bits of workloads' IPv6 twins; default {@code fd74:756c:6c65::}; empty: no IPv6
  * @param serviceRange6 the first 96 bits of services' IPv6 twins; default {@code fd74:756c:6c66::}
  * @param domain the mesh's DNS domain; default {@code cluster.local}
- * @param controlHost where the control plane is; default {@code 127.0.0.1}
- * @param controlPort its xDS port; default 15010
+ * @param xdsSocket where the control plane serves; default {@code xds.sock} in the run directory
  * @param outboundPort the node proxy's port for captured connections; default 15001
  * @param dnsPort the agent's DNS port; default 15053
  * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
@@ -36,7 +36,8 @@ import java.util.Set;
  * @param proxyMetricsPort the node proxy's metrics, read for reports; default 15090
  * @param tier the tier to use and no other; default empty: the best that passes its self-test
  * @param cgroupRoot the cgroup v2 mount point; default empty: found among the mounts
- * @param proxyUid the user of the node proxy: who may use {@code node.sock}; default 65534; 0: root
+ * @param users the node proxy's user, who may use {@code node.sock}, and the group that administers the mesh; default
+ *     65534 and none
  * @param outboundPolicy what happens to destinations outside the mesh; default {@link OutboundPolicy#ALLOW_ANY}
  * @param resolverFile the host's resolver configuration; default {@code /etc/resolv.conf}
  * @param resolverPort the port of the host's resolvers; default 53
@@ -59,8 +60,7 @@ public record AgentOptions(
         String range6,
         String serviceRange6,
         String domain,
-        String controlHost,
-        int controlPort,
+        Path xdsSocket,
         int outboundPort,
         int dnsPort,
         int explicitPort,
@@ -68,7 +68,7 @@ public record AgentOptions(
         int proxyMetricsPort,
         Optional<Tier> tier,
         Optional<Path> cgroupRoot,
-        int proxyUid,
+        LocalUsers users,
         OutboundPolicy outboundPolicy,
         Path resolverFile,
         int resolverPort,
@@ -97,7 +97,7 @@ public record AgentOptions(
         if (range.bits() > 24) {
             throw new IllegalArgumentException("workload range " + range + ": expected a /24 or larger");
         }
-        for (int port : new int[] {controlPort, outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
+        for (int port : new int[] {outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
             if (port < 0 || port > 65535) {
                 throw new IllegalArgumentException("port " + port + ": expected 0 to 65535");
             }
@@ -114,6 +114,11 @@ public record AgentOptions(
         return "/" + meshName;
     }
 
+    /** The user of the node proxy. */
+    public int proxyUid() {
+        return users.proxy();
+    }
+
     /** The agent's local API. */
     public Path agentSocket() {
         return runDirectory.resolve("agent.sock");
@@ -127,7 +132,7 @@ public record AgentOptions(
     /** Ports that the mesh uses itself. */
     Set<Integer> ownPorts() {
         Set<Integer> ports = new java.util.HashSet<>(Set.of(15000, 15014, 15021, 15090));
-        ports.addAll(java.util.List.of(controlPort, outboundPort, dnsPort, explicitPort, metricsPort));
+        ports.addAll(java.util.List.of(outboundPort, dnsPort, explicitPort, metricsPort));
         return ports;
     }
 
@@ -153,8 +158,7 @@ public record AgentOptions(
         private String range6 = "fd74:756c:6c65::";
         private String serviceRange6 = "fd74:756c:6c66::";
         private String domain = "cluster.local";
-        private String controlHost = "127.0.0.1";
-        private int controlPort = 15010;
+        private Optional<Path> xdsSocket = Optional.empty();
         private int outboundPort = 15001;
         private int dnsPort = 15053;
         private int explicitPort = 15080;
@@ -162,7 +166,7 @@ public record AgentOptions(
         private int proxyMetricsPort = 15090;
         private Optional<Tier> tier = Optional.empty();
         private Optional<Path> cgroupRoot = Optional.empty();
-        private int proxyUid = 65534;
+        private LocalUsers users = new LocalUsers(65534, "");
         private OutboundPolicy outboundPolicy = OutboundPolicy.ALLOW_ANY;
         private Path resolverFile = Path.of("/etc/resolv.conf");
         private int resolverPort = 53;
@@ -226,9 +230,8 @@ public record AgentOptions(
             return this;
         }
 
-        public Builder control(String host, int port) {
-            controlHost = host;
-            controlPort = port;
+        public Builder xdsSocket(Path value) {
+            xdsSocket = Optional.of(value);
             return this;
         }
 
@@ -268,8 +271,8 @@ public record AgentOptions(
             return this;
         }
 
-        public Builder proxyUid(int value) {
-            proxyUid = value;
+        public Builder users(LocalUsers value) {
+            users = value;
             return this;
         }
 
@@ -332,8 +335,7 @@ public record AgentOptions(
                     range6,
                     serviceRange6,
                     domain,
-                    controlHost,
-                    controlPort,
+                    xdsSocket.orElseGet(() -> runDirectory.resolve("xds.sock")),
                     outboundPort,
                     dnsPort,
                     explicitPort,
@@ -341,7 +343,7 @@ public record AgentOptions(
                     proxyMetricsPort,
                     tier,
                     cgroupRoot,
-                    proxyUid,
+                    users,
                     outboundPolicy,
                     resolverFile,
                     resolverPort,

@@ -139,8 +139,7 @@ final class AgentState implements AutoCloseable {
         this.guarded = new GuardedWorkloads(xds, loop, this::changed);
         String before = leaseStore.load().prefix();
         this.registration = links.registration(
-                new RegistrationOptions(
-                        options.controlHost(), options.controlPort(), options.node(), before, options.locality()),
+                new RegistrationOptions(options.xdsSocket(), options.node(), before, options.locality()),
                 new RegistrationClient.Listener() {
                     @Override
                     public void onLease(NodeLease lease) {

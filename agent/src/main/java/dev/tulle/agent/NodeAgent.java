@@ -8,6 +8,7 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
+import dev.tulle.common.LocalRefusals;
 import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.xds.RegistrationClient;
 import dev.tulle.xds.RegistrationOptions;
@@ -16,7 +17,6 @@ import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -67,8 +67,7 @@ public final class NodeAgent implements AutoCloseable {
         return start(options, new ControlLinks() {
             @Override
             public XdsClient xds() {
-                return XdsClients.connect(
-                        new XdsClientOptions(options.controlHost(), options.controlPort(), options.node(), "agent"));
+                return XdsClients.connect(new XdsClientOptions(options.xdsSocket(), options.node(), "agent"));
             }
 
             @Override
@@ -94,6 +93,7 @@ public final class NodeAgent implements AutoCloseable {
         HostSetup host = HostSetup.prepare(options);
         parts.push(host);
         Flows flows = new Flows();
+        LocalRefusals refusals = new LocalRefusals();
         MetricRegistry metrics = new MetricRegistry();
         SampledRequests samples = new SampledRequests(options.httpSample(), options.accessLog(), metrics, flows::add);
         parts.push(samples);
@@ -129,14 +129,13 @@ public final class NodeAgent implements AutoCloseable {
             parts.push(MetricsServer.start(options.metricsPort(), loop, state, resolver, metrics));
         }
         NodeAgent agent = new NodeAgent(options, state, parts);
-        StatusReport status = new StatusReport(options, state, flows, resolver, host.lastEnd());
+        StatusReport status = new StatusReport(options, state, flows, resolver, refusals, host.lastEnd());
         AgentApi agentApi = new AgentApi(options, loop, state, host.cgroups(), status, agent::detachAndComplete);
         NodeApi nodeApi = new NodeApi(loop, state);
         parts.push(nodeApi);
-        LocalApiServer nodeServer = LocalApiServer.start(options.nodeSocket(), "rw-------", nodeApi.api());
-        parts.push(nodeServer);
-        Files.setAttribute(options.nodeSocket(), "unix:uid", options.proxyUid());
-        parts.push(LocalApiServer.start(options.agentSocket(), "rw-------", agentApi.api()));
+        parts.push(LocalApiServer.start(options.nodeSocket(), options.users().proxyOnly(), refusals, nodeApi.api()));
+        parts.push(LocalApiServer.start(
+                options.agentSocket(), options.users().administrators(), refusals, agentApi.api()));
         loop.every(SWEEP, state::sweep);
         loop.every(RECONCILE, state::reconcile);
         loop.every(DRAIN, () -> state.datapath().drain());

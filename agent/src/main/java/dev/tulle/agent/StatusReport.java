@@ -12,6 +12,7 @@ import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.TierReport;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Reason;
+import dev.tulle.common.LocalRefusals;
 import dev.tulle.model.Workload.WorkloadPort;
 import dev.tulle.telemetry.AccessLogEntry;
 import dev.tulle.xds.RegistrationStatus;
@@ -30,6 +31,7 @@ final class StatusReport {
     private final AgentState state;
     private final Flows flows;
     private final DnsResolver dns;
+    private final LocalRefusals refusals;
     private final String lastEnd;
     private final Instant started = Instant.now();
 
@@ -38,11 +40,13 @@ final class StatusReport {
      *
      * @param lastEnd how the agent before this one ended, in words; empty when there was none
      */
-    StatusReport(AgentOptions options, AgentState state, Flows flows, DnsResolver dns, String lastEnd) {
+    StatusReport(
+            AgentOptions options, AgentState state, Flows flows, DnsResolver dns, LocalRefusals refusals, String lastEnd) {
         this.options = options;
         this.state = state;
         this.flows = flows;
         this.dns = dns;
+        this.refusals = refusals;
         this.lastEnd = lastEnd;
     }
 
@@ -73,7 +77,23 @@ final class StatusReport {
             troubles.add(state.trouble());
         }
         status.add("troubles", troubles);
+        status.add("refusals", refusals());
         return status;
+    }
+
+    /** What the agent's sockets refused, and whom. */
+    private JsonArray refusals() {
+        JsonArray all = new JsonArray();
+        for (LocalRefusals.Refusal refusal : refusals.all()) {
+            JsonObject one = new JsonObject();
+            one.addProperty("where", refusal.where());
+            one.addProperty("who", refusal.who());
+            one.addProperty("why", refusal.why());
+            one.addProperty("count", refusal.count());
+            one.addProperty("last", refusal.last().toString());
+            all.add(one);
+        }
+        return all;
     }
 
     JsonObject tiers() {

@@ -7,6 +7,7 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.Shell;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiClient;
+import dev.tulle.common.LocalUsers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,7 +51,7 @@ final class MeshHost implements AutoCloseable {
                 .explicitPort(EXPLICIT)
                 .metricsPort(24020)
                 .resolver(Files.writeString(dir.resolve("resolv.conf"), "nameserver 127.0.0.1\n"), 24054)
-                .proxyUid(0)
+                .users(LocalUsers.ROOT)
                 .tier(tier)
                 .kernelHttp(true)
                 .drainTime(DRAIN)

@@ -46,10 +46,10 @@ final class TrainCommand extends BaseCommand {
                 "{\"ok\":true,\"result\":{\"services\":[{\"namespace\":\"default\",\"hostname\":\"a\",\"ports\":[]}],"
                         + "\"resources\":[],\"address\":\"240.240.0.1\",\"port\":80,\"steps\":[],\"cgroup\":\"/\",\"env\":{\"A\":\"1\"}}}";
         PrintStream terminal = System.out;
-        try (LocalApiServer control = LocalApiServer.start(
-                        work.resolve("control.sock"), "rw-------", (_, reply) -> reply.send(answer));
-                LocalApiServer agent = LocalApiServer.start(
-                        work.resolve("agent.sock"), "rw-------", (_, reply) -> reply.send(answer));
+        try (LocalApiServer control =
+                        LocalApiServer.start(work.resolve("control.sock"), (_, reply) -> reply.send(answer));
+                LocalApiServer agent =
+                        LocalApiServer.start(work.resolve("agent.sock"), (_, reply) -> reply.send(answer));
                 PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8)) {
             System.setOut(nowhere);
             Path manifest = Files.writeString(

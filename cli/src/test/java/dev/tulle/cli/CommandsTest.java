@@ -44,7 +44,7 @@ class CommandsTest {
     }
 
     private LocalApiServer role(String socket, String answer) throws IOException {
-        return LocalApiServer.start(directory.resolve(socket), "rw-------", (request, reply) -> {
+        return LocalApiServer.start(directory.resolve(socket), (request, reply) -> {
             requests.add(request);
             reply.send(answer);
         });

@@ -13,10 +13,11 @@ import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
+import java.nio.file.attribute.UserPrincipal;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Semaphore;
+import jdk.net.ExtendedSocketOptions;
 
 /**
  * The server half of the local API: a Unix-domain socket on which each line is a request and each line back an answer
@@ -29,6 +30,8 @@ public final class LocalApiServer implements AutoCloseable {
 
     /** The longest request line, in characters: a 10 MiB manifest, escaped, fits. */
     public static final int MAX_LINE = 32 << 20;
+
+    private static final int UNKNOWN_USER = -1;
 
     private static final System.Logger LOG = System.getLogger(LocalApiServer.class.getName());
 
@@ -58,13 +61,18 @@ public final class LocalApiServer implements AutoCloseable {
 
     private final Path path;
     private final ServerSocketChannel server;
+    private final SocketAccess access;
+    private final LocalRefusals refusals;
     private final Handler handler;
     private final Set<SocketChannel> open = ConcurrentHashMap.newKeySet();
     private final Semaphore slots = new Semaphore(MAX_CONNECTIONS);
 
-    private LocalApiServer(Path path, ServerSocketChannel server, Handler handler) {
+    private LocalApiServer(
+            Path path, ServerSocketChannel server, SocketAccess access, LocalRefusals refusals, Handler handler) {
         this.path = path;
         this.server = server;
+        this.access = access;
+        this.refusals = refusals;
         this.handler = handler;
     }
 
@@ -72,28 +80,33 @@ public final class LocalApiServer implements AutoCloseable {
      * Binds the socket and starts to serve. A stale socket file from an earlier process is replaced.
      *
      * @param path where the socket is made; its directory is created
-     * @param permissions of the socket file, for example {@code rw-------}
+     * @param access who may use it
+     * @param refusals told of everybody else
      * @throws IOException when the socket cannot be bound, or another live process serves it
      */
-    public static LocalApiServer start(Path path, String permissions, Handler handler) throws IOException {
-        Files.createDirectories(path.toAbsolutePath().getParent());
-        if (Files.exists(path)) {
-            if (LocalApiClient.answers(path)) {
-                throw new IOException(path + ": another process already serves this socket");
-            }
-            Files.delete(path);
-        }
+    public static LocalApiServer start(Path path, SocketAccess access, LocalRefusals refusals, Handler handler)
+            throws IOException {
+        Path bound = SocketFile.prepare(path);
         ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX);
         try {
-            server.bind(UnixDomainSocketAddress.of(path), 64);
-            Files.setPosixFilePermissions(path, PosixFilePermissions.fromString(permissions));
+            server.bind(UnixDomainSocketAddress.of(bound), 64);
+            SocketFile.publish(bound, path, access);
         } catch (IOException | RuntimeException e) {
             server.close();
             throw e;
         }
-        LocalApiServer api = new LocalApiServer(path, server, handler);
+        LocalApiServer api = new LocalApiServer(path, server, access, refusals, handler);
         Thread.ofVirtual().name("local-api-" + path.getFileName()).start(api::acceptLoop);
         return api;
+    }
+
+    /**
+     * As above, for the user of this process and root alone.
+     *
+     * @throws IOException when the socket cannot be bound, or another live process serves it
+     */
+    public static LocalApiServer start(Path path, Handler handler) throws IOException {
+        return start(path, SocketAccess.owner(), new LocalRefusals(), handler);
     }
 
     private void acceptLoop() {
@@ -119,6 +132,9 @@ public final class LocalApiServer implements AutoCloseable {
         try (channel;
                 BufferedReader in = new BufferedReader(
                         new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8), 1 << 14)) {
+            if (!admits(channel)) {
+                return;
+            }
             Replies replies = line -> LocalApiClient.writeLine(channel, line);
             for (String line = LocalApiClient.readLine(in); line != null; line = LocalApiClient.readLine(in)) {
                 handler.handle(line, replies);
@@ -131,6 +147,17 @@ public final class LocalApiServer implements AutoCloseable {
             open.remove(channel);
             slots.release();
         }
+    }
+
+    /** Whether the peer may use the socket: by the user that the kernel noted when it connected. */
+    private boolean admits(SocketChannel channel) throws IOException {
+        UserPrincipal user =
+                channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user();
+        if (access.admits(access.numberOf(user).orElse(UNKNOWN_USER))) {
+            return true;
+        }
+        refusals.note(String.valueOf(path.getFileName()), "user " + user.getName(), "expected " + access.expected());
+        return false;
     }
 
     /** Stops serving, closes all connections and removes the socket file. */

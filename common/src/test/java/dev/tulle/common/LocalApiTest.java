@@ -19,7 +19,7 @@ class LocalApiTest {
     @Test
     void answersEachLineInOrder() throws IOException {
         Path socket = dir.resolve("sub/api.sock");
-        try (LocalApiServer server = LocalApiServer.start(socket, "rw-------", (line, replies) -> {
+        try (LocalApiServer server = LocalApiServer.start(socket, (line, replies) -> {
                     replies.send(line + "!");
                     replies.send("end");
                 });
@@ -40,13 +40,13 @@ class LocalApiTest {
     @Test
     void refusesALiveSocketAndReplacesAStaleOne() throws IOException {
         Path socket = dir.resolve("api.sock");
-        try (LocalApiServer server = LocalApiServer.start(socket, "rw-------", (line, replies) -> {})) {
+        try (LocalApiServer server = LocalApiServer.start(socket, (line, replies) -> {})) {
             assertTrue(LocalApiClient.answers(socket));
-            assertThrows(IOException.class, () -> LocalApiServer.start(socket, "rw-------", (line, replies) -> {})
+            assertThrows(IOException.class, () -> LocalApiServer.start(socket, (line, replies) -> {})
                     .close());
         }
         Files.createFile(socket);
-        try (LocalApiServer server = LocalApiServer.start(socket, "rw-rw----", (line, replies) -> {})) {
+        try (LocalApiServer server = LocalApiServer.start(socket, (line, replies) -> {})) {
             assertTrue(LocalApiClient.answers(socket));
         }
     }

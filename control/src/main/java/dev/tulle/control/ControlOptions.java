@@ -1,5 +1,6 @@
 package dev.tulle.control;
 
+import dev.tulle.common.LocalUsers;
 import java.nio.file.Path;
 import java.time.Duration;
 
@@ -9,9 +10,9 @@ import java.time.Duration;
  * @param configDirectory the directory of manifests; default {@code <state>/config}
  * @param stateDirectory what survives a restart; default {@code /var/lib/tulle}
  * @param socket the local API; default {@code /run/tulle/control.sock}
- * @param xdsHost where xDS and registration listen; default the loopback
- * @param xdsPort default 15010; 0 for any free port
- * @param httpPort metrics, readiness and debugging, on the loopback; default 15014; 0 for any free port
+ * @param xdsSocket xDS and registration; default {@code xds.sock} beside {@code socket}
+ * @param users who may use the sockets; default root alone
+ * @param httpPort metrics and readiness, on the loopback; default 15014; 0 for any free port
  * @param workloadRange nodes' prefixes are leased from it; default 100.64.0.0/10
  * @param serviceRange services' virtual addresses are taken from it; default 240.240.0.0/16
  * @param leaseTimeout workloads of a node stay this long after its stream ended; default 30 s
@@ -22,8 +23,8 @@ public record ControlOptions(
         Path configDirectory,
         Path stateDirectory,
         Path socket,
-        String xdsHost,
-        int xdsPort,
+        Path xdsSocket,
+        LocalUsers users,
         int httpPort,
         String workloadRange,
         String serviceRange,
@@ -47,8 +48,8 @@ public record ControlOptions(
                 stateDirectory.resolve("config"),
                 stateDirectory,
                 socket,
-                "127.0.0.1",
-                15010,
+                socket.resolveSibling("xds.sock"),
+                LocalUsers.ROOT,
                 15014,
                 "100.64.0.0/10",
                 "240.240.0.0/16",
@@ -63,8 +64,8 @@ public record ControlOptions(
                 directory,
                 stateDirectory,
                 socket,
-                xdsHost,
-                xdsPort,
+                xdsSocket,
+                users,
                 httpPort,
                 workloadRange,
                 serviceRange,
@@ -73,15 +74,31 @@ public record ControlOptions(
                 debounce);
     }
 
-    /** The same with other ports. */
-    public ControlOptions withPorts(int xds, int http) {
+    /** The same with another port for metrics and readiness. */
+    public ControlOptions withHttpPort(int http) {
         return new ControlOptions(
                 configDirectory,
                 stateDirectory,
                 socket,
-                xdsHost,
-                xds,
+                xdsSocket,
+                users,
                 http,
+                workloadRange,
+                serviceRange,
+                leaseTimeout,
+                grace,
+                debounce);
+    }
+
+    /** The same for other users. */
+    public ControlOptions withUsers(LocalUsers newUsers) {
+        return new ControlOptions(
+                configDirectory,
+                stateDirectory,
+                socket,
+                xdsSocket,
+                newUsers,
+                httpPort,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -95,8 +112,8 @@ public record ControlOptions(
                 configDirectory,
                 stateDirectory,
                 socket,
-                xdsHost,
-                xdsPort,
+                xdsSocket,
+                users,
                 httpPort,
                 workloads,
                 services,
@@ -111,8 +128,8 @@ public record ControlOptions(
                 configDirectory,
                 stateDirectory,
                 socket,
-                xdsHost,
-                xdsPort,
+                xdsSocket,
+                users,
                 httpPort,
                 workloadRange,
                 serviceRange,

@@ -3,6 +3,7 @@ package dev.tulle.control;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.LocalRefusals;
 import dev.tulle.config.ConfigDirectory;
 import dev.tulle.config.ConfigDirectoryOptions;
 import dev.tulle.config.ConfigSnapshot;
@@ -44,6 +45,7 @@ public final class ControlPlane implements AutoCloseable {
 
     private final ControlOptions options;
     private final OwnerThread owner = new OwnerThread("control");
+    private final LocalRefusals refusals = new LocalRefusals();
     private final Instant started = Instant.now();
     private final ConfigDirectory directory;
     private final KnownClients known;
@@ -82,7 +84,8 @@ public final class ControlPlane implements AutoCloseable {
         this.config = directory.snapshot();
         parts.add(directory);
         try {
-            this.xds = XdsServer.start(new XdsServerOptions(options.xdsHost(), options.xdsPort()), owner, registry);
+            this.xds = XdsServer.start(
+                    new XdsServerOptions(options.xdsSocket(), options.users().readers(), refusals), owner, registry);
             parts.add(xds);
             this.metrics = new ControlMetrics(this);
         } catch (IOException | RuntimeException e) {
@@ -111,7 +114,8 @@ public final class ControlPlane implements AutoCloseable {
         ControlHttp http = ControlHttp.start(options.httpPort(), this, metrics);
         httpPort = http.port();
         parts.add(http);
-        parts.add(LocalApiServer.start(options.socket(), "rw-------", new ControlApi(this)));
+        parts.add(LocalApiServer.start(
+                options.socket(), options.users().administrators(), refusals, new ControlApi(this)));
         owner.execute(() -> {
             xds.expect(known.load());
             keepRoster();
@@ -129,18 +133,12 @@ public final class ControlPlane implements AutoCloseable {
         }));
         LOG.log(
                 System.Logger.Level.INFO,
-                "control plane: xDS on {0}:{1,number,#}, configuration from {2}",
-                options.xdsHost(),
-                xds.port(),
+                "control plane: xDS on {0}, configuration from {1}",
+                options.xdsSocket(),
                 directory.directory());
     }
 
-    /** The port of xDS and registration. */
-    public int xdsPort() {
-        return xds.port();
-    }
-
-    /** The port of metrics, readiness and debug pages. */
+    /** The port of metrics and readiness. */
     public int httpPort() {
         return httpPort;
     }
@@ -215,6 +213,10 @@ public final class ControlPlane implements AutoCloseable {
 
     private static Problem trouble(String message) {
         return new Problem(Problem.Severity.ERROR, "", 0, 0, "", "", "", "", message);
+    }
+
+    LocalRefusals refusals() {
+        return refusals;
     }
 
     MeshView view() {

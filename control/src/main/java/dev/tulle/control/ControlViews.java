@@ -146,7 +146,7 @@ final class ControlViews {
         status.addProperty("services", view.state().services().size());
         status.addProperty("workloads", view.state().workloads().size());
         status.addProperty("resources", view.config().resources().size());
-        status.addProperty("xdsPort", plane.xdsPort());
+        status.add("refusals", RecordJson.of(plane.refusals().all()));
         status.addProperty("config", plane.directory().directory().toString());
         status.add("nodes", RecordJson.of(plane.nodes()));
         status.add("localities", RecordJson.of(view.state().localities()));

@@ -88,10 +88,9 @@ class ControlPlaneTest {
     @BeforeEach
     void start() throws Exception {
         options = ControlOptions.of(directory, directory.resolve("control.sock"))
-                .withPorts(0, 0)
+                .withHttpPort(0)
                 .withTimes(Duration.ofSeconds(30), Duration.ofSeconds(3));
         plane = ControlPlane.start(options);
-        options = options.withPorts(plane.xdsPort(), 0);
         node = connectNode();
         register("reviews-v1", "100.64.0.2", "v1");
         register("reviews-v2", "100.64.0.3", "v2");
@@ -203,7 +202,7 @@ class ControlPlaneTest {
     void aNodeGetsItsPrefixBackAndAnotherOneGetsAnother() throws Exception {
         assertEquals("100.64.0.0/24", prefix(node));
         RegistrationClient other = XdsClients.register(
-                new RegistrationOptions("127.0.0.1", plane.xdsPort(), "n2", "100.64.7.0/24"), new NoListener());
+                new RegistrationOptions(plane.options().xdsSocket(), "n2", "100.64.7.0/24"), new NoListener());
         until(() -> other.status().connected());
         assertEquals("100.64.7.0/24", prefix(other), "what it wants is free");
         other.close();
@@ -365,13 +364,13 @@ class ControlPlaneTest {
 
     private RegistrationClient connectNode() throws InterruptedException {
         RegistrationClient client =
-                XdsClients.register(new RegistrationOptions("127.0.0.1", plane.xdsPort(), "n1", ""), new NoListener());
+                XdsClients.register(new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new NoListener());
         until(() -> client.status().connected());
         return client;
     }
 
     private XdsClient connectClient() {
-        return XdsClients.connect(new XdsClientOptions("127.0.0.1", plane.xdsPort(), "n1", "proxy"));
+        return XdsClients.connect(new XdsClientOptions(plane.options().xdsSocket(), "n1", "proxy"));
     }
 
     private void register(String name, String address, String version) throws Exception {

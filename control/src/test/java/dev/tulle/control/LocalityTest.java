@@ -65,16 +65,16 @@ class LocalityTest {
     @Test
     void clientsUseWhatIsNearestToTheirNode() throws Exception {
         ControlOptions options =
-                ControlOptions.of(directory, directory.resolve("control.sock")).withPorts(0, 0);
+                ControlOptions.of(directory, directory.resolve("control.sock")).withHttpPort(0);
         Files.createDirectories(options.configDirectory());
         Files.writeString(options.configDirectory().resolve("nearest.yaml"), NEAREST);
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient n1 = node(plane, "n1", "r/z1");
                 RegistrationClient n2 = node(plane, "n2", "r/z2");
                 XdsClient proxy1 =
-                        XdsClients.connect(new XdsClientOptions("127.0.0.1", plane.xdsPort(), "n1", "proxy"));
+                        XdsClients.connect(new XdsClientOptions(plane.options().xdsSocket(), "n1", "proxy"));
                 XdsClient proxy2 =
-                        XdsClients.connect(new XdsClientOptions("127.0.0.1", plane.xdsPort(), "n2", "proxy"))) {
+                        XdsClients.connect(new XdsClientOptions(plane.options().xdsSocket(), "n2", "proxy"))) {
             Seen seen1 = new Seen(proxy1);
             Seen seen2 = new Seen(proxy2);
             register(n1, "a", Map.of());
@@ -131,7 +131,7 @@ class LocalityTest {
 
     private static RegistrationClient node(ControlPlane plane, String name, String place) {
         return XdsClients.register(
-                new RegistrationOptions("127.0.0.1", plane.xdsPort(), name, "", Locality.parse(place)),
+                new RegistrationOptions(plane.options().xdsSocket(), name, "", Locality.parse(place)),
                 new RegistrationClient.Listener() {
                     @Override
                     public void onLease(NodeLease lease) {}

@@ -49,16 +49,16 @@ class RealEnvoyTest {
     @ValueSource(strings = {"DELTA_GRPC", "GRPC"})
     void envoyRoutesARequestAndFollowsAChange(String apiType) throws Exception {
         ControlOptions options = ControlOptions.of(directory, directory.resolve("control.sock"))
-                .withPorts(0, 0)
+                .withHttpPort(0)
                 .withRanges("100.64.0.0/10", "127.66.0.0/16");
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient node = XdsClients.register(
-                        new RegistrationOptions("127.0.0.1", plane.xdsPort(), "n1", ""), new Quiet())) {
+                        new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new Quiet())) {
             HttpServer v1 = serve("127.67.0.1", 0, "v1");
             HttpServer v2 = serve("127.67.0.2", v1.getAddress().getPort(), "v2");
             register(node, "v1", v1);
             register(node, "v2", v2);
-            Process envoy = startEnvoy(apiType, plane.xdsPort());
+            Process envoy = startEnvoy(apiType, plane.options().xdsSocket());
             try {
                 until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
                 URI uri = URI.create(
@@ -100,11 +100,11 @@ class RealEnvoyTest {
     @ValueSource(strings = {"DELTA_GRPC", "GRPC"})
     void envoyPrefersTheNearestEndpointAndFailsOver(String apiType) throws Exception {
         ControlOptions options = ControlOptions.of(directory, directory.resolve("control.sock"))
-                .withPorts(0, 0)
+                .withHttpPort(0)
                 .withRanges("100.64.0.0/10", "127.66.0.0/16");
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient node = XdsClients.register(
-                        new RegistrationOptions("127.0.0.1", plane.xdsPort(), "n1", "", Locality.parse("r/z1")),
+                        new RegistrationOptions(plane.options().xdsSocket(), "n1", "", Locality.parse("r/z1")),
                         new Quiet())) {
             Files.writeString(options.configDirectory().resolve("near.yaml"), NEAREST);
             HttpServer near = serve("127.67.0.1", 0, "near");
@@ -119,7 +119,7 @@ class RealEnvoyTest {
                 node.health("n1/default/reviews-sick" + i, false);
                 sick.stop(0);
             }
-            Process envoy = startEnvoy(apiType, plane.xdsPort());
+            Process envoy = startEnvoy(apiType, plane.options().xdsSocket());
             try {
                 until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
                 URI uri = URI.create("http://" + address(plane) + ":" + port + "/");
@@ -193,7 +193,7 @@ class RealEnvoyTest {
                         .anyMatch(type -> type.type().equals("rds") && type.sent() > 0 && type.acked() > 0);
     }
 
-    private Process startEnvoy(String apiType, int xdsPort) throws IOException {
+    private Process startEnvoy(String apiType, Path xdsSocket) throws IOException {
         String config = """
                 node: {id: envoy-1, cluster: envoy, locality: {region: r, zone: z1}}
                 admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}
@@ -217,8 +217,8 @@ class RealEnvoyTest {
                         endpoints:
                           - lb_endpoints:
                               - endpoint:
-                                  address: {socket_address: {address: 127.0.0.1, port_value: %d}}
-                """.formatted(apiType, xdsPort);
+                                  address: {pipe: {path: %s}}
+                """.formatted(apiType, xdsSocket);
         Path file = Files.writeString(directory.resolve("envoy.yaml"), config);
         return new ProcessBuilder(
                         String.valueOf(System.getenv("TULLE_ENVOY")),

@@ -141,10 +141,7 @@ public final class NodeProxy implements AutoCloseable {
      * @throws IOException when a listener cannot be bound
      */
     public static NodeProxy start(ProxyOptions options) throws IOException {
-        return start(
-                options,
-                XdsClients.connect(
-                        new XdsClientOptions(options.xdsHost(), options.xdsPort(), options.nodeId(), "proxy")));
+        return start(options, XdsClients.connect(new XdsClientOptions(options.xdsSocket(), options.nodeId(), "proxy")));
     }
 
     /**

@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
  * How a node proxy runs. Ports: -1 leaves a listener out, 0 takes any free port.
  *
  * @param nodeId the node's name, the same in all roles of one host
- * @param xdsHost the control plane's address
- * @param xdsPort the control plane's port
+ * @param xdsSocket the control plane's socket
  * @param nodeSocket the agent's socket for the proxy; null without an agent: then nothing is published, and clients that
  *     come from the loopback address have no name
  * @param workers event loops; 0 for one per processor
@@ -35,8 +34,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record ProxyOptions(
         String nodeId,
-        String xdsHost,
-        int xdsPort,
+        Path xdsSocket,
         @Nullable Path nodeSocket,
         int workers,
         List<String> outboundAddresses,
@@ -93,8 +91,7 @@ public record ProxyOptions(
     /** Collects options; each starts with its default. */
     public static final class Builder {
         private String nodeId = "node";
-        private String xdsHost = "127.0.0.1";
-        private int xdsPort = 15010;
+        private Path xdsSocket = Path.of("/run/tulle/xds.sock");
         private @Nullable Path nodeSocket;
         private int workers;
         private List<String> outboundAddresses = List.of("127.0.0.1", "::1");
@@ -124,10 +121,9 @@ public record ProxyOptions(
             return this;
         }
 
-        /** The control plane; default 127.0.0.1:15010. */
-        public Builder xds(String host, int port) {
-            xdsHost = host;
-            xdsPort = port;
+        /** The control plane; default {@code /run/tulle/xds.sock}. */
+        public Builder xds(Path socket) {
+            xdsSocket = socket;
             return this;
         }
 
@@ -220,8 +216,7 @@ public record ProxyOptions(
         public ProxyOptions build() {
             return new ProxyOptions(
                     nodeId,
-                    xdsHost,
-                    xdsPort,
+                    xdsSocket,
                     nodeSocket,
                     workers,
                     outboundAddresses,

@@ -103,7 +103,7 @@ class AuthorizationTest {
 
     private ProxyFixture proxy(MeshState state) throws IOException {
         Path socket = directory.resolve("node" + agents.size() + ".sock");
-        LocalApiServer agent = LocalApiServer.start(socket, "rw-------", (request, replies) -> {
+        LocalApiServer agent = LocalApiServer.start(socket, (request, replies) -> {
             boolean whois = request.contains("whois");
             replies.send(whois ? "{\"ok\":true,\"result\":{\"workload\":\"" + caller + "\"}}" : "{\"ok\":false}");
         });

@@ -38,7 +38,7 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     private final Host host;
     private final ServerCallStreamObserver<P> call;
     private final ClientSession<Q> session;
-    private final String peer = PeerAddress.current();
+    private final Peer peer = PeerContext.current();
     private final Instant since = Instant.now();
     private boolean closed;
 
@@ -76,7 +76,7 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     }
 
     XdsClientState state() {
-        return session.state(peer, since);
+        return session.state(peer.toString(), since);
     }
 
     @Override

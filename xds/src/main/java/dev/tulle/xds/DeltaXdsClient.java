@@ -58,7 +58,7 @@ final class DeltaXdsClient implements XdsClient {
     }
 
     private String server() {
-        return options.host() + ":" + options.port();
+        return options.socket().toString();
     }
 
     @Override
@@ -158,7 +158,7 @@ final class DeltaXdsClient implements XdsClient {
             return;
         }
         types.values().forEach(WatchedType::streamOpened);
-        Stream next = new Stream(GrpcChannels.open(options.host(), options.port()));
+        Stream next = new Stream(GrpcChannels.open(options.socket()));
         stream = next;
         // What is returned is the same call that the stream is given before it starts.
         var _ = ClientCalls.asyncBidiStreamingCall(

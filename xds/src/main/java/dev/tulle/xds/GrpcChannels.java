@@ -5,8 +5,10 @@ import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
-import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioSocketChannel;
-import java.net.InetSocketAddress;
+import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
+import io.grpc.netty.shaded.io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.grpc.netty.shaded.io.netty.channel.unix.DomainSocketAddress;
+import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -18,11 +20,14 @@ final class GrpcChannels {
 
     private GrpcChannels() {}
 
-    static ManagedChannel open(String host, int port) {
-        return NettyChannelBuilder.forAddress(new InetSocketAddress(host, port))
+    static ManagedChannel open(Path socket) {
+        return NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
+                .overrideAuthority("localhost")
                 .usePlaintext()
                 .eventLoopGroup(GrpcLoop.shared())
-                .channelType(NioSocketChannel.class)
+                .channelType(EpollDomainSocketChannel.class)
+                // gRPC's default for TCP: no option of a Unix socket.
+                .withOption(ChannelOption.SO_KEEPALIVE, null)
                 // Callbacks only hand over to an owner thread.
                 .directExecutor()
                 .offloadExecutor(Runnable::run)

@@ -2,7 +2,7 @@ package dev.tulle.xds;
 
 import io.grpc.netty.shaded.io.netty.channel.EventLoopGroup;
 import io.grpc.netty.shaded.io.netty.channel.MultiThreadIoEventLoopGroup;
-import io.grpc.netty.shaded.io.netty.channel.nio.NioIoHandler;
+import io.grpc.netty.shaded.io.netty.channel.epoll.EpollIoHandler;
 import io.grpc.netty.shaded.io.netty.util.concurrent.DefaultThreadFactory;
 
 /**
@@ -18,6 +18,6 @@ final class GrpcLoop {
 
     private static final class Holder {
         static final EventLoopGroup LOOP = new MultiThreadIoEventLoopGroup(
-                1, new DefaultThreadFactory("tulle-grpc", true), NioIoHandler.newFactory());
+                1, new DefaultThreadFactory("tulle-grpc", true), EpollIoHandler.newFactory());
     }
 }

@@ -1,6 +1,8 @@
 package dev.tulle.xds;
 
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.SocketAccess;
 import dev.tulle.model.Locality;
 import dev.tulle.xds.NodeRegistry.HelloAnswer;
 import dev.tulle.xds.proto.tulle.Answer;
@@ -21,7 +23,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The control plane's half of the registration stream: one stream per node, the newest wins. Messages are handled on the
+ * The control plane's half of the registration stream: one stream per node, opened by root or the server's own user. While
+ * it is open only the same agent may replace it. Messages are handled on the
  * owner thread, one at a time per stream, the next is read only then.
  */
 final class RegistrationService {
@@ -29,11 +32,15 @@ final class RegistrationService {
 
     private final OwnerThread owner;
     private final NodeRegistry registry;
+    private final String where;
+    private final LocalRefusals refusals;
     private final Map<String, Session> nodes = new HashMap<>();
 
-    RegistrationService(OwnerThread owner, NodeRegistry registry) {
+    RegistrationService(OwnerThread owner, NodeRegistry registry, String where, LocalRefusals refusals) {
         this.owner = owner;
         this.registry = registry;
+        this.where = where;
+        this.refusals = refusals;
     }
 
     ServerServiceDefinition definition() {
@@ -43,21 +50,31 @@ final class RegistrationService {
     }
 
     private ServerCall.Listener<NodeMessage> start(ServerCall<NodeMessage, ControlMessage> call, Metadata headers) {
+        Peer peer = PeerContext.current();
+        if (!SocketAccess.isOwner(peer.uid())) {
+            String reason = "registers nodes and workloads, expected root";
+            refusals.note(where, "uid " + peer.uid(), reason);
+            call.close(Status.PERMISSION_DENIED.withDescription(peer + " " + reason), new Metadata());
+            return new ServerCall.Listener<>() {};
+        }
         call.sendHeaders(new Metadata());
-        Session session = new Session(call);
+        Session session = new Session(call, peer);
         call.request(1);
         return session;
     }
 
     private final class Session extends ServerCall.Listener<NodeMessage> {
         private final ServerCall<NodeMessage, ControlMessage> call;
+        private final Peer peer;
         private final Set<String> announced = new LinkedHashSet<>();
+        private String key = "";
         private @Nullable String nodeId;
         private OwnerThread.@Nullable Delayed silence;
         private boolean closed;
 
-        Session(ServerCall<NodeMessage, ControlMessage> call) {
+        Session(ServerCall<NodeMessage, ControlMessage> call, Peer peer) {
             this.call = call;
+            this.peer = peer;
         }
 
         @Override
@@ -108,6 +125,17 @@ final class RegistrationService {
                 return;
             }
             Session earlier = nodes.get(hello.getNodeId());
+            key = hello.getKey();
+            if (earlier != null && !isSameAgent(earlier)) {
+                String reason = "node " + hello.getNodeId() + " is registered by another agent (" + earlier.peer
+                        + "), which is connected; expected another node name";
+                refusals.note(where, "uid " + peer.uid(), reason);
+                send(ControlMessage.newBuilder()
+                        .setRefusal(Refusal.newBuilder().setReason(reason))
+                        .build());
+                close(Status.ALREADY_EXISTS, reason);
+                return;
+            }
             if (earlier != null) {
                 earlier.nodeId = null;
                 earlier.close(Status.ABORTED, "the node opened another stream");
@@ -132,6 +160,10 @@ final class RegistrationService {
                     close(Status.FAILED_PRECONDITION, reason);
                 }
             }
+        }
+
+        private boolean isSameAgent(Session earlier) {
+            return earlier.peer.uid() == peer.uid() && !key.isEmpty() && earlier.key.equals(key);
         }
 
         private void workload(NodeMessage message) {

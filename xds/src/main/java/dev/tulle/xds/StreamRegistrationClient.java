@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.RejectedExecutionException;
 import org.jspecify.annotations.Nullable;
@@ -43,6 +44,10 @@ final class StreamRegistrationClient implements RegistrationClient {
 
     private final RegistrationOptions options;
     private final Listener listener;
+
+    /** Shows that a further stream is of this same agent: the control plane gives up an open one for no other. */
+    private final String key = UUID.randomUUID().toString();
+
     private final OwnerThread owner = new OwnerThread("registration-client");
     private final Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
     private final Map<String, WorkloadRegistration> workloads = new LinkedHashMap<>();
@@ -146,7 +151,7 @@ final class StreamRegistrationClient implements RegistrationClient {
         if (closed) {
             return;
         }
-        Session next = new Session(GrpcChannels.open(options.host(), options.port()));
+        Session next = new Session(GrpcChannels.open(options.socket()));
         session = next;
         next.start();
     }
@@ -199,7 +204,8 @@ final class StreamRegistrationClient implements RegistrationClient {
                     .setHello(Hello.newBuilder()
                             .setNodeId(options.nodeId())
                             .setWantedPrefix(lease.map(NodeLease::prefix).orElse(options.wantedPrefix()))
-                            .setLocality(options.locality().toString()))
+                            .setLocality(options.locality().toString())
+                            .setKey(key))
                     .build());
             owner.offerLater(RegistrationMethod.HEARTBEAT, this::beat);
         }

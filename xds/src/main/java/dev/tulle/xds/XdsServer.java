@@ -2,14 +2,18 @@ package dev.tulle.xds;
 
 import com.google.protobuf.MessageLite;
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.SocketFile;
 import dev.tulle.model.MeshState;
 import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
-import io.grpc.netty.shaded.io.netty.channel.socket.nio.NioServerSocketChannel;
+import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
+import io.grpc.netty.shaded.io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.grpc.netty.shaded.io.netty.channel.unix.DomainSocketAddress;
 import io.grpc.stub.ServerCalls;
 import java.io.IOException;
-import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -28,7 +32,10 @@ import java.util.concurrent.TimeUnit;
 public final class XdsServer implements AutoCloseable {
     private static final int MAX_REQUEST_BYTES = 16 << 20;
 
+    private static final System.Logger LOG = System.getLogger(XdsServer.class.getName());
+
     private final OwnerThread owner;
+    private final Path socket;
     private final Server server;
     private final Set<AdsStream<?, ?>> streams = new LinkedHashSet<>();
     private final ClientRoster roster = new ClientRoster(System::nanoTime);
@@ -39,20 +46,25 @@ public final class XdsServer implements AutoCloseable {
     private long bytes;
     private long opened;
 
-    private XdsServer(XdsServerOptions options, OwnerThread owner, NodeRegistry registry) {
+    private XdsServer(XdsServerOptions options, Path bound, OwnerThread owner, NodeRegistry registry) {
         this.owner = owner;
-        this.server = NettyServerBuilder.forAddress(new InetSocketAddress(options.host(), options.port()))
+        this.socket = options.socket();
+        String where = String.valueOf(socket.getFileName());
+        this.server = NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
+                .protocolNegotiator(new PeerCheck(where, options.access(), options.refusals()))
                 .bossEventLoopGroup(GrpcLoop.shared())
                 .workerEventLoopGroup(GrpcLoop.shared())
-                .channelType(NioServerSocketChannel.class)
+                .channelType(EpollServerDomainSocketChannel.class)
+                // gRPC's default for TCP: no option of a Unix socket.
+                .withChildOption(ChannelOption.SO_KEEPALIVE, null)
                 // Handlers only hand over to the owner thread.
                 .directExecutor()
                 .permitKeepAliveTime(5, TimeUnit.SECONDS)
                 .keepAliveTime(30, TimeUnit.SECONDS)
                 .maxInboundMessageSize(MAX_REQUEST_BYTES)
-                .intercept(new PeerAddress())
+                .intercept(new PeerContext())
                 .addService(discovery())
-                .addService(new RegistrationService(owner, registry).definition())
+                .addService(new RegistrationService(owner, registry, where, options.refusals()).definition())
                 .build();
     }
 
@@ -60,18 +72,20 @@ public final class XdsServer implements AutoCloseable {
      * Binds and starts to serve.
      *
      * @param owner the thread that owns the server's state; the caller keeps it and closes it after the server
-     * @throws IOException when the address cannot be bound
+     * @throws IOException when the socket cannot be bound, or another live process serves it
      */
     public static XdsServer start(XdsServerOptions options, OwnerThread owner, NodeRegistry registry)
             throws IOException {
-        XdsServer made = new XdsServer(options, owner, registry);
+        Path bound = SocketFile.prepare(options.socket());
+        XdsServer made = new XdsServer(options, bound, owner, registry);
         made.server.start();
+        try {
+            SocketFile.publish(bound, options.socket(), options.access());
+        } catch (IOException | RuntimeException e) {
+            made.close();
+            throw e;
+        }
         return made;
-    }
-
-    /** The port that it listens on. */
-    public int port() {
-        return server.getPort();
     }
 
     /**
@@ -169,6 +183,11 @@ public final class XdsServer implements AutoCloseable {
     @Override
     public void close() {
         server.shutdownNow();
+        try {
+            Files.deleteIfExists(socket);
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, socket + " cannot be removed: " + e.getMessage());
+        }
     }
 
     private record Waiter(long number, CompletableFuture<List<ClientStand>> done) {}

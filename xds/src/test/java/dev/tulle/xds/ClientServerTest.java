@@ -12,6 +12,7 @@ import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,22 +22,28 @@ import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** Server and client over real gRPC on the loopback. */
+/** Server and client over real gRPC. */
 class ClientServerTest {
     private final TestMesh mesh = new TestMesh();
     private OwnerThread owner = new OwnerThread("server-test");
     private XdsServer server;
 
-    ClientServerTest() throws IOException {
-        server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, new FakeRegistry());
-    }
+    @TempDir
+    private Path directory = Path.of("");
 
-    private int port;
+    // The lifecycle method below sets it before any test runs.
+    @SuppressWarnings("NullAway.Init")
+    ClientServerTest() {}
 
     @BeforeEach
-    void rememberPort() {
-        port = server.port();
+    void start() throws IOException {
+        server = XdsServer.start(new XdsServerOptions(socket()), owner, new FakeRegistry());
+    }
+
+    private Path socket() {
+        return directory.resolve("xds.sock");
     }
 
     @AfterEach
@@ -366,13 +373,13 @@ class ClientServerTest {
     }
 
     private XdsClient connect() {
-        return XdsClients.connect(new XdsClientOptions("127.0.0.1", port, "n1", "test"));
+        return XdsClients.connect(new XdsClientOptions(socket(), "n1", "test"));
     }
 
     private void restart() throws IOException {
         owner.close();
         owner = new OwnerThread("server-test");
-        server = XdsServer.start(new XdsServerOptions("127.0.0.1", port), owner, new FakeRegistry());
+        server = XdsServer.start(new XdsServerOptions(socket()), owner, new FakeRegistry());
     }
 
     private long update() {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.common.OwnerThread;
 import dev.tulle.model.Service;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -68,8 +69,8 @@ class ClosingClientTest {
         Kept kept = new Kept();
         logger.addHandler(kept);
         try {
-            // Nobody listens on port 1: the watcher hears of the trouble.
-            XdsClient client = XdsClients.connect(new XdsClientOptions("127.0.0.1", 1, "n1", "agent"));
+            // Nobody serves there: the watcher hears of the trouble.
+            XdsClient client = XdsClients.connect(new XdsClientOptions(Path.of("/nowhere/xds.sock"), "n1", "agent"));
             Holding holding = new Holding();
             Subscription first = client.watch(ResourceType.SERVICE, "/240.240.0.1", holding);
             assertTrue(holding.held.await(20, TimeUnit.SECONDS));

@@ -5,29 +5,39 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.SocketAccess;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Locality;
 import dev.tulle.model.Workload;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Both halves of the registration stream over real gRPC. */
 class RegistrationTest {
     private final FakeRegistry registry = new FakeRegistry();
 
+    @TempDir
+    private Path directory = Path.of("");
+
+    private Path socket() {
+        return directory.resolve("xds.sock");
+    }
+
     @Test
     void aNodeGetsItsLeaseAndItsWorkloadsSurviveAReconnect() throws Exception {
         OwnerThread owner = new OwnerThread("registration-test");
-        XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry);
-        int port = server.port();
+        XdsServer server = XdsServer.start(new XdsServerOptions(socket()), owner, registry);
         Leases leases = new Leases();
         Locality place = Locality.parse("r/z");
         try (RegistrationClient client =
-                XdsClients.register(new RegistrationOptions("127.0.0.1", port, "n1", "", place), leases)) {
+                XdsClients.register(new RegistrationOptions(socket(), "n1", "", place), leases)) {
             WorkloadRegistration w = workload("w", "100.64.3.2");
             assertEquals(
                     new RegistrationAnswer.Accepted("n1/default/w"),
@@ -48,7 +58,7 @@ class RegistrationTest {
                 registry.events.clear();
                 return true;
             });
-            server = XdsServer.start(new XdsServerOptions("127.0.0.1", port), owner, registry);
+            server = XdsServer.start(new XdsServerOptions(socket()), owner, registry);
             assertInstanceOf(RegistrationAnswer.Accepted.class, late.get(20, TimeUnit.SECONDS));
             assertEquals("100.64.3.0/24", leases.take());
             ClientServerTest.until(() -> owner.call(() -> registry.events.contains("announced n1 3")));
@@ -72,9 +82,9 @@ class RegistrationTest {
     @Test
     void aNodeThatWaitsAnnouncesNothingBeforeItHasBegun() throws Exception {
         OwnerThread owner = new OwnerThread("registration-test");
-        try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry);
-                RegistrationClient client = XdsClients.registerLater(
-                        new RegistrationOptions("127.0.0.1", server.port(), "n1", ""), new Leases())) {
+        try (XdsServer server = XdsServer.start(new XdsServerOptions(socket()), owner, registry);
+                RegistrationClient client =
+                        XdsClients.registerLater(new RegistrationOptions(socket(), "n1", ""), new Leases())) {
             var _ = client.register(workload("one", "100.64.3.2"));
             var last = client.register(workload("two", "100.64.3.3"));
             client.begin();
@@ -89,18 +99,25 @@ class RegistrationTest {
     }
 
     @Test
-    void aSecondStreamOfANodeReplacesTheFirst() throws Exception {
+    void anotherAgentCannotTakeTheNameOfOneThatIsConnected() throws Exception {
         OwnerThread owner = new OwnerThread("registration-test");
-        try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry)) {
-            RegistrationOptions options = new RegistrationOptions("127.0.0.1", server.port(), "n1", "");
+        LocalRefusals refusals = new LocalRefusals();
+        XdsServerOptions options = new XdsServerOptions(socket(), SocketAccess.owner(), refusals);
+        try (XdsServer _ = XdsServer.start(options, owner, registry)) {
+            RegistrationOptions same = new RegistrationOptions(socket(), "n1", "");
             Leases first = new Leases();
             Leases second = new Leases();
-            RegistrationClient old = XdsClients.register(options, first);
+            RegistrationClient old = XdsClients.register(same, first);
             first.take();
-            RegistrationClient young = XdsClients.register(options, second);
-            second.take();
-            assertTrue(first.trouble().contains("another stream"));
+            RegistrationClient young = XdsClients.register(same, second);
+            String trouble = second.trouble();
+            assertTrue(trouble.contains("node n1 is registered by another agent (uid "), trouble);
+            assertTrue(trouble.contains("expected another node name"), trouble);
+            assertTrue(old.status().connected());
+            assertTrue(refusals.total() >= 1);
+
             old.close();
+            assertEquals("100.64.3.0/24", second.take(), "the name is free when its agent has gone");
             young.close();
         } finally {
             owner.close();
@@ -111,10 +128,9 @@ class RegistrationTest {
     void aRefusedNodeIsToldWhy() throws Exception {
         OwnerThread owner = new OwnerThread("registration-test");
         registry.refuse = "the workload range is used up";
-        try (XdsServer server = XdsServer.start(new XdsServerOptions("127.0.0.1", 0), owner, registry)) {
+        try (XdsServer server = XdsServer.start(new XdsServerOptions(socket()), owner, registry)) {
             Leases leases = new Leases();
-            RegistrationClient client =
-                    XdsClients.register(new RegistrationOptions("127.0.0.1", server.port(), "n1", ""), leases);
+            RegistrationClient client = XdsClients.register(new RegistrationOptions(socket(), "n1", ""), leases);
             assertTrue(leases.trouble().contains("the workload range is used up"));
             client.close();
         } finally {

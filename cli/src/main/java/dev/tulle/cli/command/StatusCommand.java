@@ -126,11 +126,31 @@ public final class StatusCommand extends BaseCommand {
         overShare(Json.object(status, "agent"), text);
         clients(Json.object(status, "control"), text);
         problems(Json.object(status, "control"), text);
+        refusals(status, text);
         events(status, text);
         List<String> troubles = new ArrayList<>();
         status.getAsJsonArray("troubles").forEach(trouble -> troubles.add(Json.plain(trouble)));
         text.append('\n').append(troubles.isEmpty() ? "healthy" : "not healthy: " + String.join("; ", troubles));
         return text.append('\n').toString();
+    }
+
+    /** What the roles' sockets refused, and whom. */
+    private static void refusals(JsonObject status, StringBuilder text) {
+        Table table = new Table("REFUSED AT", "WHO", "TIMES", "WHY");
+        boolean any = false;
+        for (String role : List.of("control", "agent")) {
+            for (JsonObject refusal : Json.objects(Json.object(status, role), "refusals")) {
+                any = true;
+                table.row(
+                        Json.text(refusal, "where"),
+                        Json.text(refusal, "who"),
+                        Json.text(refusal, "count"),
+                        Json.text(refusal, "why"));
+            }
+        }
+        if (any) {
+            text.append('\n').append(table.text(Output.colour()));
+        }
     }
 
     private static String detail(String role, JsonObject state) {

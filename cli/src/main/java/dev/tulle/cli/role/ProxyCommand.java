@@ -64,7 +64,7 @@ public final class ProxyCommand extends BaseCommand {
     private ProxyOptions proxyOptions() {
         return ProxyOptions.builder()
                 .nodeId(options.agent().node())
-                .xds("127.0.0.1", options.port(15010))
+                .xds(options.runDirectory().resolve("xds.sock"))
                 .nodeSocket(options.runDirectory().resolve("node.sock"))
                 .outbound(List.of("127.0.0.1", "::1"), options.port(15001))
                 .explicit("127.0.0.1", options.port(15080))

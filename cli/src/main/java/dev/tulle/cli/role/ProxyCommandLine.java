@@ -1,5 +1,6 @@
 package dev.tulle.cli.role;
 
+import dev.tulle.common.LocalUsers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,10 +17,10 @@ import java.util.List;
  * @param distribution the folder of jars that the proxy's user must be able to read
  * @param cgroup the proxy's cgroup
  * @param scratch a folder of the run directory for mounts in the proxy's own mount namespace
- * @param uid the user and group it runs as
+ * @param users the user and group it runs as; it is also in the mesh's group, whose directory its sockets are in
  */
 record ProxyCommandLine(
-        List<String> java, List<String> arguments, Path distribution, Path cgroup, Path scratch, int uid) {
+        List<String> java, List<String> arguments, Path distribution, Path cgroup, Path scratch, LocalUsers users) {
 
     /** Enters the cgroup ($0), then becomes the rest. */
     private static final String ENTER_CGROUP = "umask 022; echo $$ > \"$0/cgroup.procs\" || exit 71; exec \"$@\"";
@@ -38,7 +39,7 @@ record ProxyCommandLine(
     }
 
     /** With the proxy's JVM flags and start-up archive of a distribution. */
-    static ProxyCommandLine of(Path distribution, List<String> arguments, Path cgroup, Path scratch, int uid) {
+    static ProxyCommandLine of(Path distribution, List<String> arguments, Path cgroup, Path scratch, LocalUsers users) {
         List<String> java = new ArrayList<>();
         java.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
         java.add("@" + distribution.resolve("jvm/proxy"));
@@ -46,7 +47,7 @@ record ProxyCommandLine(
         if (Files.exists(archive)) {
             java.add("-XX:AOTCache=" + archive);
         }
-        return new ProxyCommandLine(java, arguments, distribution, cgroup, scratch, uid);
+        return new ProxyCommandLine(java, arguments, distribution, cgroup, scratch, users);
     }
 
     /**
@@ -68,9 +69,9 @@ record ProxyCommandLine(
         }
         command.addAll(List.of(
                 "setpriv",
-                "--reuid=" + uid,
-                "--regid=" + uid,
-                "--clear-groups",
+                "--reuid=" + users.proxy(),
+                "--regid=" + users.proxy(),
+                users.group().isEmpty() ? "--clear-groups" : "--groups=" + users.group(),
                 "--no-new-privs",
                 "--inh-caps=-all",
                 "--bounding-set=-all",

@@ -32,7 +32,8 @@ public final class RoleCommands {
             Path run = options.runDirectory();
             StopSignal stop = StopSignal.install();
             try {
-                RunFolder.make(run);
+                RunFolder.make(run, options.users());
+                RunFolder.begin(run);
                 PidFile.write(run, role, ProcessHandle.current().pid());
                 try (AutoCloseable _ = start(options)) {
                     out().println("tulle " + role + ": ready");

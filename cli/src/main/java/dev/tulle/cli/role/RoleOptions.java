@@ -6,6 +6,8 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.common.Cidr;
+import dev.tulle.common.LocalUsers;
+import dev.tulle.common.SocketAccess;
 import dev.tulle.control.ControlOptions;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -109,6 +111,13 @@ public final class RoleOptions {
     private int proxyUid = PROXY_UID;
 
     @Option(
+            names = "--group",
+            paramLabel = "NAME",
+            description = "The group whose members administer the mesh, beside root; '' for root alone. Default:"
+                    + " tulle, if the host has that group.")
+    private @Nullable String group;
+
+    @Option(
             names = "--access-log",
             paramLabel = "FILE|-",
             description = "Where the proxy writes a line for each request: a file that its user may write, or - for"
@@ -178,6 +187,17 @@ public final class RoleOptions {
         return proxyUid;
     }
 
+    /** The users that the mesh's sockets are for. */
+    LocalUsers users() {
+        if (group == null) {
+            return LocalUsers.ofHost(proxyUid);
+        }
+        if (!group.isEmpty() && !SocketAccess.hasGroup(group)) {
+            throw new CommandFailure(CommandFailure.USAGE, "--group: '" + group + "'; expected a group of this host");
+        }
+        return new LocalUsers(proxyUid, group);
+    }
+
     /** One of the mesh's ports, by Istio's number. */
     int port(int number) {
         if (portOffset < 0 || portOffset > MAX_OFFSET) {
@@ -204,7 +224,8 @@ public final class RoleOptions {
     /** The control plane's part. */
     ControlOptions control() {
         ControlOptions options = ControlOptions.of(stateDirectory(), place.controlSocket())
-                .withPorts(port(15010), port(15014))
+                .withHttpPort(port(15014))
+                .withUsers(users())
                 .withRanges(range, serviceRange);
         return config == null ? options : options.withConfigDirectory(config.toAbsolutePath());
     }
@@ -220,14 +241,14 @@ public final class RoleOptions {
                         kernelObject == null
                                 ? distribution().resolve("bpf/tulle.bpf.o")
                                 : kernelObject.toAbsolutePath())
-                .control("127.0.0.1", port(15010))
+                .xdsSocket(place.runDirectory().resolve("xds.sock"))
                 .outboundPort(port(15001))
                 .dnsPort(port(15053))
                 .explicitPort(port(15080))
                 .metricsPort(port(15020))
                 .proxyMetricsPort(port(15090))
                 .tier(forcedTier())
-                .proxyUid(proxyUid)
+                .users(users())
                 .outboundPolicy(policy())
                 .kernelHttp(kernelHttp())
                 .httpSample(httpSample)
@@ -312,6 +333,8 @@ public final class RoleOptions {
                 outboundPolicy,
                 "--access-log",
                 accessLog,
+                "--group",
+                users().group(),
                 "--drain",
                 Integer.toString(drainSeconds),
                 "--upgrade-idle",

@@ -2,6 +2,8 @@ package dev.tulle.cli.role;
 
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.common.LocalApiClient;
+import dev.tulle.common.LocalUsers;
+import dev.tulle.common.SocketAccess;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
@@ -27,13 +29,14 @@ final class RunFolder {
     private RunFolder() {}
 
     /**
-     * Makes it enterable by the proxy's user, which must reach its socket in it, but listable by root only.
+     * Makes it root's; besides root only the mesh's group, or without one the proxy, may enter it.
      *
      * @throws IOException when it cannot be made
      */
-    static void make(Path directory) throws IOException {
+    static void make(Path directory, LocalUsers users) throws IOException {
         Files.createDirectories(directory);
-        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwx--x--x"));
+        SocketAccess.setGroup(directory, users.directoryGroup());
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-x---"));
     }
 
     /** Forgets that a process before this one was ready. */
@@ -46,11 +49,11 @@ final class RunFolder {
      *
      * @throws IOException when it cannot be made
      */
-    static void makeHandOver(Path directory, int proxyUid) throws IOException {
+    static void makeHandOver(Path directory, LocalUsers users) throws IOException {
         Path folder = Files.createDirectories(directory.resolve(HAND_OVER));
-        Files.setAttribute(folder, "unix:uid", proxyUid);
-        Files.setAttribute(folder, "unix:gid", proxyUid);
-        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwx------"));
+        Files.setAttribute(folder, "unix:uid", users.proxy());
+        SocketAccess.setGroup(folder, users.directoryGroup());
+        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-x---"));
     }
 
     /** Removes what the commands of a role leave there, and the folder itself when nothing else is in it. */
@@ -62,7 +65,7 @@ final class RunFolder {
             for (String role : List.of("up", "control", "agent", "proxy")) {
                 PidFile.remove(directory, role);
             }
-            for (String name : List.of("control.sock", "agent.sock", "node.sock", UP_SOCKET)) {
+            for (String name : List.of("control.sock", "agent.sock", "node.sock", "xds.sock", UP_SOCKET)) {
                 Path socket = directory.resolve(name);
                 // One that a killed process left; a living role removes its own.
                 if (Files.exists(socket) && !LocalApiClient.answers(socket)) {

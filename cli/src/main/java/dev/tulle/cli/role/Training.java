@@ -74,13 +74,13 @@ public final class Training {
         Path config = Files.createDirectories(work.resolve("config"));
         Files.writeString(config.resolve("training.yaml"), MANIFEST);
         return ControlPlane.start(
-                ControlOptions.of(work, work.resolve("control.sock")).withPorts(0, 0));
+                ControlOptions.of(work, work.resolve("control.sock")).withHttpPort(0));
     }
 
     private static NodeProxy proxy(ControlPlane control, int port) throws IOException {
         return NodeProxy.start(ProxyOptions.builder()
                 .nodeId("training")
-                .xds("127.0.0.1", control.xdsPort())
+                .xds(control.options().xdsSocket())
                 .outbound(List.of("127.0.0.1"), 0)
                 .explicit("127.0.0.1", port)
                 .admin("127.0.0.1", 0)

@@ -58,7 +58,7 @@ public final class UpCommand extends BaseCommand {
         Duration drain = Duration.ofSeconds(drainSeconds);
         String cause = System.getenv("TULLE_RESTART_CAUSE");
         try {
-            RunFolder.make(run);
+            RunFolder.make(run, options.users());
             try (MeshLock _ = MeshLock.take(options)) {
                 if (finishStop) {
                     ProxySupervisor.stop(run, drain);
@@ -101,7 +101,7 @@ public final class UpCommand extends BaseCommand {
             throws IOException, InterruptedException {
         long begun = System.nanoTime();
         RunFolder.begin(run);
-        RunFolder.makeHandOver(run, options.proxyUid());
+        RunFolder.makeHandOver(run, options.users());
         PidFile.write(run, "up", ProcessHandle.current().pid());
         events.add(ROLE, cause == null ? "started" : "started again: " + cause);
         StopSignal stop = StopSignal.install();
@@ -169,7 +169,7 @@ public final class UpCommand extends BaseCommand {
                 options.proxyArguments(drainSeconds),
                 proxyGroup,
                 options.runDirectory().resolve("mounts"),
-                options.proxyUid());
+                options.users());
     }
 
     /** The mesh is ready when the proxy says so: it has its listeners and has heard from the control plane. */

@@ -23,7 +23,7 @@ final class UpgradeApi implements AutoCloseable {
     private UpgradeApi(Path socket, ProxySupervisor proxy, StopSignal stop) throws IOException {
         this.proxy = proxy;
         this.stop = stop;
-        this.server = LocalApiServer.start(socket, "rw-------", this::handle);
+        this.server = LocalApiServer.start(socket, this::handle);
     }
 
     /**

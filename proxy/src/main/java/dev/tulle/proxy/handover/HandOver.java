@@ -71,7 +71,7 @@ public final class HandOver implements AutoCloseable {
         Path descriptors = Predecessor.own(directory, Predecessor.SOCKETS);
         Files.deleteIfExists(descriptors);
         sockets = PassedSockets.offer(group, descriptors, listening);
-        api = LocalApiServer.start(Predecessor.own(directory, Predecessor.API), "rw-------", (request, replies) -> {
+        api = LocalApiServer.start(Predecessor.own(directory, Predecessor.API), (request, replies) -> {
             JsonObject answer = new JsonObject();
             try {
                 JsonObject asked = JsonParser.parseString(request).getAsJsonObject();

@@ -59,7 +59,7 @@ class HandOverTest {
 
     /** Another process: method to what it answers; an answer without a result is a refusal. */
     private void other(long pid, Function<JsonObject, JsonObject> answers) throws IOException {
-        others.add(LocalApiServer.start(dir.resolve(pid + Predecessor.API), "rw-------", (request, replies) -> {
+        others.add(LocalApiServer.start(dir.resolve(pid + Predecessor.API), (request, replies) -> {
             JsonObject answer = new JsonObject();
             JsonObject result = answers.apply(JsonParser.parseString(request).getAsJsonObject());
             if (result.has("refused")) {

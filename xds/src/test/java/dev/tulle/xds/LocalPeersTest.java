@@ -1,0 +1,149 @@
+package dev.tulle.xds;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tulle.common.OwnerThread;
+import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.SocketAccess;
+import dev.tulle.model.Service;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Who the server serves, tried by processes of other users: the kernel tells who they are. */
+class LocalPeersTest {
+    private static final int PROXY = 4321;
+    private static final int STRANGER = 5432;
+
+    private final OwnerThread owner = new OwnerThread("peers-test");
+    private final LocalRefusals refusals = new LocalRefusals();
+    private final TestMesh mesh = new TestMesh();
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private XdsServer server;
+
+    // The lifecycle method below sets it before any test runs.
+    @SuppressWarnings("NullAway.Init")
+    LocalPeersTest() {}
+
+    @BeforeEach
+    void start() throws IOException {
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+        server = XdsServer.start(
+                new XdsServerOptions(socket(), SocketAccess.user(PROXY), refusals), owner, new FakeRegistry());
+        mesh.service("a", "240.240.0.1");
+        owner.call(() -> server.update(mesh.state()));
+    }
+
+    @AfterEach
+    void stop() {
+        server.close();
+        owner.close();
+    }
+
+    private Path socket() {
+        return directory.resolve("xds.sock");
+    }
+
+    @Test
+    void theProxyReadsButRegistersNothing() throws Exception {
+        try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
+            Recorder<Service> service = new Recorder<>();
+            try (XdsClient client = XdsClients.connect(new XdsClientOptions(proxy.socket(), "n1", "proxy"));
+                    Subscription _ = client.watch(ResourceType.SERVICE, "/240.240.0.1", service)) {
+                assertEquals("a", service.value(value -> true).hostname());
+                String peer = owner.call(server::clients).getFirst().peer();
+                assertTrue(peer.startsWith("uid " + PROXY + ", pid "), peer);
+            }
+            Told told = new Told();
+            try (RegistrationClient node =
+                    XdsClients.register(new RegistrationOptions(proxy.socket(), "n1", ""), told)) {
+                String trouble = told.trouble();
+                assertTrue(trouble.contains("PERMISSION_DENIED"), trouble);
+                assertTrue(trouble.contains("registers nodes and workloads, expected root"), trouble);
+                assertFalse(node.status().connected());
+            }
+            assertTrue(
+                    refusals.all().stream()
+                            .anyMatch(one -> one.where().equals("xds.sock")
+                                    && one.who().startsWith("uid " + PROXY)
+                                    && one.why().contains("expected root")),
+                    refusals.all().toString());
+        }
+    }
+
+    @Test
+    void aStrangerWhoPassesTheFilesPermissionsIsClosedAtOnceAndCounted() throws Exception {
+        try (AsUser stranger = new AsUser(socket(), directory.resolve("relay"), STRANGER, PROXY)) {
+            Recorder<Service> service = new Recorder<>();
+            try (XdsClient client = XdsClients.connect(new XdsClientOptions(stranger.socket(), "n1", "proxy"));
+                    Subscription _ = client.watch(ResourceType.SERVICE, "/240.240.0.1", service)) {
+                assertEquals("connected", stranger.attempt());
+                ClientServerTest.until(() -> refusals.total() > 0);
+                LocalRefusals.Refusal refusal = refusals.all().getFirst();
+                assertTrue(refusal.who().startsWith("uid " + STRANGER), refusal.who());
+                assertEquals("expected root, uid " + PROXY, refusal.why());
+                assertFalse(client.status().connected());
+                assertEquals(0, owner.call(server::clients).size());
+            }
+        }
+    }
+
+    @Test
+    void everybodyElseIsStoppedByTheKernel() throws Exception {
+        try (AsUser stranger = new AsUser(socket(), directory.resolve("relay"), STRANGER, STRANGER);
+                XdsClient client = XdsClients.connect(new XdsClientOptions(stranger.socket(), "n1", "proxy"))) {
+            assertEquals("Permission denied", stranger.attempt());
+            assertFalse(client.status().connected());
+        }
+    }
+
+    @Test
+    void oneUserHasSoManyConnectionsAndNoMore() throws Exception {
+        try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
+            List<XdsClient> clients = new ArrayList<>();
+            for (int i = 0; i < PeerCheck.MAX_PER_USER + 8; i++) {
+                clients.add(XdsClients.connect(new XdsClientOptions(proxy.socket(), "n" + i, "proxy")));
+            }
+            ClientServerTest.until(() -> refusals.total() > 0);
+            String why = refusals.all().getFirst().why();
+            assertEquals("expected at most " + PeerCheck.MAX_PER_USER + " connections of a user", why);
+            try (XdsClient root = XdsClients.connect(new XdsClientOptions(socket(), "n1", "agent"))) {
+                ClientServerTest.until(() -> root.status().connected());
+            }
+            clients.forEach(XdsClient::close);
+        }
+    }
+
+    private static final class Told implements RegistrationClient.Listener {
+        private final BlockingQueue<String> troubles = new LinkedBlockingQueue<>();
+
+        @Override
+        public void onLease(NodeLease lease) {
+            throw new AssertionError("a lease for a stranger: " + lease);
+        }
+
+        @Override
+        public void onTrouble(String reason) {
+            troubles.add(reason);
+        }
+
+        String trouble() throws InterruptedException {
+            return String.valueOf(troubles.poll(20, TimeUnit.SECONDS));
+        }
+    }
+}
