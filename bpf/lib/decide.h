@@ -12,8 +12,12 @@
 
 #define TULLE_DNS_PORT 53
 
-/* A service record may change between its lookup and the slot's; each try sees a newer one. */
-#define TULLE_SLOT_TRIES 3
+/*
+ * A service record may change between its lookup and the slot's; each try sees a newer one. And an
+ * endpoint may have stopped listening before the agent has taken it out of the slots: further tries
+ * go round the slots in steps that reach every fifth of them.
+ */
+#define TULLE_SLOT_TRIES 5
 
 enum tulle_action {
 	TULLE_ACT_PASS = 0,   /* untouched */
@@ -88,8 +92,27 @@ static __always_inline void tulle_decide_to(struct tulle_decision *d, __u32 serv
 	d->service = service;
 }
 
+/*
+ * Would a connect be refused at once? Only of workloads on this node it is known where they listen:
+ * the guard admits nobody to any other port (guard.c).
+ */
+static __always_inline bool tulle_is_deaf(const struct tulle_config *config,
+					  const struct tulle_addr *addr, __u16 port)
+{
+	struct tulle_sockaddr key = {.addr = *addr, .port = port};
+	const struct tulle_listener *listener;
+	__u32 v4;
+
+	if (!(config->flags & TULLE_F_GUARD) ||
+	    tulle_net_of(config, addr, &v4) != TULLE_NET_RANGE || !tulle_on_this_node(config, v4))
+		return false;
+	listener = bpf_map_lookup_elem(&tulle_listen, &key);
+	return !listener || !listener->sockets;
+}
+
 /* The endpoint that this caller had last, if it is still one and the time has not passed. */
 static __always_inline bool tulle_decide_sticky(struct tulle_decision *d,
+						const struct tulle_config *config,
 						const struct tulle_service *service,
 						const struct tulle_workload *caller)
 {
@@ -103,7 +126,8 @@ static __always_inline bool tulle_decide_sticky(struct tulle_decision *d,
 	now = bpf_ktime_get_ns();
 	endpoint = last->endpoint;
 	if (now - last->seen > service->sticky * 1000000000ull ||
-	    !tulle_is_member(service->id, &endpoint))
+	    !tulle_is_member(service->id, &endpoint) ||
+	    tulle_is_deaf(config, &endpoint.addr, endpoint.port))
 		return false;
 	last->seen = now;
 	tulle_decide_to(d, service->id, &endpoint.addr, endpoint.port, last->workload);
@@ -124,13 +148,17 @@ static __always_inline void tulle_stick(const struct tulle_decision *d,
 /*
  * A KERNEL service: an endpoint by slot, or the one that this UDP socket (`keep`, may be NULL) used
  * before. False: the slots did not hold still, which no bound can exclude; the node proxy knows the
- * endpoints too.
+ * endpoints too. Where nobody seems to listen the last one found is as good as any.
  */
 static __always_inline bool tulle_decide_endpoint(struct tulle_decision *d,
+						  const struct tulle_config *config,
 						  const struct tulle_service_key *key,
 						  const struct tulle_workload *caller,
 						  const struct tulle_sent *keep)
 {
+	bool decided = false;
+	__u32 drawn = 0;
+
 #pragma unroll
 	for (int i = 0; i < TULLE_SLOT_TRIES; i++) {
 		struct tulle_service *found = bpf_map_lookup_elem(&tulle_services, key);
@@ -153,22 +181,29 @@ static __always_inline bool tulle_decide_endpoint(struct tulle_decision *d,
 				return true;
 			}
 			if (service.choice == TULLE_CHOICE_STICKY &&
-			    tulle_decide_sticky(d, &service, caller))
+			    tulle_decide_sticky(d, config, &service, caller))
 				return true;
+			drawn = tulle_pick_slot(found, service.slots, service.choice, caller);
+		} else {
+			drawn += service.slots / TULLE_SLOT_TRIES | 1;
 		}
 		slot.service = service.id;
 		slot.generation = service.generation;
-		slot.slot = tulle_pick_slot(found, service.slots, service.choice, caller);
+		slot.slot = drawn % service.slots;
 		endpoint = bpf_map_lookup_elem(&tulle_slots, &slot);
 		if (!endpoint)
 			continue;
 		tulle_decide_to(d, service.id, &endpoint->addr, endpoint->port, endpoint->workload);
+		decided = true;
+		if (key->proto == TULLE_TCP && tulle_is_deaf(config, &d->addr, d->port))
+			continue;
 		if (service.choice == TULLE_CHOICE_STICKY)
 			tulle_stick(d, caller);
 		return true;
 	}
-	tulle_count(TULLE_REASON_SLOT_MISSING);
-	return false;
+	if (!decided)
+		tulle_count(TULLE_REASON_SLOT_MISSING);
+	return decided;
 }
 
 static __always_inline bool
@@ -186,7 +221,7 @@ tulle_decide_service(struct tulle_decision *d, const struct tulle_config *config
 		return true;
 	}
 	if (service->mode == TULLE_MODE_KERNEL && (udp || config->flags & TULLE_F_KERNEL_L4) &&
-	    tulle_decide_endpoint(d, key, caller, keep)) {
+	    tulle_decide_endpoint(d, config, key, caller, keep)) {
 		/* Datagrams are not subject to authorization policies. */
 		if (udp || d->action != TULLE_ACT_MESH ||
 		    !tulle_must_ask(config, &d->addr, d->port, caller->id))

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 """How an endpoint is chosen: hashing, round robin, callers and sockets that keep theirs."""
 
+import errno
 import socket
 import struct
 import time
 
-from bpf import HASH, ROUND_ROBIN, STICKY
-from lab import KERNEL, NODE, VIP, Pipe, connect, listen, receive_all, twin_vip
+from bpf import HASH, RANDOM, ROUND_ROBIN, STICKY
+from lab import (KERNEL, NODE, VIP, Pipe, Remote, connect, listen, receive_all, twin_vip)
 from test_datagram import start_udp, udp
 
 A, B, C = NODE + "10", NODE + "11", NODE + "12"
@@ -92,6 +93,38 @@ def test_sticky(lab):
     assert lab.run("workloads/c", ask, VIP + "42", 80) == "b"
     time.sleep(1.1)
     assert lab.run("workloads/c", ask, VIP + "42", 80, 3) == "aaa"
+
+
+def test_nobody_listens_any_more(lab):
+    """Between the end of a server and its leaving the slots no connect is sent to it, however the
+    slots lie; where nobody listens a connect is refused as without a mesh."""
+    servers = {}
+    for cgroup, name in (("workloads/a", b"a"), ("workloads/b", b"b")):
+        ready = Pipe()
+        servers[name] = lab.start(cgroup, serve_name, ready, "::", 9104, name, socket.AF_INET6)
+        ready.wait()
+    a, b = (A, 9104), (B, 9104)
+    slots = {46: ([a, b], RANDOM), 47: ([b] * 50 + [a] * 50, RANDOM), 48: ([b, a], ROUND_ROBIN),
+             49: ([b, b, a, b, a], HASH), 50: ([b, a], STICKY)}
+    for service, (all_slots, choice) in slots.items():
+        lab.maps.service(f"{VIP}{service}", 80, service, KERNEL, all_slots, choice=choice,
+                         sticky=30)
+    # So that somebody is stuck to b.
+    lab.maps.put("tulle_members", lab.maps.member_key(50, B, 9104), b"\1\0\0\0")
+    lab.maps.put("tulle_members", lab.maps.member_key(50, A, 9104), b"\1\0\0\0")
+    for cgroup in ("workloads/a", "workloads/b", "workloads/c"):
+        lab.run(cgroup, ask, VIP + "50", 80)
+    servers[b"b"].kill()
+    for service in slots:
+        for cgroup in ("workloads/a", "workloads/c"):
+            assert lab.run(cgroup, ask, f"{VIP}{service}", 80, 10) == "a" * 10, service
+    servers[b"a"].kill()
+    for service in slots:
+        try:
+            lab.run("workloads/c", ask, f"{VIP}{service}", 80)
+            assert False, f"{service} answers"
+        except Remote as error:
+            assert error.errno == errno.ECONNREFUSED, error
 
 
 def test_datagrams_follow_changes(lab):
