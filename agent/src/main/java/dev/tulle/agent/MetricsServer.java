@@ -1,40 +1,31 @@
 package dev.tulle.agent;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Page;
+import dev.tulle.common.PageServer;
 import dev.tulle.common.Reason;
 import dev.tulle.telemetry.MetricRegistry;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
 
 /**
  * The agent's metrics and readiness on 127.0.0.1: {@code /metrics}, and {@code /healthz/ready}, which answers 200 once the
  * node has a prefix and the data path is in force.
  */
 final class MetricsServer implements AutoCloseable {
-    private static final System.Logger LOG = System.getLogger(MetricsServer.class.getName());
-
     private final AgentLoop loop;
     private final AgentState state;
     private final DnsResolver dns;
     private final MetricRegistry registry;
-    private final HttpServer server;
+    private final PageServer server;
     /** What was told so far of refusals by policy; owner thread only. */
     private final Map<String, Long> policyDenials = new HashMap<>();
 
-    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
-
     private MetricsServer(
-            AgentLoop loop, AgentState state, DnsResolver dns, MetricRegistry registry, HttpServer server) {
+            AgentLoop loop, AgentState state, DnsResolver dns, MetricRegistry registry, PageServer server) {
         this.loop = loop;
         this.state = state;
         this.dns = dns;
@@ -49,33 +40,26 @@ final class MetricsServer implements AutoCloseable {
      */
     static MetricsServer start(int port, AgentLoop loop, AgentState state, DnsResolver dns, MetricRegistry registry)
             throws IOException {
-        HttpServer http;
+        PageServer pages = PageServer.start("agent-pages", PageServer.Limits.DEFAULT);
+        MetricsServer server = new MetricsServer(loop, state, dns, registry, pages);
         try {
-            http = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 16);
+            pages.listen(
+                    InetAddress.getLoopbackAddress(),
+                    port,
+                    Map.of("/metrics", server::metrics, "/healthz/ready", server::ready));
+            return server;
         } catch (IOException e) {
-            throw new IOException("metrics port " + port + ": " + e.getMessage(), e);
+            pages.close();
+            throw new IOException("metrics and readiness: " + e.getMessage(), e);
         }
-        MetricsServer server = new MetricsServer(loop, state, dns, registry, http);
-        http.setExecutor(server.threads);
-        http.createContext("/metrics", server::metrics);
-        http.createContext("/healthz/ready", server::ready);
-        http.start();
-        return server;
     }
 
-    private void metrics(HttpExchange exchange) throws IOException {
-        try {
-            loop.call(() -> {
-                refresh();
-                return true;
-            });
-            answer(exchange, 200, registry.expose());
-        } catch (IOException e) {
-            throw e;
-        } catch (Exception e) {
-            LOG.log(System.Logger.Level.WARNING, "metrics", e);
-            answer(exchange, 503, e.getMessage() + "\n");
-        }
+    private Page.Answer metrics() throws Exception {
+        loop.call(() -> {
+            refresh();
+            return true;
+        });
+        return new Page.Answer(200, Page.PROMETHEUS, registry.expose());
     }
 
     private void refresh() {
@@ -146,30 +130,14 @@ final class MetricsServer implements AutoCloseable {
                 .set(value);
     }
 
-    private void ready(HttpExchange exchange) throws IOException {
-        try {
-            String trouble = loop.call(
-                    () -> state.network().isEmpty() ? "no address prefix from the control plane yet" : state.trouble());
-            answer(exchange, trouble.isEmpty() ? 200 : 503, (trouble.isEmpty() ? "ready" : trouble) + "\n");
-        } catch (IOException e) {
-            throw e;
-        } catch (Exception e) {
-            answer(exchange, 503, e.getMessage() + "\n");
-        }
-    }
-
-    private static void answer(HttpExchange exchange, int status, String text) throws IOException {
-        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        exchange.getResponseHeaders().set("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
-        exchange.sendResponseHeaders(status, bytes.length);
-        try (OutputStream out = exchange.getResponseBody()) {
-            out.write(bytes);
-        }
+    private Page.Answer ready() throws Exception {
+        String trouble = loop.call(
+                () -> state.network().isEmpty() ? "no address prefix from the control plane yet" : state.trouble());
+        return trouble.isEmpty() ? Page.Answer.text("ready\n") : Page.Answer.unavailable(trouble);
     }
 
     @Override
     public void close() {
-        server.stop(0);
-        threads.shutdownNow();
+        server.close();
     }
 }

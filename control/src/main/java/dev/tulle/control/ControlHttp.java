@@ -1,30 +1,19 @@
 package dev.tulle.control;
 
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
+import dev.tulle.common.Page;
+import dev.tulle.common.PageServer;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.Map;
 
 /** Metrics, readiness and debugging over HTTP, on the loopback only; nothing can be changed here. */
 final class ControlHttp implements AutoCloseable {
-    private static final String JSON = "application/json";
-    private static final String TEXT = "text/plain; charset=utf-8";
+    private final PageServer server;
+    private final int port;
 
-    private final HttpServer server;
-    private final ExecutorService handlers = Executors.newVirtualThreadPerTaskExecutor();
-
-    /** Makes the body of an answer. */
-    @FunctionalInterface
-    private interface Page {
-        String body();
-    }
-
-    private ControlHttp(HttpServer server) {
+    private ControlHttp(PageServer server, int port) {
         this.server = server;
+        this.port = port;
     }
 
     /**
@@ -33,61 +22,41 @@ final class ControlHttp implements AutoCloseable {
      * @throws IOException when the port is in use
      */
     static ControlHttp start(int port, ControlPlane plane, ControlMetrics metrics) throws IOException {
-        InetSocketAddress address = new InetSocketAddress(InetAddress.getLoopbackAddress(), port);
-        HttpServer server;
+        PageServer server = PageServer.start("control-pages", PageServer.Limits.DEFAULT);
         try {
-            server = HttpServer.create(address, 16);
+            int bound = server.listen(
+                    InetAddress.getLoopbackAddress(),
+                    port,
+                    Map.of(
+                            "/metrics",
+                            () -> new Page.Answer(200, Page.PROMETHEUS, metrics.expose()),
+                            "/debug/syncz",
+                            () -> json(ControlViews.clients(plane.clients())),
+                            "/debug/configz",
+                            () -> json(ControlViews.resources(plane.view(), plane.stands(), resource -> true)),
+                            "/debug/config_dump",
+                            () -> json(RecordJson.of(plane.view().state())),
+                            "/ready",
+                            () -> plane.isReady()
+                                    ? Page.Answer.text("ready\n")
+                                    : Page.Answer.unavailable("waiting for configuration and nodes")));
+            return new ControlHttp(server, bound);
         } catch (IOException e) {
-            throw new IOException("cannot serve metrics on " + address + ": " + e.getMessage(), e);
+            server.close();
+            throw new IOException("metrics and readiness: " + e.getMessage(), e);
         }
-        ControlHttp http = new ControlHttp(server);
-        server.setExecutor(http.handlers);
-        http.page("/metrics", "text/plain; version=0.0.4; charset=utf-8", metrics::expose);
-        http.page("/debug/syncz", JSON, () -> ControlViews.clients(plane.clients())
-                .toString());
-        http.page("/debug/configz", JSON, () -> ControlViews.resources(plane.view(), plane.stands(), resource -> true)
-                .toString());
-        http.page("/debug/config_dump", JSON, () -> RecordJson.of(plane.view().state())
-                .toString());
-        server.createContext(
-                "/ready",
-                exchange -> answer(
-                        exchange,
-                        plane.isReady() ? 200 : 503,
-                        TEXT,
-                        plane.isReady() ? "ready\n" : "waiting for configuration and nodes\n"));
-        server.start();
-        return http;
+    }
+
+    private static Page.Answer json(Object body) {
+        return new Page.Answer(200, Page.JSON, body.toString());
     }
 
     int port() {
-        return server.getAddress().getPort();
-    }
-
-    private void page(String path, String type, Page page) {
-        server.createContext(path, exchange -> {
-            if (!exchange.getRequestMethod().equals("GET")) {
-                answer(exchange, 405, TEXT, "expected GET\n");
-            } else if (!exchange.getRequestURI().getPath().equals(path)) {
-                answer(exchange, 404, TEXT, "nothing here\n");
-            } else {
-                answer(exchange, 200, type, page.body());
-            }
-        });
-    }
-
-    private static void answer(HttpExchange exchange, int status, String type, String body) throws IOException {
-        try (exchange) {
-            byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
-            exchange.getResponseHeaders().set("Content-Type", type);
-            exchange.sendResponseHeaders(status, bytes.length == 0 ? -1 : bytes.length);
-            exchange.getResponseBody().write(bytes);
-        }
+        return port;
     }
 
     @Override
     public void close() {
-        server.stop(0);
-        handlers.shutdownNow();
+        server.close();
     }
 }

@@ -4,44 +4,29 @@ import com.google.gson.Gson;
 import com.google.gson.GsonBuilder;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import com.sun.net.httpserver.HttpExchange;
-import com.sun.net.httpserver.HttpServer;
+import dev.tulle.common.Page;
+import dev.tulle.common.PageServer;
 import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryUsage;
-import java.net.InetSocketAddress;
-import java.nio.charset.StandardCharsets;
+import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
+import java.util.Map;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The administrator's pages, readiness and metrics, each on a port of its own, served by two threads that never touch an
- * event loop's work: a slow reader of metrics delays no request. Thread-safe.
+ * The administrator's pages, readiness and metrics, each on a port of its own and served apart from requests: a slow
+ * reader of metrics delays nobody. Thread-safe.
  */
 public final class AdminPages implements AutoCloseable {
-    private static final String TEXT = "text/plain; charset=utf-8";
-    private static final String JSON = "application/json";
-    private static final String PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8";
-
-    /** What a page answers. */
-    private record Page(int status, String type, String body) {}
-
-    /** Makes a page. */
-    @FunctionalInterface
-    private interface Source {
-        Page page();
-    }
-
     private final BooleanSupplier ready;
     private final Supplier<String> metrics;
     private final XdsClient xds;
@@ -54,9 +39,8 @@ public final class AdminPages implements AutoCloseable {
             .disableHtmlEscaping()
             .registerTypeAdapterFactory(new ModelJson())
             .create();
-    private final ExecutorService threads = Executors.newFixedThreadPool(
-            2, Thread.ofPlatform().name("admin-", 0).daemon().factory());
-    private final List<HttpServer> servers = new ArrayList<>();
+    private final List<PageServer> servers = new ArrayList<>();
+    private final List<Integer> ports = new ArrayList<>();
 
     /**
      * Pages about a proxy.
@@ -82,16 +66,11 @@ public final class AdminPages implements AutoCloseable {
         this.quit = quit;
     }
 
-    private HttpServer open(String address, int port) throws IOException {
-        HttpServer server;
-        try {
-            server = HttpServer.create(new InetSocketAddress(address, port), 64);
-        } catch (IOException e) {
-            throw new IOException("cannot listen on " + address + ":" + port + ": " + e.getMessage(), e);
-        }
-        server.setExecutor(threads);
+    /** Each port has a server of its own, so that what is done to one is not felt at another. */
+    private void serve(String name, String address, int port, Map<String, Page> pages) throws IOException {
+        PageServer server = PageServer.start(name, PageServer.Limits.DEFAULT);
         servers.add(server);
-        return server;
+        ports.add(server.listen(InetAddress.getByName(address), port, pages));
     }
 
     /** Serves the administrator's pages; -1 leaves them out. */
@@ -99,61 +78,71 @@ public final class AdminPages implements AutoCloseable {
         if (port < 0) {
             return;
         }
-        HttpServer server = open(address, port);
-        page(server, "/ready", this::readiness);
-        page(server, "/stats", () -> new Page(200, TEXT, metrics.get()));
-        page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, metrics.get()));
-        page(server, "/config_dump", () -> new Page(200, JSON, configDump()));
-        page(
-                server,
-                "/clusters",
-                () -> new Page(200, JSON, gson.toJson(ClusterReport.of(scopes, KernelOutcomes.ask(nodeSocket)))));
-        page(server, "/memory", () -> new Page(200, JSON, memory()));
-        server.createContext("/quitquitquit", exchange -> {
-            boolean post = exchange.getRequestMethod().equals("POST");
-            answer(exchange, post ? new Page(200, TEXT, "OK\n") : new Page(405, TEXT, "POST is required\n"));
-            if (post) {
-                quit.run();
-            }
-        });
-        page(
-                server,
-                "/",
-                () -> new Page(
-                        200,
-                        TEXT,
-                        "/ready /stats /stats/prometheus /config_dump /clusters /memory, POST /quitquitquit\n"));
-        server.start();
+        String all = "/ready /stats /stats/prometheus /config_dump /clusters /memory, POST /quitquitquit\n";
+        serve(
+                "admin",
+                address,
+                port,
+                Map.of(
+                        "/ready", this::readiness,
+                        "/stats", () -> Page.Answer.text(metrics.get()),
+                        "/stats/prometheus", this::prometheus,
+                        "/config_dump", () -> json(configDump()),
+                        "/clusters", () -> json(gson.toJson(ClusterReport.of(scopes, KernelOutcomes.ask(nodeSocket)))),
+                        "/memory", () -> json(memory()),
+                        "/quitquitquit", new Quit(),
+                        "/", () -> Page.Answer.text(all)));
+    }
+
+    /** Ends the proxy. */
+    private final class Quit implements Page {
+        @Override
+        public String method() {
+            return "POST";
+        }
+
+        @Override
+        public Answer make() {
+            quit.run();
+            return Answer.text("OK\n");
+        }
     }
 
     /** Serves readiness; -1 leaves it out. */
     public void bindReadiness(String address, int port) throws IOException {
         if (port >= 0) {
-            HttpServer server = open(address, port);
-            page(server, "/healthz/ready", this::readiness);
-            server.start();
+            serve("readiness", address, port, Map.of("/healthz/ready", this::readiness));
         }
     }
 
     /** Serves metrics; -1 leaves them out. */
     public void bindMetrics(String address, int port) throws IOException {
         if (port >= 0) {
-            HttpServer server = open(address, port);
-            page(server, "/stats/prometheus", () -> new Page(200, PROMETHEUS, metrics.get()));
-            page(server, "/metrics", () -> new Page(200, PROMETHEUS, metrics.get()));
-            server.start();
+            serve(
+                    "metrics",
+                    address,
+                    port,
+                    Map.of("/stats/prometheus", this::prometheus, "/metrics", this::prometheus));
         }
     }
 
     /** The bound ports, in the order in which they were opened. */
     public List<Integer> ports() {
-        return servers.stream().map(server -> server.getAddress().getPort()).toList();
+        return List.copyOf(ports);
     }
 
-    private Page readiness() {
+    private Page.Answer prometheus() {
+        return new Page.Answer(200, Page.PROMETHEUS, metrics.get());
+    }
+
+    private static Page.Answer json(String body) {
+        return new Page.Answer(200, Page.JSON, body);
+    }
+
+    private Page.Answer readiness() {
         return ready.getAsBoolean()
-                ? new Page(200, TEXT, "LIVE\n")
-                : new Page(503, TEXT, "not ready: the control plane was not reached yet, or the proxy is ending\n");
+                ? Page.Answer.text("LIVE\n")
+                : Page.Answer.unavailable("not ready: the control plane was not reached yet, or the proxy is ending");
     }
 
     private String configDump() {
@@ -191,41 +180,10 @@ public final class AdminPages implements AutoCloseable {
         return gson.toJson(memory);
     }
 
-    private static void page(HttpServer server, String path, Source source) {
-        server.createContext(path, exchange -> {
-            boolean here =
-                    path.equals("/") || exchange.getRequestURI().getPath().equals(path);
-            boolean get = exchange.getRequestMethod().equals("GET")
-                    || exchange.getRequestMethod().equals("HEAD");
-            Page page;
-            if (!here) {
-                page = new Page(404, TEXT, "no such page\n");
-            } else if (!get) {
-                page = new Page(405, TEXT, "GET is required\n");
-            } else {
-                page = source.page();
-            }
-            answer(exchange, page);
-        });
-    }
-
-    private static void answer(HttpExchange exchange, Page page) throws IOException {
-        try (exchange) {
-            byte[] body = page.body.getBytes(StandardCharsets.UTF_8);
-            exchange.getResponseHeaders().set("content-type", page.type);
-            boolean head = exchange.getRequestMethod().equals("HEAD");
-            exchange.sendResponseHeaders(page.status, head || body.length == 0 ? -1 : body.length);
-            if (!head) {
-                exchange.getResponseBody().write(body);
-            }
-        }
-    }
-
     /** Frees the ports. Idempotent. */
     @Override
     public synchronized void close() {
-        servers.forEach(server -> server.stop(0));
+        servers.forEach(PageServer::close);
         servers.clear();
-        threads.shutdownNow();
     }
 }
