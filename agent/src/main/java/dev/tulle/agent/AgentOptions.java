@@ -131,7 +131,7 @@ public record AgentOptions(
 
     /** Ports that the mesh uses itself. */
     Set<Integer> ownPorts() {
-        Set<Integer> ports = new java.util.HashSet<>(Set.of(15000, 15014, 15021, 15090));
+        Set<Integer> ports = new java.util.HashSet<>(Set.of(15014, 15021, 15090));
         ports.addAll(java.util.List.of(outboundPort, dnsPort, explicitPort, metricsPort));
         return ports;
     }

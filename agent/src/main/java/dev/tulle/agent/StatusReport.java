@@ -11,8 +11,8 @@ import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.TierReport;
 import dev.tulle.common.Cidr;
-import dev.tulle.common.Reason;
 import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.Reason;
 import dev.tulle.model.Workload.WorkloadPort;
 import dev.tulle.telemetry.AccessLogEntry;
 import dev.tulle.xds.RegistrationStatus;
@@ -41,7 +41,12 @@ final class StatusReport {
      * @param lastEnd how the agent before this one ended, in words; empty when there was none
      */
     StatusReport(
-            AgentOptions options, AgentState state, Flows flows, DnsResolver dns, LocalRefusals refusals, String lastEnd) {
+            AgentOptions options,
+            AgentState state,
+            Flows flows,
+            DnsResolver dns,
+            LocalRefusals refusals,
+            String lastEnd) {
         this.options = options;
         this.state = state;
         this.flows = flows;

@@ -93,21 +93,31 @@ public record SocketAccess(Set<Integer> users, Set<Integer> barred, String group
         return text.toString();
     }
 
-    /** The permissions of the socket file. */
-    public String mode() {
-        return group.isEmpty() ? "rw-------" : "rw-rw----";
-    }
-
     /**
      * Gives a socket file its group and permissions.
      *
      * @throws IOException when the group does not exist or this process may not do it
      */
     void apply(Path file) throws IOException {
-        if (!group.isEmpty()) {
-            setGroup(file, group);
+        Files.setPosixFilePermissions(
+                file, PosixFilePermissions.fromString(!group.isEmpty() && given(file) ? "rw-rw----" : "rw-------"));
+    }
+
+    /** A server that is not root can give its socket to a group that it is in, and to no other. */
+    private boolean given(Path file) throws IOException {
+        try {
+            groupOf(file).setGroup(names().lookupPrincipalByGroupName(group));
+            return true;
+        } catch (IOException e) {
+            if (SELF == ROOT) {
+                throw e;
+            }
+            return false;
         }
-        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(mode()));
+    }
+
+    private static PosixFileAttributeView groupOf(Path file) {
+        return Files.getFileAttributeView(file, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS);
     }
 
     /**
@@ -118,8 +128,7 @@ public record SocketAccess(Set<Integer> users, Set<Integer> barred, String group
      */
     public static void setGroup(Path file, String group) throws IOException {
         if (SELF == ROOT) {
-            Files.getFileAttributeView(file, PosixFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
-                    .setGroup(names().lookupPrincipalByGroupName(group));
+            groupOf(file).setGroup(names().lookupPrincipalByGroupName(group));
         }
     }
 

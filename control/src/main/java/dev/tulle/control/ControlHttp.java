@@ -6,7 +6,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.util.Map;
 
-/** Metrics, readiness and debugging over HTTP, on the loopback only; nothing can be changed here. */
+/** Metrics and readiness over HTTP, on the loopback only, for everybody to read. */
 final class ControlHttp implements AutoCloseable {
     private final PageServer server;
     private final int port;
@@ -30,12 +30,6 @@ final class ControlHttp implements AutoCloseable {
                     Map.of(
                             "/metrics",
                             () -> new Page.Answer(200, Page.PROMETHEUS, metrics.expose()),
-                            "/debug/syncz",
-                            () -> json(ControlViews.clients(plane.clients())),
-                            "/debug/configz",
-                            () -> json(ControlViews.resources(plane.view(), plane.stands(), resource -> true)),
-                            "/debug/config_dump",
-                            () -> json(RecordJson.of(plane.view().state())),
                             "/ready",
                             () -> plane.isReady()
                                     ? Page.Answer.text("ready\n")
@@ -45,10 +39,6 @@ final class ControlHttp implements AutoCloseable {
             server.close();
             throw new IOException("metrics and readiness: " + e.getMessage(), e);
         }
-    }
-
-    private static Page.Answer json(Object body) {
-        return new Page.Answer(200, Page.JSON, body.toString());
     }
 
     int port() {

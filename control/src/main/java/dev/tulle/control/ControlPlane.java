@@ -2,8 +2,8 @@ package dev.tulle.control;
 
 import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalApiServer;
-import dev.tulle.common.OwnerThread;
 import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.OwnerThread;
 import dev.tulle.config.ConfigDirectory;
 import dev.tulle.config.ConfigDirectoryOptions;
 import dev.tulle.config.ConfigSnapshot;

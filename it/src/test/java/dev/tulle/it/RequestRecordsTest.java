@@ -7,10 +7,6 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.tulle.testkit.MeshLab;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -151,18 +147,12 @@ class RequestRecordsTest {
     }
 
     private static JsonObject clusters(MeshLab lab) throws Exception {
-        try (HttpClient http = HttpClient.newHttpClient()) {
-            String page = http.send(
-                            HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + lab.port(15000) + "/clusters"))
-                                    .build(),
-                            HttpResponse.BodyHandlers.ofString())
-                    .body();
-            for (JsonElement cluster : JsonParser.parseString(page).getAsJsonArray()) {
-                if (cluster.getAsJsonObject().get("cluster").getAsString().contains("|web.")) {
-                    return cluster.getAsJsonObject().getAsJsonObject("outlier");
-                }
+        String page = lab.tulle("config proxy", "clusters", "-o", "json").ok().out();
+        for (JsonElement cluster : JsonParser.parseString(page).getAsJsonArray()) {
+            if (cluster.getAsJsonObject().get("cluster").getAsString().contains("|web.")) {
+                return cluster.getAsJsonObject().getAsJsonObject("outlier");
             }
-            throw new AssertionError("no cluster of web: " + page);
         }
+        throw new AssertionError("no cluster of web: " + page);
     }
 }

@@ -5,6 +5,7 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.accept.Listeners;
 import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.accept.Sources;
+import dev.tulle.proxy.admin.AdminApi;
 import dev.tulle.proxy.admin.AdminPages;
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.PolicyDirectory;
@@ -93,6 +94,7 @@ public final class NodeProxy implements AutoCloseable {
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final AdminPages admin;
+    private final AdminApi adminApi;
     private final @Nullable HandOver handOver;
     private volatile boolean draining;
     private volatile boolean bound;
@@ -122,14 +124,9 @@ public final class NodeProxy implements AutoCloseable {
                 ? null
                 : new HandOver(handOverDirectory, this::retire, registry::expose, connections::size);
         this.handOver = toNext;
-        this.admin = new AdminPages(
-                this::isReady,
-                toNext == null ? registry::expose : toNext::metrics,
-                xds,
-                services,
-                scopes.values(),
-                options.nodeSocket(),
-                this::requestClose);
+        Supplier<String> metrics = toNext == null ? registry::expose : toNext::metrics;
+        this.admin = new AdminPages(this::isReady, metrics);
+        this.adminApi = new AdminApi(metrics, xds, services, scopes.values(), options.nodeSocket());
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
                         scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
@@ -280,7 +277,10 @@ public final class NodeProxy implements AutoCloseable {
     }
 
     private void bindAdmin() throws IOException {
-        admin.bindAdmin(options.adminAddress(), options.adminPort());
+        Path socket = options.adminSocket();
+        if (socket != null) {
+            adminApi.bind(socket, options.adminGroup());
+        }
         admin.bindReadiness(options.probeAddress(), options.readinessPort());
         admin.bindMetrics(options.probeAddress(), options.metricsPort());
     }
@@ -334,13 +334,14 @@ public final class NodeProxy implements AutoCloseable {
         return registry;
     }
 
-    /** The ports of administrator's pages, readiness and metrics, -1 for those that are left out. */
-    List<Integer> adminPorts() {
+    /** The ports of readiness and metrics, without those that are left out. */
+    List<Integer> probePorts() {
         return admin.ports();
     }
 
-    private void requestClose() {
-        Thread.ofPlatform().name("proxy-close").start(this::close);
+    /** What administrators are told. */
+    AdminApi adminApi() {
+        return adminApi;
     }
 
     /** Waits until the proxy was closed, by whomever. */
@@ -357,6 +358,7 @@ public final class NodeProxy implements AutoCloseable {
         draining = true;
         listeners.close();
         admin.close();
+        adminApi.close();
         Thread.ofPlatform().name("proxy-drain").start(() -> {
             long idle = System.nanoTime() + options.handOverIdle().toNanos();
             long end = System.nanoTime() + options.handOverStreams().toNanos();
@@ -423,6 +425,7 @@ public final class NodeProxy implements AutoCloseable {
         policies.close();
         xds.close();
         admin.close();
+        adminApi.close();
         HandOver toNext = handOver;
         if (toNext != null) {
             toNext.close();

@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * @param outboundPort where captured connections arrive
  * @param explicitAddress where the explicit proxy listens
  * @param explicitPort where the explicit proxy listens
- * @param adminAddress where the administrator's pages are; a loopback address, unless the network is trusted
- * @param adminPort where the administrator's pages are
+ * @param adminSocket where administrators ask; null: nowhere
+ * @param adminGroup the group whose members may, beside root; empty for none
  * @param probeAddress where readiness and metrics are
  * @param readinessPort {@code /healthz/ready}
  * @param metricsPort {@code /stats/prometheus} and {@code /metrics}
@@ -41,8 +41,8 @@ public record ProxyOptions(
         int outboundPort,
         String explicitAddress,
         int explicitPort,
-        String adminAddress,
-        int adminPort,
+        @Nullable Path adminSocket,
+        String adminGroup,
         String probeAddress,
         int readinessPort,
         int metricsPort,
@@ -98,8 +98,8 @@ public record ProxyOptions(
         private int outboundPort = 15001;
         private String explicitAddress = "127.0.0.1";
         private int explicitPort = 15080;
-        private String adminAddress = "127.0.0.1";
-        private int adminPort = 15000;
+        private @Nullable Path adminSocket;
+        private String adminGroup = "";
         private String probeAddress = "127.0.0.1";
         private int readinessPort = 15021;
         private int metricsPort = 15090;
@@ -153,10 +153,10 @@ public record ProxyOptions(
             return this;
         }
 
-        /** The administrator's pages; default 127.0.0.1:15000. */
-        public Builder admin(String address, int port) {
-            adminAddress = address;
-            adminPort = port;
+        /** Where administrators ask, and their group beside root; default nowhere. */
+        public Builder admin(@Nullable Path socket, String group) {
+            adminSocket = socket;
+            adminGroup = group;
             return this;
         }
 
@@ -223,8 +223,8 @@ public record ProxyOptions(
                     outboundPort,
                     explicitAddress,
                     explicitPort,
-                    adminAddress,
-                    adminPort,
+                    adminSocket,
+                    adminGroup,
                     probeAddress,
                     readinessPort,
                     metricsPort,

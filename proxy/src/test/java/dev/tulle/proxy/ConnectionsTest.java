@@ -2,6 +2,7 @@ package dev.tulle.proxy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.model.MeshState;
@@ -19,11 +20,13 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -425,41 +428,31 @@ class ConnectionsTest {
                 ProxyFixture proxy = new ProxyFixture(
                         Meshes.mesh().subset("", origin.port()).workload(client).build())) {
             assertEquals(200, RawClient.get(proxy.port, "/").code());
-            List<Integer> ports = proxy.proxy.adminPorts();
+            String config = proxy.proxy.adminApi().answer("config").toString();
+            assertTrue(config.contains("240.240.0.1_80") && config.contains("\"Prefix\""), config);
+            String clusters = proxy.proxy.adminApi().answer("clusters").toString();
+            assertTrue(clusters.contains("127.0.0.1:" + origin.port()), clusters);
+            assertTrue(proxy.proxy.adminApi().answer("stats").getAsString().contains("istio_requests_total"));
+            assertTrue(proxy.proxy.adminApi().answer("memory").toString().contains("heapUsedBytes"));
+            assertThrows(
+                    IllegalArgumentException.class, () -> proxy.proxy.adminApi().answer("quit"));
+
+            // Everybody may read whether it is ready, and its metrics; nothing else.
+            List<Integer> ports = proxy.proxy.probePorts();
             HttpClient http = HttpClient.newHttpClient();
-            for (String path :
-                    List.of("/ready", "/stats", "/config_dump", "/clusters", "/memory", "/stats/prometheus")) {
-                HttpResponse<String> page = http.send(
-                        HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + ports.get(0) + path))
-                                .build(),
-                        HttpResponse.BodyHandlers.ofString());
-                assertEquals(200, page.statusCode(), path);
-                if (path.equals("/config_dump")) {
-                    assertTrue(
-                            page.body().contains("240.240.0.1_80")
-                                    && page.body().contains("\"Prefix\""),
-                            page.body());
+            List<String> shown = List.of("/healthz/ready", "/metrics", "/stats/prometheus");
+            List<String> hidden =
+                    List.of("/", "/config_dump", "/clusters", "/memory", "/stats", "/quitquitquit", "/logging");
+            for (String path : Stream.concat(shown.stream(), hidden.stream()).toList()) {
+                List<Integer> answers = new ArrayList<>();
+                for (int at : ports) {
+                    HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + at + path))
+                            .build();
+                    answers.add(http.send(request, HttpResponse.BodyHandlers.discarding())
+                            .statusCode());
                 }
-                if (path.equals("/clusters")) {
-                    assertTrue(page.body().contains("127.0.0.1:" + origin.port()), page.body());
-                }
+                assertEquals(shown.contains(path), answers.contains(200), path + " " + answers);
             }
-            assertEquals(
-                    200,
-                    http.send(
-                                    HttpRequest.newBuilder(
-                                                    URI.create("http://127.0.0.1:" + ports.get(1) + "/healthz/ready"))
-                                            .build(),
-                                    HttpResponse.BodyHandlers.discarding())
-                            .statusCode());
-            assertEquals(
-                    405,
-                    http.send(
-                                    HttpRequest.newBuilder(
-                                                    URI.create("http://127.0.0.1:" + ports.get(0) + "/quitquitquit"))
-                                            .build(),
-                                    HttpResponse.BodyHandlers.discarding())
-                            .statusCode());
             http.close();
         }
     }

@@ -40,7 +40,6 @@ public final class HopMain {
                         .workers(1)
                         .outbound(List.of(), -1)
                         .explicit("127.0.0.1", -1)
-                        .admin("127.0.0.1", -1)
                         .probes("127.0.0.1", -1, Integer.parseInt(args[2]))
                         .build(),
                 xds);

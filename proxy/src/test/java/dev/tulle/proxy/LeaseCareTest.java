@@ -8,10 +8,6 @@ import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.proxy.lease.LeaseState;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -152,17 +148,10 @@ class LeaseCareTest {
     void theAdministratorSeesWhatIsLent() throws Exception {
         try (Lent lent = new Lent(Lent.NEVER)) {
             lent.kernel.hold(lent.given, lent.lease);
-            int port = lent.mesh.proxy.adminPorts().get(0);
-            try (HttpClient client = HttpClient.newHttpClient()) {
-                String page = client.send(
-                                HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/clusters"))
-                                        .build(),
-                                HttpResponse.BodyHandlers.ofString())
-                        .body();
-                assertTrue(page.contains("\"offeredConnections\": 1"), page);
-                assertTrue(page.contains("\"heldConnections\": 1"), page);
-                assertTrue(page.contains("\"takenRequests\": 0"), page);
-            }
+            String page = lent.mesh.proxy.adminApi().answer("clusters").toString();
+            assertTrue(page.contains("\"offeredConnections\":1"), page);
+            assertTrue(page.contains("\"heldConnections\":1"), page);
+            assertTrue(page.contains("\"takenRequests\":0"), page);
         }
     }
 }

@@ -5,12 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
-import com.google.gson.JsonParser;
 import dev.tulle.common.LocalApiServer;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -21,17 +16,9 @@ import org.junit.jupiter.api.io.TempDir;
 /** What the proxy counts, and tells the kernel, of how its tries at an endpoint ended. */
 @Timeout(value = 30, unit = TimeUnit.SECONDS)
 class OutcomesTest {
-    private static JsonObject outlier(ProxyFixture mesh) throws Exception {
-        int port = mesh.proxy.adminPorts().getFirst();
-        try (HttpClient http = HttpClient.newHttpClient()) {
-            String page = http.send(
-                            HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + "/clusters"))
-                                    .build(),
-                            HttpResponse.BodyHandlers.ofString())
-                    .body();
-            JsonArray clusters = JsonParser.parseString(page).getAsJsonArray();
-            return clusters.get(0).getAsJsonObject().getAsJsonObject("outlier");
-        }
+    private static JsonObject outlier(ProxyFixture mesh) {
+        JsonArray clusters = mesh.proxy.adminApi().answer("clusters").getAsJsonArray();
+        return clusters.get(0).getAsJsonObject().getAsJsonObject("outlier");
     }
 
     private static void counted(JsonObject outlier, long... wanted) {

@@ -57,7 +57,6 @@ final class ProxyFixture implements AutoCloseable {
                         .workers(2)
                         .outbound(List.of(), -1)
                         .explicit("127.0.0.1", -1)
-                        .admin("127.0.0.1", 0)
                         .probes("127.0.0.1", 0, 0)
                         .outboundPolicy(policy)
                         .onDemandTimeout(Duration.ofMillis(800))

@@ -125,10 +125,10 @@ public final class MeshLab implements AutoCloseable {
         return Command.of(command);
     }
 
-    /** A {@code tulle} command against this mesh. */
+    /** A {@code tulle} command against this mesh; one of two words, as {@code config proxy}, is given as one. */
     public Command tulle(String... words) {
         List<String> command = new ArrayList<>(List.of(home.resolve("tulle").toString()));
-        command.add(words[0]);
+        command.addAll(List.of(words[0].split(" ")));
         command.addAll(options());
         command.addAll(List.of(words).subList(1, words.length));
         return Command.of(command);

@@ -70,6 +70,15 @@ public final class MeshClient implements AutoCloseable {
     }
 
     /**
+     * Connects to the proxy.
+     *
+     * @throws CommandFailure with status 3 when it cannot be reached
+     */
+    public static MeshClient proxy(MeshPlace place) {
+        return connect("proxy", place.proxySocket(), SILENCE);
+    }
+
+    /**
      * Connects to `tulle up` itself.
      *
      * @throws CommandFailure with status 3 when it cannot be reached

@@ -10,6 +10,9 @@ import picocli.CommandLine.Option;
  * mixin.
  */
 public final class MeshPlace {
+    /** The name of the proxy's socket for administrators in its folder. */
+    public static final String ADMIN_SOCKET = "admin.sock";
+
     private static final String DEFAULT_MESH = "tulle";
 
     private final Map<String, String> environment;
@@ -75,6 +78,11 @@ public final class MeshPlace {
     /** The control plane's socket. */
     public Path controlSocket() {
         return runDirectory().resolve("control.sock");
+    }
+
+    /** The proxy's socket for administrators. */
+    public Path proxySocket() {
+        return runDirectory().resolve("proxy").resolve(ADMIN_SOCKET);
     }
 
     /** The agent's socket. */

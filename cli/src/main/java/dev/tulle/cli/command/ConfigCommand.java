@@ -9,10 +9,14 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
-/** What the control plane computed from the configuration. */
-@Command(name = "config", description = "Looks into the mesh's configuration.", subcommands = ConfigCommand.Dump.class)
+/** What the control plane computed from the configuration, and what the proxy holds of it. */
+@Command(
+        name = "config",
+        description = "Looks into the mesh's configuration.",
+        subcommands = {ConfigCommand.Dump.class, ConfigCommand.Proxy.class})
 public final class ConfigCommand extends BaseCommand {
     @Spec
     @SuppressWarnings("NullAway.Init") // set by picocli before call()
@@ -23,7 +27,7 @@ public final class ConfigCommand extends BaseCommand {
 
     @Override
     public Integer call() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "expected: config dump");
+        throw new CommandLine.ParameterException(spec.commandLine(), "expected: config dump or config proxy");
     }
 
     /** Everything that is distributed. */
@@ -51,6 +55,46 @@ public final class ConfigCommand extends BaseCommand {
                                     .create()
                                     .toJson(shown)
                             + "\n");
+            return 0;
+        }
+    }
+
+    /** What the proxy holds. */
+    @Command(
+            name = "proxy",
+            description = "Prints what the node proxy holds: its configuration, clusters and their endpoints, metrics,"
+                    + " memory.")
+    static final class Proxy extends BaseCommand {
+        @Mixin
+        private final MeshPlace place = new MeshPlace();
+
+        @Mixin
+        private final Output output = new Output();
+
+        @Parameters(
+                paramLabel = "WHAT",
+                arity = "0..1",
+                description = "config, clusters, stats or memory. Default: ${DEFAULT-VALUE}.",
+                defaultValue = "config")
+        private String what = "config";
+
+        @Override
+        public Integer call() {
+            JsonElement answer;
+            try (MeshClient proxy = MeshClient.proxy(place)) {
+                answer = proxy.call(what, new JsonObject());
+            }
+            output.print(out(), answer, () -> {
+                if (answer.isJsonPrimitive()) {
+                    return answer.getAsString();
+                }
+                return new com.google.gson.GsonBuilder()
+                                .setPrettyPrinting()
+                                .disableHtmlEscaping()
+                                .create()
+                                .toJson(answer)
+                        + "\n";
+            });
             return 0;
         }
     }

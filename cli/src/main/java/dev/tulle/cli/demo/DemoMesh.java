@@ -22,7 +22,7 @@ final class DemoMesh {
     static final String NAME = "tulle-demo";
 
     /** The proxy's and control plane's ports whose being free decides on the offset. */
-    private static final List<Integer> PORTS = List.of(15000, 15001, 15014, 15020, 15021, 15053, 15080, 15090);
+    private static final List<Integer> PORTS = List.of(15001, 15014, 15020, 15021, 15053, 15080, 15090);
 
     /**
      * Workloads' and services' addresses: the defaults, or ranges that are for tests only and belong to nobody.

@@ -1,6 +1,7 @@
 package dev.tulle.cli.role;
 
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.command.BaseCommand;
 import dev.tulle.proxy.NodeProxy;
 import dev.tulle.proxy.ProxyOptions;
@@ -45,7 +46,7 @@ public final class ProxyCommand extends BaseCommand {
         }
     }
 
-    /** The administrator's pages can end the proxy too. */
+    /** A proxy that another one replaced ends by itself. */
     private static void awaitClosed(NodeProxy proxy, StopSignal stop) {
         try {
             proxy.awaitClosed();
@@ -61,6 +62,12 @@ public final class ProxyCommand extends BaseCommand {
         return Files.isWritable(folder) ? folder : null;
     }
 
+    /** Beside the hand-over: the only folder in which the proxy's user can make a socket. */
+    private @Nullable Path adminSocket() {
+        Path folder = handOver();
+        return folder == null ? null : folder.resolve(MeshPlace.ADMIN_SOCKET);
+    }
+
     private ProxyOptions proxyOptions() {
         return ProxyOptions.builder()
                 .nodeId(options.agent().node())
@@ -68,7 +75,7 @@ public final class ProxyCommand extends BaseCommand {
                 .nodeSocket(options.runDirectory().resolve("node.sock"))
                 .outbound(List.of("127.0.0.1", "::1"), options.port(15001))
                 .explicit("127.0.0.1", options.port(15080))
-                .admin("127.0.0.1", options.port(15000))
+                .admin(adminSocket(), options.users().group())
                 .probes("127.0.0.1", options.port(15021), options.port(15090))
                 .outboundPolicy(
                         options.allowsAny()

@@ -83,7 +83,6 @@ public final class Training {
                 .xds(control.options().xdsSocket())
                 .outbound(List.of("127.0.0.1"), 0)
                 .explicit("127.0.0.1", port)
-                .admin("127.0.0.1", 0)
                 .probes("127.0.0.1", 0, 0)
                 .build());
     }
