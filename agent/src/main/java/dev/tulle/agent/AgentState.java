@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import dev.tulle.agent.Troubles.Part;
 import dev.tulle.agent.datapath.Datapath;
 import dev.tulle.agent.datapath.MeshNetwork;
 import dev.tulle.agent.enrol.EnrolSpec;
@@ -37,6 +38,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Everything that the agent knows and wants, and the one place that brings the host to it. Owner thread only; whoever
@@ -50,9 +52,6 @@ final class AgentState implements AutoCloseable {
 
     /** When what nothing uses any more is looked at again. */
     private static final Duration LINGER = Duration.ofMillis(1_100);
-
-    /** How {@link #trouble} begins while what is wanted is not in the kernel. */
-    private static final String DATA_PATH = "data path: ";
 
     /** When a change whose handling failed is asked for again. */
     private static final Duration ASK_AGAIN = Duration.ofSeconds(10);
@@ -77,7 +76,7 @@ final class AgentState implements AutoCloseable {
     private boolean owesAnswer;
 
     private Optional<NodeLease> early = Optional.empty();
-    private String trouble = "";
+    private final Troubles troubles = new Troubles();
 
     /** What is kept of a workload while it is in the mesh. */
     private static final class Member {
@@ -137,7 +136,7 @@ final class AgentState implements AutoCloseable {
                 this::callers,
                 this::changed);
         this.guarded = new GuardedWorkloads(xds, loop, this::changed);
-        String before = leaseStore.load().prefix();
+        String before = leaseStore.load().contents().prefix();
         this.registration = links.registration(
                 new RegistrationOptions(options.xdsSocket(), options.node(), before, options.locality()),
                 new RegistrationClient.Listener() {
@@ -156,12 +155,19 @@ final class AgentState implements AutoCloseable {
     /** Takes over what an earlier agent left. */
     void adopt() throws IOException {
         enrolments.adopt();
+        troubles.report(Part.LEASES, enrolments.trouble());
         adopting = false;
         // Not earlier: a node that announced itself before its workloads were read would take them out of the mesh.
         registration.begin();
         early.ifPresent(this::granted);
         services.restore();
-        enrolments.sweepOrphans();
+        List<String> strays = enrolments.sweepOrphans();
+        troubles.report(
+                Part.STRAYS,
+                strays.isEmpty()
+                        ? ""
+                        : "processes run in " + String.join(", ", strays)
+                                + " and no lease knows them: end them, or start them again with tulle run");
         reconcile();
     }
 
@@ -169,9 +175,10 @@ final class AgentState implements AutoCloseable {
     private String unwritten() {
         reconcileIfDirty();
         String failed = loop.takeFailure();
-        if (trouble.startsWith(DATA_PATH)) {
+        Optional<String> failure = troubles.of(Part.DATA_PATH);
+        if (failure.isPresent()) {
             owesAnswer = true;
-            return "it cannot be written into the kernel's maps, which is tried again: " + trouble;
+            return "it cannot be written into the kernel's maps, which is tried again: " + failure.get();
         }
         if (!failed.isEmpty()) {
             loop.after(ASK_AGAIN, xds::askAgain);
@@ -229,20 +236,23 @@ final class AgentState implements AutoCloseable {
         try {
             Cidr prefix = Cidr.of("the control plane's prefix", lease.prefix());
             if (!options.range().contains(prefix)) {
-                trouble = "the control plane granted " + prefix + ", which is outside the workload range "
-                        + options.range() + ": control plane and agent have different options";
-                LOG.log(System.Logger.Level.ERROR, trouble);
+                troubles.set(
+                        Part.PREFIX,
+                        "it granted " + prefix + ", which is outside the workload range " + options.range()
+                                + ": control plane and agent have different options");
                 return;
             }
-            if (!enrolments.grant(prefix)) {
-                trouble = "the control plane granted " + prefix + " but workloads still hold addresses of "
-                        + enrolments.prefix().orElse(prefix);
-                LOG.log(System.Logger.Level.WARNING, trouble);
+            if (enrolments.grant(prefix)) {
+                troubles.clear(Part.PREFIX);
+            } else {
+                troubles.set(
+                        Part.PREFIX,
+                        "it granted " + prefix + " but workloads still hold addresses of "
+                                + enrolments.prefix().orElse(prefix));
             }
             changed();
         } catch (IOException | IllegalArgumentException e) {
-            trouble = "lease of the control plane: " + e.getMessage();
-            LOG.log(System.Logger.Level.ERROR, trouble);
+            troubles.set(Part.PREFIX, String.valueOf(e.getMessage()));
         }
     }
 
@@ -287,7 +297,7 @@ final class AgentState implements AutoCloseable {
             // Before a number of a workload means another one.
             httpMetrics.workloads(labels());
             tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.guards());
-            trouble = trouble.startsWith(DATA_PATH) ? "" : trouble;
+            troubles.clear(Part.DATA_PATH);
             services.applied(version);
             if (owesAnswer) {
                 owesAnswer = false;
@@ -297,8 +307,8 @@ final class AgentState implements AutoCloseable {
                 loop.after(LINGER, this::changed);
             }
         } catch (IOException | BpfException e) {
-            trouble = DATA_PATH + e.getMessage();
-            LOG.log(System.Logger.Level.ERROR, trouble, e);
+            troubles.set(Part.DATA_PATH, String.valueOf(e.getMessage()));
+            LOG.log(System.Logger.Level.DEBUG, "data path", e);
             loop.after(RETRY, this::changed);
         }
     }
@@ -307,9 +317,9 @@ final class AgentState implements AutoCloseable {
     void sweep() {
         try {
             enrolments.sweep();
+            troubles.clear(Part.GROUPS);
         } catch (IOException e) {
-            trouble = "control groups: " + e.getMessage();
-            LOG.log(System.Logger.Level.ERROR, trouble, e);
+            troubles.set(Part.GROUPS, String.valueOf(e.getMessage()));
         }
     }
 
@@ -317,9 +327,10 @@ final class AgentState implements AutoCloseable {
         Lease lease = enrolments.enrol(spec, !tier.datapath().tier().hasOwnAddresses());
         // The kernel must know the workload before its first connect.
         reconcile();
-        if (trouble.startsWith(DATA_PATH)) {
+        Optional<String> failure = troubles.of(Part.DATA_PATH);
+        if (failure.isPresent()) {
             enrolments.release(lease.key());
-            throw new RefusedException(RefusedException.Code.UNAVAILABLE, trouble);
+            throw new RefusedException(RefusedException.Code.UNAVAILABLE, failure.get());
         }
         return lease;
     }
@@ -503,9 +514,17 @@ final class AgentState implements AutoCloseable {
         return registration;
     }
 
-    /** What is wrong now; empty when nothing is. */
-    String trouble() {
-        return trouble;
+    /** Why the data path is not as it should be; empty when it is. */
+    String unready() {
+        return Stream.of(Part.DATA_PATH, Part.GROUPS, Part.PREFIX)
+                .flatMap(part -> troubles.of(part).stream())
+                .collect(Collectors.joining("; "));
+    }
+
+    /** What is wrong now, one sentence each; empty when nothing is. */
+    List<String> troubles() {
+        troubles.report(Part.SERVICES, services.trouble());
+        return troubles.all();
     }
 
     /** Ends what this process does; the host stays as it is, so that the next agent finds it. */

@@ -132,7 +132,7 @@ final class MetricsServer implements AutoCloseable {
 
     private Page.Answer ready() throws Exception {
         String trouble = loop.call(
-                () -> state.network().isEmpty() ? "no address prefix from the control plane yet" : state.trouble());
+                () -> state.network().isEmpty() ? "no address prefix from the control plane yet" : state.unready());
         return trouble.isEmpty() ? Page.Answer.text("ready\n") : Page.Answer.unavailable(trouble);
     }
 

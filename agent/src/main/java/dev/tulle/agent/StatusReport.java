@@ -78,9 +78,7 @@ final class StatusReport {
         state.datapath().takeover().forEach(takeover::add);
         status.add("takeover", takeover);
         JsonArray troubles = new JsonArray();
-        if (!state.trouble().isEmpty()) {
-            troubles.add(state.trouble());
-        }
+        state.troubles().forEach(troubles::add);
         status.add("troubles", troubles);
         status.add("refusals", refusals());
         return status;

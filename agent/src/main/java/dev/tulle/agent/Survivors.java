@@ -70,7 +70,8 @@ final class Survivors {
                 ? new Cgroups(options.cgroupRoot().get())
                 : Cgroups.find();
         List<MeshEnd.Survivor> living = new ArrayList<>();
-        for (Lease lease : new LeaseStore(options.stateDirectory()).load().leases()) {
+        for (Lease lease :
+                new LeaseStore(options.stateDirectory()).load().contents().leases()) {
             if (runs(lease, cgroups)) {
                 living.add(survivor(lease));
             }

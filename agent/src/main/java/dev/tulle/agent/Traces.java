@@ -62,7 +62,7 @@ final class Traces {
         step(left, "leases", () -> {
             if (Files.isDirectory(options.stateDirectory())) {
                 LeaseStore store = new LeaseStore(options.stateDirectory());
-                LeaseStore.Contents contents = store.load();
+                LeaseStore.Contents contents = store.load().contents();
                 List<Lease> kept = contents.leases().stream()
                         .filter(lease -> keepUnits && lease.ofUnit())
                         .map(lease -> lease.with(Lease.State.DORMANT))
@@ -115,7 +115,7 @@ final class Traces {
 
     private static void removeAddresses(AgentOptions options) throws IOException {
         LeaseStore.Contents contents = Files.isDirectory(options.stateDirectory())
-                ? new LeaseStore(options.stateDirectory()).load()
+                ? new LeaseStore(options.stateDirectory()).load().contents()
                 : LeaseStore.Contents.EMPTY;
         // Without a prefix nothing but the services' route can be there.
         Cidr prefix = Cidr.parse(contents.prefix()).orElse(options.serviceRange());

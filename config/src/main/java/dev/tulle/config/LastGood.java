@@ -1,11 +1,10 @@
 package dev.tulle.config;
 
+import dev.tulle.common.StateFile;
 import dev.tulle.model.ResourceRef;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -20,12 +19,14 @@ final class LastGood {
     /** Begins the line that names the file that a document came from. */
     private static final String ORIGIN = "# from ";
 
-    private final Optional<Path> file;
+    private final Optional<StateFile> store;
     private final ManifestParser parser;
     private String written = "";
 
     LastGood(Optional<Path> file, ManifestParser.Limits limits) {
-        this.file = file;
+        // Until 2026-11 the file was the documents alone.
+        this.store = file.map(path -> new StateFile(
+                path, "last-good", 1, text -> text.startsWith("---\n") ? Optional.of(text) : Optional.empty()));
         // Many files, each within its bounds, can be wrong at once.
         this.parser = new ManifestParser(new ManifestParser.Limits(
                 Integer.MAX_VALUE / 4, limits.maxDepth() + 2, Integer.MAX_VALUE, Integer.MAX_VALUE));
@@ -34,12 +35,12 @@ final class LastGood {
     /** What was kept; nothing when the file is missing or unreadable. */
     List<ConfigResource> read() {
         List<ConfigResource> out = new ArrayList<>();
-        if (file.isEmpty() || !Files.exists(file.get())) {
+        if (store.isEmpty()) {
             return out;
         }
+        String text = store.get().load().text().orElse("");
+        written = text;
         try {
-            String text = Files.readString(file.get());
-            written = text;
             Documents documents = Documents.of(text);
             for (int i = 0; i < documents.size(); i++) {
                 String chunk = documents.chunk(i);
@@ -51,15 +52,18 @@ final class LastGood {
                 out.addAll(
                         parser.parse(origin.substring(ORIGIN.length()), chunk).resources());
             }
-        } catch (IOException | RuntimeException e) {
-            LOG.log(System.Logger.Level.WARNING, file.get() + ": the last good configuration cannot be read", e);
+        } catch (RuntimeException e) {
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    store.get().path() + ": the last good configuration cannot be read",
+                    e);
         }
         return out;
     }
 
     /** Keeps these, and nothing else. */
     void write(List<ConfigResource> resources) {
-        if (file.isEmpty()) {
+        if (store.isEmpty()) {
             return;
         }
         StringBuilder text = new StringBuilder();
@@ -72,21 +76,21 @@ final class LastGood {
             return;
         }
         try {
-            Path target = file.get();
             if (text.isEmpty()) {
-                Files.deleteIfExists(target);
+                store.get().delete();
             } else {
-                Path parent = target.toAbsolutePath().getParent();
+                Path parent = store.get().path().toAbsolutePath().getParent();
                 if (parent != null) {
                     Files.createDirectories(parent);
                 }
-                Path temporary = target.resolveSibling(target.getFileName() + ".tmp");
-                Files.write(temporary, text.toString().getBytes(StandardCharsets.UTF_8));
-                Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+                store.get().save(text.toString());
             }
             written = text.toString();
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, file.get() + ": the last good configuration cannot be kept", e);
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    store.get().path() + ": the last good configuration cannot be kept",
+                    e);
         }
     }
 }

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,6 +54,10 @@ public final class ControlPlane implements AutoCloseable {
     private final WorkloadRegistry registry;
     private final XdsServer xds;
     private final ControlMetrics metrics;
+
+    /** State files that were not whole at the start, one sentence each. */
+    private final List<String> damages;
+
     private final List<AutoCloseable> parts = new ArrayList<>();
     private int httpPort;
     private boolean graceOver;
@@ -74,13 +79,18 @@ public final class ControlPlane implements AutoCloseable {
             throw new IllegalArgumentException("workload range " + options.workloadRange() + ": expected room for a /"
                     + NodeLeases.PREFIX_LENGTH + " per node");
         }
-        this.known = new KnownClients(new StateFile(options.stateDirectory().resolve("clients.json")));
+        this.known = new KnownClients(new JsonStateFile(options.stateDirectory().resolve("clients.json"), "clients"));
         this.addresses = ServiceAddresses.load(
-                new StateFile(options.stateDirectory().resolve("service-addresses.json")), serviceRange);
-        NodeLeases leases =
-                NodeLeases.load(new StateFile(options.stateDirectory().resolve("node-leases.json")), workloadRange);
+                new JsonStateFile(options.stateDirectory().resolve("service-addresses.json"), "service-addresses"),
+                serviceRange);
+        NodeLeases leases = NodeLeases.load(
+                new JsonStateFile(options.stateDirectory().resolve("node-leases.json"), "node-leases"), workloadRange);
+        this.damages = Stream.of(addresses.trouble(), leases.trouble())
+                .filter(trouble -> !trouble.isEmpty())
+                .toList();
         this.registry = new WorkloadRegistry(owner, leases, options, this::registrationsChanged);
-        this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory()));
+        this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory())
+                .withLastGood(options.stateDirectory().resolve("last-good.yaml")));
         this.config = directory.snapshot();
         parts.add(directory);
         try {
@@ -207,6 +217,7 @@ public final class ControlPlane implements AutoCloseable {
         List<Problem> all = new ArrayList<>(seen.problems());
         all.addAll(translation);
         all.addAll(ownProblems);
+        damages.forEach(damage -> all.add(trouble(damage)));
         xds.refused().forEach((resource, reason) -> all.add(trouble(resource + " cannot be sent: " + reason)));
         return all;
     }

@@ -14,26 +14,22 @@ import java.util.TreeSet;
 final class KnownClients {
     private static final System.Logger LOG = System.getLogger(KnownClients.class.getName());
 
-    private final StateFile file;
+    private final JsonStateFile file;
     private Set<String> kept = Set.of();
 
-    KnownClients(StateFile file) {
+    KnownClients(JsonStateFile file) {
         this.file = file;
     }
 
     /** Those of the last control plane; none when that is not known. */
     Set<String> load() {
         Set<String> names = new TreeSet<>();
-        try {
-            if (file.read().get("clients") instanceof JsonArray array) {
-                for (JsonElement name : array) {
-                    if (name.isJsonPrimitive()) {
-                        names.add(name.getAsString());
-                    }
+        if (file.read().get("clients") instanceof JsonArray array) {
+            for (JsonElement name : array) {
+                if (name.isJsonPrimitive()) {
+                    names.add(name.getAsString());
                 }
             }
-        } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, "the clients of the last control plane are not known", e);
         }
         kept = Set.copyOf(names);
         return kept;

@@ -21,22 +21,20 @@ final class NodeLeases {
 
     private static final System.Logger LOG = System.getLogger(NodeLeases.class.getName());
 
-    private final StateFile file;
+    private final JsonStateFile file;
     private final Cidr range;
     private final Map<String, Cidr> prefixes = new HashMap<>();
     private final Set<String> active = new HashSet<>();
 
-    private NodeLeases(StateFile file, Cidr range) {
+    private NodeLeases(JsonStateFile file, Cidr range) {
         this.file = file;
         this.range = range;
     }
 
     /**
      * Reads what was leased before; prefixes outside the range are given up.
-     *
-     * @throws IOException when the file cannot be opened
      */
-    static NodeLeases load(StateFile file, Cidr range) throws IOException {
+    static NodeLeases load(JsonStateFile file, Cidr range) {
         NodeLeases leases = new NodeLeases(file, range);
         for (Map.Entry<String, JsonElement> entry : file.read().entrySet()) {
             try {
@@ -65,6 +63,11 @@ final class NodeLeases {
 
     private boolean isFree(Cidr prefix) {
         return prefix.bits() == PREFIX_LENGTH && range.contains(prefix) && !prefixes.containsValue(prefix);
+    }
+
+    /** What was wrong with the file, for people; empty when nothing was. */
+    String trouble() {
+        return file.trouble();
     }
 
     /** The nodes that had workloads when this was last written. */

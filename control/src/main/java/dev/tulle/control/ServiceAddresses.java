@@ -17,11 +17,11 @@ import java.util.TreeMap;
 final class ServiceAddresses implements VipAllocator {
     private static final System.Logger LOG = System.getLogger(ServiceAddresses.class.getName());
 
-    private final StateFile file;
+    private final JsonStateFile file;
     private final HashedVipAllocator allocator;
     private Map<String, String> saved;
 
-    private ServiceAddresses(StateFile file, HashedVipAllocator allocator, Map<String, String> saved) {
+    private ServiceAddresses(JsonStateFile file, HashedVipAllocator allocator, Map<String, String> saved) {
         this.file = file;
         this.allocator = allocator;
         this.saved = saved;
@@ -29,10 +29,8 @@ final class ServiceAddresses implements VipAllocator {
 
     /**
      * Reads what was given out before; addresses outside the range are given up.
-     *
-     * @throws IOException when the file cannot be opened
      */
-    static ServiceAddresses load(StateFile file, Cidr range) throws IOException {
+    static ServiceAddresses load(JsonStateFile file, Cidr range) {
         Map<String, String> known = new TreeMap<>();
         Set<Integer> used = new HashSet<>();
         for (Map.Entry<String, JsonElement> entry : file.read().entrySet()) {
@@ -55,6 +53,11 @@ final class ServiceAddresses implements VipAllocator {
         }
         HashedVipAllocator allocator = new HashedVipAllocator(range, known);
         return new ServiceAddresses(file, allocator, known);
+    }
+
+    /** What was wrong with the file, for people; empty when nothing was. */
+    String trouble() {
+        return file.trouble();
     }
 
     @Override

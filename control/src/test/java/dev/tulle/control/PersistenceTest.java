@@ -9,7 +9,6 @@ import dev.tulle.common.Cidr;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -26,26 +25,42 @@ class PersistenceTest {
     private Path directory = Path.of("");
 
     @Test
-    void aFileCutAtEveryByteIsReadWholeOrPutAside() throws IOException {
+    void aFileThatIsNotWholeIsTheOneBeforeItAndSaysSo() throws IOException {
         Path path = directory.resolve("state.json");
-        JsonObject content = new JsonObject();
-        content.addProperty("default/a", "240.240.0.7");
+        JsonObject old = new JsonObject();
+        old.addProperty("default/a", "240.240.0.7");
+        JsonObject content = old.deepCopy();
         content.addProperty("default/b", "240.240.0.8");
-        new StateFile(path).write(content);
-        assertEquals(content, new StateFile(path).read());
-        byte[] whole = Files.readAllBytes(path);
-        for (int length = 0; length < whole.length; length++) {
-            Files.write(path, Arrays.copyOf(whole, length));
-            assertEquals(new JsonObject(), new StateFile(path).read(), "cut after " + length + " bytes");
+        new JsonStateFile(path, "test").write(old);
+        new JsonStateFile(path, "test").write(content);
+        JsonStateFile whole = new JsonStateFile(path, "test");
+        assertEquals(content, whole.read());
+        assertEquals("", whole.trouble());
+        byte[] good = Files.readAllBytes(path);
+        for (int at : new int[] {0, 20, good.length - 5}) {
+            byte[] bad = good.clone();
+            bad[at] ^= 1;
+            Files.write(path, bad);
+            JsonStateFile damaged = new JsonStateFile(path, "test");
+            assertEquals(old, damaged.read(), "byte " + at);
+            assertTrue(damaged.trouble().contains("the version before it is used"), damaged.trouble());
         }
-        assertTrue(Files.exists(directory.resolve("state.json.unreadable")));
-        new StateFile(path).write(content);
-        assertEquals(content, new StateFile(path).read());
+    }
+
+    @Test
+    void aFileOfTheTimeBeforeChecksumsIsRead() throws IOException {
+        Path path = directory.resolve("state.json");
+        Files.writeString(path, "{\"default/a\":\"240.240.0.7\"}");
+        JsonStateFile file = new JsonStateFile(path, "test");
+        assertEquals("240.240.0.7", file.read().get("default/a").getAsString());
+        Files.writeString(path, "{\"default/a\":\"240.240");
+        assertEquals(new JsonObject(), file.read());
+        assertTrue(file.trouble().contains("begun anew"), file.trouble());
     }
 
     @Test
     void servicesKeepTheirAddressesAndForeignOnesAreGivenUp() throws IOException {
-        StateFile file = new StateFile(directory.resolve("addresses.json"));
+        JsonStateFile file = new JsonStateFile(directory.resolve("addresses.json"), "addresses");
         ServiceAddresses addresses = ServiceAddresses.load(file, SERVICES);
         List<String> a = addresses.addresses("default", "a");
         List<String> b = addresses.addresses("default", "b");
@@ -73,7 +88,7 @@ class PersistenceTest {
 
     @Test
     void nodesKeepTheirPrefixes() throws IOException {
-        StateFile file = new StateFile(directory.resolve("leases.json"));
+        JsonStateFile file = new JsonStateFile(directory.resolve("leases.json"), "leases");
         NodeLeases leases = NodeLeases.load(file, WORKLOADS);
         Cidr first = leases.grant("n1", "").orElseThrow();
         assertEquals("100.64.0.0/24", first.toString());
@@ -98,7 +113,7 @@ class PersistenceTest {
     @Test
     void anEmptyRangeRefuses() throws IOException {
         NodeLeases leases =
-                NodeLeases.load(new StateFile(directory.resolve("few.json")), Cidr.of("few", "10.9.0.0/23"));
+                NodeLeases.load(new JsonStateFile(directory.resolve("few.json"), "few"), Cidr.of("few", "10.9.0.0/23"));
         assertTrue(leases.grant("a", "").isPresent());
         assertTrue(leases.grant("b", "").isPresent());
         assertEquals(Optional.empty(), leases.grant("c", ""));

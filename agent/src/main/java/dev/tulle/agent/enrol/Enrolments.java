@@ -10,7 +10,6 @@ import dev.tulle.model.Workload.WorkloadPort;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,6 +46,7 @@ public final class Enrolments {
     private final Map<String, Lease> leases = new LinkedHashMap<>();
     private AddressPool pool = new AddressPool(Map.of());
     private Optional<Cidr> prefix = Optional.empty();
+    private String trouble = "";
 
     /**
      * For one mesh on this node.
@@ -75,7 +75,9 @@ public final class Enrolments {
 
     /** Takes over what an earlier agent left: living groups stay enrolled, ended ones are given back. */
     public void adopt() throws IOException {
-        LeaseStore.Contents contents = store.load();
+        LeaseStore.Loaded loaded = store.load();
+        trouble = loaded.trouble();
+        LeaseStore.Contents contents = loaded.contents();
         prefix = Cidr.parse(contents.prefix());
         pool = new AddressPool(contents.memory());
         for (Lease lease : contents.leases()) {
@@ -93,6 +95,11 @@ public final class Enrolments {
         }
         sweep();
         save();
+    }
+
+    /** What was wrong with the leases on disk when they were read, for people; empty when nothing was. */
+    public String trouble() {
+        return trouble;
     }
 
     /** The node's prefix, once there was one. */
@@ -287,17 +294,25 @@ public final class Enrolments {
         }
     }
 
-    /** Removes groups of the mesh that no lease knows and nobody runs in, left by a crash. */
-    public void sweepOrphans() throws IOException {
-        Instant now = clock.instant();
+    /**
+     * Removes groups of the mesh that no lease knows and nobody runs in, left by a crash.
+     *
+     * @return those in which processes run
+     */
+    public List<String> sweepOrphans() throws IOException {
+        List<String> populated = new ArrayList<>();
         for (String group : new ArrayList<>(cgroups.children(meshGroup + "/workloads"))) {
-            boolean known =
-                    leases.values().stream().anyMatch(lease -> lease.group().equals(group));
-            if (!known && !cgroups.populated(group)) {
-                LOG.log(System.Logger.Level.INFO, "removing the empty control group " + group + " at " + now);
+            if (leases.values().stream().anyMatch(lease -> lease.group().equals(group))) {
+                continue;
+            }
+            if (cgroups.populated(group)) {
+                populated.add(group);
+            } else {
+                LOG.log(System.Logger.Level.INFO, "removing the empty control group " + group);
                 cgroups.remove(group, "/");
             }
         }
+        return populated;
     }
 
     private void save() throws IOException {

@@ -8,31 +8,26 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import dev.tulle.agent.enrol.Lease.State;
 import dev.tulle.common.Ip;
+import dev.tulle.common.StateFile;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.zip.CRC32;
 
 /**
- * Keeps leases on disk, so that a restarted agent finds its workloads and their addresses again. One file, replaced
- * whole, with a checksum; the one before is kept beside it and read when the newer one is damaged. Owner thread only.
+ * Keeps leases on disk, so that a restarted agent finds its workloads and their addresses again. Owner thread only.
  */
 public final class LeaseStore {
-    private static final System.Logger LOG = System.getLogger(LeaseStore.class.getName());
     private static final Gson GSON = new GsonBuilder().disableHtmlEscaping().create();
 
-    private final Path file;
-    private final Path before;
+    private final StateFile file;
 
     /**
      * For a state directory, which is made.
@@ -41,8 +36,7 @@ public final class LeaseStore {
      */
     public LeaseStore(Path stateDirectory) throws IOException {
         Files.createDirectories(stateDirectory);
-        this.file = stateDirectory.resolve("leases.json");
-        this.before = stateDirectory.resolve("leases.before.json");
+        this.file = new StateFile(stateDirectory.resolve("leases.json"), "leases", 1, LeaseStore::withoutHeader);
     }
 
     /**
@@ -62,19 +56,26 @@ public final class LeaseStore {
         }
     }
 
-    /** Reads what was kept; a damaged file is reported in the log and the one before it is used. */
-    public Contents load() {
-        for (Path candidate : List.of(file, before)) {
-            if (!Files.exists(candidate)) {
-                continue;
-            }
-            try {
-                return decode(Files.readString(candidate));
-            } catch (IOException | RuntimeException | RefusedException e) {
-                LOG.log(System.Logger.Level.ERROR, candidate + ": cannot be used: " + e.getMessage());
-            }
+    /**
+     * What was found.
+     *
+     * @param contents the leases
+     * @param trouble what is wrong with the files, for people; empty when nothing is
+     */
+    public record Loaded(Contents contents, String trouble) {}
+
+    /** Reads what was kept; of a damaged file the version before it. */
+    public Loaded load() {
+        StateFile.Loaded loaded = file.load();
+        if (loaded.text().isEmpty()) {
+            return new Loaded(Contents.EMPTY, loaded.trouble());
         }
-        return Contents.EMPTY;
+        try {
+            return new Loaded(decode(loaded.text().get()), loaded.trouble());
+        } catch (RuntimeException | RefusedException e) {
+            String trouble = file.path() + " is whole and cannot be used (" + e.getMessage() + "): begun anew";
+            return new Loaded(Contents.EMPTY, trouble);
+        }
     }
 
     /**
@@ -83,19 +84,7 @@ public final class LeaseStore {
      * @throws IOException when it cannot be written; what was kept before stays
      */
     public void save(Contents contents) throws IOException {
-        Path fresh = file.resolveSibling("leases.json.new");
-        try (FileChannel channel = FileChannel.open(
-                fresh, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
-            ByteBuffer bytes = ByteBuffer.wrap(encode(contents).getBytes(StandardCharsets.UTF_8));
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-            channel.force(true);
-        }
-        if (Files.exists(file)) {
-            Files.copy(file, before, StandardCopyOption.REPLACE_EXISTING);
-        }
-        Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+        file.save(encode(contents));
     }
 
     static String encode(Contents contents) {
@@ -119,16 +108,20 @@ public final class LeaseStore {
         JsonObject memory = new JsonObject();
         contents.memory().forEach((key, address) -> memory.addProperty(key, Ip.text4(address)));
         root.add("memory", memory);
-        String body = GSON.toJson(root);
-        return checksum(body) + "\n" + body + "\n";
+        return GSON.toJson(root) + "\n";
     }
 
-    static Contents decode(String text) throws RefusedException {
+    /** Until 2026-11 the file began with a line that held a CRC of the rest. */
+    private static Optional<String> withoutHeader(String text) {
         int line = text.indexOf('\n');
         String body = line < 0 ? "" : text.substring(line + 1).strip();
-        if (line < 0 || !checksum(body).equals(text.substring(0, line))) {
-            throw new JsonParseException("its checksum does not match its contents");
-        }
+        CRC32 crc = new CRC32();
+        crc.update(body.getBytes(StandardCharsets.UTF_8));
+        boolean whole = line > 0 && Long.toHexString(crc.getValue()).equals(text.substring(0, line));
+        return whole ? Optional.of(body) : Optional.empty();
+    }
+
+    static Contents decode(String body) throws RefusedException {
         JsonObject root = JsonParser.parseString(body).getAsJsonObject();
         if (root.get("schema").getAsInt() != 1) {
             throw new JsonParseException("schema " + root.get("schema") + ", expected 1");
@@ -152,11 +145,5 @@ public final class LeaseStore {
                 .forEach(entry ->
                         memory.put(entry.getKey(), Ip.number(entry.getValue().getAsString())));
         return new Contents(root.get("prefix").getAsString(), leases, memory);
-    }
-
-    private static String checksum(String body) {
-        CRC32 crc = new CRC32();
-        crc.update(body.getBytes(StandardCharsets.UTF_8));
-        return Long.toHexString(crc.getValue());
     }
 }

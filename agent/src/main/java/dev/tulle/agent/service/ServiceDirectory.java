@@ -43,6 +43,9 @@ public final class ServiceDirectory implements AutoCloseable {
     /** How long an answer waits for what the kernel needs to forward requests; without it the proxy does. */
     private static final Duration HTTP_PATIENCE = Duration.ofMillis(300);
 
+    /** How long changes are collected before they are written down. */
+    private static final Duration SAVE_DELAY = Duration.ofMillis(500);
+
     /** Names that do not exist and are followed all the same. */
     static final int ABSENT_MAX = 512;
 
@@ -107,6 +110,7 @@ public final class ServiceDirectory implements AutoCloseable {
     private final Map<String, Entry> entries = new ConcurrentHashMap<>();
     private long version;
     private long applied;
+    private boolean saving;
 
     /**
      * A directory.
@@ -417,7 +421,20 @@ public final class ServiceDirectory implements AutoCloseable {
         entry.httpPorts.clear();
     }
 
+    /** Soon, and once for changes that come close together: losing the last ones costs a question, not an answer. */
     private void save() {
+        if (!saving) {
+            saving = true;
+            CompletableFuture.delayedExecutor(SAVE_DELAY.toMillis(), TimeUnit.MILLISECONDS, owner)
+                    .execute(this::saveNow);
+        }
+    }
+
+    private void saveNow() {
+        if (!saving) {
+            return;
+        }
+        saving = false;
         List<Service> services = new ArrayList<>();
         for (Entry entry : entries.values()) {
             if (entry.service != null) {
@@ -427,8 +444,14 @@ public final class ServiceDirectory implements AutoCloseable {
         store.save(services);
     }
 
+    /** What is wrong with the services on disk, for people; empty when nothing is. */
+    public String trouble() {
+        return store.trouble();
+    }
+
     @Override
     public void close() {
+        saveNow();
         entries.values().forEach(ServiceDirectory::end);
         entries.clear();
     }

@@ -3,50 +3,56 @@ package dev.tulle.agent.service;
 import com.google.gson.Gson;
 import com.google.gson.JsonParseException;
 import com.google.gson.reflect.TypeToken;
+import dev.tulle.common.StateFile;
 import dev.tulle.model.Service;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Keeps the services that this node's workloads use, so that an agent that restarts while the control plane is away
- * answers the same names. Losing it costs nothing but that, so a damaged file is put aside. Owner thread only.
+ * answers the same names. Owner thread only.
  */
 public final class ServiceStore {
     private static final System.Logger LOG = System.getLogger(ServiceStore.class.getName());
     private static final Gson GSON = new Gson();
 
-    private final Path file;
+    private final StateFile file;
+    private String trouble = "";
 
     /** For a state directory that exists. */
     public ServiceStore(Path stateDirectory) {
-        this.file = stateDirectory.resolve("services.json");
+        this.file = new StateFile(stateDirectory.resolve("services.json"), "services", 1);
     }
 
     List<Service> load() {
-        if (!Files.exists(file)) {
-            return List.of();
-        }
+        StateFile.Loaded loaded = file.load();
+        trouble = loaded.trouble();
         try {
             @Nullable
-            List<Service> services = GSON.fromJson(Files.readString(file), new TypeToken<List<Service>>() {}.getType());
+            List<Service> services =
+                    GSON.fromJson(loaded.text().orElse("[]"), new TypeToken<List<Service>>() {}.getType());
             return services == null ? List.of() : services;
-        } catch (IOException | JsonParseException | NullPointerException e) {
-            LOG.log(System.Logger.Level.WARNING, file + ": cannot be used: " + e.getMessage());
+        } catch (JsonParseException | NullPointerException | IllegalArgumentException e) {
+            trouble = file.path() + " is whole and cannot be used (" + e.getMessage() + "): begun anew";
+            LOG.log(System.Logger.Level.WARNING, trouble);
             return List.of();
         }
     }
 
     void save(List<Service> services) {
         try {
-            Path fresh = file.resolveSibling("services.json.new");
-            Files.writeString(fresh, GSON.toJson(services));
-            Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+            file.save(GSON.toJson(services));
+            trouble = "";
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, file + ": cannot be written: " + e.getMessage());
+            trouble = file.path() + " cannot be written: " + e.getMessage();
+            LOG.log(System.Logger.Level.WARNING, trouble);
         }
+    }
+
+    /** What is wrong with the file, for people; empty when nothing is. */
+    public String trouble() {
+        return trouble;
     }
 }

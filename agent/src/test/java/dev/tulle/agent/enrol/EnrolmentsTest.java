@@ -232,10 +232,10 @@ class EnrolmentsTest {
         byte[] good = Files.readAllBytes(file);
         for (int cut = 0; cut < good.length - 1; cut++) {
             Files.write(file, java.util.Arrays.copyOf(good, cut));
-            assertEquals(one, store.load(), "cut at " + cut);
+            assertEquals(one, store.load().contents(), "cut at " + cut);
         }
         Files.write(file, good);
-        assertEquals("100.80.4.0/24", store.load().prefix());
+        assertEquals("100.80.4.0/24", store.load().contents().prefix());
     }
 
     @Test

@@ -96,6 +96,9 @@ public final class StatusCommand extends BaseCommand {
                 role.equals("control") ? MeshClient.control(place, ANSWER) : MeshClient.agent(place, ANSWER)) {
             JsonObject answer = client.object("status", new JsonObject());
             status.add(role, answer);
+            if (answer.has("troubles")) {
+                answer.getAsJsonArray("troubles").forEach(trouble -> troubles.add(role + ": " + Json.plain(trouble)));
+            }
             return answer;
         } catch (CommandFailure failure) {
             troubles.add(failure.getMessage());
