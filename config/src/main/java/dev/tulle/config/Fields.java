@@ -1,6 +1,9 @@
 package dev.tulle.config;
 
 import dev.tulle.config.Tree.ScalarType;
+import dev.tulle.model.WireText;
+import dev.tulle.model.regex.Regex;
+import dev.tulle.model.regex.RegexException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -374,16 +377,33 @@ final class Fields {
         return Optional.ofNullable(value);
     }
 
-    /** A regular expression that RE2 can run. */
+    /** A text that is put into the head of a message as it is. */
+    Optional<String> wire(String name, WireText kind) {
+        Optional<String> text = string(name);
+        Optional<String> fault = text.flatMap(kind::fault);
+        fault.ifPresent(found -> error(name, kind.expected(), found));
+        return fault.isPresent() ? Optional.empty() : text;
+    }
+
+    /** A regular expression whose matches are replaced. */
+    Optional<String> replacingRegex(String name) {
+        Optional<String> text = string(name);
+        return text.isPresent() && isTaken(name, Regex.replacingFault(text.get())) ? text : Optional.empty();
+    }
+
+    /** A regular expression that can be matched in bounded time. */
     Optional<String> regex(String name) {
         Optional<String> text = string(name);
         return text.isPresent() && isRegex(name, text.get()) ? text : Optional.empty();
     }
 
-    /** Reports a string that RE2 cannot run. */
+    /** Reports a regular expression that cannot be matched in bounded time. */
     boolean isRegex(String name, String text) {
-        Optional<Regexes.Fault> fault = Regexes.check(text);
-        fault.ifPresent(f -> error(name, f.expected(), f.message()));
+        return isTaken(name, Regex.fault(text));
+    }
+
+    private boolean isTaken(String name, Optional<RegexException> fault) {
+        fault.ifPresent(f -> error(name, f.expected(), String.valueOf(f.getMessage())));
         return fault.isEmpty();
     }
 

@@ -8,6 +8,7 @@ import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Rewrite;
 import dev.tulle.model.RouteMatch.PathMatch;
+import dev.tulle.model.WireText;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -123,6 +124,7 @@ record HttpRouteFilters(
             Optional<String> host = settings.string("hostname");
             if (host.isPresent() && !Words.isDnsName(host.get().toLowerCase(Locale.ROOT))) {
                 settings.error("hostname", "a host name", "not a host name");
+                return Optional.empty();
             }
             return host;
         }
@@ -149,7 +151,10 @@ record HttpRouteFilters(
                 path.requiredString("type");
             }
             String field = path.choice("type", PATH_TYPES).orElse("replaceFullPath");
-            String value = path.presentString(field);
+            if (!path.has(field)) {
+                path.presentString(field);
+            }
+            String value = path.wire(field, WireText.TARGET).orElse("");
             path.tolerate("type");
             path.done();
             if (field.equals("replaceFullPath")) {
@@ -199,7 +204,7 @@ record HttpRouteFilters(
             for (Fields entry : settings.objects(name)) {
                 String header = entry.requiredString("name");
                 String value = entry.requiredString("value");
-                boolean right = header.isEmpty() || IstioFields.checkHeaderName(entry, "name", header);
+                boolean right = !header.isEmpty() && IstioFields.checkHeaderName(entry, "name", header);
                 if (right && IstioFields.checkHeaderValue(entry, "value", value)) {
                     out.add(new Field(header.toLowerCase(Locale.ROOT), value));
                 }

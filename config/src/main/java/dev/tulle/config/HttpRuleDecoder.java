@@ -10,6 +10,7 @@ import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Rewrite;
+import dev.tulle.model.WireText;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -53,7 +54,7 @@ final class HttpRuleDecoder {
         Duration timeout = rule.duration("timeout").orElse(Duration.ZERO);
         RetryPolicy retry = rule.object("retries").map(HttpRuleDecoder::retries).orElse(RetryPolicy.DEFAULT);
         Optional<Fields> rewriteFields = rule.object("rewrite");
-        Optional<String> uri = rewriteFields.flatMap(r -> r.string("uri"));
+        Optional<String> uri = rewriteFields.flatMap(r -> r.wire("uri", WireText.TARGET));
         Rewrite rewrite = rewriteFields.map(r -> rewrite(r, uri)).orElse(Rewrite.NONE);
         List<Mirror> mirrors = mirrors(rule);
         int actions = (redirect.isPresent() ? 1 : 0) + (direct.isPresent() ? 1 : 0) + (rule.has("route") ? 1 : 0);
@@ -73,9 +74,9 @@ final class HttpRuleDecoder {
     }
 
     private static RouteAction redirect(Fields redirect) {
-        Optional<PathRewrite> path = redirect.string("uri").map(PathRewrite.Full::new);
-        Optional<String> authority = redirect.string("authority");
-        Optional<String> scheme = redirect.string("scheme");
+        Optional<PathRewrite> path = redirect.wire("uri", WireText.TARGET).map(PathRewrite.Full::new);
+        Optional<String> authority = redirect.wire("authority", WireText.AUTHORITY);
+        Optional<String> scheme = redirect.wire("scheme", WireText.SCHEME);
         OptionalInt port = redirect.port("port");
         redirect.choice("derivePort", REDIRECT_PORTS)
                 .ifPresent(_ -> redirect.unsupportedValue("derivePort", "a derived port", "port"));
@@ -102,8 +103,11 @@ final class HttpRuleDecoder {
         Optional<PathRewrite> path = Optional.empty();
         Optional<Fields> regex = fields.object("uriRegexRewrite");
         if (regex.isPresent()) {
-            Optional<String> pattern = regex.get().regex("match");
-            String substitution = regex.get().presentString("rewrite");
+            Optional<String> pattern = regex.get().replacingRegex("match");
+            if (!regex.get().has("rewrite")) {
+                regex.get().presentString("rewrite");
+            }
+            String substitution = regex.get().wire("rewrite", WireText.TARGET).orElse("");
             if (!regex.get().has("match")) {
                 regex.get().requiredString("match");
             }
@@ -113,7 +117,7 @@ final class HttpRuleDecoder {
                 fields.error("uriRegexRewrite", "uri or uriRegexRewrite, not both", "two rewrites of the path");
             }
         }
-        Optional<String> authority = fields.string("authority");
+        Optional<String> authority = fields.wire("authority", WireText.AUTHORITY);
         fields.done();
         return authority.isEmpty() && path.isEmpty() ? Rewrite.NONE : new Rewrite(authority, path);
     }

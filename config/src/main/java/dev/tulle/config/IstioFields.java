@@ -3,6 +3,7 @@ package dev.tulle.config;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.HeaderMutation.Changes;
 import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.WireText;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -106,6 +107,11 @@ final class IstioFields {
     static boolean checkHeaderValue(Fields fields, String at, String value) {
         if (value.contains("%")) {
             fields.unsupportedValue(at, "substitution of %VARIABLES%", "a fixed value without '%'");
+            return false;
+        }
+        boolean host = at.equalsIgnoreCase("host") || at.equals(":authority");
+        if (host && WireText.AUTHORITY.fault(value).isPresent()) {
+            fields.error(at, WireText.AUTHORITY.expected(), "not a host");
             return false;
         }
         if (value.length() <= 8192 && value.chars().allMatch(c -> c == '\t' || (c >= ' ' && c < 0x7f))) {

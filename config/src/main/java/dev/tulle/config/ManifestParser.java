@@ -228,12 +228,20 @@ public final class ManifestParser {
                     fields.requiredObject("metadata").map(Metadata::decode).orElse(Map.of()),
                     mapping.object());
             fields.tolerate("status");
-            ConfigResource resource = known.get().decoder().decode(manifest, fields);
-            fields.done();
+            try {
+                ConfigResource resource = known.get().decoder().decode(manifest, fields);
+                fields.done();
+                if (!findings.hasErrors()) {
+                    resources.add(resource);
+                }
+            } catch (IllegalArgumentException e) {
+                // A record of the model refuses what no decoder has found: still only this resource is wrong.
+                fields.error("spec", "", String.valueOf(e.getMessage()));
+            } catch (StackOverflowError | OutOfMemoryError e) {
+                fields.error("spec", "", "this resource is too large to be read: " + e);
+            }
             if (findings.hasErrors()) {
                 refused.add(key);
-            } else {
-                resources.add(resource);
             }
         }
 

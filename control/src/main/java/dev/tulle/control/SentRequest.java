@@ -8,6 +8,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /** A request after its route changed it: what the endpoint reads, and what policies decide on. */
 record SentRequest(RequestView request, String path, String authority, Changes changes) implements RequestView {
@@ -21,7 +22,7 @@ record SentRequest(RequestView request, String path, String authority, Changes c
         return new SentRequest(
                 request,
                 rewrite.path()
-                        .map(to -> new PathRewriter(to, route.match()).apply(request.path()))
+                        .flatMap(to -> Optional.ofNullable(new PathRewriter(to, route.match()).apply(request.path())))
                         .orElse(request.path()),
                 rewrite.authority().orElse(host),
                 changes);

@@ -20,5 +20,11 @@ public record FaultInjection(Optional<Delay> delay, Optional<Abort> abort) {
      *
      * @param partsPerMillion share of requests, 0 to 1,000,000
      */
-    public record Abort(int status, int partsPerMillion) {}
+    public record Abort(int status, int partsPerMillion) {
+        public Abort {
+            if (status < 200 || status > 599) {
+                throw new IllegalArgumentException("fault abort status " + status + ": expected 200 to 599");
+            }
+        }
+    }
 }

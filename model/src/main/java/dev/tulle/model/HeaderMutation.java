@@ -25,5 +25,13 @@ public record HeaderMutation(Changes request, Changes response) {
     }
 
     /** One header field. */
-    public record Field(String name, String value) {}
+    public record Field(String name, String value) {
+        public Field {
+            if (!name.startsWith(":")) {
+                WireText.HEADER_NAME.require("header name", name);
+            }
+            boolean host = name.equalsIgnoreCase("host") || name.equals(":authority");
+            (host ? WireText.AUTHORITY : WireText.HEADER_VALUE).require("header " + name, value);
+        }
+    }
 }

@@ -1,10 +1,18 @@
 package dev.tulle.model;
 
+import com.google.re2j.Matcher;
 import com.google.re2j.Pattern;
+import dev.tulle.model.regex.Regex;
 import org.jspecify.annotations.Nullable;
 
 /** A compiled {@link RouteAction.PathRewrite} of one route. Immutable, any thread. */
 public final class PathRewriter {
+    /** The longest path in which the matches of a regular expression are replaced, in characters. */
+    static final int MAX_PATH = 2048;
+
+    /** Matches that are replaced in one path: each may have to be looked for up to the path's end. */
+    static final int MAX_MATCHES = 8;
+
     private final RouteAction.PathRewrite rewrite;
     private final RouteMatch.PathMatch matched;
     private final @Nullable Pattern pattern;
@@ -15,13 +23,13 @@ public final class PathRewriter {
      *
      * @param rewrite what to do
      * @param match the conditions of the route it belongs to: says which prefix was matched
-     * @throws com.google.re2j.PatternSyntaxException when a regular expression is not RE2
+     * @throws dev.tulle.model.regex.RegexException when a regular expression is not taken
      */
     public PathRewriter(RouteAction.PathRewrite rewrite, RouteMatch match) {
         this.rewrite = rewrite;
         this.matched = match.path();
         if (rewrite instanceof RouteAction.PathRewrite.Regex regex) {
-            pattern = Pattern.compile(regex.pattern());
+            pattern = Regex.replacing(regex.pattern());
             replacement = groups(regex.substitution());
         } else {
             pattern = null;
@@ -29,14 +37,34 @@ public final class PathRewriter {
         }
     }
 
-    /** The new path for a path (without query) that the route matched. */
-    public String apply(String path) {
+    /**
+     * The new path for a path (without query) that the route matched.
+     *
+     * @return null for a path in which replacing would take too long: more than {@value #MAX_PATH} characters, or
+     *     {@value #MAX_MATCHES} matches of a regular expression
+     */
+    public @Nullable String apply(String path) {
         return switch (rewrite) {
             case RouteAction.PathRewrite.Full(String full) -> full;
             case RouteAction.PathRewrite.MatchedPrefix(String with) -> replacePrefix(path, with);
-            case RouteAction.PathRewrite.Regex regex ->
-                pattern == null ? path : pattern.matcher(path).replaceAll(replacement);
+            case RouteAction.PathRewrite.Regex regex -> pattern == null ? path : replace(pattern, path);
         };
+    }
+
+    private @Nullable String replace(Pattern matched, String path) {
+        if (path.length() > MAX_PATH) {
+            return null;
+        }
+        Matcher matcher = matched.matcher(path);
+        StringBuilder out = new StringBuilder();
+        int matches = 0;
+        while (matcher.find()) {
+            if (++matches > MAX_MATCHES) {
+                return null;
+            }
+            matcher.appendReplacement(out, replacement);
+        }
+        return matcher.appendTail(out).toString();
     }
 
     private String replacePrefix(String path, String with) {

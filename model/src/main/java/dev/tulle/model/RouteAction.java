@@ -31,27 +31,54 @@ public sealed interface RouteAction {
             Optional<String> authority,
             Optional<Integer> port,
             Optional<PathRewrite> path)
-            implements RouteAction {}
+            implements RouteAction {
+        public Redirect {
+            scheme.ifPresent(text -> WireText.SCHEME.require("redirect scheme", text));
+            authority.ifPresent(text -> WireText.AUTHORITY.require("redirect authority", text));
+        }
+    }
 
     /** Answers with a fixed response. */
-    record DirectResponse(int status, String body) implements RouteAction {}
+    record DirectResponse(int status, String body) implements RouteAction {
+        public DirectResponse {
+            if (status < 200 || status > 599) {
+                throw new IllegalArgumentException("direct response status " + status + ": expected 200 to 599");
+            }
+        }
+    }
 
     /** Changes before forwarding; empty parts keep the request's. */
     record Rewrite(Optional<String> authority, Optional<PathRewrite> path) {
         /** Changes nothing. */
         public static final Rewrite NONE = new Rewrite(Optional.empty(), Optional.empty());
+
+        public Rewrite {
+            authority.ifPresent(text -> WireText.AUTHORITY.require("rewrite authority", text));
+        }
     }
 
     /** How the path is changed. */
     sealed interface PathRewrite {
         /** Replaces the whole path, keeps the query. */
-        record Full(String path) implements PathRewrite {}
+        record Full(String path) implements PathRewrite {
+            public Full {
+                WireText.TARGET.require("rewritten path", path);
+            }
+        }
 
         /** Replaces the prefix that the route matched. */
-        record MatchedPrefix(String replacement) implements PathRewrite {}
+        record MatchedPrefix(String replacement) implements PathRewrite {
+            public MatchedPrefix {
+                WireText.TARGET.require("replaced prefix", replacement);
+            }
+        }
 
         /** Replaces every RE2 match in the path; {@code \1} stands for a group. */
-        record Regex(String pattern, String substitution) implements PathRewrite {}
+        record Regex(String pattern, String substitution) implements PathRewrite {
+            public Regex {
+                WireText.TARGET.require("substitution", substitution);
+            }
+        }
     }
 
     /** A shadow copy for a share of the requests, in parts per million. */

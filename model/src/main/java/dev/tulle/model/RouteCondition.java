@@ -1,6 +1,6 @@
 package dev.tulle.model;
 
-import com.google.re2j.Pattern;
+import dev.tulle.model.regex.Regex;
 import org.jspecify.annotations.Nullable;
 
 /** A compiled {@link RouteMatch}. Immutable, any thread. */
@@ -19,7 +19,7 @@ final class RouteCondition {
 
     private final PathKind pathKind;
     private final String path;
-    private final @Nullable Pattern pathPattern;
+    private final @Nullable Regex pathPattern;
     private final boolean ignoreCase;
     private final @Nullable StringCondition method;
     private final Named[] headers;
@@ -28,11 +28,11 @@ final class RouteCondition {
     /**
      * Compiles the conditions of a route.
      *
-     * @throws com.google.re2j.PatternSyntaxException when a regular expression is not RE2
+     * @throws dev.tulle.model.regex.RegexException when a regular expression is not taken
      */
     RouteCondition(RouteMatch match) {
         ignoreCase = match.ignorePathCase();
-        Pattern pattern = null;
+        Regex pattern = null;
         switch (match.path()) {
             case RouteMatch.PathMatch.Exact(String exact) -> {
                 pathKind = PathKind.EXACT;
@@ -49,7 +49,7 @@ final class RouteCondition {
             case RouteMatch.PathMatch.Regex(String regex) -> {
                 pathKind = PathKind.REGEX;
                 path = regex;
-                pattern = Pattern.compile(regex, ignoreCase ? Pattern.CASE_INSENSITIVE : 0);
+                pattern = Regex.compile(regex, ignoreCase);
             }
         }
         pathPattern = pattern;
@@ -95,7 +95,7 @@ final class RouteCondition {
             case SEGMENT_PREFIX ->
                 p.regionMatches(ignoreCase, 0, path, 0, path.length())
                         && (p.length() == path.length() || p.charAt(path.length()) == '/');
-            case REGEX -> pathPattern != null && pathPattern.matcher(p).matches();
+            case REGEX -> pathPattern != null && pathPattern.matches(p);
         };
     }
 

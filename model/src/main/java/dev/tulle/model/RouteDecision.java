@@ -27,6 +27,11 @@ public record RouteDecision(
         Fault fault,
         List<RouteAction.Mirror> mirrors,
         String reason) {
+    /** The decision that there is no route after all, for a reason that is found only when the route is followed. */
+    public RouteDecision unrouted(String why) {
+        return new RouteDecision(plan, Outcome.NO_ROUTE, virtualHost, null, null, Fault.NONE, List.of(), why);
+    }
+
     /** The kinds of decisions. */
     public enum Outcome {
         /** To an endpoint of the share's cluster. */

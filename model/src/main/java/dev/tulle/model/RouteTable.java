@@ -82,7 +82,7 @@ public final class RouteTable {
     /**
      * Makes a table ready.
      *
-     * @throws com.google.re2j.PatternSyntaxException when a regular expression is not RE2
+     * @throws dev.tulle.model.regex.RegexException when a regular expression is not taken
      */
     public static RouteTable compile(RouteConfiguration configuration) {
         return new RouteTable(configuration);

@@ -1,6 +1,6 @@
 package dev.tulle.model;
 
-import com.google.re2j.Pattern;
+import dev.tulle.model.regex.Regex;
 import org.jspecify.annotations.Nullable;
 
 /** A compiled {@link StringMatch}. Immutable, any thread. */
@@ -14,9 +14,9 @@ final class StringCondition {
 
     private final Kind kind;
     private final String text;
-    private final @Nullable Pattern pattern;
+    private final @Nullable Regex pattern;
 
-    private StringCondition(Kind kind, String text, @Nullable Pattern pattern) {
+    private StringCondition(Kind kind, String text, @Nullable Regex pattern) {
         this.kind = kind;
         this.text = text;
         this.pattern = pattern;
@@ -25,14 +25,13 @@ final class StringCondition {
     /**
      * Compiles a condition.
      *
-     * @throws com.google.re2j.PatternSyntaxException when a regular expression is not RE2
+     * @throws dev.tulle.model.regex.RegexException when a regular expression is not taken
      */
     static StringCondition compile(StringMatch match) {
         return switch (match) {
             case StringMatch.Exact(String value) -> new StringCondition(Kind.EXACT, value, null);
             case StringMatch.Prefix(String value) -> new StringCondition(Kind.PREFIX, value, null);
-            case StringMatch.Regex(String pattern) ->
-                new StringCondition(Kind.REGEX, pattern, Pattern.compile(pattern));
+            case StringMatch.Regex(String pattern) -> new StringCondition(Kind.REGEX, pattern, Regex.compile(pattern));
             case StringMatch.Present() -> new StringCondition(Kind.PRESENT, "", null);
         };
     }
@@ -45,7 +44,7 @@ final class StringCondition {
         return switch (kind) {
             case EXACT -> value.equals(text);
             case PREFIX -> value.startsWith(text);
-            case REGEX -> pattern != null && pattern.matcher(value).matches();
+            case REGEX -> pattern != null && pattern.matches(value);
             case PRESENT -> true;
         };
     }

@@ -11,6 +11,7 @@ import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Redirect;
 import dev.tulle.model.RouteAction.Rewrite;
 import dev.tulle.model.WeightedCluster;
+import dev.tulle.model.regex.Regex;
 import dev.tulle.xds.proto.envoy.config.core.v3.DataSource;
 import dev.tulle.xds.proto.envoy.config.core.v3.RuntimeFractionalPercent;
 import dev.tulle.xds.proto.envoy.config.route.v3.DirectResponseAction;
@@ -296,6 +297,9 @@ final class RouteActionCodec {
     private static PathRewrite rewrite(RegexMatchAndSubstitute rewrite) {
         String pattern = rewrite.getPattern().getRegex();
         String literal = rewrite.getSubstitution().replace("\\\\", "");
+        Regex.replacingFault(pattern).ifPresent(fault -> {
+            throw new IllegalArgumentException("regex '" + pattern + "': " + fault.getMessage(), fault);
+        });
         return pattern.equals(WHOLE_PATH) && literal.indexOf('\\') < 0
                 ? new PathRewrite.Full(rewrite.getSubstitution().replace("\\\\", "\\"))
                 : new PathRewrite.Regex(pattern, rewrite.getSubstitution());

@@ -4,6 +4,7 @@ import com.google.protobuf.BoolValue;
 import dev.tulle.model.RouteMatch.Named;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.StringMatch;
+import dev.tulle.model.regex.Regex;
 import dev.tulle.xds.proto.envoy.config.route.v3.HeaderMatcher;
 import dev.tulle.xds.proto.envoy.config.route.v3.QueryParameterMatcher;
 import dev.tulle.xds.proto.envoy.config.route.v3.RouteMatch;
@@ -45,7 +46,8 @@ final class RouteMatchCodec {
                     case PATH -> new PathMatch.Exact(match.getPath());
                     case PREFIX -> new PathMatch.Prefix(match.getPrefix());
                     case PATH_SEPARATED_PREFIX -> new PathMatch.SegmentPrefix(match.getPathSeparatedPrefix());
-                    case SAFE_REGEX -> new PathMatch.Regex(match.getSafeRegex().getRegex());
+                    case SAFE_REGEX ->
+                        new PathMatch.Regex(taken(match.getSafeRegex().getRegex()));
                     default ->
                         throw new IllegalArgumentException("match " + match.getPathSpecifierCase()
                                 + ": expected PATH, PREFIX, PATH_SEPARATED_PREFIX or SAFE_REGEX");
@@ -132,11 +134,19 @@ final class RouteMatchCodec {
         return switch (match.getMatchPatternCase()) {
             case EXACT -> new StringMatch.Exact(match.getExact());
             case PREFIX -> new StringMatch.Prefix(match.getPrefix());
-            case SAFE_REGEX -> new StringMatch.Regex(match.getSafeRegex().getRegex());
+            case SAFE_REGEX -> new StringMatch.Regex(taken(match.getSafeRegex().getRegex()));
             default ->
                 throw new IllegalArgumentException(
                         "string match " + match.getMatchPatternCase() + ": expected EXACT, PREFIX or SAFE_REGEX");
         };
+    }
+
+    /** A regular expression that can be matched in bounded time. */
+    private static String taken(String pattern) {
+        Regex.fault(pattern).ifPresent(fault -> {
+            throw new IllegalArgumentException("regex '" + pattern + "': " + fault.getMessage(), fault);
+        });
+        return pattern;
     }
 
     static RegexMatcher regex(String pattern) {

@@ -1,6 +1,5 @@
 package dev.tulle.proxy.discovery;
 
-import com.google.re2j.PatternSyntaxException;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
@@ -200,7 +199,7 @@ final class ServiceWatch implements AutoCloseable {
         } else if (known == null || !known.source().equals(configuration)) {
             try {
                 table = RouteTable.compile(configuration);
-            } catch (PatternSyntaxException | IllegalArgumentException e) {
+            } catch (IllegalArgumentException e) {
                 // The last good one stays; the control plane validates, so this is a version skew at worst.
                 unusable = configuration.name() + ": kept the last routes: " + e.getMessage();
                 LOG.log(System.Logger.Level.WARNING, unusable);

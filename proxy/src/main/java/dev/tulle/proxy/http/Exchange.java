@@ -15,6 +15,7 @@ import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -187,7 +188,7 @@ final class Exchange implements UpstreamUser {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.Redirect redirect) {
                     tally.details = DIRECT;
                     String to = Redirects.location(redirect, head, routing.path(), routing.authority());
-                    local(redirect.status(), tally.flags, "", "location: " + to + "\r\n", false);
+                    local(redirect.status(), tally.flags, "", to, false);
                 }
             }
             case FORWARD -> {
@@ -565,15 +566,15 @@ final class Exchange implements UpstreamUser {
         local(status, shown, body, "", false);
     }
 
-    private void local(int status, String shown, String body, String fields, boolean refused) {
+    private void local(int status, String shown, String body, String location, boolean refused) {
         worker.timers().cancel(pause);
         endTry(true);
         tally.code = status;
         tally.flags = shown;
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
-        String text = asItIs ? body : body + "\n";
-        tally.responseBytes = text.length();
-        finish(response.local(status, text, fields, refused, request.isComplete()));
+        byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
+        tally.responseBytes = text.length;
+        finish(response.local(status, text, location, refused, request.isComplete()));
     }
 
     /** Ends an exchange whose response has begun and cannot be completed. */

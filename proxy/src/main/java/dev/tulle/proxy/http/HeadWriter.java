@@ -25,6 +25,7 @@ final class HeadWriter {
     private static final byte[] REQUEST_ID = bytes("x-request-id: ");
     private static final byte[] PROTO = bytes("x-forwarded-proto: http\r\n");
     private static final byte[] STATUS = bytes("HTTP/1.1 ");
+    private static final byte[] LOCATION = bytes("location: ");
     private static final byte[] CRLF = bytes("\r\n");
 
     private HeadWriter() {}
@@ -51,7 +52,7 @@ final class HeadWriter {
         byte[] b = head.bytes();
         out.put(b, head.methodStart(), head.methodEnd()).put(' ');
         if (path != null) {
-            out.put(path).put(b, head.pathEnd(), head.targetEnd());
+            out.value(path).put(b, head.pathEnd(), head.targetEnd());
         } else if (head.pathStart() == head.pathEnd()) {
             out.put('/').put(b, head.pathEnd(), head.targetEnd());
         } else {
@@ -59,7 +60,7 @@ final class HeadWriter {
         }
         out.put(VERSION).put(HOST);
         if (authority != null) {
-            out.put(authority);
+            out.value(authority);
         } else {
             out.put(b, head.authorityStart(), head.authorityEnd());
         }
@@ -188,15 +189,21 @@ final class HeadWriter {
         };
     }
 
-    /** Writes a response of the proxy itself. */
-    static void local(ByteSink out, int code, String body, String extra, boolean close, boolean toHead) {
+    /**
+     * Writes a response of the proxy itself.
+     *
+     * @param location the value of Location; empty for none
+     */
+    static void local(ByteSink out, int code, byte[] body, String location, boolean close, boolean toHead) {
         out.put(STATUS).putDecimal(code).put(' ').put(reason(code)).put(CRLF);
-        out.put(extra);
-        if (!body.isEmpty()) {
+        if (!location.isEmpty()) {
+            out.put(LOCATION).value(location).put(CRLF);
+        }
+        if (body.length > 0) {
             out.put("content-type: text/plain\r\n");
         }
         if (code != 204 && code != 304) {
-            out.put(LENGTH).putDecimal(body.length()).put(CRLF);
+            out.put(LENGTH).putDecimal(body.length).put(CRLF);
         }
         if (close) {
             out.put(CLOSE);

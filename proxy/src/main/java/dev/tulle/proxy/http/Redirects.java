@@ -29,16 +29,11 @@ final class Redirects {
         }
         String query = head.query();
         String to = path == null ? head.path() : path;
-        return scheme + "://" + host + clean(to) + (query.isEmpty() ? "" : "?" + query);
+        return scheme + "://" + host + to + (query.isEmpty() ? "" : "?" + query);
     }
 
     private static String withoutPort(String authority) {
         int colon = authority.lastIndexOf(':');
         return colon < 0 || authority.indexOf(']', colon) >= 0 ? authority : authority.substring(0, colon);
-    }
-
-    /** Nothing in a path may end the header line. */
-    private static String clean(String path) {
-        return path.replace("\r", "").replace("\n", "");
     }
 }

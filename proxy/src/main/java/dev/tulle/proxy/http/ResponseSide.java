@@ -84,15 +84,15 @@ final class ResponseSide {
     /**
      * Answers with the proxy's own words.
      *
-     * @param fields further header lines
+     * @param location the value of Location; empty for none
      * @param refused true when nothing after the request can be trusted
      * @return true when the connection may carry another request
      */
-    boolean local(int code, String text, String fields, boolean refused, boolean requestComplete) {
+    boolean local(int code, byte[] body, String location, boolean refused, boolean requestComplete) {
         boolean keep =
                 requestComplete && !refused && head.keepsAlive() && !head.isUpgrade() && !draining.getAsBoolean();
         ByteSink sink = worker.sink();
-        HeadWriter.local(sink, code, text, fields, !keep, head.isHead());
+        HeadWriter.local(sink, code, body, location, !keep, head.isHead());
         out.add(sink, 0);
         return keep;
     }

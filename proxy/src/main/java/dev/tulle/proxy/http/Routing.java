@@ -69,6 +69,12 @@ final class Routing {
             plan = chosen;
             if (chosen.rewriter() != null) {
                 path = chosen.rewriter().apply(request.path());
+                if (path == null) {
+                    decided = decided.unrouted("the path is too long for its rewrite");
+                    decision = decided;
+                    plan = null;
+                    return decided;
+                }
             }
             if (chosen.authority() != null) {
                 authority = chosen.authority();

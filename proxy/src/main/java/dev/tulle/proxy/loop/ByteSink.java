@@ -52,7 +52,23 @@ public final class ByteSink {
         return this;
     }
 
-    /** Adds text whose characters are below 0x100, one byte each. */
+    /**
+     * Adds a text that comes from configuration or a control plane to the head of a message, a byte per character. Nothing
+     * that is written here can end a line: what no head may hold is a question mark instead.
+     */
+    public ByteSink value(String text) {
+        int n = text.length();
+        room(n);
+        for (int i = 0; i < n; i++) {
+            char c = text.charAt(i);
+            boolean harmless = c == '\t' || (c >= ' ' && c != 0x7f && c <= 0xff);
+            bytes[length + i] = (byte) (harmless ? c : '?');
+        }
+        length += n;
+        return this;
+    }
+
+    /** Adds text of the proxy's own, whose characters are below 0x100, one byte each. */
     // The deprecated copy is the one that does exactly this without an encoder or an array between.
     @SuppressWarnings("deprecation")
     public ByteSink put(String text) {

@@ -56,7 +56,7 @@ public final class HeaderProgram {
     }
 
     private static void line(ByteSink sink, HeaderMutation.Field field) {
-        sink.put(field.name()).put(": ").put(field.value()).put("\r\n");
+        sink.value(field.name()).put(": ").value(field.value()).put("\r\n");
     }
 
     private static boolean isHost(String name) {

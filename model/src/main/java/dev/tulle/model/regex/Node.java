@@ -1,0 +1,82 @@
+package dev.tulle.model.regex;
+
+import java.util.List;
+
+/** A regular expression as it is written: no repetition is expanded yet. */
+sealed interface Node {
+    /** The empty text. */
+    record Empty() implements Node {}
+
+    /** One character of a set. */
+    record One(CharSet set) implements Node {}
+
+    /** A place between two characters. */
+    record Place(Assertion assertion) implements Node {}
+
+    /** One after the other. */
+    record Sequence(List<Node> parts) implements Node {}
+
+    /** Any of them. */
+    record Choice(List<Node> parts) implements Node {}
+
+    /**
+     * Several times the same.
+     *
+     * @param most {@link #UNBOUNDED} for no end
+     */
+    record Repeat(Node part, int least, int most) implements Node {}
+
+    /** No upper bound of a repetition. */
+    int UNBOUNDED = -1;
+
+    /** What is asked of a place. */
+    enum Assertion {
+        BEGIN_TEXT,
+        END_TEXT,
+        BEGIN_LINE,
+        END_LINE,
+        WORD_BOUNDARY,
+        NO_WORD_BOUNDARY
+    }
+
+    /** Characters to match once every repetition is written out; at most {@link Long#MAX_VALUE} / 2. */
+    default long size() {
+        return switch (this) {
+            case Empty _, Place _ -> 1;
+            case One _ -> 1;
+            case Sequence(List<Node> parts) -> sum(parts);
+            case Choice(List<Node> parts) -> sum(parts);
+            case Repeat(Node part, int least, int most) -> {
+                long times = most == UNBOUNDED ? least + 1L : Math.max(1, most);
+                long size = part.size();
+                yield size > LARGE / times ? LARGE : size * times;
+            }
+        };
+    }
+
+    /** How deeply what may be left out nests once repetitions are written out: {@code x{0,3}} is {@code (x(x(x)?)?)?}. */
+    default long depth() {
+        return switch (this) {
+            case Empty _, Place _, One _ -> 0;
+            case Sequence(List<Node> parts) -> deepest(parts);
+            case Choice(List<Node> parts) -> deepest(parts);
+            case Repeat(Node part, int least, int most) ->
+                part.depth() + (most == UNBOUNDED ? 1 : Math.max(1, most - least));
+        };
+    }
+
+    private static long deepest(List<Node> parts) {
+        return parts.stream().mapToLong(Node::depth).max().orElse(0);
+    }
+
+    /** A size that no bound allows. */
+    long LARGE = 1L << 40;
+
+    private static long sum(List<Node> parts) {
+        long sum = 0;
+        for (Node part : parts) {
+            sum = Math.min(LARGE, sum + part.size());
+        }
+        return Math.max(1, sum);
+    }
+}
