@@ -145,9 +145,13 @@ suite_e2e() {
 	[ "$status" = 0 ] || count 0 1
 }
 
-# The kernel's parser of HTTP heads, in user space, with sanitizers.
+# Every parser of bytes from outside, Java and C, coverage-guided: so many seconds each, two at a time.
 suite_fuzz() {
-	script_suite "parser of heads" "$TULLE_HOME/it/equality/run" fuzz --seconds "${FUZZ_SECONDS:-20}"
+	if [ ! -s it/target/fuzz-classpath ]; then
+		BUILD_LOG="$LOG"
+		run_maven -pl it -am process-test-classes || true
+	fi
+	script_suite "parsers" "$TULLE_HOME/it/fuzz/run" --seconds "${FUZZ_SECONDS:-12}"
 }
 
 # Not among the default suites, for they are long: the same cases through both paths; requests while everything dies;

@@ -6,6 +6,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.common.LocalApiServer;
 import java.io.IOException;
@@ -50,8 +51,11 @@ final class LocalApi implements LocalApiServer.Handler {
     public void handle(String request, LocalApiServer.Replies replies) throws IOException {
         String name = "";
         try {
-            JsonObject message = JsonParser.parseString(request).getAsJsonObject();
-            name = message.has("method") ? message.get("method").getAsString() : "";
+            if (!(JsonParser.parseString(request) instanceof JsonObject message)) {
+                replies.send(error("invalid", "the request is no JSON object"));
+                return;
+            }
+            name = message.get("method") instanceof JsonPrimitive word ? word.getAsString() : "";
             Method method = methods.get(name);
             if (method == null) {
                 replies.send(error(
@@ -65,7 +69,7 @@ final class LocalApi implements LocalApiServer.Handler {
             replies.send(result(method.call(params, one -> replies.send(result(one)))));
         } catch (RefusedException e) {
             replies.send(error(e.code().name().toLowerCase(Locale.ROOT).replace('_', '-'), e.getMessage()));
-        } catch (JsonParseException | UnsupportedOperationException e) {
+        } catch (JsonParseException e) {
             replies.send(error("invalid", "the request is no usable JSON: " + e.getMessage()));
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, name + ": " + e);

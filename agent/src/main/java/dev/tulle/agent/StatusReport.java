@@ -3,6 +3,7 @@ package dev.tulle.agent;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import com.google.gson.JsonPrimitive;
 import dev.tulle.agent.datapath.KernelEvent;
 import dev.tulle.agent.datapath.WorkloadTraffic;
 import dev.tulle.agent.dns.DnsResolver;
@@ -266,7 +267,11 @@ final class StatusReport {
     }
 
     JsonElement flows(JsonObject params) {
-        int most = params.has("last") ? Math.clamp(params.get("last").getAsInt(), 1, Flows.KEPT) : 100;
+        // A number that is none means the usual one: there is nobody to refuse a look to.
+        int most = params.get("last") instanceof JsonPrimitive last
+                        && last.getAsString().matches("[0-9]{1,9}")
+                ? Math.clamp(last.getAsInt(), 1, Flows.KEPT)
+                : 100;
         JsonArray array = new JsonArray();
         for (Flows.Flow flow : flows.last(most)) {
             JsonObject one = new JsonObject();

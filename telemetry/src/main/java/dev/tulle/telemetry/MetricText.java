@@ -5,10 +5,17 @@ import java.util.Collection;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
-/** Sums of metrics of several processes, in Prometheus' text format as {@link MetricRegistry} writes it. Stateless. */
+/** Sums of metrics of several processes, in Prometheus' text format as {@link MetricRegistry} writes it. What cannot be read is left out. Stateless. */
 public final class MetricText {
+    /** Characters of a value: those of any double. */
+    private static final int DIGITS_MAX = 40;
+
+    /** Of a double, the largest. */
+    private static final int EXPONENT_MAX = 400;
+
     private MetricText() {}
 
     /**
@@ -50,6 +57,9 @@ public final class MetricText {
         for (String line : text.lines().toList()) {
             if (line.startsWith("# ")) {
                 String[] words = line.split(" ", 4);
+                if (words.length < 4) {
+                    continue;
+                }
                 if (!words[2].equals(family)) {
                     family = words[2];
                     known = heads.containsKey(family);
@@ -66,9 +76,23 @@ public final class MetricText {
             }
             int end = line.lastIndexOf(' ');
             if (end > 0 && (own || !gauges.contains(family))) {
+                String name = line.substring(0, end);
                 Map<String, BigDecimal> series = families.computeIfAbsent(family, _ -> new LinkedHashMap<>());
-                series.merge(line.substring(0, end), new BigDecimal(line.substring(end + 1)), BigDecimal::add);
+                number(line.substring(end + 1)).ifPresent(value -> series.merge(name, value, BigDecimal::add));
             }
+        }
+    }
+
+    /** A value; empty for what cannot be added up, also a number that would have thousands of digits. */
+    private static Optional<BigDecimal> number(String text) {
+        if (text.length() > DIGITS_MAX) {
+            return Optional.empty();
+        }
+        try {
+            BigDecimal value = new BigDecimal(text);
+            return Math.abs(value.scale()) > EXPONENT_MAX ? Optional.empty() : Optional.of(value);
+        } catch (NumberFormatException e) {
+            return Optional.empty();
         }
     }
 }

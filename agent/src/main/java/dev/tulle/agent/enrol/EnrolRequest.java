@@ -110,13 +110,23 @@ public final class EnrolRequest {
         if (params.has("pid")) {
             sources.add(new Source.Pid(number("pid", params.get("pid"), 1, Integer.MAX_VALUE)));
         }
-        if ((params.has("new") && params.get("new").getAsBoolean()) || sources.isEmpty()) {
+        if (isTrue(params, "new") || sources.isEmpty()) {
             sources.add(new Source.NewGroup());
         }
         if (sources.size() > 1) {
             throw invalid("expected only one of unit, cgroup, pid and new");
         }
         return sources.getFirst();
+    }
+
+    private static boolean isTrue(JsonObject params, String field) throws RefusedException {
+        if (!params.has(field)) {
+            return false;
+        }
+        if (params.get(field) instanceof JsonPrimitive primitive && primitive.isBoolean()) {
+            return primitive.getAsBoolean();
+        }
+        throw invalid(field + ": expected true or false, found " + params.get(field));
     }
 
     private static Map<String, String> labels(JsonObject params) throws RefusedException {

@@ -37,6 +37,11 @@ final class KernelParser {
         Kind(char letter) {
             this.letter = letter;
         }
+
+        /** What the programs call it. */
+        byte letter() {
+            return (byte) letter;
+        }
     }
 
     /** A send that holds a head, and perhaps a body. */
@@ -73,12 +78,8 @@ final class KernelParser {
         Path home = MeshLab.home();
         this.folder = folder;
         program = folder.resolve("heads");
-        String compiler = COMPILERS.stream()
-                .filter(KernelParser::isInstalled)
-                .findFirst()
-                .orElseThrow(() -> new AssertionError("no clang found: install clang-19 (or clang 14 and later)"));
         Command.of(
-                        compiler,
+                        compiler(),
                         "-O1",
                         "-g",
                         "-fsanitize=undefined",
@@ -90,6 +91,14 @@ final class KernelParser {
                         program.toString(),
                         home.resolve("it/equality/heads.c").toString())
                 .ok();
+    }
+
+    /** The compiler of the kernel programs. */
+    static String compiler() {
+        return COMPILERS.stream()
+                .filter(KernelParser::isInstalled)
+                .findFirst()
+                .orElseThrow(() -> new AssertionError("no clang found: install clang-19 (or clang 14 and later)"));
     }
 
     private static boolean isInstalled(String name) {
