@@ -44,4 +44,20 @@ class MetricTextTest {
                 """, sum);
         assertEquals(process(5, 3).expose(), MetricText.sum(process(5, 3).expose(), List.of()));
     }
+
+    @Test
+    void whatCannotBeAddedUpIsLeftOut() {
+        String own = process(5, 3).expose();
+        for (String odd : List.of(
+                "# HELP requests_total",
+                "#  ",
+                "# TYPE x",
+                "requests_total{code=\"200\"} NaN",
+                "requests_total{code=\"200\"} 1e999999999",
+                "requests_total{code=\"200\"} " + "9".repeat(1_000),
+                "requests_total")) {
+            String sum = MetricText.sum(own, List.of("# TYPE requests_total counter\n" + odd + "\n"));
+            assertEquals(MetricText.sum(own, List.of("")), sum, odd);
+        }
+    }
 }

@@ -59,6 +59,8 @@ class EnrolRequestTest {
                 "{'name':'a','probes':['ping']} | probe 'ping'",
                 "{'name':'a','probes':[{'tcpSocket':{'port':1},'exec':{'command':['x']}}]} | exactly one of",
                 "{'name':'a','probes':[{'grpc':{}}]} | unknown field 'grpc'",
+                "{'name':'a','new':[]} | new: expected true or false, found []",
+                "{'name':'a','new':'yes'} | new: expected true or false",
                 "{'name':'a','pid':0} | pid: expected a number from 1",
                 "{'name':'a','pid':5,'unit':'x.service'} | only one of unit, cgroup, pid and new",
                 "{'name':'a','unit':'../x'} | name of a systemd unit",
