@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * cgroup/bind4, bind6: an address per workload without a network namespace, and the guard that
- * makes a workload's address an attested identity on its own host.
+ * cgroup/bind4, bind6: an address per workload without a network namespace, the guard that makes a
+ * workload's address an attested identity on its own host, and the one that keeps the mesh's own
+ * ports from everybody else, also while nobody of the mesh lives.
  *
- * Failure policy: without configuration open; addresses of the mesh closed (EPERM).
+ * Failure policy: without configuration open; addresses and ports of the mesh closed (EPERM).
  *
  * Kernel: 5.8; tried on 6.1 and 6.18.
  */
@@ -33,20 +34,97 @@ static __always_inline void tulle_bind_any_port(struct bpf_sock_addr *ctx,
 	owner->addr6 = caller->addr6;
 }
 
-static __always_inline void tulle_bind_wildcard(struct bpf_sock_addr *ctx, bool inet6,
+/* False where the address stays the wildcard. */
+static __always_inline bool tulle_bind_wildcard(struct bpf_sock_addr *ctx, bool inet6,
 						const struct tulle_workload *caller, __u16 port)
 {
 	/* A dual-stack wildcard (what every Java program opens) serves IPv4, so it becomes IPv4. */
 	if (inet6 && tulle_ipv6_only(ctx, tulle_proto_of(ctx))) {
 		if (tulle_addr_is_zero(&caller->addr6)) {
 			tulle_count(TULLE_REASON_NO_OWN_ADDR6);
-			return;
+			return false;
 		}
 		tulle_set_user_addr(ctx, inet6, &caller->addr6, port);
 	} else {
 		tulle_set_user_addr(ctx, inet6, &caller->addr4, port);
 	}
 	tulle_count(TULLE_REASON_BIND_OWN);
+	return true;
+}
+
+/*
+ * Many servers listen on 127.0.0.1 unless they are told otherwise. On a port that their workload
+ * declares they are meant to be reached, so they get its own address, where "localhost" of the same
+ * workload reaches them too; and two workloads can have the same port. getsockname answers what was
+ * asked for (names.c). False: left alone.
+ */
+static __always_inline bool tulle_bind_loopback(struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_workload *caller,
+						const struct tulle_addr *addr, __u16 port)
+{
+	struct tulle_declared_key key = {.workload = caller->id, .port = port};
+	const struct tulle_addr *own = &caller->addr4;
+	struct bpf_sock *sk = ctx->sk;
+	struct tulle_bound *bound;
+
+	if (!sk || tulle_proto_of(ctx) != TULLE_TCP || !bpf_map_lookup_elem(&tulle_declared, &key))
+		return false;
+	if (inet6 && tulle_ipv6_only(ctx, TULLE_TCP)) {
+		own = &caller->addr6;
+		if (tulle_addr_is_zero(own))
+			return false;
+	}
+	bound = bpf_sk_storage_get(&tulle_bound, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!bound) {
+		tulle_count(TULLE_REASON_STORAGE_FULL);
+		return false;
+	}
+	bound->asked = *addr;
+	bound->own = *own;
+	bound->port = port;
+	tulle_set_user_addr(ctx, inet6, own, port);
+	tulle_count(TULLE_REASON_BIND_LOOPBACK);
+	return true;
+}
+
+/*
+ * Is that a port of the mesh itself? Whoever had it could receive what is meant for the node proxy
+ * while no proxy lives. Containers of other network namespaces have ports of their own.
+ */
+static __always_inline bool tulle_is_mesh_port(struct bpf_sock_addr *ctx,
+					       const struct tulle_addr *addr, __u16 port)
+{
+	struct tulle_port_key key = {.port = port, .proto = tulle_proto_of(ctx)};
+	const struct tulle_port *found = bpf_map_lookup_elem(&tulle_ports, &key);
+
+	if (!found || (found->netns && found->netns != bpf_get_netns_cookie(ctx)))
+		return false;
+	return found->flags & TULLE_PORT_EVERYWHERE || tulle_addr_is_any(addr) ||
+	       tulle_addr_is_loopback(addr);
+}
+
+/* An address that is nobody's in the mesh: 0, or why it is refused. */
+static __always_inline __u16 tulle_bind_outside(struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_workload *caller,
+						const struct tulle_addr *addr, __u16 port)
+{
+	__u8 role = tulle_role_of(caller);
+
+	if (role == TULLE_ROLE_WORKLOAD && tulle_addr_is_any(addr)) {
+		if (!port) {
+			tulle_bind_any_port(ctx, caller);
+			return 0;
+		}
+		if (tulle_bind_wildcard(ctx, inet6, caller, port))
+			return 0;
+	}
+	if (role == TULLE_ROLE_WORKLOAD && tulle_addr_is_loopback(addr) &&
+	    tulle_bind_loopback(ctx, inet6, caller, addr, port))
+		return 0;
+	if (role == TULLE_ROLE_PROXY || role == TULLE_ROLE_AGENT ||
+	    !tulle_is_mesh_port(ctx, addr, port))
+		return 0;
+	return TULLE_REASON_BIND_MESH_PORT;
 }
 
 static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
@@ -64,23 +142,19 @@ static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
 		return TULLE_PROCEED;
 	tulle_user_addr(ctx, inet6, &addr, &port);
 	net = tulle_net_of(config, &addr, &v4);
+	/* Clients that bind no port are left alone before anything is looked up. */
+	if (net == TULLE_NET_OTHER && !port && !tulle_addr_is_any(&addr))
+		return TULLE_PROCEED;
+	caller = tulle_caller(&cgroup);
 	if (net == TULLE_NET_OTHER) {
-		if (!tulle_addr_is_any(&addr))
+		reason = tulle_bind_outside(ctx, inet6, caller, &addr, port);
+		if (!reason)
 			return TULLE_PROCEED;
-		caller = tulle_caller(&cgroup);
-		if (!caller || caller->role != TULLE_ROLE_WORKLOAD)
-			return TULLE_PROCEED;
-		if (port)
-			tulle_bind_wildcard(ctx, inet6, caller, port);
-		else
-			tulle_bind_any_port(ctx, caller);
+	} else if (net == TULLE_NET_VIP) {
+		reason = TULLE_REASON_BIND_VIP;
+	} else if (tulle_is_own(config, caller, &addr, v4)) {
 		return TULLE_PROCEED;
 	}
-	caller = tulle_caller(&cgroup);
-	if (net == TULLE_NET_VIP)
-		reason = TULLE_REASON_BIND_VIP;
-	else if (tulle_is_own(config, caller, &addr, v4))
-		return TULLE_PROCEED;
 	tulle_report(TULLE_EVENT_BIND, reason, caller, cgroup, &addr, port, tulle_proto_of(ctx));
 	return TULLE_REFUSE;
 }

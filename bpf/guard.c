@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * sk_lookup: who may reach a workload's address. Runs once a connection (at the SYN) and for
+ * sk_lookup: who may reach a workload's address, and which socket gets what is sent to the mesh's
+ * own ports. Runs once a connection (at the SYN) and for
  * datagrams that no connected socket takes. A refused caller gets ECONNREFUSED at once.
  *
  * Sources are believed because nobody else can have them: bind and connect programs hand out the
@@ -81,6 +82,52 @@ static __always_inline void tulle_lookup_addrs(const volatile struct bpf_sk_look
 	}
 }
 
+/*
+ * A captured connection ends at the mesh's own listening socket or nowhere: whoever else listens on
+ * that port (because it was there first, or shares it with SO_REUSEPORT) gets nothing.
+ */
+static __always_inline int tulle_to_mesh(struct bpf_sk_lookup *ctx, const struct tulle_addr *src,
+					 const struct tulle_sockaddr *dst)
+{
+	struct tulle_port_key key = {.port = dst->port, .proto = TULLE_PROTO_TCP};
+	const struct tulle_port *port = bpf_map_lookup_elem(&tulle_ports, &key);
+	struct bpf_sock *sk;
+	long err;
+
+	if (!port || !(port->flags & TULLE_PORT_HELD))
+		return SK_PASS;
+	sk = bpf_map_lookup_elem(&tulle_accepting, dst);
+	if (sk) {
+		err = bpf_sk_assign(ctx, sk, BPF_SK_LOOKUP_F_NO_REUSEPORT);
+		bpf_sk_release(sk);
+		if (!err)
+			return SK_PASS;
+	}
+	return tulle_guard_drop(ctx, TULLE_REASON_GUARD_NO_PROXY, 0, src, &dst->addr);
+}
+
+/*
+ * While the mesh is stopped: a workload's listener for a connection to the host itself. The
+ * accepted connection has the address that was dialled.
+ */
+static __always_inline bool tulle_lend(struct bpf_sk_lookup *ctx, const struct tulle_sockaddr *dst)
+{
+	struct tulle_lending_key key = {.port = dst->port};
+	__u32 port = dst->port;
+	struct bpf_sock *sk;
+	long err;
+
+	if (!bpf_map_lookup_elem(&tulle_lent, &port))
+		return false;
+	key.loopback = tulle_addr_is_loopback(&dst->addr);
+	sk = bpf_map_lookup_elem(&tulle_lending, &key);
+	if (!sk)
+		return false;
+	err = bpf_sk_assign(ctx, sk, 0);
+	bpf_sk_release(sk);
+	return !err;
+}
+
 SEC("sk_lookup")
 int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 {
@@ -97,6 +144,13 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 		return SK_PASS;
 	tulle_lookup_addrs(ctx, &dst.addr, &src);
 	dst.port = ctx->local_port;
+	if (config->flags & TULLE_F_LEND && protocol == TULLE_PROTO_TCP &&
+	    tulle_net_of(config, &dst.addr, &dst4) == TULLE_NET_OTHER && tulle_lend(ctx, &dst)) {
+		tulle_count(TULLE_REASON_GUARD_LENT);
+		return SK_PASS;
+	}
+	if (protocol == TULLE_PROTO_TCP && tulle_addr_is_loopback(&dst.addr))
+		return tulle_to_mesh(ctx, &src, &dst);
 	if (tulle_net_of(config, &dst.addr, &dst4) != TULLE_NET_RANGE ||
 	    !tulle_on_this_node(config, dst4))
 		return SK_PASS;

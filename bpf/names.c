@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * What sockets are told about their addresses. cgroup/getpeername4|6: the application keeps seeing
- * the address that it dialled. cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the
+ * the address that it dialled. cgroup/getsockname4|6: a server that bound loopback sees that.
+ * cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the
  * question that every transparent proxy knows, answered without connection tracking; and what
  * kernel HTTP tells the proxy (see http_options.c).
  *
  * Failure policy: open; the kernel's own answer stays.
  *
- * Kernel: getpeername 5.8, getsockopt 5.3; tried on 6.1 and 6.18. In getsockopt older kernels have
- * neither socket cookie nor storage, hence the map of address pairs.
+ * Kernel: getpeername and getsockname 5.8, getsockopt 5.3; tried on 6.1 and 6.18. In getsockopt
+ * older kernels have neither socket cookie nor storage, hence the map of address pairs.
  */
 #include "lib/http_info.h"
 #include "lib/sock_addr.h"
@@ -49,6 +50,36 @@ SEC("cgroup/getpeername6")
 int tulle_getpeer6(struct bpf_sock_addr *ctx)
 {
 	return tulle_getpeername(ctx, true);
+}
+
+static __always_inline int tulle_getsockname(struct bpf_sock_addr *ctx, bool inet6)
+{
+	const struct tulle_bound *bound;
+	struct bpf_sock *sk = ctx->sk;
+	struct tulle_addr local;
+	__u16 port;
+
+	if (!sk)
+		return TULLE_PROCEED;
+	bound = bpf_sk_storage_get(&tulle_bound, sk, NULL, 0);
+	if (!bound)
+		return TULLE_PROCEED;
+	tulle_user_addr(ctx, inet6, &local, &port);
+	if (port == bound->port && tulle_addr_equal(&local, &bound->own))
+		tulle_set_user_addr(ctx, inet6, &bound->asked, port);
+	return TULLE_PROCEED;
+}
+
+SEC("cgroup/getsockname4")
+int tulle_getsock4(struct bpf_sock_addr *ctx)
+{
+	return tulle_getsockname(ctx, false);
+}
+
+SEC("cgroup/getsockname6")
+int tulle_getsock6(struct bpf_sock_addr *ctx)
+{
+	return tulle_getsockname(ctx, true);
 }
 
 /*

@@ -97,6 +97,34 @@ static __always_inline void tulle_forget(const struct tulle_addr *addr, __u16 po
 }
 
 /*
+ * While the mesh is stopped: what a workload listens on is lent to the host, and what a program of
+ * the host listens on is its own again.
+ */
+static __always_inline void tulle_lend_listener(struct bpf_sock_ops *ctx, bool workload)
+{
+	struct tulle_lending_key key = {.port = ctx->local_port, .loopback = 1};
+	const struct tulle_bound *bound;
+	const struct tulle_lent *lent;
+	__u32 port = ctx->local_port;
+	struct bpf_sock *sk = ctx->sk;
+
+	if (!workload) {
+		lent = bpf_map_lookup_elem(&tulle_lent, &port);
+		if (lent && lent->netns == bpf_get_netns_cookie(ctx))
+			bpf_map_delete_elem(&tulle_lent, &port);
+		return;
+	}
+	if (!sk)
+		return;
+	bound = bpf_sk_storage_get(&tulle_bound, sk, NULL, 0);
+	bpf_sock_hash_update(ctx, &tulle_lending, &key, BPF_NOEXIST);
+	if (bound)
+		return;
+	key.loopback = 0;
+	bpf_sock_hash_update(ctx, &tulle_lending, &key, BPF_NOEXIST);
+}
+
+/*
  * A socket that listens on a workload's own address, or one with a port chosen by the kernel that
  * a workload owns (see bind.c), makes its port reachable; its end takes that back, whatever the
  * configuration has become. Returns whether the socket is a workload's.
@@ -336,6 +364,7 @@ SEC("sockops")
 int tulle_sockops(struct bpf_sock_ops *ctx)
 {
 	const struct tulle_config *config;
+	bool workload;
 
 	if (ctx->family != TULLE_AF_INET && ctx->family != TULLE_AF_INET6)
 		return 1;
@@ -345,8 +374,13 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 		break;
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
 		config = tulle_config_if(TULLE_F_BIND);
-		if (config && tulle_listener_changed(ctx, config, true))
+		if (!config)
+			break;
+		workload = tulle_listener_changed(ctx, config, true);
+		if (workload)
 			bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
+		if (config->flags & TULLE_F_LEND)
+			tulle_lend_listener(ctx, workload);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[0] == BPF_TCP_LISTEN)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * All maps. Written by: agent (config, cgroups, homes, services, slots, members, epoch, permit,
- * access and declared entries of listen) or the kernel (the rest). Sizes may be changed before
- * load.
+ * access, declared, ports, accepting and declared entries of listen) or the kernel (the rest).
+ * Sizes may be changed before load.
  *
  * Hashes written rarely are not preallocated: most of their room stays unused on most hosts.
  */
@@ -88,6 +88,53 @@ struct {
 	__type(key, struct tulle_sockaddr);
 	__type(value, struct tulle_listener);
 } tulle_listen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_declared_key);
+	__type(value, __u8);
+} tulle_declared SEC(".maps");
+
+/* Per socket of a workload that listens on loopback, as it believes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tulle_bound);
+} tulle_bound SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_port_key);
+	__type(value, struct tulle_port);
+} tulle_ports SEC(".maps");
+
+/* The mesh's own listening sockets. The agent puts them in; an entry ends with its socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 256);
+	__type(key, struct tulle_sockaddr);
+	__type(value, __u64);
+} tulle_accepting SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32); /* port */
+	__type(value, struct tulle_lent);
+} tulle_lent SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tulle_lending_key);
+	__type(value, __u64);
+} tulle_lending SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -45,6 +45,8 @@
 	X(25,  FLOW,                "a connection between workloads has ended")                    \
 	X(26,  DRAINED,             "a connection was closed when its endpoint's drain time was over") \
 	X(27,  SPLICE_BRIEF,        "splice: left on TCP, the caller's connections are too brief") \
+	X(28,  BIND_LOOPBACK,       "bind: loopback rewritten to the workload's own address")      \
+	X(29,  GUARD_LENT,          "guard: the mesh is stopped, the host's port leads to a workload") \
 	X(40,  HTTP_CLIENT,         "http: connection that may be given to the kernel")            \
 	X(41,  HTTP_GIVEN,          "http: connection given to the kernel")                        \
 	X(42,  HTTP_REQUEST,        "http: request forwarded to a server")                         \
@@ -71,6 +73,8 @@
 	X(78,  RECONNECT,           "a socket that was spliced cannot be connected again")         \
 	X(79,  GUARD_POLICY,        "an authorization policy refuses the caller")                  \
 	X(80,  GUARD_POLICY_UNKNOWN,"what authorization policies say of the caller is not known yet") \
+	X(81,  BIND_MESH_PORT,      "bind to a port of the mesh itself")                           \
+	X(82,  GUARD_NO_PROXY,      "no socket of the mesh listens on this port of its own")       \
 	X(96,  SOURCE_NOT_BOUND,    "the socket was bound before: source address left alone")      \
 	X(97,  STORAGE_FULL,        "no memory for socket storage")                                \
 	X(98,  SLOT_MISSING,        "endpoint slot missing, handed to the node proxy")             \

@@ -39,6 +39,12 @@ struct tulle_addr {
 #define TULLE_F_GUARD (1 << 4) /* sk_lookup guard */
 #define TULLE_F_DNS   (1 << 5) /* capture port 53 */
 
+/*
+ * The mesh has stopped and workloads go on: their listeners answer at the host's addresses, on
+ * ports on which no program of the host listens.
+ */
+#define TULLE_F_LEND (1 << 6)
+
 enum tulle_outbound_policy {
 	TULLE_OUTBOUND_ALLOW_ANY = 0,     /* unknown VIP: proxy; anything else: untouched */
 	TULLE_OUTBOUND_REGISTRY_ONLY = 1, /* both: EPERM and an event */
@@ -164,6 +170,49 @@ struct tulle_listener {
 	TULLE_ADDED(reserved_listener)
 	__u32 workload;
 	__u32 sockets; /* learned listening sockets, counted by sockops, | TULLE_LISTEN_DECLARED */
+};
+
+/*
+ * tulle_ports: ports of the mesh itself. On loopback and wildcard addresses nobody but the node
+ * proxy and the agent may bind them, dead or alive.
+ */
+struct tulle_port_key {
+	__u16 port;
+	__u8 proto; /* 6 TCP, 17 UDP */
+	__u8 pad;
+};
+
+#define TULLE_PORT_HELD (1 << 0) /* connections go to its socket in tulle_accepting or nowhere */
+#define TULLE_PORT_EVERYWHERE                                                                      \
+	(1 << 1) /* published: refused on the host's other addresses as well                       \
+		  */
+struct tulle_port {
+	__u64 netns; /* cookie of the only network namespace that is meant; 0: any */
+	__u32 flags;
+	__u32 pad;
+};
+
+/*
+ * tulle_lent: ports at the host's addresses that lead to workloads while TULLE_F_LEND is on.
+ * Written by user space when the mesh stops, taken back when a program of the host begins to listen
+ * there.
+ */
+struct tulle_lent {
+	__u64 netns; /* cookie of the host's network namespace */
+};
+
+/* tulle_lending: the workloads' listening sockets for these ports. */
+struct tulle_lending_key {
+	__u16 port;
+	__u8 loopback; /* 1: for connections to loopback; 0: to the host's other addresses */
+	__u8 pad;
+};
+
+/* tulle_declared: TCP ports that a workload says it listens on; value __u8 is not read. */
+struct tulle_declared_key {
+	__u32 workload;
+	__u16 port;
+	__u16 pad;
 };
 
 /*
@@ -325,6 +374,14 @@ struct tulle_splice {
 	__u64 bytes; /* redirected so far */
 	__u32 messages;
 	__u32 pad;
+};
+
+/* Of a socket that was bound to loopback and got the workload's own address. */
+struct tulle_bound {
+	struct tulle_addr asked;
+	struct tulle_addr own;
+	__u16 port;
+	__u16 pad;
 };
 
 struct tulle_owner {

@@ -131,7 +131,7 @@ class Maps:
     SIZES = {  # name: (key, value)
         "tulle_config": (4, 196), "tulle_cgroups": (8, 40), "tulle_homes": (4, 4),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
-        "tulle_permit": (20, 1), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
+        "tulle_permit": (20, 1), "tulle_ports": (4, 16), "tulle_declared": (8, 1), "tulle_lent": (4, 8), "tulle_lending": (4, 8), "tulle_accepting": (20, 8), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
         "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_habits": (8, 24), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }
@@ -244,6 +244,10 @@ class Maps:
         """Workload numbers; port 0: every port that has no entry of its own."""
         self.put("tulle_access", self.access_key(dst, src, port),
                  struct.pack("II", verdict, policy))
+
+    def declare_port(self, number, port):
+        """A TCP port that a workload says it listens on."""
+        self.put("tulle_declared", struct.pack("IHxx", number, port), b"\1")
 
     def denials(self, policy):
         raw = self.get("tulle_denials", struct.pack("I", policy))

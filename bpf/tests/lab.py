@@ -197,7 +197,8 @@ class Lab:
         netns = os.open("/proc/self/ns/net", os.O_RDONLY)
         try:
             for name in ("connect4", "connect6", "bind4", "bind6", "sendmsg4", "sendmsg6",
-                         "recvmsg4", "recvmsg6", "getpeer4", "getpeer6", "sockops"):
+                         "recvmsg4", "recvmsg6", "getpeer4", "getpeer6", "getsock4", "getsock6",
+                         "sockops"):
                 self.obj.attach_cgroup("tulle_" + name, root)
             self.obj.attach_cgroup("tulle_getsockopt", proxy)
             self.obj.attach_cgroup("tulle_setsockopt", proxy)

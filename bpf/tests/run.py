@@ -29,14 +29,17 @@ import test_http_lease
 import test_http_mesh
 import test_http_messages
 import test_l4_choice
+import test_lend
+import test_loopback
 import test_names
 import test_object
+import test_ports
 import test_splice
 import test_stall
 import test_verifier
 
-MODULES = (test_object, test_verifier, test_bind, test_connect, test_datagram, test_names,
-           test_guard, test_access, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
+MODULES = (test_object, test_verifier, test_bind, test_loopback, test_connect, test_datagram, test_names,
+           test_guard, test_ports, test_lend, test_access, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
            test_splice, test_stall, test_http, test_http_body, test_http_lease, test_http_messages,
            test_http_mesh, test_http_flow)
 

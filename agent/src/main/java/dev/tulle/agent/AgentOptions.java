@@ -1,15 +1,20 @@
 package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
+import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.common.LocalUsers;
 import dev.tulle.model.Locality;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -34,6 +39,8 @@ import java.util.Set;
  * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
  * @param metricsPort the agent's metrics and readiness; default 15020; 0: none
  * @param proxyMetricsPort the node proxy's metrics, read for reports; default 15090
+ * @param controlMetricsPort the control plane's metrics, not to be published; default 15014
+ * @param proxyReadinessPort the node proxy's readiness; default 15021
  * @param tier the tier to use and no other; default empty: the best that passes its self-test
  * @param cgroupRoot the cgroup v2 mount point; default empty: found among the mounts
  * @param users the node proxy's user, who may use {@code node.sock}, and the group that administers the mesh; default
@@ -66,6 +73,8 @@ public record AgentOptions(
         int explicitPort,
         int metricsPort,
         int proxyMetricsPort,
+        int controlMetricsPort,
+        int proxyReadinessPort,
         Optional<Tier> tier,
         Optional<Path> cgroupRoot,
         LocalUsers users,
@@ -131,8 +140,37 @@ public record AgentOptions(
 
     /** Ports that the mesh uses itself. */
     Set<Integer> ownPorts() {
-        Set<Integer> ports = new java.util.HashSet<>(Set.of(15014, 15021, 15090));
-        ports.addAll(java.util.List.of(outboundPort, dnsPort, explicitPort, metricsPort));
+        Set<Integer> ports =
+                new HashSet<>(List.of(controlMetricsPort, outboundPort, dnsPort, explicitPort, metricsPort));
+        ports.addAll(List.of(proxyMetricsPort, proxyReadinessPort));
+        return ports;
+    }
+
+    /** Where captured connections arrive, and in the tier without capture those that programs send to the proxy. */
+    List<InetSocketAddress> proxyAddresses(Tier tier, boolean ipv6) {
+        List<InetSocketAddress> addresses = new ArrayList<>();
+        addresses.add(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), outboundPort));
+        if (ipv6) {
+            addresses.add(new InetSocketAddress(InetAddress.ofLiteral("::1"), outboundPort));
+        }
+        if (tier == Tier.EXPLICIT) {
+            addresses.add(new InetSocketAddress(InetAddress.ofLiteral("127.0.0.1"), explicitPort));
+        }
+        return addresses;
+    }
+
+    /** The ports of agent and proxy on the host's loopback addresses that nobody else may have. */
+    List<MeshPort> meshPorts() {
+        List<MeshPort> ports = new ArrayList<>(List.of(
+                MeshPort.held(outboundPort),
+                MeshPort.kept(explicitPort, false),
+                MeshPort.kept(proxyReadinessPort, false),
+                MeshPort.kept(proxyMetricsPort, false),
+                MeshPort.kept(dnsPort, false),
+                MeshPort.kept(dnsPort, true)));
+        if (metricsPort != 0) {
+            ports.add(MeshPort.kept(metricsPort, false));
+        }
         return ports;
     }
 
@@ -164,6 +202,8 @@ public record AgentOptions(
         private int explicitPort = 15080;
         private int metricsPort = 15020;
         private int proxyMetricsPort = 15090;
+        private int controlMetricsPort = 15014;
+        private int proxyReadinessPort = 15021;
         private Optional<Tier> tier = Optional.empty();
         private Optional<Path> cgroupRoot = Optional.empty();
         private LocalUsers users = new LocalUsers(65534, "");
@@ -260,6 +300,13 @@ public record AgentOptions(
             return this;
         }
 
+        /** The control plane's metrics, and the node proxy's readiness. */
+        public Builder otherPorts(int controlMetrics, int proxyReadiness) {
+            controlMetricsPort = controlMetrics;
+            proxyReadinessPort = proxyReadiness;
+            return this;
+        }
+
         /** Empty: the best that passes its self-test. */
         public Builder tier(Optional<Tier> value) {
             tier = value;
@@ -341,6 +388,8 @@ public record AgentOptions(
                     explicitPort,
                     metricsPort,
                     proxyMetricsPort,
+                    controlMetricsPort,
+                    proxyReadinessPort,
                     tier,
                     cgroupRoot,
                     users,

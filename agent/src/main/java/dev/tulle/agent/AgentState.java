@@ -12,11 +12,14 @@ import dev.tulle.agent.enrol.PublishRules;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.ports.HeldPorts;
+import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.service.GuardedWorkloads;
 import dev.tulle.agent.service.ServiceDirectory;
 import dev.tulle.agent.service.ServiceStore;
 import dev.tulle.common.Cidr;
 import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.TcpListener;
 import dev.tulle.model.Caller;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.ResourceRef;
@@ -30,9 +33,12 @@ import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.WorkloadRegistration;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -66,6 +72,7 @@ final class AgentState implements AutoCloseable {
     private final XdsClient xds;
     private final RegistrationClient registration;
     private final Map<String, Member> members = new HashMap<>();
+    private final HeldPorts ports;
     private final Publications publications;
     private final HttpMetrics httpMetrics;
     private volatile Askers askers = Askers.NONE;
@@ -95,12 +102,14 @@ final class AgentState implements AutoCloseable {
             Cgroups cgroups,
             ChosenTier tier,
             ControlLinks links,
-            MetricRegistry metrics)
+            MetricRegistry metrics,
+            HeldPorts ports)
             throws IOException {
         this.options = options;
         this.loop = loop;
         this.cgroups = cgroups;
         this.tier = tier;
+        this.ports = ports;
         this.publications = new Publications();
         this.httpMetrics = new HttpMetrics(tier.datapath(), metrics);
         LeaseStore leaseStore = new LeaseStore(options.stateDirectory());
@@ -108,7 +117,7 @@ final class AgentState implements AutoCloseable {
                 cgroups,
                 options.meshGroup(),
                 options.range(),
-                PublishRules.ofHost(options.proxyUid(), options.ownPorts()),
+                new PublishRules(options.ownPorts()),
                 leaseStore,
                 Clock.systemUTC(),
                 new Enrolments.Listener() {
@@ -297,6 +306,8 @@ final class AgentState implements AutoCloseable {
             // Before a number of a workload means another one.
             httpMetrics.workloads(labels());
             tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.guards());
+            holdAllPublished();
+            tier.datapath().keepPorts(meshPorts(), ports.listeners());
             troubles.clear(Part.DATA_PATH);
             services.applied(version);
             if (owesAnswer) {
@@ -324,7 +335,14 @@ final class AgentState implements AutoCloseable {
     }
 
     Lease enrol(EnrolSpec spec) throws RefusedException, IOException {
-        Lease lease = enrolments.enrol(spec, !tier.datapath().tier().hasOwnAddresses());
+        Lease lease;
+        try {
+            holdPublished(spec);
+            lease = enrolments.enrol(spec, !tier.datapath().tier().hasOwnAddresses());
+        } finally {
+            // What was opened for one that is refused goes again.
+            releaseUnpublished();
+        }
         // The kernel must know the workload before its first connect.
         reconcile();
         Optional<String> failure = troubles.of(Part.DATA_PATH);
@@ -333,6 +351,61 @@ final class AgentState implements AutoCloseable {
             throw new RefusedException(RefusedException.Code.UNAVAILABLE, failure.get());
         }
         return lease;
+    }
+
+    /** Before a lease is given: a port that somebody else has is found out now. */
+    private void holdPublished(EnrolSpec spec) throws RefusedException {
+        for (InetSocketAddress address : published(spec)) {
+            try {
+                ports.hold(address);
+            } catch (IOException e) {
+                throw new RefusedException(RefusedException.Code.EXISTS, "cannot publish: " + e.getMessage());
+            }
+        }
+    }
+
+    /** What an earlier agent's workloads publish; a port that somebody took meanwhile is tried again. */
+    private void holdAllPublished() {
+        Optional<String> failure = Optional.empty();
+        for (Lease lease : enrolments.leases()) {
+            try {
+                if (lease.live()) {
+                    holdPublished(lease.spec());
+                }
+            } catch (RefusedException e) {
+                failure = Optional.of("workload " + lease.key() + ": " + e.getMessage());
+            }
+        }
+        failure.ifPresentOrElse(why -> troubles.set(Part.PUBLISHED, why), () -> troubles.clear(Part.PUBLISHED));
+    }
+
+    private void releaseUnpublished() {
+        boolean ipv6 = HostNetwork.hasIpv6();
+        Set<InetSocketAddress> wanted =
+                new HashSet<>(options.proxyAddresses(tier.datapath().tier(), ipv6));
+        enrolments.leases().stream().filter(Lease::live).forEach(lease -> wanted.addAll(published(lease.spec())));
+        for (TcpListener listener : ports.listeners()) {
+            if (!wanted.contains(listener.address())) {
+                ports.release(listener.address());
+            }
+        }
+    }
+
+    private static List<InetSocketAddress> published(EnrolSpec spec) {
+        List<InetSocketAddress> addresses = new ArrayList<>();
+        spec.publications().forEach(publication -> publication
+                .addresses(HostNetwork.hasIpv6())
+                .forEach(address -> addresses.add(new InetSocketAddress(address, publication.port()))));
+        return addresses;
+    }
+
+    /** Also those of workloads that rest: nobody else shall have their ports when they come back. */
+    private List<MeshPort> meshPorts() {
+        List<MeshPort> all = new ArrayList<>(options.meshPorts());
+        enrolments.leases().forEach(lease -> lease.spec()
+                .publications()
+                .forEach(publication -> all.add(MeshPort.published(publication.port()))));
+        return all;
     }
 
     void release(String key) throws RefusedException, IOException {
@@ -370,6 +443,7 @@ final class AgentState implements AutoCloseable {
                     member.healthy,
                     ready -> loop.execute(() -> health(lease, ready))));
         }
+        holdAllPublished();
         publications.set(enrolments.leases(), this::addressOf);
         tellAskers();
         changed();
@@ -415,6 +489,7 @@ final class AgentState implements AutoCloseable {
         registration.deregister(uid(lease));
         publications.set(enrolments.leases(), this::addressOf);
         tellAskers();
+        releaseUnpublished();
         changed();
     }
 

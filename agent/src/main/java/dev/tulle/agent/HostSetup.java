@@ -121,6 +121,26 @@ final class HostSetup implements AutoCloseable {
         }
     }
 
+    /** Something that may fail. */
+    @FunctionalInterface
+    interface Task {
+        void run() throws IOException;
+    }
+
+    /**
+     * Does something while this process is in the node proxy's control group: the kernel looks there for the programs of
+     * socket options, as that is where the listening socket of an accepted connection was made.
+     */
+    void inProxyGroup(Task task) throws IOException {
+        long self = ProcessHandle.current().pid();
+        cgroups.move(self, options.meshGroup() + "/proxy");
+        try {
+            task.run();
+        } finally {
+            cgroups.move(self, options.meshGroup() + "/agent");
+        }
+    }
+
     Cgroups cgroups() {
         return cgroups;
     }

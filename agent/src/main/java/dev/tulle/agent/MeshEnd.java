@@ -23,11 +23,13 @@ public sealed interface MeshEnd {
      * their connections. The next agent of the mesh takes them over.
      *
      * @param survivors the workloads, by namespace and name
+     * @param lent ports that lead to them at the host's addresses meanwhile
      * @param troubles what could not be done
      */
-    record Suspended(List<Survivor> survivors, List<String> troubles) implements MeshEnd {
+    record Suspended(List<Survivor> survivors, List<Integer> lent, List<String> troubles) implements MeshEnd {
         public Suspended {
             survivors = List.copyOf(survivors);
+            lent = List.copyOf(lent);
             troubles = List.copyOf(troubles);
         }
     }

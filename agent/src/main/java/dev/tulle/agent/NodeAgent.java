@@ -6,6 +6,7 @@ import dev.tulle.agent.dns.DnsServer;
 import dev.tulle.agent.dns.MeshNames;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
@@ -17,6 +18,7 @@ import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
@@ -92,6 +94,10 @@ public final class NodeAgent implements AutoCloseable {
             throws IOException {
         HostSetup host = HostSetup.prepare(options);
         parts.push(host);
+        HeldPorts ports =
+                HeldPorts.adopt(options.proxyUid(), options.runDirectory().resolve(HeldPorts.HAND_OVER));
+        parts.push(ports);
+        host.inProxyGroup(() -> holdAll(ports, options.proxyAddresses(Tier.REDIRECT, HostNetwork.hasIpv6())));
         Flows flows = new Flows();
         LocalRefusals refusals = new LocalRefusals();
         MetricRegistry metrics = new MetricRegistry();
@@ -105,10 +111,11 @@ public final class NodeAgent implements AutoCloseable {
                         flows::add)
                 .choose();
         LOG.log(System.Logger.Level.INFO, "tier " + tier.datapath().tier().word() + "; refused: " + tier.refused());
+        holdAll(ports, options.proxyAddresses(tier.datapath().tier(), HostNetwork.hasIpv6()));
         AgentLoop loop = new AgentLoop();
         AgentState state;
         try {
-            state = new AgentState(options, loop, host.cgroups(), tier, links, metrics);
+            state = new AgentState(options, loop, host.cgroups(), tier, links, metrics, ports);
         } catch (IOException | RuntimeException e) {
             tier.datapath().close();
             throw e;
@@ -133,13 +140,21 @@ public final class NodeAgent implements AutoCloseable {
         AgentApi agentApi = new AgentApi(options, loop, state, host.cgroups(), status, agent::detachAndComplete);
         NodeApi nodeApi = new NodeApi(loop, state);
         parts.push(nodeApi);
+        ports.offer(options.runDirectory().resolve(HeldPorts.SOCKET));
         parts.push(LocalApiServer.start(options.nodeSocket(), options.users().proxyOnly(), refusals, nodeApi.api()));
         parts.push(LocalApiServer.start(
                 options.agentSocket(), options.users().administrators(), refusals, agentApi.api()));
         loop.every(SWEEP, state::sweep);
+        loop.every(SWEEP, ports::sweep);
         loop.every(RECONCILE, state::reconcile);
         loop.every(DRAIN, () -> state.datapath().drain());
         return agent;
+    }
+
+    private static void holdAll(HeldPorts ports, List<InetSocketAddress> addresses) throws IOException {
+        for (InetSocketAddress address : addresses) {
+            ports.hold(address);
+        }
     }
 
     private static TierChooser.SelfTests selfTests(AgentOptions options, HostSetup host) {

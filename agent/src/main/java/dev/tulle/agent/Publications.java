@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.tulle.agent.enrol.EnrolSpec.Publication;
 import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Workload.WorkloadPort;
 import java.time.Duration;
@@ -39,15 +40,17 @@ final class Publications implements AutoCloseable {
                 continue;
             }
             for (Publication publication : lease.spec().publications()) {
-                JsonObject one = new JsonObject();
-                one.addProperty("address", publication.address());
-                one.addProperty("port", publication.port());
-                one.addProperty("workload", lease.spec().name());
-                one.addProperty("namespace", lease.spec().namespace());
-                one.addProperty("targetAddress", addressOf.apply(lease));
-                one.addProperty("targetPort", publication.targetPort());
-                one.addProperty("protocol", protocol(lease, publication.targetPort()));
-                listeners.add(one);
+                for (String address : publication.addresses(HostNetwork.hasIpv6())) {
+                    JsonObject one = new JsonObject();
+                    one.addProperty("address", address);
+                    one.addProperty("port", publication.port());
+                    one.addProperty("workload", lease.spec().name());
+                    one.addProperty("namespace", lease.spec().namespace());
+                    one.addProperty("targetAddress", addressOf.apply(lease));
+                    one.addProperty("targetPort", publication.targetPort());
+                    one.addProperty("protocol", protocol(lease, publication.targetPort()));
+                    listeners.add(one);
+                }
             }
         }
         JsonObject next = new JsonObject();

@@ -6,14 +6,18 @@ import dev.tulle.agent.enrol.EnrolSpec.Publication;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.LeaseStore;
 import dev.tulle.agent.host.Cgroups;
+import dev.tulle.common.Ip;
 import dev.tulle.kernel.BpfException;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 
 /**
  * The end of a mesh whose agent has closed: as long as workloads run, what carries them stays; otherwise every trace goes.
@@ -34,11 +38,9 @@ final class Survivors {
             living = patiently(options);
         } catch (IOException e) {
             return new MeshEnd.Suspended(
-                    List.of(), List.of("whether workloads still run cannot be told: " + e.getMessage()));
+                    List.of(), List.of(), List.of("whether workloads still run cannot be told: " + e.getMessage()));
         }
-        return living.isEmpty()
-                ? new MeshEnd.Removed(Traces.remove(options, true))
-                : new MeshEnd.Suspended(living, suspend(options));
+        return living.isEmpty() ? new MeshEnd.Removed(Traces.remove(options, true)) : suspend(options, living);
     }
 
     /** A process that was killed a moment before is still counted until the kernel has taken it down. */
@@ -103,12 +105,18 @@ final class Survivors {
                 lease.spec().publications().stream().map(Publication::port).toList());
     }
 
-    private static List<String> suspend(AgentOptions options) {
+    private static MeshEnd suspend(AgentOptions options, List<MeshEnd.Survivor> living) {
         List<String> troubles = new ArrayList<>();
+        List<Integer> lent = List.of();
         try {
             KernelPins.suspend(options.pinDirectory());
         } catch (BpfException e) {
             troubles.add("names outside the mesh may not resolve for workloads: " + e.getMessage());
+        }
+        try {
+            lent = List.copyOf(KernelPins.lend(options.pinDirectory(), processes(options)));
+        } catch (BpfException | IOException e) {
+            troubles.add("workloads are not reached at the host's addresses: " + e.getMessage());
         }
         try {
             // Connections that it has turned to the proxy have ended with the proxy; new ones go where they are meant.
@@ -117,6 +125,34 @@ final class Survivors {
             troubles.add("nftables: " + e.getMessage());
         }
         troubles.forEach(trouble -> LOG.log(System.Logger.Level.WARNING, trouble));
-        return troubles;
+        return new MeshEnd.Suspended(living, lent, troubles);
+    }
+
+    /** The processes of each workload that runs, by its addresses. */
+    private static Map<InetAddress, List<Long>> processes(AgentOptions options) throws IOException {
+        Cgroups cgroups = options.cgroupRoot().isPresent()
+                ? new Cgroups(options.cgroupRoot().get())
+                : Cgroups.find();
+        Map<InetAddress, List<Long>> processes = new HashMap<>();
+        for (Lease lease :
+                new LeaseStore(options.stateDirectory()).load().contents().leases()) {
+            if (!runs(lease, cgroups)) {
+                continue;
+            }
+            List<Long> all = new ArrayList<>();
+            addProcesses(cgroups, lease.group(), all);
+            Ip.parse(lease.addressText()).ifPresent(address -> processes.put(address, all));
+            if (!options.range6().isEmpty()) {
+                Ip.parse(Ip.twin(options.range6(), lease.address())).ifPresent(address -> processes.put(address, all));
+            }
+        }
+        return processes;
+    }
+
+    private static void addProcesses(Cgroups cgroups, String group, List<Long> to) throws IOException {
+        to.addAll(cgroups.processes(group));
+        for (String child : cgroups.children(group)) {
+            addProcesses(cgroups, child, to);
+        }
     }
 }

@@ -8,6 +8,7 @@ import dev.tulle.agent.enrol.LeaseStore;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.host.NetPlan;
+import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.kernel.BpfException;
@@ -71,7 +72,7 @@ final class Traces {
             }
         });
         step(left, "run directory", () -> {
-            for (String name : List.of("agent.sock", "node.sock", "agent.lock")) {
+            for (String name : List.of("agent.sock", "node.sock", HeldPorts.SOCKET, "agent.lock")) {
                 Files.deleteIfExists(options.runDirectory().resolve(name));
             }
         });

@@ -21,6 +21,8 @@ final class Troubles {
         LEASES("leases"),
         /** Services on disk. */
         SERVICES("services on disk"),
+        /** Ports that workloads publish and somebody else has. */
+        PUBLISHED("published ports"),
         /** Processes in the mesh's groups that no lease knows. */
         STRAYS("unknown workloads");
 

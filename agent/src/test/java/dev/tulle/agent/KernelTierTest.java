@@ -49,8 +49,10 @@ class KernelTierTest extends MeshHostTest {
     /** Stands for the node proxy: answers each connection with what the client dialled and where it came from. */
     private static final String PROXY = """
             import socket, struct, sys
-            s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(16)
+            u = socket.socket(socket.AF_UNIX); u.connect(sys.argv[2])
+            while fds := socket.recv_fds(u, 1, 1)[1]:
+                s = socket.socket(fileno=fds[0]); s.setblocking(True)
+                if s.getsockname() == ("127.0.0.1", int(sys.argv[1])): break
             while True:
                 c, a = s.accept()
                 o = c.getsockopt(0, 80, 16)
@@ -142,7 +144,8 @@ class KernelTierTest extends MeshHostTest {
                             "-c",
                             "echo $$ > " + host().cgroups.directory("/tulle-agenttest/proxy")
                                     + "/cgroup.procs && exec python3 " + dir.resolve("proxy.py") + " "
-                                    + MeshHost.OUTBOUND);
+                                    + MeshHost.OUTBOUND + " "
+                                    + host().options.runDirectory().resolve("listen.sock"));
             MeshHost.listening("127.0.0.1", MeshHost.OUTBOUND);
             host().control.service("details", "240.242.0.3", 9080, PortPath.Path.PROXY, List.of());
             assertEquals("proxy: 240.242.0.3:9080 from 100.80.3.10", curl("c", "http://details:9080/"));

@@ -22,12 +22,16 @@ class LowerTierTest {
     /** Answers each connection with what the client dialled, then waits a little so that it can be looked up. */
     private static final String PROXY = """
             import json, socket, struct, sys
+            def taken(run, port):
+                u = socket.socket(socket.AF_UNIX); u.connect(run.replace("node.sock", "listen.sock"))
+                while fds := socket.recv_fds(u, 1, 1)[1]:
+                    s = socket.socket(fileno=fds[0]); s.setblocking(True)
+                    if s.getsockname() == ("127.0.0.1", port): return s
             def whois(remote, local):
                 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[2])
                 s.sendall((json.dumps({"method": "whois", "params": {"remote": remote, "local": local}}) + "\\n").encode())
                 return json.loads(s.makefile().readline())["result"]["workload"]
-            s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            s.bind(("127.0.0.1", int(sys.argv[1]))); s.listen(16)
+            s = taken(sys.argv[2], int(sys.argv[1]))
             while True:
                 c, a = s.accept()
                 try:

@@ -68,6 +68,8 @@ class RefusedHooksTest {
                 "recvmsg6",
                 "getpeer4",
                 "getpeer6",
+                "getsock4",
+                "getsock6",
                 "sk_lookup",
                 "request",
                 "response",

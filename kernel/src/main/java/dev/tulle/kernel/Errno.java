@@ -17,6 +17,7 @@ public final class Errno {
     public static final int EINVAL = 22;
     public static final int ENOSPC = 28;
     public static final int EOPNOTSUPP = 95;
+    public static final int EADDRINUSE = 98;
     public static final int EADDRNOTAVAIL = 99;
     /** Kernel-internal "not supported", which some bpf(2) commands let out. */
     public static final int ENOTSUPP = 524;
@@ -52,6 +53,7 @@ public final class Errno {
             entry(93, "EPROTONOSUPPORT", "protocol not supported"),
             entry(EOPNOTSUPP, "EOPNOTSUPP", "operation not supported"),
             entry(97, "EAFNOSUPPORT", "address family not supported"),
+            entry(EADDRINUSE, "EADDRINUSE", "address in use"),
             entry(EADDRNOTAVAIL, "EADDRNOTAVAIL", "address not available"),
             entry(100, "ENETDOWN", "network is down"),
             entry(101, "ENETUNREACH", "network is unreachable"),

@@ -11,7 +11,9 @@ import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.HandOver;
+import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.handover.Predecessor;
 import dev.tulle.proxy.http.HttpConnection;
 import dev.tulle.proxy.http.HttpScope;
@@ -97,6 +99,7 @@ public final class NodeProxy implements AutoCloseable {
     private final AdminApi adminApi;
     private final @Nullable HandOver handOver;
     private volatile boolean draining;
+    private boolean explicitWanted = true;
     private volatile boolean bound;
 
     private NodeProxy(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel) {
@@ -228,6 +231,7 @@ public final class NodeProxy implements AutoCloseable {
         HandOver toNext = handOver;
         Path directory = options.handOver();
         if (toNext == null || directory == null) {
+            inheritFromAgent();
             bindListeners();
             bindAdmin();
             bound = true;
@@ -239,6 +243,7 @@ public final class NodeProxy implements AutoCloseable {
             if (before.isPresent()) {
                 takeOver(before.get());
             } else {
+                inheritFromAgent();
                 bindListeners();
                 bindAdmin();
             }
@@ -260,7 +265,9 @@ public final class NodeProxy implements AutoCloseable {
             }
             TimeUnit.MILLISECONDS.sleep(10);
         }
-        listeners.inherit(before.sockets(group));
+        if (!inheritFromAgent()) {
+            listeners.inherit(before.sockets(group));
+        }
         bindListeners();
         if (!listeners.awaitPublished(PUBLISHED_PATIENCE)) {
             LOG.log(
@@ -274,6 +281,30 @@ public final class NodeProxy implements AutoCloseable {
         }
         bindAdmin();
         LOG.log(System.Logger.Level.INFO, "took over from a running proxy, which drains");
+    }
+
+    /** False without an agent: then this process binds what it needs, or takes it from the process before it. */
+    private boolean inheritFromAgent() {
+        Path nodeSocket = options.nodeSocket();
+        if (nodeSocket == null) {
+            return false;
+        }
+        AgentSockets source = new AgentSockets(group, nodeSocket);
+        if (!source.exists()) {
+            return false;
+        }
+        try {
+            Inheritance given = source.take();
+            listeners.inherit(given, source);
+            // The agent knows whether programs are captured, or have to name the proxy by themselves.
+            explicitWanted = given.offers(new InetSocketAddress(options.explicitAddress(), options.explicitPort()));
+            return true;
+        } catch (IOException e) {
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "the agent does not give its listening sockets, they are bound here: " + e.getMessage());
+            return false;
+        }
     }
 
     private void bindAdmin() throws IOException {
@@ -291,7 +322,7 @@ public final class NodeProxy implements AutoCloseable {
                 listeners.outbound(address, options.outboundPort());
             }
         }
-        if (options.explicitPort() >= 0) {
+        if (options.explicitPort() >= 0 && explicitWanted) {
             listeners.explicit(options.explicitAddress(), options.explicitPort(), names);
         }
         if (options.nodeSocket() != null) {
@@ -300,7 +331,7 @@ public final class NodeProxy implements AutoCloseable {
         LOG.log(
                 System.Logger.Level.INFO,
                 () -> "proxy: " + options.loops() + " workers, outbound port " + options.outboundPort()
-                        + ", explicit port " + options.explicitPort());
+                        + (explicitWanted ? ", explicit port " + options.explicitPort() : ""));
     }
 
     /** A host without IPv6 has no ::1: nothing can be captured to it either. */

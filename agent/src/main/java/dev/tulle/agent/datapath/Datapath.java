@@ -1,12 +1,14 @@
 package dev.tulle.agent.datapath;
 
 import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.service.Guards;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
+import dev.tulle.kernel.TcpListener;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -30,6 +32,14 @@ public interface Datapath extends AutoCloseable {
      * @throws IOException when the host refuses; what was in force before stays as far as possible
      */
     void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Guards guards) throws IOException;
+
+    /**
+     * Makes the kernel keep the mesh's own ports from everybody else, where it can.
+     *
+     * @param ports all of them
+     * @param listeners the sockets of those that are held
+     */
+    default void keepPorts(List<MeshPort> ports, List<TcpListener> listeners) {}
 
     /** Its hooks, for people. */
     List<HookStatus> hooks();

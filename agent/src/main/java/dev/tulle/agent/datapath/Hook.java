@@ -18,6 +18,8 @@ enum Hook {
     RECVMSG6("tulle_recvmsg6", Place.ROOT, AttachType.CGROUP_UDP6_RECVMSG, false),
     GETPEER4("tulle_getpeer4", Place.ROOT, AttachType.CGROUP_INET4_GETPEERNAME, false),
     GETPEER6("tulle_getpeer6", Place.ROOT, AttachType.CGROUP_INET6_GETPEERNAME, false),
+    GETSOCK4("tulle_getsock4", Place.ROOT, AttachType.CGROUP_INET4_GETSOCKNAME, false),
+    GETSOCK6("tulle_getsock6", Place.ROOT, AttachType.CGROUP_INET6_GETSOCKNAME, false),
     SK_LOOKUP("tulle_sk_lookup", Place.NETNS, AttachType.SK_LOOKUP, false),
     SKB_VERDICT("tulle_skb_verdict", Place.SOCKETS, AttachType.SK_SKB_STREAM_VERDICT, false),
     // What sk_msg goes on to comes before it, and the proxy's options, which put it to use, come last.

@@ -7,6 +7,7 @@ import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.host.NetPlan;
+import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.service.Guards;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
@@ -17,6 +18,7 @@ import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.LayoutException;
 import dev.tulle.kernel.RecordCodec;
 import dev.tulle.kernel.RingBuffer;
+import dev.tulle.kernel.TcpListener;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
@@ -42,6 +44,7 @@ public final class KernelDatapath implements Datapath {
     private final OutboundPolicy policy;
     private final KernelObject kernel;
     private final KernelMaps maps;
+    private final PortMaps ports;
     private final Accounting accounting;
     private final Drains drains;
     private Optional<MeshNetwork> current = Optional.empty();
@@ -81,6 +84,7 @@ public final class KernelDatapath implements Datapath {
         this.http = http;
         this.sampling = sampling;
         this.maps = new KernelMaps(kernel.object());
+        this.ports = new PortMaps(kernel.object());
         this.accounting = new Accounting(kernel.object());
         this.drains = new Drains(accounting.connections(), drainTime);
         RecordCodec<Structs.Event> codec = Structs.codec(
@@ -207,6 +211,10 @@ public final class KernelDatapath implements Datapath {
             names = maps.sampleNames(workloads);
         }
         maps.configure(config(network));
+        if (current.isEmpty()) {
+            // The configuration no longer says that the mesh is stopped.
+            Lending.end(kernel.object().map(Lending.PORTS), kernel.object().map(Lending.SOCKETS));
+        }
         kernel.followInterfaces();
         accounting.reconcile(network, addresses);
         current = Optional.of(network);
@@ -214,6 +222,11 @@ public final class KernelDatapath implements Datapath {
             drainedAt = maps.services().changes();
             drains.changed();
         }
+    }
+
+    @Override
+    public void keepPorts(List<MeshPort> own, List<TcpListener> listeners) {
+        ports.reconcile(own, listeners);
     }
 
     @Override

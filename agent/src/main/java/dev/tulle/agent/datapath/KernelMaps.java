@@ -1,6 +1,7 @@
 package dev.tulle.agent.datapath;
 
 import dev.tulle.agent.datapath.Structs.Config;
+import dev.tulle.agent.datapath.Structs.DeclaredKey;
 import dev.tulle.agent.datapath.Structs.ListenerValue;
 import dev.tulle.agent.datapath.Structs.PermitKey;
 import dev.tulle.agent.datapath.Structs.SockAddr;
@@ -30,6 +31,7 @@ final class KernelMaps {
     private final Map<Integer, Integer> home = new HashMap<>();
 
     private final TypedMap<SockAddr, ListenerValue> listens;
+    private final TypedMap<DeclaredKey, Byte> declared;
     private final TypedMap<PermitKey, Byte> permits;
     private final AccessMaps access;
     private final ServiceMaps services;
@@ -53,6 +55,8 @@ final class KernelMaps {
             }
         });
         this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
+        BpfMap declaredMap = object.map("tulle_declared");
+        this.declared = declaredMap.typed(Structs.codec(DeclaredKey.class, declaredMap.keyLayout()), MapCodec.u8());
         BpfMap permitMap = object.map("tulle_permit");
         this.permits = permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
         this.access = new AccessMaps(object, permits, new HashSet<>(home.values()));
@@ -114,6 +118,9 @@ final class KernelMaps {
         access.reconcile(plan);
         reconcileHomes(wanted.homes());
         http.announce(httpById(wanted));
+        Map<DeclaredKey, Byte> wantedDeclared = new HashMap<>();
+        wanted.declared().forEach(key -> wantedDeclared.put(key, (byte) 1));
+        reconcile(declared, wantedDeclared);
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
         wanted.names()

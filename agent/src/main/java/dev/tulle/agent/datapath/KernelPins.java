@@ -7,8 +7,13 @@ import dev.tulle.kernel.LayoutException;
 import dev.tulle.kernel.MapCodec;
 import dev.tulle.kernel.TypedMap;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
 
 /** Takes a pinned data path down, whoever pinned it. */
 public final class KernelPins {
@@ -45,7 +50,7 @@ public final class KernelPins {
 
     private static boolean stopSplicing(Path pin) {
         try {
-            return clear(pin, Structs.FLAG_SPLICE);
+            return change(pin, Structs.FLAG_SPLICE, 0);
         } catch (BpfException e) {
             LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
             return false;
@@ -60,11 +65,31 @@ public final class KernelPins {
      * @throws BpfException when the kernel refuses
      */
     public static void suspend(Path pins) {
-        clear(pins.resolve("maps").resolve("tulle_config"), Structs.FLAG_DNS);
+        change(pins.resolve("maps").resolve("tulle_config"), Structs.FLAG_DNS, 0);
     }
 
-    /** Clears a flag of the pinned configuration; true when it was set. */
-    private static boolean clear(Path pin, int flag) {
+    /**
+     * Makes the workloads of a suspended mesh answer at the host's addresses: loopback alone for those that bound it, all
+     * for others, each on the ports that it listens on and no program of the host does. Workloads with authorization
+     * policies stay closed, as nobody is left who could ask who calls. Listeners that come later are lent by the kernel.
+     * Nothing happens where nothing is pinned; the next agent's {@link Datapath#apply} undoes it.
+     *
+     * @param workloads their addresses, and the processes that run in each
+     * @return the ports that lead to workloads now
+     * @throws BpfException when the kernel refuses
+     */
+    public static SortedSet<Integer> lend(Path pins, Map<InetAddress, List<Long>> workloads) {
+        Path maps = pins.resolve("maps");
+        if (!Files.exists(maps.resolve(Lending.PORTS))) {
+            return new TreeSet<>();
+        }
+        SortedSet<Integer> lent = Lending.begin(maps, workloads);
+        change(maps.resolve("tulle_config"), 0, Structs.FLAG_LEND);
+        return lent;
+    }
+
+    /** Changes flags of the pinned configuration; false when they are so already. */
+    private static boolean change(Path pin, int off, int on) {
         if (!Files.exists(pin)) {
             return false;
         }
@@ -72,10 +97,10 @@ public final class KernelPins {
             TypedMap<Integer, Structs.Config> typed =
                     map.typed(MapCodec.u32(), Structs.codec(Structs.Config.class, map.valueLayout()));
             Structs.Config config = typed.get(0);
-            if (config == null || (config.flags() & flag) == 0) {
+            if (config == null || config.flags() == ((config.flags() & ~off) | on)) {
                 return false;
             }
-            typed.put(0, config.withFlags(config.flags() & ~flag));
+            typed.put(0, config.withFlags((config.flags() & ~off) | on));
             return true;
         } catch (LayoutException e) {
             throw new BpfException(pin + ": " + e.getMessage());

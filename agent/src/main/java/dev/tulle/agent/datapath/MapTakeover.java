@@ -46,8 +46,14 @@ final class MapTakeover implements AutoCloseable {
      * Entries that only the kernel can make, or that it changes in several maps at once: these layouts are frozen. Per
      * socket storage is not among them, see {@link #isRenewed}.
      */
-    private static final Set<String> FROZEN =
-            Set.of("tulle_sockets", "tulle_entries", "tulle_http_clients", "tulle_http_pools", "tulle_leases");
+    private static final Set<String> FROZEN = Set.of(
+            "tulle_sockets",
+            "tulle_accepting",
+            "tulle_lending",
+            "tulle_entries",
+            "tulle_http_clients",
+            "tulle_http_pools",
+            "tulle_leases");
 
     private final Path pins;
     private final Map<String, BpfMap> changed;

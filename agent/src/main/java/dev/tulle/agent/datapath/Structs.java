@@ -23,6 +23,7 @@ final class Structs {
     static final int FLAG_BIND = 1 << 3;
     static final int FLAG_GUARD = 1 << 4;
     static final int FLAG_DNS = 1 << 5;
+    static final int FLAG_LEND = 1 << 6;
 
     static final byte ROLE_WORKLOAD = 1;
     static final byte ROLE_PROXY = 2;
@@ -47,6 +48,9 @@ final class Structs {
 
     static final int VERDICT_ALLOW = 1;
     static final int VERDICT_DENY = 2;
+
+    static final int PORT_HELD = 1;
+    static final int PORT_EVERYWHERE = 1 << 1;
 
     static final int LISTEN_DECLARED = 0x8000_0000;
 
@@ -140,6 +144,12 @@ final class Structs {
     record ListenerValue(int workload, int sockets) {}
 
     record PermitKey(InetAddress dst, int port, byte source) {}
+
+    record DeclaredKey(int workload, int port) {}
+
+    record PortKey(int port, byte proto) {}
+
+    record PortValue(long netns, int flags) {}
 
     record AccessKey(int dst, int src, int port) {}
 

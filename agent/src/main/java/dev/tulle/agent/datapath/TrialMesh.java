@@ -116,6 +116,7 @@ final class TrialMesh {
                 Map.of(),
                 http,
                 Map.of(),
+                Set.of(),
                 Set.of()));
         int flags =
                 Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | (splice ? Structs.FLAG_SPLICE : 0);

@@ -1,5 +1,6 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.agent.datapath.Structs.DeclaredKey;
 import dev.tulle.agent.datapath.Structs.EndpointValue;
 import dev.tulle.agent.datapath.Structs.PermitKey;
 import dev.tulle.agent.datapath.Structs.ServiceKey;
@@ -38,6 +39,7 @@ import java.util.Set;
  * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
  * @param listens declared ports of workloads that may have listened on them before they were enrolled
+ * @param declared TCP ports that workloads say they listen on
  * @param permits callers outside the mesh that are let in
  */
 record WantedState(
@@ -48,6 +50,7 @@ record WantedState(
         Map<ServiceKey, String> names,
         Map<ServiceKey, HttpMaps.Serving> http,
         Map<SockAddr, Integer> listens,
+        Set<DeclaredKey> declared,
         Set<PermitKey> permits) {
     WantedState {
         cgroups = Map.copyOf(cgroups);
@@ -57,6 +60,7 @@ record WantedState(
         names = Map.copyOf(names);
         http = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(http));
         listens = Map.copyOf(listens);
+        declared = Set.copyOf(declared);
         permits = Set.copyOf(permits);
     }
 
@@ -89,6 +93,7 @@ record WantedState(
         Map<InetAddress, Integer> addrs = new HashMap<>();
         Map<Integer, Integer> homes = new HashMap<>();
         Map<SockAddr, Integer> listens = new HashMap<>();
+        Set<DeclaredKey> declared = new HashSet<>();
         Set<PermitKey> permits = new HashSet<>();
         InetAddress none = MeshNetwork.none();
         infra.proxy().ifPresent(id -> cgroups.put(id, new WorkloadValue(0, Structs.ROLE_PROXY, none, none)));
@@ -106,6 +111,9 @@ record WantedState(
                 addrs.put(addr6, lease.id());
             }
             for (WorkloadPort port : lease.spec().ports()) {
+                if (port.protocol() != AppProtocol.UDP) {
+                    declared.add(new DeclaredKey(lease.id(), port.number()));
+                }
                 boolean mayListenAlready = !(lease.spec().source() instanceof EnrolSpec.Source.NewGroup);
                 if (port.protocol() == AppProtocol.UDP || !mayListenAlready) {
                     continue;
@@ -142,7 +150,7 @@ record WantedState(
                 }
             }
         }
-        return new WantedState(cgroups, addrs, homes, services, names, http, listens, permits);
+        return new WantedState(cgroups, addrs, homes, services, names, http, listens, declared, permits);
     }
 
     private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {

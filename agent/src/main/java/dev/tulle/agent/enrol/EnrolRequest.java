@@ -185,13 +185,13 @@ public final class EnrolRequest {
         String front = text.substring(0, last);
         int colon = front.lastIndexOf(':');
         if (colon < 0) {
-            return new Publication("0.0.0.0", port("publish '" + text + "'", front), target);
+            return new Publication(Publication.ALL, port("publish '" + text + "'", front), target);
         }
         String address = front.substring(0, colon);
         if (address.startsWith("[") && address.endsWith("]")) {
             address = address.substring(1, address.length() - 1);
         }
-        if (Ip.parse(address).isEmpty()) {
+        if (!address.equals(Publication.ALL) && Ip.parse(address).isEmpty()) {
             throw invalid("publish '" + text + "': '" + address + "' is no IP address");
         }
         return new Publication(address, port("publish '" + text + "'", front.substring(colon + 1)), target);

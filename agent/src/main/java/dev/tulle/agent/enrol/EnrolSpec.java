@@ -51,11 +51,22 @@ public record EnrolSpec(
     /**
      * A port opened to the outside through the node proxy.
      *
-     * @param address the host's address, {@code 0.0.0.0} for all
+     * @param address the host's address; {@code 0.0.0.0} for all of IPv4, {@code ::} for all of IPv6, {@link #ALL} for all
      * @param port the host's port
      * @param targetPort the workload's port
      */
-    public record Publication(String address, int port, int targetPort) {}
+    public record Publication(String address, int port, int targetPort) {
+        /** Every address of the host, of both families. */
+        public static final String ALL = "*";
+
+        /** Where to listen: two wildcards for {@link #ALL} on a host with IPv6. */
+        public List<String> addresses(boolean ipv6) {
+            if (!address.equals(ALL)) {
+                return List.of(address);
+            }
+            return ipv6 ? List.of("0.0.0.0", "::") : List.of("0.0.0.0");
+        }
+    }
 
     /**
      * Callers outside the mesh that may reach a port of the workload without the proxy.

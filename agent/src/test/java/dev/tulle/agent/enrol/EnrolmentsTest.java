@@ -63,7 +63,7 @@ class EnrolmentsTest {
                 new Cgroups(mount),
                 "/tulle-test",
                 RANGE,
-                new PublishRules(65534, 1024, Set.of(15001)),
+                new PublishRules(Set.of(15001)),
                 new LeaseStore(dir.resolve("state")),
                 clock,
                 new Enrolments.Listener() {
@@ -189,7 +189,6 @@ class EnrolmentsTest {
         assertTrue(refused.getMessage().startsWith("port 9080 is taken by workload default/a"), refused.getMessage());
         Map<String, String> publications = new LinkedHashMap<>();
         publications.put("127.0.0.1:8080:1", "already published by workload default/a");
-        publications.put("80:9080", "runs without privileges");
         publications.put("15001:9080", "used by the mesh itself");
         publications.forEach((publication, expected) -> {
             RefusedException no = assertThrows(

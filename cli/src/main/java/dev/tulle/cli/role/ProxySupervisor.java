@@ -27,7 +27,10 @@ import org.jspecify.annotations.Nullable;
 public final class ProxySupervisor implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(ProxySupervisor.class.getName());
 
-    /** The pauses before a restart; the last one is used from then on. Living {@link #STEADY} starts over. */
+    /**
+     * The pauses before a restart; the last one is used from then on. Living {@link #STEADY} starts over, and so does a
+     * proxy that came to serve: connections wait for the next one meanwhile.
+     */
     private static final List<Duration> PAUSES = List.of(
             Duration.ofMillis(50),
             Duration.ofMillis(200),
@@ -74,6 +77,7 @@ public final class ProxySupervisor implements AutoCloseable {
     private final Map<Long, Process> children = new ConcurrentHashMap<>();
     private boolean closing;
     private boolean left;
+    private boolean served;
     private int starts;
     private long current;
 
@@ -150,7 +154,7 @@ public final class ProxySupervisor implements AutoCloseable {
                     return;
                 }
                 long lived = System.nanoTime() - begun;
-                if (lived > STEADY.toNanos()) {
+                if (lived > STEADY.toNanos() || hasServed()) {
                     pause = 0;
                 }
                 Duration wait = PAUSES.get(Math.min(pause++, PAUSES.size() - 1));
@@ -181,6 +185,8 @@ public final class ProxySupervisor implements AutoCloseable {
         }
         while (true) {
             long pid = current();
+            served(false);
+            Thread.ofVirtual().name("proxy-serves").start(() -> noteServing(pid));
             String end = awaitEnd(pid);
             lock.lock();
             try {
@@ -252,6 +258,40 @@ public final class ProxySupervisor implements AutoCloseable {
         children.remove(pid);
         int status = child.exitValue();
         return status > 128 ? "was killed by signal " + (status - 128) : "ended with status " + status;
+    }
+
+    /** Notes that a proxy serves, once it does. A proxy that does not answer is asked by nobody who holds the lock. */
+    private void noteServing(long pid) {
+        Path directory = runDirectory.resolve(RunFolder.HAND_OVER);
+        try {
+            while (!isClosing() && isLiving(pid)) {
+                if (serves(directory, pid)) {
+                    served(true);
+                    return;
+                }
+                Thread.sleep(LOOK);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void served(boolean value) {
+        lock.lock();
+        try {
+            served = value;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean hasServed() {
+        lock.lock();
+        try {
+            return served;
+        } finally {
+            lock.unlock();
+        }
     }
 
     private boolean isLiving(long pid) {

@@ -247,6 +247,7 @@ public final class RoleOptions {
                 .explicitPort(port(15080))
                 .metricsPort(port(15020))
                 .proxyMetricsPort(port(15090))
+                .otherPorts(port(15014), port(15021))
                 .tier(forcedTier())
                 .users(users())
                 .outboundPolicy(policy())

@@ -1,5 +1,6 @@
 package dev.tulle.cli.role;
 
+import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.common.LocalUsers;
@@ -65,7 +66,8 @@ final class RunFolder {
             for (String role : List.of("up", "control", "agent", "proxy")) {
                 PidFile.remove(directory, role);
             }
-            for (String name : List.of("control.sock", "agent.sock", "node.sock", "xds.sock", UP_SOCKET)) {
+            for (String name :
+                    List.of("control.sock", "agent.sock", "node.sock", "xds.sock", HeldPorts.SOCKET, UP_SOCKET)) {
                 Path socket = directory.resolve(name);
                 // One that a killed process left; a living role removes its own.
                 if (Files.exists(socket) && !LocalApiClient.answers(socket)) {

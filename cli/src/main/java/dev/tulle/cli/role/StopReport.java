@@ -27,6 +27,10 @@ final class StopReport {
                 + " HTTP rules), and whatever is outside the mesh");
         lines.add("  meanwhile they cannot look up services of the mesh or open connections that need its proxy (HTTP,"
                 + " policies on requests)");
+        if (!end.lent().isEmpty()) {
+            lines.add("  meanwhile this host's own ports lead to them: "
+                    + end.lent().stream().map(Object::toString).collect(Collectors.joining(", ")));
+        }
         List<Integer> published = end.survivors().stream()
                 .flatMap(survivor -> survivor.published().stream())
                 .sorted()

@@ -16,6 +16,7 @@ class StopReportTest {
                 List.of(
                         new MeshEnd.Survivor("default/web", "100.64.0.10", List.of("http:8080"), List.of(18080)),
                         new MeshEnd.Survivor("shop/job", "100.64.0.11", List.of(), List.of())),
+                List.of(8080, 9090),
                 List.of());
         List<String> lines = StopReport.suspended(end, " --mesh two");
         assertTrue(lines.getFirst().startsWith("stopped; 2 workloads go on"), lines.toString());

@@ -79,7 +79,8 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
                 remote == null ? 0 : Maglev.callerOf(remote.getAddress()),
                 Sources.text(local),
                 entry,
-                true);
+                true,
+                "");
         channel.pipeline().addLast(HttpConnection.choosing(this, this, scope.http(), peer, channel));
         early.leave(channel.pipeline());
         channel.config().setAutoRead(true);

@@ -2,6 +2,7 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.bootstrap.ServerBootstrap;
@@ -37,6 +38,7 @@ public final class Listeners implements AutoCloseable {
     private final List<Channel> open = new CopyOnWriteArrayList<>();
     private @Nullable PublishedPorts published;
     private volatile Inheritance inheritance = Inheritance.none();
+    private @Nullable AgentSockets agent;
 
     /**
      * None yet.
@@ -93,6 +95,12 @@ public final class Listeners implements AutoCloseable {
         inheritance = sockets;
     }
 
+    /** From now on, listeners come from the agent: what it holds now, and for published ports what it holds then. */
+    public void inherit(Inheritance sockets, AgentSockets source) {
+        inheritance = sockets;
+        agent = source;
+    }
+
     /** The sockets that listen now. */
     public List<Channel> sockets() {
         return List.copyOf(open);
@@ -100,7 +108,7 @@ public final class Listeners implements AutoCloseable {
 
     /** Follows the ports that the agent wants published. What was inherited and is not among them is closed. */
     public void publish(Path nodeSocket) {
-        PublishedPorts ports = new PublishedPorts(nodeSocket, this::bindFixed, () -> inheritance.close());
+        PublishedPorts ports = new PublishedPorts(nodeSocket, this::bindPublished, () -> inheritance.close());
         published = ports;
         ports.start();
     }
@@ -113,6 +121,18 @@ public final class Listeners implements AutoCloseable {
 
     private Channel bindFixed(String address, int port, OutboundService service) throws IOException {
         return bind(address, port, scope -> new FixedPort(scope, service));
+    }
+
+    private Channel bindPublished(String address, int port, OutboundService service) throws IOException {
+        AgentSockets source = agent;
+        InetSocketAddress wanted = new InetSocketAddress(InetAddress.getByName(address), port);
+        if (source != null && !inheritance.offers(wanted)) {
+            source.takeInto(inheritance);
+            if (!inheritance.offers(wanted)) {
+                throw new IOException("the agent does not hold it");
+            }
+        }
+        return bindFixed(address, port, service);
     }
 
     private static int port(Channel channel) {
@@ -173,14 +193,7 @@ public final class Listeners implements AutoCloseable {
         public void channelActive(ChannelHandlerContext context) {
             Channel channel = context.channel();
             context.pipeline().remove(this);
-            OutboundFlow.begin(
-                    scope,
-                    channel,
-                    (InetSocketAddress) channel.remoteAddress(),
-                    (InetSocketAddress) channel.localAddress(),
-                    service,
-                    true,
-                    null);
+            OutboundFlow.beginPublished(scope, channel, service);
         }
     }
 

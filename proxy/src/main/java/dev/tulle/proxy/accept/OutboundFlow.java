@@ -38,6 +38,7 @@ final class OutboundFlow {
     private final InetSocketAddress destination;
     private final OutboundService service;
     private final boolean edge;
+    private boolean published;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -90,8 +91,15 @@ final class OutboundFlow {
                 early);
     }
 
-    /** As above, to a service that is known already. */
-    static void begin(
+    /** Begins with a connection to a published port, whose service is known from the port. */
+    static void beginPublished(LoopScope scope, Channel channel, OutboundService service) {
+        OutboundFlow flow = new OutboundFlow(
+                scope, channel, (InetSocketAddress) channel.localAddress(), service, true, new EarlyBytes(null));
+        flow.published = true;
+        flow.wait((InetSocketAddress) channel.remoteAddress());
+    }
+
+    private static void begin(
             LoopScope scope,
             Channel channel,
             InetSocketAddress client,
@@ -158,7 +166,10 @@ final class OutboundFlow {
                 caller(),
                 Sources.text(destination),
                 source,
-                edge);
+                edge,
+                published && channel.remoteAddress() instanceof InetSocketAddress client
+                        ? Ip.text(client.getAddress())
+                        : "");
     }
 
     private int caller() {

@@ -3,10 +3,11 @@ package dev.tulle.proxy.handover;
 import io.netty.channel.unix.FileDescriptor;
 import java.net.InetSocketAddress;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 
-/** The listening sockets that a process got from the one before it, until each has found its use. Any thread. */
+/** The listening sockets that a process got from the agent or the process before it, until each has found its use. Any thread. */
 public final class Inheritance implements AutoCloseable {
     private final Map<InetSocketAddress, FileDescriptor> sockets;
 
@@ -23,6 +24,20 @@ public final class Inheritance implements AutoCloseable {
     public synchronized OptionalInt claim(InetSocketAddress address) {
         FileDescriptor found = sockets.remove(address);
         return found == null ? OptionalInt.empty() : OptionalInt.of(found.intValue());
+    }
+
+    /** Whether an address is among those that nobody has claimed. */
+    public synchronized boolean offers(InetSocketAddress address) {
+        return sockets.containsKey(address);
+    }
+
+    /** Adds what else has come; what is there already is closed. */
+    synchronized void add(Map<InetSocketAddress, FileDescriptor> more) {
+        more.forEach((address, descriptor) -> {
+            if (sockets.putIfAbsent(address, descriptor) != null) {
+                PassedSockets.close(List.of(descriptor));
+            }
+        });
     }
 
     /** Closes what nobody claimed: this process does not listen there. */

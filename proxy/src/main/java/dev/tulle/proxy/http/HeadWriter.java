@@ -23,6 +23,8 @@ final class HeadWriter {
     private static final byte[] KEEP_ALIVE = bytes("connection: keep-alive\r\n");
     private static final byte[] UPGRADE = bytes("connection: upgrade\r\n");
     private static final byte[] REQUEST_ID = bytes("x-request-id: ");
+    private static final byte[] FORWARDED = bytes("forwarded");
+    private static final byte[] FORWARDED_FOR = bytes("x-forwarded-for: ");
     private static final byte[] PROTO = bytes("x-forwarded-proto: http\r\n");
     private static final byte[] STATUS = bytes("HTTP/1.1 ");
     private static final byte[] LOCATION = bytes("location: ");
@@ -39,7 +41,8 @@ final class HeadWriter {
      *
      * @param path the path to send, null for the received one
      * @param authority the authority to send, null for the received one
-     * @param edge true for a request that enters the mesh here and gets an id and its protocol's name, if it has none
+     * @param client where the request comes from: one that enters the mesh here gets an id and its protocol's name, if it
+     *     has none; one from outside says whom it was forwarded for
      */
     static void request(
             ByteSink out,
@@ -47,7 +50,7 @@ final class HeadWriter {
             @Nullable String path,
             @Nullable String authority,
             HeaderProgram changes,
-            boolean edge,
+            Peer client,
             SplittableRandom random) {
         byte[] b = head.bytes();
         out.put(b, head.methodStart(), head.methodEnd()).put(' ');
@@ -65,7 +68,8 @@ final class HeadWriter {
             out.put(b, head.authorityStart(), head.authorityEnd());
         }
         out.put(CRLF);
-        fields(out, head, changes, head.isUpgrade());
+        boolean outside = !client.outside().isEmpty();
+        fields(out, head, changes, head.isUpgrade(), outside);
         if (head.isChunked()) {
             out.put(CHUNKED);
         } else if (head.contentLength() >= 0) {
@@ -74,10 +78,13 @@ final class HeadWriter {
         if (head.isUpgrade()) {
             out.put(UPGRADE);
         }
-        if (edge && head.find(FieldName.X_FORWARDED_PROTO) < 0) {
+        if (outside) {
+            out.put(FORWARDED_FOR).put(client.outside()).put(CRLF);
+        }
+        if (outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)) {
             out.put(PROTO);
         }
-        if (edge && head.find(FieldName.X_REQUEST_ID) < 0) {
+        if (client.edge() && head.find(FieldName.X_REQUEST_ID) < 0) {
             out.put(REQUEST_ID).putUuid(random.nextLong(), random.nextLong()).put(CRLF);
         }
         out.put(CRLF);
@@ -114,7 +121,7 @@ final class HeadWriter {
         out.put(STATUS).putDecimal(head.code()).put(' ').put(b, head.reasonStart(), head.reasonEnd());
         out.put(CRLF);
         boolean upgrade = head.code() == 101;
-        fields(out, head, changes, upgrade);
+        fields(out, head, changes, upgrade, false);
         if (length >= 0) {
             out.put(LENGTH).putDecimal(length).put(CRLF);
         }
@@ -132,13 +139,16 @@ final class HeadWriter {
     }
 
     /** Copies the fields that travel on; neighbours that are kept as they are go in one piece. */
-    private static void fields(ByteSink out, MessageHead head, HeaderProgram changes, boolean upgrade) {
+    private static void fields(
+            ByteSink out, MessageHead head, HeaderProgram changes, boolean upgrade, boolean outside) {
         byte[] b = head.bytes();
         boolean changed = !changes.isEmpty();
         int runStart = -1;
         int runEnd = -1;
         for (int i = 0; i < head.fieldCount(); i++) {
-            if (!travels(head, i, upgrade) || (changed && changes.drops(head, i))) {
+            if (!travels(head, i, upgrade)
+                    || (outside && isForwarding(head, i))
+                    || (changed && changes.drops(head, i))) {
                 continue;
             }
             int start = head.nameStart(i);
@@ -168,6 +178,16 @@ final class HeadWriter {
         if (changed) {
             out.put(changes.lines());
         }
+    }
+
+    /** What a client outside the mesh says of clients before it: anybody can write that. */
+    private static boolean isForwarding(MessageHead head, int field) {
+        return switch (head.nameOf(field)) {
+            case FieldName.X_FORWARDED_FOR, FieldName.X_FORWARDED_PROTO -> true;
+            case FieldName.OTHER ->
+                FieldName.equalsLower(head.bytes(), head.nameStart(field), head.nameEnd(field), FORWARDED);
+            default -> false;
+        };
     }
 
     /** True when a received field is forwarded. */

@@ -83,13 +83,7 @@ final class MirrorRequest implements UpstreamUser {
         }
         ByteSink sink = worker.sink();
         HeadWriter.request(
-                sink,
-                head,
-                sent.routing().path(),
-                authority,
-                sent.plan().requestHeaders(),
-                from.edge(),
-                worker.random());
+                sink, head, sent.routing().path(), authority, sent.plan().requestHeaders(), from, worker.random());
         ByteBuf request = worker.allocator().buffer(sink.length() + 256);
         request.writeBytes(sink.array(), 0, sink.length());
         ByteBuf kept = body.copy();

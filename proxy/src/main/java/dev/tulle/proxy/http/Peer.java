@@ -11,5 +11,8 @@ import dev.tulle.proxy.discovery.WorkloadDirectory;
  * @param source the client's workload
  * @param edge true when the connection enters the mesh here, at a published or the explicit port: its requests are given
  *     an id and told their protocol, as the first proxy on the way does; captured ones travel as they are
+ * @param outside the address of a client outside the mesh, at a published port: its requests say that they were forwarded
+ *     for it, whatever they said themselves; empty for a client in the mesh
  */
-public record Peer(String remote, int caller, String dialled, WorkloadDirectory.Entry source, boolean edge) {}
+public record Peer(
+        String remote, int caller, String dialled, WorkloadDirectory.Entry source, boolean edge, String outside) {}

@@ -101,7 +101,7 @@ final class RequestSide {
     void send(UpstreamConnection to, ForwardPlan plan) {
         ByteSink sink = worker.sink();
         HeadWriter.request(
-                sink, head, routing.path(), routing.authority(), plan.requestHeaders(), peer.edge(), worker.random());
+                sink, head, routing.path(), routing.authority(), plan.requestHeaders(), peer, worker.random());
         Outgoing out = to.out();
         out.add(sink, 0);
         ByteBuf kept = replay.copy();
