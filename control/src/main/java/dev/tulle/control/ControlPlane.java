@@ -62,6 +62,7 @@ public final class ControlPlane implements AutoCloseable {
     private int httpPort;
     private boolean graceOver;
     private boolean rebuildPlanned;
+    private final RebuildPace pace;
     private List<Problem> ownProblems = List.of();
 
     /** The configuration last seen; set by the directory's thread, read by the owner. */
@@ -72,6 +73,7 @@ public final class ControlPlane implements AutoCloseable {
 
     private ControlPlane(ControlOptions options) throws IOException {
         this.options = options;
+        this.pace = new RebuildPace(options.debounce());
         Files.createDirectories(options.stateDirectory());
         Cidr serviceRange = Cidr.around("service range", options.serviceRange());
         Cidr workloadRange = Cidr.around("workload range", options.workloadRange());
@@ -178,7 +180,7 @@ public final class ControlPlane implements AutoCloseable {
     private void rebuildSoon() {
         if (!rebuildPlanned) {
             rebuildPlanned = true;
-            owner.schedule(options.debounce(), () -> {
+            owner.schedule(pace.pause(System.nanoTime()), () -> {
                 if (rebuildPlanned) {
                     rebuild();
                 }
@@ -192,6 +194,7 @@ public final class ControlPlane implements AutoCloseable {
         if (isEarly()) {
             return view.number();
         }
+        long begun = System.nanoTime();
         ConfigSnapshot seen = config;
         try {
             Translation translation =
@@ -210,6 +213,7 @@ public final class ControlPlane implements AutoCloseable {
             ownProblems = List.of(trouble("the configuration cannot be put into force, the last state stays: " + e));
             view = new MeshView(view.number(), seen, view.state(), problems(seen, List.of()));
         }
+        pace.made(begun, System.nanoTime());
         return view.number();
     }
 

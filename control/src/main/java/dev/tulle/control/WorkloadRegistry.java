@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
@@ -30,7 +31,7 @@ import org.jspecify.annotations.Nullable;
 final class WorkloadRegistry implements NodeRegistry {
     private static final System.Logger LOG = System.getLogger(WorkloadRegistry.class.getName());
     private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
-    private static final int MAX_PER_NODE = 1000;
+    private static final int MAX_PER_NODE = 4096;
     private static final Cidr LOOPBACK = Cidr.of("loopback", "127.0.0.0/8");
 
     private final OwnerThread owner;
@@ -40,6 +41,10 @@ final class WorkloadRegistry implements NodeRegistry {
     private final Map<String, Node> nodes = new TreeMap<>();
     private final Map<String, Workload> workloads = new TreeMap<>();
     private final Map<String, String> uidByAddress = new HashMap<>();
+
+    /** The uids of each node's workloads. */
+    private final Map<String, Set<String>> byNode = new HashMap<>();
+
     private final Set<String> awaited;
 
     /** A node that has said hello since the start. */
@@ -165,11 +170,7 @@ final class WorkloadRegistry implements NodeRegistry {
         } catch (IllegalArgumentException e) {
             return Optional.of("label " + Locality.LABEL + ": " + e.getMessage());
         }
-        if (!workloads.containsKey(uid)
-                && workloads.values().stream()
-                                .filter(other -> other.node().equals(nodeId))
-                                .count()
-                        >= MAX_PER_NODE) {
+        if (!workloads.containsKey(uid) && byNode.getOrDefault(nodeId, Set.of()).size() >= MAX_PER_NODE) {
             return Optional.of("node " + nodeId + " has " + MAX_PER_NODE + " workloads already");
         }
         for (String address : workload.addresses()) {
@@ -199,6 +200,7 @@ final class WorkloadRegistry implements NodeRegistry {
             earlier.addresses().forEach(uidByAddress::remove);
         }
         workload.addresses().forEach(address -> uidByAddress.put(address, workload.uid()));
+        byNode.computeIfAbsent(workload.node(), _ -> new TreeSet<>()).add(workload.uid());
         noteActive(workload.node());
         onChange.run();
     }
@@ -210,6 +212,7 @@ final class WorkloadRegistry implements NodeRegistry {
             if (workload != null) {
                 workload.addresses().forEach(address -> uidByAddress.remove(address, uid));
                 touched.add(workload.node());
+                byNode.getOrDefault(workload.node(), new TreeSet<>()).remove(uid);
             }
         }
         if (!touched.isEmpty()) {
@@ -219,7 +222,7 @@ final class WorkloadRegistry implements NodeRegistry {
     }
 
     private void noteActive(String nodeId) {
-        boolean has = workloads.values().stream().anyMatch(w -> w.node().equals(nodeId));
+        boolean has = !byNode.getOrDefault(nodeId, Set.of()).isEmpty();
         try {
             leases.setActive(nodeId, has);
         } catch (UncheckedIOException e) {
@@ -259,12 +262,8 @@ final class WorkloadRegistry implements NodeRegistry {
 
     @Override
     public void announced(String nodeId, Set<String> uids) {
-        List<String> gone = new ArrayList<>();
-        for (Workload workload : workloads.values()) {
-            if (workload.node().equals(nodeId) && !uids.contains(workload.uid())) {
-                gone.add(workload.uid());
-            }
-        }
+        List<String> gone = new ArrayList<>(byNode.getOrDefault(nodeId, Set.of()));
+        gone.removeAll(uids);
         remove(gone);
         noteActive(nodeId);
         if (awaited.remove(nodeId)) {
@@ -286,13 +285,11 @@ final class WorkloadRegistry implements NodeRegistry {
                 options.leaseTimeout().toSeconds());
         node.connected = false;
         node.expiry = owner.schedule(options.leaseTimeout(), () -> {
-            List<String> uids = workloads.values().stream()
-                    .filter(workload -> workload.node().equals(nodeId))
-                    .map(Workload::uid)
-                    .toList();
+            List<String> uids = List.copyOf(byNode.getOrDefault(nodeId, Set.of()));
             LOG.log(System.Logger.Level.WARNING, "node {0} did not come back: {1} workloads go", nodeId, uids.size());
             nodes.remove(nodeId);
             remove(uids);
+            byNode.remove(nodeId);
         });
     }
 }

@@ -5,6 +5,7 @@ import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
 import java.time.Instant;
+import java.util.Optional;
 import java.util.function.Function;
 
 /**
@@ -17,6 +18,12 @@ import java.util.function.Function;
 final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     /** What the server wants to know of its streams; called on the owner thread. */
     interface Host {
+        /** A stream is about to begin, on the event loop; why it may not, or empty. */
+        Optional<String> admits(Peer peer);
+
+        /** A stream was refused or ended because it asked for too much. */
+        void overLimit(Peer peer, String reason);
+
         /** A stream has begun; answers what is current. */
         ResourceSnapshot opened(AdsStream<?, ?> stream);
 
@@ -60,6 +67,13 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
             StreamObserver<P> responses,
             Function<ResponseOutput<P>, ClientSession<Q>> makeSession) {
         ServerCallStreamObserver<P> call = (ServerCallStreamObserver<P>) responses;
+        Optional<String> refusal = host.admits(PeerContext.current());
+        if (refusal.isPresent()) {
+            host.overLimit(PeerContext.current(), refusal.get());
+            call.onError(
+                    Status.RESOURCE_EXHAUSTED.withDescription(refusal.get()).asRuntimeException());
+            return new Nobody<>();
+        }
         AdsStream<Q, P> stream = new AdsStream<>(owner, host, call, makeSession);
         call.disableAutoRequest();
         call.setOnReadyHandler(() -> owner.offer(stream::push));
@@ -69,6 +83,10 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
             call.request(1);
         });
         return stream;
+    }
+
+    Peer peer() {
+        return peer;
     }
 
     ClientSession<Q> session() {
@@ -87,6 +105,12 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
             }
             try {
                 session.onRequest(request);
+            } catch (StreamLimits.OverLimitException e) {
+                String reason = String.valueOf(e.getMessage());
+                host.overLimit(peer, reason);
+                call.onError(Status.RESOURCE_EXHAUSTED.withDescription(reason).asRuntimeException());
+                gone();
+                return;
             } catch (IllegalArgumentException e) {
                 call.onError(
                         Status.INVALID_ARGUMENT.withDescription(e.getMessage()).asRuntimeException());
@@ -96,6 +120,18 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
             host.progressed();
             call.request(1);
         });
+    }
+
+    /** What a refused stream still sends. */
+    private static final class Nobody<Q> implements StreamObserver<Q> {
+        @Override
+        public void onNext(Q request) {}
+
+        @Override
+        public void onError(Throwable failure) {}
+
+        @Override
+        public void onCompleted() {}
     }
 
     @Override

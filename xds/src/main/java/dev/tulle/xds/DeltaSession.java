@@ -79,6 +79,8 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
                     reason));
             type.answered(request.getResponseNonce(), rejection);
         }
+        StreamLimits.checkNames(
+                types.values().stream().mapToInt(Subscriptions::names).sum(), request.getResourceNamesSubscribeList());
         type.change(request, first, table(typeUrl));
         sendAdditions(type);
         sendRemovals(type);

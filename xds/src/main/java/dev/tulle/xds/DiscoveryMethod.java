@@ -16,7 +16,8 @@ final class DiscoveryMethod {
             MethodDescriptor.<DeltaDiscoveryRequest, DeltaDiscoveryResponse>newBuilder()
                     .setType(MethodType.BIDI_STREAMING)
                     .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "DeltaAggregatedResources"))
-                    .setRequestMarshaller(ProtoUtils.marshaller(DeltaDiscoveryRequest.getDefaultInstance()))
+                    .setRequestMarshaller(
+                            new RequestLimits<>(ProtoUtils.marshaller(DeltaDiscoveryRequest.getDefaultInstance())))
                     .setResponseMarshaller(ProtoUtils.marshaller(DeltaDiscoveryResponse.getDefaultInstance()))
                     .build();
 
@@ -24,7 +25,8 @@ final class DiscoveryMethod {
             MethodDescriptor.<DiscoveryRequest, DiscoveryResponse>newBuilder()
                     .setType(MethodType.BIDI_STREAMING)
                     .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "StreamAggregatedResources"))
-                    .setRequestMarshaller(ProtoUtils.marshaller(DiscoveryRequest.getDefaultInstance()))
+                    .setRequestMarshaller(
+                            new RequestLimits<>(ProtoUtils.marshaller(DiscoveryRequest.getDefaultInstance())))
                     .setResponseMarshaller(ProtoUtils.marshaller(DiscoveryResponse.getDefaultInstance()))
                     .build();
 

@@ -1,7 +1,7 @@
 package dev.tulle.xds;
 
-import dev.tulle.common.OwnerThread;
 import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.OwnerThread;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.model.Locality;
 import dev.tulle.xds.NodeRegistry.HelloAnswer;
@@ -25,9 +25,12 @@ import org.jspecify.annotations.Nullable;
 /**
  * The control plane's half of the registration stream: one stream per node, opened by root or the server's own user. While
  * it is open only the same agent may replace it. Messages are handled on the
- * owner thread, one at a time per stream, the next is read only then.
+ * owner thread, one at a time per stream, and few are read ahead.
  */
 final class RegistrationService {
+    /** Messages of a stream that may wait for the owner thread: a node that announces many waits for no hand-over each. */
+    private static final int AHEAD = 64;
+
     private static final System.Logger LOG = System.getLogger(RegistrationService.class.getName());
 
     private final OwnerThread owner;
@@ -59,7 +62,7 @@ final class RegistrationService {
         }
         call.sendHeaders(new Metadata());
         Session session = new Session(call, peer);
-        call.request(1);
+        call.request(AHEAD);
         return session;
     }
 

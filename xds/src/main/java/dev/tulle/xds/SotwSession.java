@@ -87,6 +87,9 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         if (type.unanswered) {
             answered(type, request);
         }
+        StreamLimits.checkNames(
+                types.values().stream().mapToInt(each -> each.names.size()).sum() - type.names.size(),
+                request.getResourceNamesList());
         want(type, typeUrl, request.getResourceNamesList());
         push();
     }

@@ -62,6 +62,11 @@ final class Subscriptions {
         return refusals.all();
     }
 
+    /** How many names the client has subscribed to. */
+    int names() {
+        return names.size();
+    }
+
     long nacked() {
         return nacked;
     }

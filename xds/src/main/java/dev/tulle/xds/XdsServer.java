@@ -1,6 +1,7 @@
 package dev.tulle.xds;
 
 import com.google.protobuf.MessageLite;
+import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
 import dev.tulle.common.SocketFile;
 import dev.tulle.model.MeshState;
@@ -19,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -30,12 +32,20 @@ import java.util.concurrent.TimeUnit;
  * started deletes nothing.
  */
 public final class XdsServer implements AutoCloseable {
-    private static final int MAX_REQUEST_BYTES = 16 << 20;
+    /** Calls on one connection; a role opens one or two. */
+    private static final int MAX_CALLS = 32;
+
+    /** Streams that a client may reset in {@link #RESET_SECONDS} before its connection is closed. */
+    private static final int MAX_RESETS = 200;
+
+    private static final int RESET_SECONDS = 30;
 
     private static final System.Logger LOG = System.getLogger(XdsServer.class.getName());
 
     private final OwnerThread owner;
     private final Path socket;
+    private final LocalRefusals refusals;
+    private final StreamLimits limits = new StreamLimits();
     private final Server server;
     private final Set<AdsStream<?, ?>> streams = new LinkedHashSet<>();
     private final ClientRoster roster = new ClientRoster(System::nanoTime);
@@ -49,6 +59,7 @@ public final class XdsServer implements AutoCloseable {
     private XdsServer(XdsServerOptions options, Path bound, OwnerThread owner, NodeRegistry registry) {
         this.owner = owner;
         this.socket = options.socket();
+        this.refusals = options.refusals();
         String where = String.valueOf(socket.getFileName());
         this.server = NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
                 .protocolNegotiator(new PeerCheck(where, options.access(), options.refusals()))
@@ -61,7 +72,10 @@ public final class XdsServer implements AutoCloseable {
                 .directExecutor()
                 .permitKeepAliveTime(5, TimeUnit.SECONDS)
                 .keepAliveTime(30, TimeUnit.SECONDS)
-                .maxInboundMessageSize(MAX_REQUEST_BYTES)
+                .maxInboundMessageSize(RequestLimits.MAX_BYTES)
+                .maxConcurrentCallsPerConnection(MAX_CALLS)
+                .maxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS)
+                .handshakeTimeout(10, TimeUnit.SECONDS)
                 .intercept(new PeerContext())
                 .addService(discovery())
                 .addService(new RegistrationService(owner, registry, where, options.refusals()).definition())
@@ -208,6 +222,16 @@ public final class XdsServer implements AutoCloseable {
     /** Keeps account of the open streams. */
     private final class Streams implements AdsStream.Host {
         @Override
+        public Optional<String> admits(Peer peer) {
+            return limits.open(peer.uid());
+        }
+
+        @Override
+        public void overLimit(Peer peer, String reason) {
+            refusals.note(String.valueOf(socket.getFileName()), "uid " + peer.uid(), reason);
+        }
+
+        @Override
         public ResourceSnapshot opened(AdsStream<?, ?> stream) {
             opened++;
             streams.add(stream);
@@ -228,6 +252,7 @@ public final class XdsServer implements AutoCloseable {
         @Override
         public void closed(AdsStream<?, ?> stream, boolean left) {
             streams.remove(stream);
+            limits.closed(stream.peer().uid());
             closedRejects += stream.session().rejects();
             if (!left) {
                 roster.lost(stream.session(), streams);

@@ -2,12 +2,15 @@ package dev.tulle.xds;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.common.OwnerThread;
 import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.OwnerThread;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.model.Service;
+import io.grpc.ConnectivityState;
+import io.grpc.ManagedChannel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -115,17 +118,20 @@ class LocalPeersTest {
     @Test
     void oneUserHasSoManyConnectionsAndNoMore() throws Exception {
         try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
-            List<XdsClient> clients = new ArrayList<>();
+            List<ManagedChannel> channels = new ArrayList<>();
             for (int i = 0; i < PeerCheck.MAX_PER_USER + 8; i++) {
-                clients.add(XdsClients.connect(new XdsClientOptions(proxy.socket(), "n" + i, "proxy")));
+                ManagedChannel channel = GrpcChannels.open(proxy.socket());
+                assertNotEquals(ConnectivityState.SHUTDOWN, channel.getState(true));
+                channels.add(channel);
             }
             ClientServerTest.until(() -> refusals.total() > 0);
-            String why = refusals.all().getFirst().why();
-            assertEquals("expected at most " + PeerCheck.MAX_PER_USER + " connections of a user", why);
+            assertEquals(
+                    "expected at most " + PeerCheck.MAX_PER_USER + " connections of a user",
+                    refusals.all().getFirst().why());
             try (XdsClient root = XdsClients.connect(new XdsClientOptions(socket(), "n1", "agent"))) {
                 ClientServerTest.until(() -> root.status().connected());
             }
-            clients.forEach(XdsClient::close);
+            channels.forEach(ManagedChannel::shutdownNow);
         }
     }
 

@@ -4,8 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.common.OwnerThread;
 import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.OwnerThread;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Locality;

@@ -1,0 +1,79 @@
+package dev.tulle.xds;
+
+import com.google.protobuf.CodedInputStream;
+import com.google.protobuf.WireFormat;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.io.InputStream;
+
+/**
+ * What one request may hold, checked on its bytes before an object is made of it: a small message can otherwise name so
+ * much that it fills the heap.
+ *
+ * @param <T> the request
+ */
+final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
+    /** Bytes of a request: the names that a full stream subscribes to, at a hundred bytes each. */
+    static final int MAX_BYTES = 2 << 20;
+
+    /** Fields of a request: names that it adds, that it takes back, and those with their versions. */
+    static final int MAX_FIELDS = 2 * StreamLimits.NAMES + 16;
+
+    /** Bytes of one field: a resource name, who the client is, why it refuses. */
+    static final int MAX_FIELD_BYTES = 16 << 10;
+
+    private final MethodDescriptor.Marshaller<T> plain;
+
+    RequestLimits(MethodDescriptor.Marshaller<T> plain) {
+        this.plain = plain;
+    }
+
+    @Override
+    public InputStream stream(T request) {
+        return plain.stream(request);
+    }
+
+    @Override
+    public T parse(InputStream stream) {
+        try {
+            byte[] bytes = stream.readNBytes(MAX_BYTES + 1);
+            check(bytes);
+            return plain.parse(new ByteArrayInputStream(bytes));
+        } catch (IOException e) {
+            throw Status.INVALID_ARGUMENT
+                    .withDescription("a request cannot be read: " + e.getMessage())
+                    .asRuntimeException();
+        }
+    }
+
+    /** Fails with a status that says which limit a message is beyond. */
+    static void check(byte[] message) throws IOException {
+        if (message.length > MAX_BYTES) {
+            throw beyond("more than " + MAX_BYTES + " bytes");
+        }
+        CodedInputStream in = CodedInputStream.newInstance(message);
+        int fields = 0;
+        for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
+            fields++;
+            if (fields > MAX_FIELDS) {
+                throw beyond("more than " + MAX_FIELDS + " fields");
+            }
+            int start = in.getTotalBytesRead();
+            if (WireFormat.getTagWireType(tag) == WireFormat.WIRETYPE_START_GROUP || !in.skipField(tag)) {
+                throw new IOException("a group, which no request has");
+            }
+            if (in.getTotalBytesRead() - start > MAX_FIELD_BYTES) {
+                throw beyond(
+                        "field " + WireFormat.getTagFieldNumber(tag) + " has more than " + MAX_FIELD_BYTES + " bytes");
+            }
+        }
+    }
+
+    private static RuntimeException beyond(String limit) {
+        return Status.RESOURCE_EXHAUSTED
+                .withDescription("a request is too large: " + limit)
+                .asRuntimeException();
+    }
+}

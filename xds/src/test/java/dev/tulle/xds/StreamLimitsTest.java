@@ -1,0 +1,194 @@
+package dev.tulle.xds;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.google.protobuf.ByteString;
+import com.google.protobuf.UnknownFieldSet;
+import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.OwnerThread;
+import dev.tulle.common.SocketAccess;
+import dev.tulle.xds.proto.envoy.config.core.v3.Node;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
+import io.grpc.CallOptions;
+import io.grpc.ManagedChannel;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.stub.ClientCalls;
+import io.grpc.stub.StreamObserver;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Nobody who may read resources can ask for so much that the server ends: it refuses, says why, and serves the others. */
+class StreamLimitsTest {
+    private static final int PROXY = 4321;
+
+    /** Refusals that are waited for; the other streams wait for theirs in the client. */
+    private static final int REFUSED = 200;
+
+    private final OwnerThread owner = new OwnerThread("limits-test");
+    private final LocalRefusals refusals = new LocalRefusals();
+    private final TestMesh mesh = new TestMesh();
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private XdsServer server;
+
+    // The lifecycle method below sets it before any test runs.
+    @SuppressWarnings("NullAway.Init")
+    StreamLimitsTest() {}
+
+    @BeforeEach
+    void start() throws IOException {
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
+        server = XdsServer.start(
+                new XdsServerOptions(socket(), SocketAccess.user(PROXY), refusals), owner, new FakeRegistry());
+        mesh.service("a", "240.240.0.1");
+        owner.call(() -> server.update(mesh.state()));
+    }
+
+    @AfterEach
+    void stop() {
+        server.close();
+        owner.close();
+    }
+
+    private Path socket() {
+        return directory.resolve("xds.sock");
+    }
+
+    /** One stream and how it ended. */
+    private static final class Stream implements StreamObserver<DeltaDiscoveryResponse> {
+        private final CompletableFuture<Status> end = new CompletableFuture<>();
+        private final CompletableFuture<Boolean> answered = new CompletableFuture<>();
+        private final StreamObserver<DeltaDiscoveryRequest> requests;
+
+        Stream(ManagedChannel channel) {
+            requests = ClientCalls.asyncBidiStreamingCall(
+                    channel.newCall(DiscoveryMethod.DELTA, CallOptions.DEFAULT), this);
+        }
+
+        void subscribe(List<String> names) {
+            requests.onNext(DeltaDiscoveryRequest.newBuilder()
+                    .setTypeUrl(ResourceType.ADDRESS_URL)
+                    .setNode(Node.newBuilder().setId("n1").setCluster("proxy"))
+                    .addAllResourceNamesSubscribe(names)
+                    .build());
+        }
+
+        @Override
+        public void onNext(DeltaDiscoveryResponse response) {
+            answered.complete(true);
+        }
+
+        @Override
+        public void onError(Throwable failure) {
+            end.complete(Status.fromThrowable(failure));
+        }
+
+        @Override
+        public void onCompleted() {
+            end.complete(Status.OK);
+        }
+
+        Status end() throws Exception {
+            return end.get(30, TimeUnit.SECONDS);
+        }
+    }
+
+    @Test
+    void twelveThousandStreamsOfOneUserAreRefusedButForAFew() throws Exception {
+        try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
+            List<ManagedChannel> channels = new ArrayList<>();
+            List<Stream> streams = new ArrayList<>();
+            for (int i = 0; i < 12; i++) {
+                channels.add(GrpcChannels.open(proxy.socket()));
+            }
+            for (int i = 0; i < 12_000; i++) {
+                Stream stream = new Stream(channels.get(i % channels.size()));
+                stream.subscribe(List.of("/240.240.0.1"));
+                streams.add(stream);
+            }
+            ClientServerTest.until(() -> refusals.total() >= REFUSED);
+            assertTrue(owner.call(() -> server.clients().size()) <= StreamLimits.PER_USER);
+            CompletableFuture<?>[] ends =
+                    streams.stream().map(stream -> stream.end).toArray(CompletableFuture<?>[]::new);
+            Status end = (Status) CompletableFuture.anyOf(ends).get(60, TimeUnit.SECONDS);
+            assertEquals(Status.Code.RESOURCE_EXHAUSTED, end.getCode());
+            assertEquals("uid 4321 has 16 streams open; expected at most 16", end.getDescription());
+            // Root's clients do not notice.
+            ManagedChannel own = GrpcChannels.open(socket());
+            Stream root = new Stream(own);
+            root.subscribe(List.of("/240.240.0.1"));
+            assertTrue(root.answered.get(20, TimeUnit.SECONDS));
+            own.shutdownNow();
+            channels.forEach(ManagedChannel::shutdownNow);
+        }
+        // The process of that user has ended: what it had is free again.
+        ClientServerTest.until(() -> owner.call(() -> server.clients().isEmpty()));
+    }
+
+    @Test
+    void aStreamHasSoManyNamesAndNoMore() throws Exception {
+        ManagedChannel channel = GrpcChannels.open(socket());
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < StreamLimits.NAMES; i++) {
+            names.add("/10.0." + i / 256 + "." + i % 256);
+        }
+        Stream full = new Stream(channel);
+        full.subscribe(names);
+        assertTrue(full.answered.get(20, TimeUnit.SECONDS));
+        full.subscribe(List.of("/240.240.0.1"));
+        assertEquals("a stream subscribes to more than 20000 names", full.end().getDescription());
+        assertEquals(Status.Code.RESOURCE_EXHAUSTED, full.end().getCode());
+
+        Stream large = new Stream(channel);
+        large.subscribe(List.of("x".repeat(StreamLimits.NAME_LENGTH + 1)));
+        assertEquals(Status.Code.RESOURCE_EXHAUSTED, large.end().getCode());
+        channel.shutdownNow();
+    }
+
+    @Test
+    void aMessageIsMeasuredBeforeItIsRead() throws Exception {
+        RequestLimits.check(DeltaDiscoveryRequest.newBuilder()
+                .setTypeUrl(ResourceType.ADDRESS_URL)
+                .addResourceNamesSubscribe("a")
+                .build()
+                .toByteArray());
+        refused("bytes", new byte[RequestLimits.MAX_BYTES + 1]);
+        DeltaDiscoveryRequest.Builder many = DeltaDiscoveryRequest.newBuilder();
+        for (int i = 0; i <= RequestLimits.MAX_FIELDS; i++) {
+            many.addResourceNamesSubscribe("");
+        }
+        refused("fields", many.build().toByteArray());
+        UnknownFieldSet unknown = UnknownFieldSet.newBuilder()
+                .addField(
+                        99,
+                        UnknownFieldSet.Field.newBuilder()
+                                .addLengthDelimited(ByteString.copyFrom(new byte[RequestLimits.MAX_FIELD_BYTES + 1]))
+                                .build())
+                .build();
+        refused("field 99 has more than", unknown.toByteArray());
+        assertThrows(IOException.class, () -> RequestLimits.check(new byte[] {0x0b}), "a group");
+        assertThrows(IOException.class, () -> RequestLimits.check(new byte[] {0x0a, 0x7f, 0x01}), "cut off");
+    }
+
+    private static void refused(String limit, byte[] message) {
+        StatusRuntimeException refusal = assertThrows(StatusRuntimeException.class, () -> RequestLimits.check(message));
+        assertEquals(Status.Code.RESOURCE_EXHAUSTED, refusal.getStatus().getCode());
+        assertTrue(String.valueOf(refusal.getMessage()).contains(limit), refusal.getMessage());
+    }
+}
