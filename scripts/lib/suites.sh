@@ -49,10 +49,11 @@ check() {
 # script_suite NAME COMMAND…: a program that closes with "N passed, N failed" or "N passed, N failed, N skipped" and tells
 # of each skipped test in a line "skip …". One without a closing line has failed.
 script_suite() {
-	local name=$1 status=0 closing passed failed skipped
+	local name=$1 status=0 closing passed failed skipped begun
 	shift
+	begun="$(wc -l <"$LOG")"
 	"$@" >>"$LOG" 2>&1 </dev/null || status=$?
-	closing="$(grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' "$LOG" | tail -n 1)" || true
+	closing="$(tail -n "+$((begun + 1))" "$LOG" | grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' | tail -n 1)" || true
 	if [ -z "$closing" ]; then
 		count 0 1
 		note "failed: $name ended with status $status and no closing line"
@@ -63,10 +64,10 @@ script_suite() {
 	read -r passed _ failed _ skipped _ <<<"$closing"
 	[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
 	count "$passed" "$failed" "${skipped:-0}"
-	sed -n 's/^skip */skipped: /p' "$LOG" >>"$NOTES"
+	tail -n "+$((begun + 1))" "$LOG" | sed -n 's/^skip */skipped: /p' >>"$NOTES"
 	if [ "$failed" -gt 0 ]; then
 		note "failed: $name: $closing, status $status"
-		grep -iE '^(not ok|FAIL)' "$LOG" | head -n 25 >>"$NOTES" || true
+		tail -n "+$((begun + 1))" "$LOG" | grep -iE '^(not ok|FAIL)' | head -n 25 >>"$NOTES" || true
 		say "FAILED: $name: $closing, status $status"
 		grep -iE '^(not ok|FAIL)' "$LOG" | head -n 25 >&2 || tail -n 25 "$LOG" >&2
 	fi
@@ -81,9 +82,11 @@ suite_format() {
 	check "what ./test counts" python3 -B scripts/lib/junit_test.py
 }
 
-# The shell's part: the launcher from an installed tree.
+# The shell's part: the launcher, and what is installed on a host.
 suite_scripts() {
 	script_suite "launcher" scripts/tests/launcher.sh
+	ensure_built
+	script_suite "install" scripts/tests/install.sh
 }
 
 suite_bpf() {

@@ -76,7 +76,13 @@ record ProxyCommandLine(
                 "--inh-caps=-all",
                 "--bounding-set=-all",
                 "--"));
-        command.addAll(java);
+        command.addAll(program());
+        return command;
+    }
+
+    /** The JVM alone, for who enters the cgroup and drops privileges otherwise. */
+    List<String> program() {
+        List<String> command = new ArrayList<>(java);
         command.add("dev.tulle.cli.Main");
         command.add("proxy");
         command.addAll(arguments);

@@ -3,7 +3,6 @@ package dev.tulle.cli.role;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.client.RunEvents;
 import dev.tulle.proxy.handover.Predecessor;
-import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,15 +53,15 @@ public final class ProxySupervisor implements AutoCloseable {
     /** The build that the running proxy was started from. */
     private static final String BUILD = "proxy.build";
 
-    /** Gives the command that becomes the proxy. */
+    /** Starts a proxy. */
     @FunctionalInterface
     interface Launch {
         /**
-         * The command, its last process being the proxy itself under the first one's pid.
+         * Starts one that has not listened yet.
          *
-         * @throws IOException when it cannot be put together now
+         * @throws IOException when it cannot be started now
          */
-        List<String> command() throws IOException;
+        ProxyProcess start() throws IOException;
     }
 
     private final Launch launch;
@@ -74,7 +73,7 @@ public final class ProxySupervisor implements AutoCloseable {
     private final Condition changed = lock.newCondition();
     private final ReentrantLock upgrading = new ReentrantLock();
     private final Thread watcher;
-    private final Map<Long, Process> children = new ConcurrentHashMap<>();
+    private final Map<Long, ProxyProcess> started = new ConcurrentHashMap<>();
     private boolean closing;
     private boolean left;
     private boolean served;
@@ -176,7 +175,7 @@ public final class ProxySupervisor implements AutoCloseable {
                 if (closing) {
                     return "stopped";
                 }
-                Process process = spawn();
+                ProxyProcess process = spawn();
                 starts++;
                 took(process.pid());
             }
@@ -215,18 +214,10 @@ public final class ProxySupervisor implements AutoCloseable {
         Files.writeString(runDirectory.resolve(BUILD), build);
     }
 
-    private Process spawn() throws IOException {
-        ProcessBuilder builder = new ProcessBuilder(launch.command())
-                .directory(new File("/"))
-                .redirectInput(ProcessBuilder.Redirect.from(new File("/dev/null")))
-                .redirectOutput(ProcessBuilder.Redirect.INHERIT)
-                .redirectError(ProcessBuilder.Redirect.INHERIT);
-        // Nothing of the environment of root's session is the proxy's business.
-        Map<String, String> environment = builder.environment();
-        environment.keySet().retainAll(List.of("PATH", "LANG", "TZ"));
-        Process process = builder.start();
-        children.put(process.pid(), process);
-        var _ = process.onExit().thenRun(this::wake);
+    private ProxyProcess spawn() throws IOException {
+        ProxyProcess process = launch.start();
+        started.put(process.pid(), process);
+        process.whenEnded(this::wake);
         return process;
     }
 
@@ -240,7 +231,7 @@ public final class ProxySupervisor implements AutoCloseable {
     }
 
     private String awaitEnd(long pid) throws InterruptedException {
-        Process child = children.get(pid);
+        ProxyProcess child = started.get(pid);
         lock.lock();
         try {
             while (!closing && (child == null ? isLiving(pid) : child.isAlive())) {
@@ -255,9 +246,8 @@ public final class ProxySupervisor implements AutoCloseable {
         if (child == null || child.isAlive()) {
             return "ended";
         }
-        children.remove(pid);
-        int status = child.exitValue();
-        return status > 128 ? "was killed by signal " + (status - 128) : "ended with status " + status;
+        started.remove(pid);
+        return child.end();
     }
 
     /** Notes that a proxy serves, once it does. A proxy that does not answer is asked by nobody who holds the lock. */
@@ -313,15 +303,15 @@ public final class ProxySupervisor implements AutoCloseable {
             if (before == 0 || !serves(directory, before)) {
                 throw new IOException("no proxy serves that another one could take over from");
             }
-            Process fresh = spawn();
+            ProxyProcess fresh = spawn();
             long end = System.nanoTime() + TAKE_OVER.toNanos();
             while (!serves(directory, fresh.pid())) {
                 if (!fresh.isAlive()) {
-                    children.remove(fresh.pid());
-                    throw new IOException("the new proxy ended with status " + fresh.exitValue());
+                    started.remove(fresh.pid());
+                    throw new IOException("the new proxy " + fresh.end());
                 }
                 if (System.nanoTime() > end || isClosing()) {
-                    fresh.destroyForcibly();
+                    fresh.kill();
                     throw new IOException("the new proxy did not serve within " + TAKE_OVER.toSeconds() + " s");
                 }
                 Thread.sleep(10);

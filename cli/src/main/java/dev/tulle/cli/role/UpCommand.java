@@ -46,6 +46,14 @@ public final class UpCommand extends BaseCommand {
             defaultValue = "5")
     private int drainSeconds = 5;
 
+    @Option(
+            names = "--proxy-unit",
+            paramLabel = "NAME",
+            description =
+                    "Start the proxy as an instance of this systemd template unit, instead of as a child. A unit of"
+                            + " scripts/install; its user must be that of --proxy-uid.")
+    private @Nullable String proxyUnit;
+
     @Option(names = "--finish-stop", hidden = true, description = "Do what a mesh killed while it stopped left undone.")
     private boolean finishStop;
 
@@ -109,8 +117,7 @@ public final class UpCommand extends BaseCommand {
         try (ControlPlane _ = ControlPlane.start(options.control());
                 NodeAgent agent = NodeAgent.start(options.agent())) {
             Path group = Cgroups.find().directory(options.agent().meshGroup() + "/proxy");
-            ProxySupervisor proxy =
-                    ProxySupervisor.start(proxyCommand(group)::build, run, RoleOptions.build(), drain, events);
+            ProxySupervisor proxy = ProxySupervisor.start(launch(group, run), run, RoleOptions.build(), drain, events);
             try (proxy;
                     UpgradeApi upgrades = UpgradeApi.start(run.resolve(RunFolder.UP_SOCKET), proxy, stop)) {
                 awaitProxy(stop);
@@ -160,6 +167,15 @@ public final class UpCommand extends BaseCommand {
     private String meshOptions() {
         return " --mesh " + options.place().mesh() + " --run-dir " + options.runDirectory() + " --state "
                 + options.stateDirectory();
+    }
+
+    private ProxySupervisor.Launch launch(Path group, Path run) {
+        ProxyCommandLine line = proxyCommand(group);
+        if (proxyUnit == null) {
+            return () -> ProxyProcess.child(line.build());
+        }
+        ProxyUnit unit = new ProxyUnit(proxyUnit, group, run);
+        return () -> unit.start(line.program());
     }
 
     private ProxyCommandLine proxyCommand(Path proxyGroup) {

@@ -25,7 +25,7 @@ class ProxySupervisorTest {
     Path directory;
 
     private ProxySupervisor supervise(String... command) {
-        return ProxySupervisor.start(() -> List.of(command), directory, "build", DRAIN, events());
+        return ProxySupervisor.start(() -> ProxyProcess.child(List.of(command)), directory, "build", DRAIN, events());
     }
 
     private RunEvents events() {
