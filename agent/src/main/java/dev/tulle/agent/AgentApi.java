@@ -55,7 +55,7 @@ final class AgentApi {
                 "workloads", (_, _) -> loop.call(status::workloads),
                 "status", (_, _) -> loop.call(status::status),
                 "tiers", (_, _) -> loop.call(status::tiers),
-                "flows", (params, _) -> status.flows(params),
+                "flows", (params, _) -> loop.call(() -> status.flows(params)),
                 "paths", (params, _) -> paths(text(params, "requests", "")),
                 "explain-path", (params, _) -> explain(params),
                 "detach", (_, _) -> detach()));
@@ -135,13 +135,17 @@ final class AgentApi {
             throw new RefusedException(Code.INVALID, "port: expected 1 to 65535, found '" + port + "'");
         }
         String key = from.contains("/") ? from : key(text(params, "namespace", "default"), from);
-        return loop.call(() -> {
-            Lease lease = state.lease(key)
-                    .orElseThrow(() ->
-                            new RefusedException(Code.NOT_FOUND, "workload " + key + " is not enrolled on this node"));
-            return new PathExplainer(options, state)
-                    .explain(lease, address, Integer.parseInt(port), text(params, "route", ""));
-        });
+        JsonArray closed = Listening.closed(text(params, "endpoints", ""));
+        JsonObject answer = loop.call(() -> state.lease(key)
+                .map(lease -> new PathExplainer(options, state)
+                        .explain(lease, address, Integer.parseInt(port), text(params, "route", "")))
+                .orElseGet(() -> {
+                    JsonObject unknown = new JsonObject();
+                    unknown.addProperty("trouble", "workload " + key + " is not enrolled on this node now");
+                    return unknown;
+                }));
+        answer.add("closed", closed);
+        return answer;
     }
 
     private JsonElement detach() {

@@ -7,6 +7,7 @@ import java.util.ArrayDeque;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 
 /**
@@ -19,6 +20,7 @@ final class Flows {
 
     private static final System.Logger LOG = System.getLogger(Flows.class.getName());
 
+    private final AtomicLong numbers = new AtomicLong();
     private final Deque<Flow> events = new ArrayDeque<>();
     private final Deque<Flow> requests = new ArrayDeque<>();
 
@@ -27,20 +29,23 @@ final class Flows {
         /** When it was reported; a request: when it came. */
         Instant time();
 
+        /** Counted from 1 in the order of the reports. */
+        long number();
+
         /** What a program reported. */
-        record Event(Instant time, KernelEvent event) implements Flow {}
+        record Event(long number, Instant time, KernelEvent event) implements Flow {}
 
         /** A sampled request. */
-        record Request(Instant time, AccessLogEntry entry) implements Flow {}
+        record Request(long number, Instant time, AccessLogEntry entry) implements Flow {}
     }
 
     void add(KernelEvent event) {
         LOG.log(System.Logger.Level.DEBUG, event.toString());
-        add(events, new Flow.Event(Instant.now(), event));
+        add(events, new Flow.Event(numbers.incrementAndGet(), Instant.now(), event));
     }
 
     void add(AccessLogEntry entry) {
-        add(requests, new Flow.Request(Instant.ofEpochMilli(entry.startMillis()), entry));
+        add(requests, new Flow.Request(numbers.incrementAndGet(), Instant.ofEpochMilli(entry.startMillis()), entry));
     }
 
     private static void add(Deque<Flow> to, Flow flow) {
@@ -60,7 +65,13 @@ final class Flows {
 
     /** The newest ones, oldest first. */
     List<Flow> last(int most) {
+        return last(most, 0);
+    }
+
+    /** The newest ones that were reported after the one with this number, oldest first. */
+    List<Flow> last(int most, long after) {
         List<Flow> all = Stream.concat(copy(events).stream(), copy(requests).stream())
+                .filter(flow -> flow.number() > after)
                 .sorted(Comparator.comparing(Flow::time))
                 .toList();
         return all.subList(Math.max(0, all.size() - most), all.size());

@@ -15,12 +15,15 @@ import java.io.InputStreamReader;
 import java.net.URI;
 import java.net.URLConnection;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 
 /**
  * Which way each service port of this node goes, which feature keeps it off the faster one, and how many requests went
@@ -30,6 +33,12 @@ import java.util.regex.Pattern;
 final class PathsReport {
     /** How long the proxy may take to tell, milliseconds. */
     private static final int PROXY_MILLIS = 2_000;
+
+    /** From this number on reasons say why the kernel left something of kernel HTTP to the proxy. */
+    private static final int FIRST_PASSED = Reason.HTTP_PIPELINED.number();
+
+    /** Reasons told in one line. */
+    private static final int REASONS_SHOWN = 3;
 
     private static final Pattern REQUESTS =
             Pattern.compile("istio_requests_total\\{.*destination_service=\"([^\"]*)\".*} ([0-9.eE+]+)");
@@ -120,12 +129,35 @@ final class PathsReport {
         if (port.protocol().isHttp() || target instanceof PortTarget.Http) {
             JsonObject requests = new JsonObject();
             requests.addProperty("kernel", kernel.getOrDefault(view.service().hostname(), 0L));
+            long viaTheProxy = proxy.getOrDefault(view.service().hostname(), 0L);
             if (proxyKnown) {
-                requests.addProperty("proxy", proxy.getOrDefault(view.service().hostname(), 0L));
+                requests.addProperty("proxy", viaTheProxy);
             }
             one.add("requests", requests);
+            if (target instanceof PortTarget.Http && viaTheProxy > 0) {
+                String passed = passedOn();
+                one.addProperty("passedOn", passed);
+                one.addProperty("reason", passed);
+            }
         }
         return one;
+    }
+
+    /** Why the kernel has left requests and responses of this host to the proxy, the most frequent reasons first. */
+    private String passedOn() {
+        long[] counters = state.datapath().counters();
+        return Arrays.stream(Reason.values())
+                .filter(reason -> reason.number() >= FIRST_PASSED
+                        && reason.number() < counters.length
+                        && counters[reason.number()] > 0)
+                .sorted(Comparator.comparingLong((Reason reason) -> -counters[reason.number()]))
+                .limit(REASONS_SHOWN)
+                .map(reason -> counters[reason.number()] + " " + reason.text().replace("http: ", ""))
+                .collect(Collectors.collectingAndThen(
+                        Collectors.joining("; "),
+                        text -> text.isEmpty()
+                                ? "the proxy has the first request of each connection"
+                                : "left to the proxy on this host: " + text));
     }
 
     private JsonArray endpoints(HttpTable table) {

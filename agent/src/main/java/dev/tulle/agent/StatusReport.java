@@ -273,20 +273,38 @@ final class StatusReport {
                 ? Math.clamp(last.getAsInt(), 1, Flows.KEPT)
                 : 100;
         JsonArray array = new JsonArray();
-        for (Flows.Flow flow : flows.last(most)) {
+        for (Flows.Flow flow :
+                flows.last(most, params.has("after") ? params.get("after").getAsLong() : 0)) {
             JsonObject one = new JsonObject();
+            one.addProperty("number", flow.number());
             one.addProperty("time", flow.time().toString());
             switch (flow) {
-                case Flows.Flow.Event(Instant _, KernelEvent event) -> put(one, event);
-                case Flows.Flow.Request(Instant _, AccessLogEntry entry) -> put(one, entry);
+                case Flows.Flow.Event(long _, Instant _, KernelEvent event) -> {
+                    put(one, event);
+                    nameWorkloads(one, event);
+                }
+                case Flows.Flow.Request(long _, Instant _, AccessLogEntry entry) -> put(one, entry);
             }
             array.add(one);
         }
         return array;
     }
 
+    /** The workloads of an event, as far as they still have their numbers. */
+    private void nameWorkloads(JsonObject one, KernelEvent event) {
+        for (Lease lease : state.leases()) {
+            if (lease.id() == event.workload()) {
+                one.addProperty("workload", lease.key());
+            }
+            if (event.destination().startsWith(lease.addressText() + ":")) {
+                one.addProperty("to", lease.key());
+            }
+        }
+    }
+
     private static void put(JsonObject one, KernelEvent event) {
         one.addProperty("hook", event.what());
+        one.addProperty("verdict", event.reason().kind() == Reason.Kind.REFUSED ? "refused" : "passed");
         one.addProperty("reason", event.reason().name());
         one.addProperty("text", event.reason().text());
         one.addProperty("source", event.source());
@@ -306,6 +324,7 @@ final class StatusReport {
 
     private static void put(JsonObject one, AccessLogEntry entry) {
         one.addProperty("hook", "http");
+        one.addProperty("verdict", "passed");
         one.addProperty("reason", Reason.HTTP_SAMPLED.name());
         one.addProperty("text", entry.details());
         one.addProperty("source", entry.downstreamRemote());

@@ -8,6 +8,7 @@ import dev.tulle.cli.command.ConvertCommand;
 import dev.tulle.cli.command.DeleteCommand;
 import dev.tulle.cli.command.EnrolCommand;
 import dev.tulle.cli.command.ExplainCommand;
+import dev.tulle.cli.command.FlowsCommand;
 import dev.tulle.cli.command.GetCommand;
 import dev.tulle.cli.command.ListCommands;
 import dev.tulle.cli.command.ReleaseCommand;
@@ -77,6 +78,7 @@ final class Commands {
         commands.put("status", StatusCommand::new);
         commands.put("check", CheckCommand::new);
         commands.put("explain", ExplainCommand::new);
+        commands.put("flows", FlowsCommand::new);
         commands.put("config", ConfigCommand::new);
         commands.put("upgrade", UpgradeCommand::new);
         commands.put("detach", DetachCommand::new);

@@ -168,9 +168,29 @@ public final class ConfigDirectory implements AutoCloseable {
         });
     }
 
+    /** What would be in force if these texts were applied; the resources of the texts name their origin as their file. */
+    public ConfigSnapshot preview(List<Text> texts) {
+        return call(() -> {
+            ManifestParser parser = new ManifestParser(options.limits());
+            return state.preview(texts.stream()
+                    .map(text -> parser.parse(text.origin(), text.content()))
+                    .toList());
+        });
+    }
+
     /** What {@link #apply} would report, without applying. */
     public ApplyResult validate(String content, String origin) {
-        return call(() -> state.validate(List.of(new ManifestParser(options.limits()).parse(origin, content))));
+        return validate(List.of(new Text(origin, content)));
+    }
+
+    /** As {@link #validate(String, String)}, for several texts together. */
+    public ApplyResult validate(List<Text> texts) {
+        return call(() -> {
+            ManifestParser parser = new ManifestParser(options.limits());
+            return state.validate(texts.stream()
+                    .map(text -> parser.parse(text.origin(), text.content()))
+                    .toList());
+        });
     }
 
     /**

@@ -50,6 +50,7 @@ final class CrossValidator {
     /** Checks resources in a stable order: where two are in conflict, the later one is wrong. */
     static List<Finding> check(Collection<ConfigResource> resources) {
         CrossValidator validator = new CrossValidator(resources);
+        validator.volume();
         validator.subsetsOnce();
         validator.hostsOnce();
         for (ConfigResource resource : resources) {
@@ -58,6 +59,38 @@ final class CrossValidator {
             }
         }
         return validator.findings;
+    }
+
+    private void volume() {
+        int count = 0;
+        int regexes = 0;
+        for (ConfigResource resource : resources) {
+            count++;
+            int own = Volume.regexes(resource);
+            regexes += own;
+            if (count > Volume.MAX_RESOURCES) {
+                tooMuch(resource, "resources", Volume.MAX_RESOURCES);
+            } else if (own > 0 && regexes > Volume.MAX_REGEXES) {
+                tooMuch(resource, "regular expressions", Volume.MAX_REGEXES);
+                regexes -= own;
+            }
+        }
+    }
+
+    private void tooMuch(ConfigResource resource, String what, int most) {
+        findings.add(new Finding(
+                resource.key(),
+                Set.of(),
+                new Problem(
+                        Severity.ERROR,
+                        resource.ref().file(),
+                        resource.ref().line(),
+                        1,
+                        resource.key().toString(),
+                        "",
+                        "",
+                        "at most " + most + " in force together",
+                        "too many " + what)));
     }
 
     private String resolve(String host, String namespace) {
@@ -146,15 +179,16 @@ final class CrossValidator {
                                 service.key(),
                                 Set.of(),
                                 Problems.at(
-                                        Severity.WARNING,
-                                        service.ref(),
-                                        service.hostPositions().get(i),
-                                        service.hosts().get(i),
-                                        "each host once",
-                                        self
-                                                ? "the host is here twice"
-                                                : "the host is also routed by " + earlier.ref()
-                                                        + ", whose rules come first")));
+                                                Severity.WARNING,
+                                                service.ref(),
+                                                service.hostPositions().get(i),
+                                                service.hosts().get(i),
+                                                "each host once",
+                                                self
+                                                        ? "the host is here twice"
+                                                        : "the host is also routed by " + earlier.ref()
+                                                                + ", whose rules come first")
+                                        .as(Warning.HOST_ROUTED_TWICE)));
                     }
                 }
             }
@@ -168,12 +202,14 @@ final class CrossValidator {
                                 route.key(),
                                 Set.of(),
                                 Problems.at(
-                                        Severity.WARNING,
-                                        route.ref(),
-                                        parent.position(),
-                                        parent.service(),
-                                        "a Service that no VirtualService routes",
-                                        "the Service is also routed by " + other.ref() + ", whose rules come first")));
+                                                Severity.WARNING,
+                                                route.ref(),
+                                                parent.position(),
+                                                parent.service(),
+                                                "a Service that no VirtualService routes",
+                                                "the Service is also routed by " + other.ref()
+                                                        + ", whose rules come first")
+                                        .as(Warning.HOST_ROUTED_TWICE)));
                     }
                 }
             }

@@ -5,6 +5,7 @@ import dev.tulle.config.Problem.Severity;
 import dev.tulle.model.ResourceRef;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -111,8 +112,14 @@ final class DirectoryState {
         return judge(manifests).result();
     }
 
+    /** What would be in force if the manifests were applied. */
+    ConfigSnapshot preview(List<ParsedManifest> manifests) {
+        return new ConfigSnapshot(judge(manifests).accepted(), List.of());
+    }
+
     /** Which resources of some manifests can come into force together, and what there is to say. */
-    private record Judgement(List<ConfigResource> acceptable, ApplyResult result) {}
+    private record Judgement(
+            List<ConfigResource> acceptable, Collection<ConfigResource> accepted, ApplyResult result) {}
 
     private Judgement judge(List<ParsedManifest> manifests) {
         List<Problem> problems = new ArrayList<>();
@@ -143,7 +150,7 @@ final class DirectoryState {
             }
         }
         problems.sort(Comparator.comparing(Problem::file).thenComparingInt(Problem::line));
-        return new Judgement(acceptable, new ApplyResult(refs, problems));
+        return new Judgement(acceptable, accepted.values(), new ApplyResult(refs, problems));
     }
 
     /** Writes what can come into force; the caller then takes over the files. */

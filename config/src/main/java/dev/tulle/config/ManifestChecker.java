@@ -30,4 +30,19 @@ public final class ManifestChecker {
         problems.sort(Comparator.comparing(Problem::file).thenComparingInt(Problem::line));
         return List.copyOf(problems);
     }
+
+    /**
+     * What these files name and none of them declares: services that only running workloads have are not known here.
+     * Warnings only, ordered by file and line.
+     */
+    public static List<Problem> unresolved(List<ParsedManifest> manifests) {
+        List<ConfigResource> resources = new ArrayList<>();
+        manifests.forEach(manifest -> resources.addAll(manifest.resources()));
+        ConfigSnapshot snapshot = new ConfigSnapshot(resources, List.of());
+        List<Problem> problems =
+                new ArrayList<>(Translator.translate(snapshot, List.of(), Map.of(), new NumberedVipAllocator())
+                        .problems());
+        problems.sort(Comparator.comparing(Problem::file).thenComparingInt(Problem::line));
+        return List.copyOf(problems);
+    }
 }

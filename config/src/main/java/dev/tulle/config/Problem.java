@@ -12,6 +12,7 @@ package dev.tulle.config;
  * @param value the offending value, shortened; empty when there is none
  * @param expected what would have been right; empty when the message says all
  * @param message what is wrong, one sentence without a full stop
+ * @param code what kind of warning it is ({@link Warning}), for example {@code TUL0101}; empty for others
  */
 public record Problem(
         Severity severity,
@@ -22,7 +23,27 @@ public record Problem(
         String field,
         String value,
         String expected,
-        String message) {
+        String message,
+        String code) {
+    /** One without a code. */
+    public Problem(
+            Severity severity,
+            String file,
+            int line,
+            int column,
+            String resource,
+            String field,
+            String value,
+            String expected,
+            String message) {
+        this(severity, file, line, column, resource, field, value, expected, message, "");
+    }
+
+    /** The same as a warning of a kind. */
+    Problem as(Warning warning) {
+        return new Problem(severity, file, line, column, resource, field, value, expected, message, warning.code());
+    }
+
     /** How bad a problem is. */
     public enum Severity {
         /** The resource is refused; its last good version, if any, stays in force. */
@@ -54,7 +75,9 @@ public record Problem(
             }
             out.append(": ");
         }
-        out.append(isError() ? "error: " : "warning: ");
+        out.append(isError() ? "error" : "warning")
+                .append(code.isEmpty() ? "" : " " + code)
+                .append(": ");
         if (!resource.isEmpty()) {
             out.append(resource).append(": ");
         }

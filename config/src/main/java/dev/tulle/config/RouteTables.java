@@ -195,6 +195,7 @@ final class RouteTables {
         Position at = destination.position();
         if (target.isEmpty()) {
             warn(
+                    Warning.NO_DESTINATION,
                     source,
                     at,
                     destination.host(),
@@ -202,6 +203,7 @@ final class RouteTables {
                     "no such service yet: requests that take this share fail");
         } else if (ports.stream().noneMatch(p -> p.number() == number)) {
             warn(
+                    Warning.NO_DESTINATION_PORT,
                     source,
                     at,
                     hostname + ":" + number,
@@ -211,9 +213,10 @@ final class RouteTables {
         return Cluster.nameOf(number, destination.subset(), hostname);
     }
 
-    private void warn(ResourceRef source, Position at, String value, String expected, String message) {
+    private void warn(Warning warning, ResourceRef source, Position at, String value, String expected, String message) {
         if (reported.add(new Position(at.line(), at.column(), source + at.field()))) {
-            problems.add(Problems.at(Severity.WARNING, source, at, value, expected, message));
+            problems.add(Problems.at(Severity.WARNING, source, at, value, expected, message)
+                    .as(warning));
         }
     }
 
@@ -269,11 +272,13 @@ final class RouteTables {
                 .forEach(ignored::add);
         for (ConfigResource resource : ignored) {
             problems.add(Problems.about(
-                    resource.ref(),
-                    "",
-                    draft.hostname() + ":" + port.number() + " " + port.protocol(),
-                    "a port with the protocol HTTP",
-                    "rules for requests have no effect on this port, which is carried as bytes"));
+                            resource.ref(),
+                            "",
+                            draft.hostname() + ":" + port.number() + " " + port.protocol(),
+                            "a port with the protocol http (--port http:" + port.number()
+                                    + ", or a port name that begins with http)",
+                            "rules for requests have no effect on this port, which is carried as bytes")
+                    .as(Warning.RULES_ON_BYTES));
         }
     }
 
@@ -285,6 +290,7 @@ final class RouteTables {
                 String hostname = Hosts.resolve(host, service.namespace(), catalog::knows);
                 if (!Hosts.isPattern(hostname) && !catalog.knows(hostname)) {
                     warn(
+                            Warning.NO_HOST,
                             service.ref(),
                             service.hostPositions().get(i),
                             host,
@@ -297,6 +303,7 @@ final class RouteTables {
             for (HttpRoute.Parent parent : route.parents()) {
                 if (!catalog.knows(parent.hostname())) {
                     warn(
+                            Warning.NO_HOST,
                             route.ref(),
                             parent.position(),
                             parent.service(),

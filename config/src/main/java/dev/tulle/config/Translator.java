@@ -227,11 +227,12 @@ public final class Translator {
         Listener earlier = listeners.putIfAbsent(name, listener);
         if (earlier != null) {
             problems.add(Problems.about(
-                    draft.origin(),
-                    "",
-                    address + ":" + port.number(),
-                    "an address and port that no other service has",
-                    "the service " + earlier.hostname() + " already has this address and port"));
+                            draft.origin(),
+                            "",
+                            address + ":" + port.number(),
+                            "an address and port that no other service has",
+                            "the service " + earlier.hostname() + " already has this address and port")
+                    .as(Warning.ADDRESS_TAKEN));
         }
     }
 

@@ -93,7 +93,7 @@ final class ControlApi implements LocalApiServer.Handler {
             case "clients" -> ControlViews.clients(plane.clients());
             case "status" -> ControlViews.status(plane);
             case "config-dump" -> RecordJson.of(view.state());
-            case "explain" -> Explainer.explain(view.state(), params);
+            case "explain" -> Explainer.explain(view.state(), plane.ended(), params);
             default -> throw new ApiFailure("unknown-method", "the control plane has no method '" + method + "'");
         };
     }
@@ -103,6 +103,14 @@ final class ControlApi implements LocalApiServer.Handler {
         Set<ResourceKey> known = new HashSet<>();
         before.config().resources().forEach(resource -> known.add(resource.key()));
         Manifests given = Manifests.of(params);
+        List<Problem> doubts = doubts(given);
+        if (params.has("strict") && params.get("strict").getAsBoolean() && !doubts.isEmpty()) {
+            throw new ApiFailure(
+                    "invalid",
+                    doubts.size() + (doubts.size() == 1 ? " warning" : " warnings") + " in " + given.shown()
+                            + ", which --strict refuses; nothing of it was applied",
+                    problems(doubts));
+        }
         ApplyResult result = plane.directory().apply(given.texts());
         plane.metrics().validated(result.isClean());
         plane.metrics().triggered("config");
@@ -120,15 +128,18 @@ final class ControlApi implements LocalApiServer.Handler {
             }
             applied.add(resource);
         }
-        JsonArray warnings = new JsonArray();
+        Set<String> told = new LinkedHashSet<>();
         List<Problem> errors = new ArrayList<>();
         for (Problem problem : result.problems()) {
             if (problem.isError()) {
                 errors.add(problem);
             } else {
-                warnings.add(problem.toString());
+                told.add(problem.toString());
             }
         }
+        doubts.forEach(problem -> told.add(problem.toString()));
+        JsonArray warnings = new JsonArray();
+        told.forEach(warnings::add);
         if (!errors.isEmpty()) {
             throw new ApiFailure(
                     "invalid",
@@ -144,6 +155,20 @@ final class ControlApi implements LocalApiServer.Handler {
         answer.addProperty("snapshot", plane.view().number());
         uptake(answer, uptake, objects, wait);
         return answer;
+    }
+
+    /** Warnings about the given texts, seen from the whole mesh as it would be with them. */
+    private List<Problem> doubts(Manifests given) {
+        Set<String> files = new HashSet<>();
+        given.texts().forEach(text -> files.add(text.origin()));
+        Set<Problem> all = new LinkedHashSet<>();
+        plane.directory().validate(given.texts()).problems().stream()
+                .filter(problem -> !problem.isError())
+                .forEach(all::add);
+        plane.preview(plane.directory().preview(given.texts())).stream()
+                .filter(problem -> files.contains(problem.file()))
+                .forEach(all::add);
+        return List.copyOf(all);
     }
 
     /** The objects of the requests that went before this one and were not waited for. */

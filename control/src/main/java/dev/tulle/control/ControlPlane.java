@@ -7,6 +7,8 @@ import dev.tulle.common.OwnerThread;
 import dev.tulle.config.ConfigDirectory;
 import dev.tulle.config.ConfigDirectoryOptions;
 import dev.tulle.config.ConfigSnapshot;
+import dev.tulle.config.MeshChecks;
+import dev.tulle.config.NumberedVipAllocator;
 import dev.tulle.config.Problem;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
@@ -20,6 +22,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -67,6 +70,9 @@ public final class ControlPlane implements AutoCloseable {
 
     /** The configuration last seen; set by the directory's thread, read by the owner. */
     private volatile ConfigSnapshot config;
+
+    /** Who has left lately; set by the owner, read by anybody. */
+    private volatile EndedWorkloads ended = EndedWorkloads.NONE;
 
     /** What is in force; set by the owner, read by anybody. */
     private volatile MeshView view = MeshView.NONE;
@@ -202,6 +208,7 @@ public final class ControlPlane implements AutoCloseable {
             addresses.save();
             ownProblems = List.of();
             if (view.number() == 0 || !translation.state().equals(view.state())) {
+                ended = ended.after(view.state(), translation.state(), InstantSource.system());
                 long number = xds.update(translation.state());
                 view = new MeshView(number, seen, translation.state(), problems(seen, translation.problems()));
                 metrics.updated(number);
@@ -220,6 +227,7 @@ public final class ControlPlane implements AutoCloseable {
     private List<Problem> problems(ConfigSnapshot seen, List<Problem> translation) {
         List<Problem> all = new ArrayList<>(seen.problems());
         all.addAll(translation);
+        all.addAll(MeshChecks.check(seen, view.state()));
         all.addAll(ownProblems);
         damages.forEach(damage -> all.add(trouble(damage)));
         xds.refused().forEach((resource, reason) -> all.add(trouble(resource + " cannot be sent: " + reason)));
@@ -309,6 +317,22 @@ public final class ControlPlane implements AutoCloseable {
 
     private boolean isEarly() {
         return !graceOver && !registry.awaited().isEmpty();
+    }
+
+    /** What there would be to say of a configuration with the workloads of now. */
+    List<Problem> preview(ConfigSnapshot candidate) {
+        return owner.call(() -> {
+            Translation translation = Translator.translate(
+                    candidate, registry.workloads(), registry.localities(), new NumberedVipAllocator());
+            List<Problem> all = new ArrayList<>(translation.problems());
+            all.addAll(MeshChecks.check(candidate, translation.state()));
+            return all;
+        });
+    }
+
+    /** Who has left lately. */
+    EndedWorkloads ended() {
+        return ended;
     }
 
     /** How each client stands to what is distributed. */

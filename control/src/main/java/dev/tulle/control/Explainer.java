@@ -47,6 +47,8 @@ final class Explainer {
     private static final String CLUSTER_DOMAIN = ".svc.cluster.local";
 
     private final MeshState state;
+    private final EndedWorkloads ended;
+    private final JsonArray endpoints = new JsonArray();
     private final JsonArray steps = new JsonArray();
     private final JsonObject answer = new JsonObject();
     private boolean refused;
@@ -56,8 +58,9 @@ final class Explainer {
     /** What policies decide on: the request as its endpoint reads it; null for opaque bytes. */
     private @Nullable RequestView sent;
 
-    private Explainer(MeshState state) {
+    private Explainer(MeshState state, EndedWorkloads ended) {
         this.state = state;
+        this.ended = ended;
     }
 
     /** What a person typed. */
@@ -78,11 +81,17 @@ final class Explainer {
         }
     }
 
-    static JsonObject explain(MeshState state, JsonObject params) throws ApiFailure {
+    /**
+     * Explains.
+     *
+     * @param ended the workloads that have ended lately: they are asked about afterwards
+     */
+    static JsonObject explain(MeshState state, EndedWorkloads ended, JsonObject params) throws ApiFailure {
         Request request = parse(params);
-        Explainer explainer = new Explainer(state);
+        Explainer explainer = new Explainer(state, ended);
         explainer.run(ControlApi.text(params, "from"), request);
         explainer.answer.add("steps", explainer.steps);
+        explainer.answer.add("endpoints", explainer.endpoints);
         explainer.answer.addProperty("refused", explainer.refused);
         return explainer.answer;
     }
@@ -113,7 +122,7 @@ final class Explainer {
         String path = uri.getRawPath() == null || uri.getRawPath().isEmpty() ? "/" : uri.getRawPath();
         String sentAuthority = headers.getOrDefault("host", uri.getRawAuthority());
         return new Request(
-                uri.getHost().toLowerCase(Locale.ROOT),
+                withoutFinalDot(uri.getHost().toLowerCase(Locale.ROOT)),
                 port,
                 url && uri.getScheme().equals("http"),
                 path,
@@ -121,6 +130,11 @@ final class Explainer {
                 sentAuthority,
                 method.isEmpty() ? "GET" : method,
                 headers);
+    }
+
+    /** A name with a final dot is the same name, which no search list completes. */
+    private static String withoutFinalDot(String host) {
+        return host.endsWith(".") ? host.substring(0, host.length() - 1) : host;
     }
 
     private void run(String from, Request request) throws ApiFailure {
@@ -152,6 +166,7 @@ final class Explainer {
                     service.origin().toString());
             return;
         }
+        answer.addProperty("datagrams", port.get().protocol() == AppProtocol.UDP);
         Optional<PortPath> path = service.paths().stream()
                 .filter(candidate -> candidate.port() == request.port())
                 .findFirst();
@@ -198,15 +213,19 @@ final class Explainer {
                             && (namespace.isEmpty() || workload.namespace().equals(namespace)))
                     .toList();
         }
-        if (named.isEmpty()) {
+        Optional<EndedWorkloads.Ended> gone = named.isEmpty() ? ended.find(namespace, name) : Optional.empty();
+        if (named.isEmpty() && gone.isEmpty()) {
             throw new ApiFailure("not-found", "there is no workload named '" + from + "'");
         }
-        Workload workload = named.getFirst();
+        Workload workload = gone.map(EndedWorkloads.Ended::workload).orElseGet(named::getFirst);
         step(
                 "workload",
                 workload.uid() + " at " + String.join(", ", workload.addresses()) + ", service account "
-                        + workload.namespace() + "/" + workload.serviceAccount(),
+                        + workload.namespace() + "/" + workload.serviceAccount()
+                        + gone.map(one -> "; it has ended at " + one.when() + ", this is what would happen now")
+                                .orElse(""),
                 workload.origin().toString());
+        answer.addProperty("ended", gone.isPresent());
         answer.addProperty("workload", workload.uid());
         caller = Caller.of(workload);
         place = state.localities().getOrDefault(workload.node(), Locality.NONE);
@@ -338,6 +357,10 @@ final class Explainer {
                 candidates.stream().mapToInt(Endpoint::weight).distinct().count() <= 1;
         int denied = 0;
         for (Endpoint endpoint : candidates) {
+            JsonObject shown = new JsonObject();
+            shown.addProperty("address", endpoint.address());
+            shown.addProperty("port", endpoint.port());
+            endpoints.add(shown);
             List<Workload> behind = state.workloads().values().stream()
                     .filter(workload -> workload.name().equals(endpoint.workload())
                             && workload.namespace().equals(endpoint.namespace()))

@@ -1,6 +1,7 @@
 package dev.tulle.control;
 
 import dev.tulle.model.FaultInjection;
+import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteMatch;
@@ -10,6 +11,7 @@ import dev.tulle.model.StringMatch;
 import dev.tulle.model.WeightedCluster;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.TreeSet;
 
 /** Routes in words, for tables and explanations. */
 final class RouteText {
@@ -59,7 +61,7 @@ final class RouteText {
         }
         parts.add(
                 switch (route.action()) {
-                    case RouteAction.Forward forward -> "to " + split(forward.clusters());
+                    case RouteAction.Forward forward -> "to " + split(forward.clusters()) + patience(forward);
                     case RouteAction.Redirect redirect ->
                         "redirect " + redirect.status()
                                 + redirect.authority()
@@ -68,6 +70,23 @@ final class RouteText {
                     case RouteAction.DirectResponse direct -> "answer " + direct.status();
                 });
         return String.join(", ", parts);
+    }
+
+    /** How long a request may take and how often it is tried again; empty for a route without bound and retries. */
+    static String patience(RouteAction.Forward forward) {
+        List<String> parts = new ArrayList<>();
+        if (!forward.timeout().isZero()) {
+            parts.add("timeout " + RecordJson.text(forward.timeout()));
+        }
+        RetryPolicy retry = forward.retry();
+        if (retry.attempts() > 0) {
+            parts.add(retry.attempts() + (retry.attempts() == 1 ? " retry" : " retries") + " on "
+                    + String.join(" ", new TreeSet<>(retry.on()))
+                    + (retry.perTryTimeout().isZero()
+                            ? ""
+                            : ", each try at most " + RecordJson.text(retry.perTryTimeout())));
+        }
+        return parts.isEmpty() ? "" : ", " + String.join(", ", parts);
     }
 
     /** The shares of a split with their part in percent. */

@@ -9,7 +9,8 @@ public final class Problems {
     /** One problem as the control plane reports it: {@code file:line:column: error: object: field: message}. */
     public static String line(JsonObject problem) {
         return line(
-                Json.text(problem, "severity").toLowerCase(java.util.Locale.ROOT),
+                (Json.text(problem, "severity").toLowerCase(java.util.Locale.ROOT) + " " + Json.text(problem, "code"))
+                        .strip(),
                 Json.text(problem, "file"),
                 (int) Json.number(problem, "line"),
                 (int) Json.number(problem, "column"),

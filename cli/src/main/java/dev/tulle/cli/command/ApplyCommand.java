@@ -31,6 +31,9 @@ public final class ApplyCommand extends BaseCommand {
             description = "What to apply: files, the files of a directory, or standard input.")
     private List<String> files = new ArrayList<>();
 
+    @Option(names = "--strict", description = "Applies nothing that there is a warning about.")
+    private boolean strict;
+
     @Mixin
     private final Output output = new Output();
 
@@ -71,13 +74,13 @@ public final class ApplyCommand extends BaseCommand {
         return 0;
     }
 
-    private static JsonObject params(List<Manifests.Manifest> batch, JsonArray earlier, boolean wait) {
+    private JsonObject params(List<Manifests.Manifest> batch, JsonArray earlier, boolean wait) {
         JsonArray manifests = new JsonArray();
         batch.forEach(manifest -> manifests.add(Json.of("content", manifest.content(), "origin", manifest.name())));
         JsonArray also = new JsonArray();
         Json.objects(earlier)
                 .forEach(result -> Json.objects(result, "resources").forEach(also::add));
-        return Json.of("manifests", manifests, "also", also, "wait", wait);
+        return Json.of("manifests", manifests, "also", also, "wait", wait, "strict", strict);
     }
 
     private static String text(JsonArray results) {
@@ -96,7 +99,7 @@ public final class ApplyCommand extends BaseCommand {
                             .append('\n');
                 }
                 for (String warning : texts(object.get("warnings"))) {
-                    text.append("warning: ").append(warning).append('\n');
+                    text.append(warning).append('\n');
                 }
             }
         }

@@ -1,5 +1,6 @@
 package dev.tulle.cli.command;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.tulle.cli.client.CommandFailure;
@@ -10,6 +11,7 @@ import dev.tulle.cli.output.Output;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -95,9 +97,44 @@ public final class ExplainCommand extends BaseCommand {
                                     "port",
                                     Json.number(explanation, "port"),
                                     "route",
-                                    Json.text(explanation, "routeName"))));
+                                    Json.text(explanation, "routeName"),
+                                    "endpoints",
+                                    endpoints(explanation))));
+            closed(explanation);
         } catch (CommandFailure failure) {
             explanation.add("kernel", Json.of("trouble", failure.getMessage()));
+        }
+    }
+
+    /** The endpoints of which it is to be found out whether anything listens. */
+    private static String endpoints(JsonObject explanation) {
+        if (Json.bool(explanation, "datagrams")) {
+            return "";
+        }
+        return Json.objects(explanation, "endpoints").stream()
+                .map(endpoint -> Json.text(endpoint, "address") + " " + Json.text(endpoint, "port"))
+                .distinct()
+                .collect(Collectors.joining(","));
+    }
+
+    /** Adds what the agent found where nothing listens; when that is everywhere, the answer is no. */
+    private static void closed(JsonObject explanation) {
+        List<String> closed =
+                ApplyCommand.texts(Json.object(explanation, "kernel").get("closed"));
+        if (closed.isEmpty()) {
+            return;
+        }
+        JsonArray steps = explanation.getAsJsonArray("steps");
+        closed.forEach(endpoint -> steps.add(Json.of(
+                "step",
+                "listener",
+                "decision",
+                "nothing listens on " + endpoint + ": connections to it are refused",
+                "origin",
+                "")));
+        long all = Json.objects(explanation, "endpoints").stream().distinct().count();
+        if (closed.size() >= all) {
+            explanation.addProperty("refused", true);
         }
     }
 

@@ -10,6 +10,9 @@ import picocli.CommandLine.Option;
 
 /** What a workload is, as {@code run} and {@code enrol} take it. A picocli mixin. */
 final class LeaseOptions {
+    /** The label by which selectors know a service's workloads. */
+    private static final String APP = "app";
+
     @Option(names = "--name", required = true, paramLabel = "NAME", description = "The workload's name.")
     @SuppressWarnings("NullAway.Init") // set by picocli: the option is required
     private String name;
@@ -17,7 +20,10 @@ final class LeaseOptions {
     @Option(names = "--namespace", paramLabel = "NS", description = "Its namespace. Default: default.")
     private String namespace = NamespaceOptions.DEFAULT;
 
-    @Option(names = "--service", paramLabel = "SERVICE", description = "The service it belongs to.")
+    @Option(
+            names = "--service",
+            paramLabel = "SERVICE",
+            description = "The service it belongs to; also its label app, unless that is given.")
     private String service = "";
 
     @Option(names = "--service-account", paramLabel = "SA", description = "Its identity. Default: default.")
@@ -30,7 +36,8 @@ final class LeaseOptions {
             names = "--port",
             paramLabel = "[PROTO:]PORT",
             description =
-                    "A port it listens on, for example http:9080; repeatable. Protocols: http, http2, grpc, tcp, tls, udp, auto (default).")
+                    "A port it listens on, for example http:9080; repeatable. Protocols: http, http2, grpc, tcp, tls,"
+                            + " udp, auto (default).")
     private List<String> ports = new ArrayList<>();
 
     @Option(
@@ -81,6 +88,10 @@ final class LeaseOptions {
     private JsonObject labelObject() {
         JsonObject object = new JsonObject();
         labels.forEach(object::addProperty);
+        // What selects workloads by their service does so by this label, as everywhere.
+        if (!service.isEmpty() && !labels.containsKey(APP)) {
+            object.addProperty(APP, service);
+        }
         return object;
     }
 }

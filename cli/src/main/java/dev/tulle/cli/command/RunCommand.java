@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "run",
         description = "Runs a command as a workload of the mesh.",
-        customSynopsis = "Usage: tulle run --name NAME [OPTIONS] -- COMMAND [ARGUMENT]...")
+        customSynopsis = "tulle run --name NAME [OPTIONS] -- COMMAND [ARGUMENT]...")
 public final class RunCommand extends BaseCommand {
     @Mixin
     private final MeshPlace place = new MeshPlace();

@@ -234,7 +234,9 @@ public final class StatusCommand extends BaseCommand {
     private static void problems(JsonObject control, StringBuilder text) {
         JsonElement problems = control.get("problems");
         if (problems instanceof JsonArray array && !array.isEmpty()) {
-            text.append("\nconfiguration problems (the last good version stays in force):\n");
+            text.append("\n"
+                    + "configuration problems (of what is refused the last good version stays in force;"
+                    + " docs/warnings.md):\n");
             Json.objects(array)
                     .forEach(problem ->
                             text.append("  ").append(Problems.line(problem)).append('\n'));

@@ -11,8 +11,11 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** Checks manifests without a mesh: each file by itself, then all of them together. */
@@ -23,6 +26,9 @@ public final class ValidateCommand extends BaseCommand {
     @Parameters(arity = "1..*", paramLabel = "FILE|DIR|-", description = "What to check.")
     private List<String> arguments = new ArrayList<>();
 
+    @Option(names = "--strict", description = "Warnings are errors.")
+    private boolean strict;
+
     /** Makes the command. */
     public ValidateCommand() {}
 
@@ -32,12 +38,19 @@ public final class ValidateCommand extends BaseCommand {
         for (String argument : arguments) {
             parse(argument, parsed);
         }
-        List<Problem> problems = ManifestChecker.check(parsed);
+        Set<Problem> problems = new LinkedHashSet<>(ManifestChecker.check(parsed));
+        problems.addAll(ManifestChecker.unresolved(parsed));
         int resources = parsed.stream()
                 .mapToInt(manifest -> manifest.resources().size())
                 .sum();
         problems.forEach(problem -> out().println(problem));
         long errors = problems.stream().filter(Problem::isError).count();
+        if (errors == 0 && strict && !problems.isEmpty()) {
+            throw new CommandFailure(
+                    CommandFailure.NO,
+                    "not strictly valid: " + problems.size() + (problems.size() == 1 ? " warning" : " warnings")
+                            + " in " + files(parsed.size()));
+        }
         if (errors > 0) {
             throw new CommandFailure(
                     CommandFailure.NO,

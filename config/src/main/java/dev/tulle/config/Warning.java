@@ -1,0 +1,37 @@
+package dev.tulle.config;
+
+/**
+ * The kinds of warnings about what resources say of each other, each with its code; docs/warnings.md has cause and remedy of
+ * each. Codes are never used again for something else.
+ */
+public enum Warning {
+    /** A route's destination is no service. */
+    NO_DESTINATION("TUL0101"),
+    /** A route's destination has no such port. */
+    NO_DESTINATION_PORT("TUL0102"),
+    /** What a resource is about is no service. */
+    NO_HOST("TUL0103"),
+    /** Two resources route one host. */
+    HOST_ROUTED_TWICE("TUL0104"),
+    /** Rules for requests at a port whose requests nobody reads. */
+    RULES_ON_BYTES("TUL0105"),
+    /** Two services have one address and port. */
+    ADDRESS_TAKEN("TUL0106"),
+    /** A policy is about no workload. */
+    GUARDS_NOBODY("TUL0201"),
+    /** A subset is of no workload. */
+    EMPTY_SUBSET("TUL0202"),
+    /** A service has no workload. */
+    NO_WORKLOAD("TUL0203");
+
+    private final String code;
+
+    Warning(String code) {
+        this.code = code;
+    }
+
+    /** The code, for example {@code TUL0101}. */
+    public String code() {
+        return code;
+    }
+}
