@@ -42,22 +42,22 @@ class LocalityTest {
     private static final String CLUSTER = "outbound|9080||reviews.default.svc.cluster.local";
 
     private static final String NEAREST = """
-            apiVersion: networking.istio.io/v1
-            kind: DestinationRule
-            metadata: {name: reviews}
-            spec: {host: reviews, trafficPolicy: {loadBalancer: {localityLbSetting: {}}}}
-            """;
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {name: reviews}
+        spec: {host: reviews, trafficPolicy: {loadBalancer: {localityLbSetting: {}}}}
+        """;
 
     private static final String SPREAD = """
-            apiVersion: networking.istio.io/v1
-            kind: DestinationRule
-            metadata: {name: reviews}
-            spec:
-              host: reviews
-              trafficPolicy:
-                loadBalancer:
-                  localityLbSetting: {distribute: [{from: r/*, to: {r/z2: 25, q: 75}}]}
-            """;
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata: {name: reviews}
+        spec:
+          host: reviews
+          trafficPolicy:
+            loadBalancer:
+              localityLbSetting: {distribute: [{from: r/*, to: {r/z2: 25, q: 75}}]}
+        """;
 
     @TempDir
     private Path directory = Path.of("");
@@ -126,7 +126,8 @@ class LocalityTest {
         JsonObject params = new JsonObject();
         params.addProperty("from", from);
         params.addProperty("to", "http://reviews:9080/");
-        return Explainer.explain(plane.view().state(), params).toString();
+        return Explainer.explain(plane.view().state(), EndedWorkloads.NONE, params)
+                .toString();
     }
 
     private static RegistrationClient node(ControlPlane plane, String name, String place) {
