@@ -101,12 +101,16 @@ def test_the_mesh_binds_its_ports(lab):
     """The proxy and the agent may; so may anybody where nothing of the mesh is: other protocol,
     other address of the host, the workload's own address, another namespace, no entry."""
     with ports(lab, (OUTBOUND_PORT, 6, HELD), (DNS_PORT, 17, 0)):
-        assert lab.run("proxy", lambda: bind_errno("127.0.0.1", OUTBOUND_PORT, options=REUSE)) == 0
-        assert lab.run("agent", bind_errno, "127.0.0.1", DNS_PORT, socket.SOCK_DGRAM) == 0
-        assert lab.run("host", bind_errno, "127.0.0.1", DNS_PORT) == 0
-        assert lab.run("host", bind_errno, "198.51.100.1", OUTBOUND_PORT) == 0
-        assert lab.run("workloads/a", bind_errno, "0.0.0.0", OUTBOUND_PORT) == 0
-        assert lab.run("workloads/a", bind_errno, "0.0.0.0", 0) == 0
+        for who, address, port, kind in (
+                ("proxy", "127.0.0.1", OUTBOUND_PORT, socket.SOCK_STREAM),
+                ("agent", "127.0.0.1", DNS_PORT, socket.SOCK_DGRAM),
+                ("host", "127.0.0.1", DNS_PORT, socket.SOCK_STREAM),
+                ("host", "198.51.100.1", OUTBOUND_PORT, socket.SOCK_STREAM),
+                ("workloads/a", "0.0.0.0", OUTBOUND_PORT, socket.SOCK_STREAM),
+                ("workloads/a", "0.0.0.0", 0, socket.SOCK_STREAM)):
+            # Shared: connections of earlier tests may still be there.
+            found = lab.run(who, bind_errno, address, port, kind, socket.AF_INET, REUSE)
+            assert found == 0, (who, address, port, errno.errorcode[found])
 
         def elsewhere():
             if bpf.LIBC.unshare(0x40000000):

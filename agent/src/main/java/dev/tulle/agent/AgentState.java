@@ -12,6 +12,7 @@ import dev.tulle.agent.enrol.PublishRules;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.ports.BoundPorts;
 import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.service.GuardedWorkloads;
@@ -19,6 +20,7 @@ import dev.tulle.agent.service.ServiceDirectory;
 import dev.tulle.agent.service.ServiceStore;
 import dev.tulle.common.Cidr;
 import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.SockDiag;
 import dev.tulle.kernel.TcpListener;
 import dev.tulle.model.Caller;
 import dev.tulle.model.Endpoint;
@@ -94,7 +96,13 @@ final class AgentState implements AutoCloseable {
     }
 
     /** A workload for reports. */
-    record WorkloadReport(Lease lease, boolean healthy, boolean registered, String refusal, String probe) {}
+    record WorkloadReport(
+            Lease lease,
+            boolean healthy,
+            boolean registered,
+            String refusal,
+            String probe,
+            List<InetSocketAddress> listens) {}
 
     AgentState(
             AgentOptions options,
@@ -497,7 +505,9 @@ final class AgentState implements AutoCloseable {
         return options.node() + "/" + lease.key();
     }
 
+    /** What is known of each workload now; asks the kernel where they listen. */
     List<WorkloadReport> workloads() {
+        Map<String, List<InetSocketAddress>> listens = listens();
         return enrolments.leases().stream()
                 .map(lease -> {
                     Member member = members.getOrDefault(lease.key(), new Member());
@@ -506,9 +516,27 @@ final class AgentState implements AutoCloseable {
                             member.healthy,
                             member.registered,
                             member.refusal,
-                            member.prober.map(Prober::trouble).orElse(""));
+                            member.prober.map(Prober::trouble).orElse(""),
+                            listens.getOrDefault(lease.key(), List.of()));
                 })
                 .toList();
+    }
+
+    private Map<String, List<InetSocketAddress>> listens() {
+        Map<String, List<InetSocketAddress>> found = new HashMap<>();
+        try (SockDiag sockets = SockDiag.open()) {
+            BoundPorts.byGroup(sockets.listeners()).forEach((group, addresses) -> {
+                try {
+                    byGroup(group).ifPresent(lease -> found.computeIfAbsent(lease.key(), _ -> new ArrayList<>())
+                            .addAll(addresses));
+                } catch (IOException e) {
+                    LOG.log(System.Logger.Level.DEBUG, "whose sockets listen", e);
+                }
+            });
+        } catch (BpfException e) {
+            LOG.log(System.Logger.Level.DEBUG, "where workloads listen: " + e.getMessage());
+        }
+        return found;
     }
 
     /** The workload that holds an address. */

@@ -8,17 +8,21 @@ import dev.tulle.agent.datapath.KernelEvent;
 import dev.tulle.agent.datapath.WorkloadTraffic;
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.ports.BoundPorts;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.TierReport;
 import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.Reason;
+import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Workload.WorkloadPort;
 import dev.tulle.telemetry.AccessLogEntry;
 import dev.tulle.xds.RegistrationStatus;
 import dev.tulle.xds.XdsStatus;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
@@ -223,6 +227,16 @@ final class StatusReport {
         return over;
     }
 
+    private String unreachable(Lease lease, AgentState.WorkloadReport report) {
+        List<Integer> ports = lease.spec().ports().stream()
+                .filter(port -> port.protocol() != AppProtocol.UDP)
+                .map(WorkloadPort::number)
+                .toList();
+        return Ip.parse(state.addressOf(lease))
+                .map(own -> BoundPorts.unreachable(own, ports, report.listens()))
+                .orElse("");
+    }
+
     JsonArray workloads() {
         JsonArray workloads = new JsonArray();
         Map<Integer, WorkloadTraffic> traffic = state.datapath().traffic(state.leases());
@@ -249,6 +263,10 @@ final class StatusReport {
             one.addProperty("registered", report.registered());
             one.addProperty("refusal", report.refusal());
             one.addProperty("probe", report.probe());
+            JsonArray listens = new JsonArray();
+            report.listens().forEach(at -> listens.add(Ip.text(at.getAddress(), at.getPort())));
+            one.add("listens", listens);
+            one.addProperty("unreachable", unreachable(lease, report));
             WorkloadTraffic used = traffic.getOrDefault(lease.id(), WorkloadTraffic.NONE);
             one.addProperty("bytesSent", used.meshSent() + used.wireSent());
             one.addProperty("bytesReceived", used.meshReceived() + used.wireReceived());

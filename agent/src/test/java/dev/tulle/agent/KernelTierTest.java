@@ -53,6 +53,7 @@ class KernelTierTest extends MeshHostTest {
             while fds := socket.recv_fds(u, 1, 1)[1]:
                 s = socket.socket(fileno=fds[0]); s.setblocking(True)
                 if s.getsockname() == ("127.0.0.1", int(sys.argv[1])): break
+            print("ready", flush=True)
             while True:
                 c, a = s.accept()
                 o = c.getsockopt(0, 80, 16)
@@ -146,7 +147,8 @@ class KernelTierTest extends MeshHostTest {
                                     + "/cgroup.procs && exec python3 " + dir.resolve("proxy.py") + " "
                                     + MeshHost.OUTBOUND + " "
                                     + host().options.runDirectory().resolve("listen.sock"));
-            MeshHost.listening("127.0.0.1", MeshHost.OUTBOUND);
+            MeshHost.eventually(
+                    "the proxy has its socket", () -> Files.readString(out).contains("ready"));
             host().control.service("details", "240.242.0.3", 9080, PortPath.Path.PROXY, List.of());
             assertEquals("proxy: 240.242.0.3:9080 from 100.80.3.10", curl("c", "http://details:9080/"));
             assertTrue(proxy.isAlive());

@@ -32,6 +32,7 @@ class LowerTierTest {
                 s.sendall((json.dumps({"method": "whois", "params": {"remote": remote, "local": local}}) + "\\n").encode())
                 return json.loads(s.makefile().readline())["result"]["workload"]
             s = taken(sys.argv[2], int(sys.argv[1]))
+            print("ready", flush=True)
             while True:
                 c, a = s.accept()
                 try:
@@ -58,7 +59,8 @@ class LowerTierTest {
                 dir.resolve("proxy.py").toString(),
                 Integer.toString(port),
                 host.options.nodeSocket().toString());
-        MeshHost.listening("127.0.0.1", port);
+        MeshHost.eventually(
+                "the proxy has its socket", () -> Files.readString(out).contains("ready"));
     }
 
     @Test

@@ -109,7 +109,9 @@ public final class ListCommands {
                 "wirePacketsReceived",
                 "connections",
                 "connectionsOpened",
-                "connectionsAccepted");
+                "connectionsAccepted",
+                "listens",
+                "unreachable");
 
         /** Makes the command. */
         public Workloads() {
@@ -152,6 +154,12 @@ public final class ListCommands {
             }
         }
 
+        /** Who listens where the mesh cannot reach it is not ready, whatever probes it has. */
+        private static String ready(JsonObject workload) {
+            String unreachable = workload.has("unreachable") ? Json.text(workload, "unreachable") : "";
+            return unreachable.isEmpty() ? Json.bool(workload, "healthy") ? "yes" : "no" : "no (" + unreachable + ")";
+        }
+
         private static String bytes(JsonObject workload, String name) {
             if (!workload.has(name)) {
                 return "-";
@@ -174,7 +182,7 @@ public final class ListCommands {
                     first(workload, "addresses"),
                     Json.text(workload, "services"),
                     ports(workload),
-                    Json.bool(workload, "healthy") ? "yes" : "no",
+                    ready(workload),
                     workload.has("connections") ? Long.toString(Json.number(workload, "connections")) : "-",
                     bytes(workload, "bytesReceived"),
                     bytes(workload, "bytesSent"),
