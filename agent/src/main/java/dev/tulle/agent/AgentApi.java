@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /** The methods of {@code agent.sock}. Thread-safe: everything happens on the owner thread. */
 final class AgentApi {
@@ -135,15 +136,19 @@ final class AgentApi {
             throw new RefusedException(Code.INVALID, "port: expected 1 to 65535, found '" + port + "'");
         }
         String key = from.contains("/") ? from : key(text(params, "namespace", "default"), from);
-        JsonArray closed = Listening.closed(text(params, "endpoints", ""));
-        JsonObject answer = loop.call(() -> state.lease(key)
-                .map(lease -> new PathExplainer(options, state)
-                        .explain(lease, address, Integer.parseInt(port), text(params, "route", "")))
-                .orElseGet(() -> {
-                    JsonObject unknown = new JsonObject();
-                    unknown.addProperty("trouble", "workload " + key + " is not enrolled on this node now");
-                    return unknown;
-                }));
+        String endpoints = text(params, "endpoints", "");
+        JsonArray closed = Listening.closed(endpoints);
+        JsonObject answer = loop.call(() -> {
+            Optional<Lease> lease = state.lease(key);
+            if (lease.isEmpty() && endpoints.isEmpty()) {
+                throw new RefusedException(Code.NOT_FOUND, "workload " + key + " is not enrolled on this node");
+            }
+            JsonObject unknown = new JsonObject();
+            unknown.addProperty("trouble", "workload " + key + " is not enrolled on this node now");
+            return lease.map(caller -> new PathExplainer(options, state)
+                            .explain(caller, address, Integer.parseInt(port), text(params, "route", "")))
+                    .orElse(unknown);
+        });
         answer.add("closed", closed);
         return answer;
     }
