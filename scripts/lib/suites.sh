@@ -192,6 +192,13 @@ suite_limits() {
 	script_suite "stalls, half-closes and idle leases" "$TULLE_HOME/it/equality/run" limits ${LIMITS:-}
 }
 
+# Strangers of every kind against a mesh of its own; the long form is it/hostile/run --kills 1000.
+suite_hostile() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "the local stranger" "$TULLE_HOME/it/hostile/run" --report "$LOGS/hostile.jsonl" ${HOSTILE:-}
+}
+
 suite_demo() {
 	check "tulle demo --once" "$TULLE_HOME/tulle" demo --once
 }
@@ -200,7 +207,7 @@ suite_demo() {
 # whatever the tests of this run do.
 clear_killed_runs() {
 	local pins name mount
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then
