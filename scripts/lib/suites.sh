@@ -165,6 +165,20 @@ suite_equality() {
 	script_suite "both paths mean the same" "$TULLE_HOME/it/equality/run" equality ${EQUALITY:-}
 }
 
+# Not among the suites of a plain ./test: 50 stops, kills and starts of the mesh under 20 workloads, see AdoptionTest.
+suite_adoption() {
+	local status=0
+	ensure_built
+	BUILD_LOG="$LOG"
+	rm -rf ./*/target/surefire-reports samples/*/target/surefire-reports
+	run_maven -pl it -am test -Dtest=AdoptionTest -Dgroups=e2e -De2e.excluded=none -Dsurefire.failIfNoSpecifiedTests=false \
+		-Dmaven.test.failure.ignore=true -Dadoption.rounds=50 -Dadoption.workloads=20 || status=$?
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	count_junit
+	grep '^adoption: ' "$LOG" | tail -n 5 >&2 || true
+	[ "$status" = 0 ] || count 0 1
+}
+
 # Not among the suites of a plain ./test: ten minutes of restarts and upgrades under load, see ContinuityTest.
 suite_continuity() {
 	local status=0

@@ -13,6 +13,7 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Ip;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
@@ -72,12 +73,27 @@ final class AgentApi {
             Lease lease = state.enrol(spec);
             JsonObject answer = new JsonObject();
             answer.addProperty("workload", state.uid(lease));
+            answer.addProperty("name", lease.spec().name());
+            JsonArray warnings = new JsonArray();
+            warnings(lease.spec()).forEach(warnings::add);
+            answer.add("warnings", warnings);
             answer.addProperty("cgroup", cgroups.directory(lease.group()).toString());
             answer.addProperty("address", state.addressOf(lease));
             answer.addProperty("tier", state.datapath().tier().word());
             answer.add("env", environment(lease));
             return answer;
         });
+    }
+
+    /** What was accepted and will hardly be what was meant, one sentence each. */
+    static List<String> warnings(EnrolSpec spec) {
+        boolean nameOnly = !spec.service().isEmpty() && spec.ports().isEmpty();
+        return nameOnly
+                ? List.of(
+                        "--service " + spec.service() + " without --port: a service has the ports that its workloads or"
+                                + " a Service object declare; with none its name does not exist. Expected for example --port"
+                                + " http:8080")
+                : List.of();
     }
 
     private JsonObject environment(Lease lease) {

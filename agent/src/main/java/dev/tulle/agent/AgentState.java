@@ -571,8 +571,15 @@ final class AgentState implements AutoCloseable {
         return false;
     }
 
+    /** A workload by namespace and name: also one of several that run under that name. */
     Optional<Lease> lease(String key) {
-        return enrolments.lease(key);
+        Optional<Lease> exact = enrolments.lease(key);
+        return exact.isPresent()
+                ? exact
+                : enrolments.leases().stream()
+                        .filter(lease -> key.equals(lease.spec().namespace() + "/"
+                                + lease.spec().labels().getOrDefault(EnrolSpec.WORKLOAD_LABEL, "")))
+                        .findFirst();
     }
 
     List<Lease> leases() {

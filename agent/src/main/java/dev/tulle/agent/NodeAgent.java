@@ -236,6 +236,15 @@ public final class NodeAgent implements AutoCloseable {
     }
 
     /**
+     * Whether addresses of a mesh that does not run yet are somebody else's on this host, in one sentence.
+     *
+     * @throws IOException when that cannot be found out
+     */
+    public static Optional<String> rangeConflict(AgentOptions options) throws IOException {
+        return RangeConflict.of(options);
+    }
+
+    /**
      * The workloads of a mesh that run now, whether or not the mesh does.
      *
      * @throws IOException when control groups or leases cannot be read

@@ -46,7 +46,16 @@ final class ServiceCatalog {
 
     private ServiceCatalog() {}
 
-    static ServiceCatalog of(ConfigSnapshot config, Collection<Workload> workloads, List<Problem> problems) {
+    /**
+     * The catalog.
+     *
+     * @param remembered workloads that have left a while ago: a service that only they name is kept, without endpoints
+     */
+    static ServiceCatalog of(
+            ConfigSnapshot config,
+            Collection<Workload> workloads,
+            Collection<Workload> remembered,
+            List<Problem> problems) {
         ServiceCatalog catalog = new ServiceCatalog();
         for (KubernetesService service : config.services()) {
             catalog.byHostname.put(
@@ -70,6 +79,8 @@ final class ServiceCatalog {
             }
         }
         catalog.addImplicit(workloads, problems);
+        // Behind those that live, whose ports and names count.
+        catalog.addImplicit(remembered, new ArrayList<>());
         return catalog;
     }
 

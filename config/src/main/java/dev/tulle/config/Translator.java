@@ -69,6 +69,22 @@ public final class Translator {
             Collection<Workload> registered,
             Map<String, Locality> localities,
             VipAllocator vips) {
+        return translate(config, registered, List.of(), localities, vips);
+    }
+
+    /**
+     * Translates.
+     *
+     * @param registered the workloads that nodes registered
+     * @param remembered workloads that have left a while ago: services that only they name keep name and address
+     * @param localities where the nodes are that said so, by name
+     */
+    public static Translation translate(
+            ConfigSnapshot config,
+            Collection<Workload> registered,
+            Collection<Workload> remembered,
+            Map<String, Locality> localities,
+            VipAllocator vips) {
         List<Problem> problems = new ArrayList<>();
         TreeMap<String, Workload> workloads = new TreeMap<>();
         Map<String, ServiceEntry.Peer> peers = new HashMap<>();
@@ -80,7 +96,7 @@ public final class Translator {
         for (Workload workload : registered) {
             workloads.put(workload.uid(), guarded(workload, config.authorizations()));
         }
-        ServiceCatalog catalog = ServiceCatalog.of(config, workloads.values(), problems);
+        ServiceCatalog catalog = ServiceCatalog.of(config, workloads.values(), remembered, problems);
         Backends backends = new Backends(workloads.values(), peers, catalog);
         Translator translator = new Translator(catalog, backends, config, vips, problems);
         for (Draft draft : catalog.drafts()) {

@@ -346,6 +346,29 @@ class TranslatorTest {
     }
 
     @Test
+    void aServiceWhoseLastWorkloadHasLeftKeepsNameAddressAndPortsForAWhile() {
+        Workload web = Fixtures.workload("web", "v1", "100.64.0.10", "web");
+        ConfigSnapshot snapshot = Fixtures.snapshot();
+        VipAllocator vips = Fixtures.vips();
+        MeshState alive =
+                Translator.translate(snapshot, List.of(web), Map.of(), vips).state();
+        MeshState left = Translator.translate(snapshot, List.of(), List.of(web), Map.of(), vips)
+                .state();
+        assertEquals(1, alive.services().size());
+        assertEquals(alive.services().keySet(), left.services().keySet());
+        assertEquals(
+                alive.services().values().iterator().next().addresses(),
+                left.services().values().iterator().next().addresses());
+        assertEquals(Map.of(), left.workloads());
+        assertEquals(
+                0,
+                left.endpoints().values().stream()
+                        .mapToInt(set -> set.endpoints().size())
+                        .sum());
+        assertEquals(0, Translator.translate(snapshot, List.of(), Map.of(), vips).state().services().size());
+    }
+
+    @Test
     void aThousandServicesTranslateInTime() {
         StringBuilder text = new StringBuilder();
         List<Workload> workloads = new ArrayList<>();

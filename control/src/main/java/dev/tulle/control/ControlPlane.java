@@ -203,8 +203,8 @@ public final class ControlPlane implements AutoCloseable {
         long begun = System.nanoTime();
         ConfigSnapshot seen = config;
         try {
-            Translation translation =
-                    Translator.translate(seen, registry.workloads(), registry.localities(), addresses);
+            Translation translation = Translator.translate(
+                    seen, registry.workloads(), registry.remembered(), registry.localities(), addresses);
             addresses.save();
             ownProblems = List.of();
             if (view.number() == 0 || !translation.state().equals(view.state())) {

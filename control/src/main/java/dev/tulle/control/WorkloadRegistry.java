@@ -11,6 +11,7 @@ import dev.tulle.xds.NodeRegistry;
 import dev.tulle.xds.RegistrationAnswer;
 import dev.tulle.xds.WorkloadRegistration;
 import java.io.UncheckedIOException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -32,6 +33,10 @@ final class WorkloadRegistry implements NodeRegistry {
     private static final System.Logger LOG = System.getLogger(WorkloadRegistry.class.getName());
     private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
     private static final int MAX_PER_NODE = 4096;
+
+    /** How long a service keeps its name and address after its last workload has left. */
+    static final Duration NAME_KEPT = Duration.ofMinutes(5);
+
     private static final Cidr LOOPBACK = Cidr.of("loopback", "127.0.0.0/8");
 
     private final OwnerThread owner;
@@ -46,6 +51,7 @@ final class WorkloadRegistry implements NodeRegistry {
     private final Map<String, Set<String>> byNode = new HashMap<>();
 
     private final Set<String> awaited;
+    private final RememberedServices remembered;
 
     /** A node that has said hello since the start. */
     private static final class Node {
@@ -71,10 +77,16 @@ final class WorkloadRegistry implements NodeRegistry {
         this.options = options;
         this.onChange = onChange;
         this.awaited = new HashSet<>(leases.active());
+        this.remembered = new RememberedServices(owner, NAME_KEPT, onChange);
     }
 
     Collection<Workload> workloads() {
         return List.copyOf(workloads.values());
+    }
+
+    /** Workloads that have left a while ago, one for each service that only they named. */
+    Collection<Workload> remembered() {
+        return remembered.workloads();
     }
 
     /** The nodes that had workloads before this process and have not announced theirs yet. */
@@ -201,6 +213,7 @@ final class WorkloadRegistry implements NodeRegistry {
         }
         workload.addresses().forEach(address -> uidByAddress.put(address, workload.uid()));
         byNode.computeIfAbsent(workload.node(), _ -> new TreeSet<>()).add(workload.uid());
+        remembered.joined(workload);
         noteActive(workload.node());
         onChange.run();
     }
@@ -213,6 +226,7 @@ final class WorkloadRegistry implements NodeRegistry {
                 workload.addresses().forEach(address -> uidByAddress.remove(address, uid));
                 touched.add(workload.node());
                 byNode.getOrDefault(workload.node(), new TreeSet<>()).remove(uid);
+                remembered.left(workload);
             }
         }
         if (!touched.isEmpty()) {

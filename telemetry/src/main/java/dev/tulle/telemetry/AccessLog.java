@@ -4,8 +4,10 @@ import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.OutputStreamWriter;
 import java.io.Writer;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -107,16 +109,34 @@ public final class AccessLog implements AutoCloseable {
         return file == null
                 ? new OutputStreamWriter(new NonClosing(), StandardCharsets.UTF_8)
                 : new BufferedWriter(
-                        Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND), 1 << 15);
+                        // The agent writes as root, perhaps where the proxy's user may: a link there is not followed.
+                        Files.newBufferedWriter(
+                                file, StandardOpenOption.CREATE, StandardOpenOption.APPEND, LinkOption.NOFOLLOW_LINKS),
+                        1 << 15);
     }
 
     private void rotate() {
+        if (file == null) {
+            return;
+        }
         try {
-            if (file != null && Files.exists(file) && Files.size(file) >= FILE_LIMIT) {
+            if (Files.exists(file) && Files.size(file) >= FILE_LIMIT) {
                 Files.move(file, file.resolveSibling(file.getFileName() + ".1"), StandardCopyOption.REPLACE_EXISTING);
             }
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, "access log " + file + ": cannot be moved away: " + e);
+            LOG.log(
+                    System.Logger.Level.WARNING,
+                    "access log " + file + ": cannot be moved away, so it begins anew in place: " + e);
+            empty(file);
+        }
+    }
+
+    /** In a folder of root's the proxy may not move a file: without this it would be opened and found full for ever. */
+    private static void empty(Path file) {
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
+            channel.truncate(0);
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, "access log " + file + ": cannot be emptied: " + e);
         }
     }
 

@@ -6,7 +6,7 @@ import java.util.Map;
 /**
  * What Istio's metrics say about one side of a connection. Empty parts are exposed as {@code unknown}.
  *
- * @param workload the workload's name
+ * @param workload the workload's name: of a replica that of the workload, by Istio's label
  * @param namespace its namespace
  * @param principal its SPIFFE identity
  * @param app its {@code app} label
@@ -31,13 +31,14 @@ public record WorkloadLabels(
         String app = labels.getOrDefault("app", labels.getOrDefault("app.kubernetes.io/name", ""));
         String version = labels.getOrDefault("version", labels.getOrDefault("app.kubernetes.io/version", ""));
         String account = workload.serviceAccount().isEmpty() ? "default" : workload.serviceAccount();
+        String name = labels.getOrDefault("service.istio.io/workload-name", workload.name());
         return new WorkloadLabels(
-                workload.name(),
+                name,
                 workload.namespace(),
                 "spiffe://cluster.local/ns/" + workload.namespace() + "/sa/" + account,
                 app,
                 version,
-                labels.getOrDefault("service.istio.io/canonical-name", app.isEmpty() ? workload.name() : app),
+                labels.getOrDefault("service.istio.io/canonical-name", app.isEmpty() ? name : app),
                 labels.getOrDefault("service.istio.io/canonical-revision", version.isEmpty() ? "latest" : version));
     }
 

@@ -30,19 +30,33 @@ public final class MeshLab implements AutoCloseable {
 
     static final String SERVICE_RANGE = "240.244.";
     private static final int PORT_OFFSET = 4000;
-    private static final Duration START = Duration.ofSeconds(40);
+    
+    /** How long a mesh may take to be ready; more on a host that is busy with other things. */
+    private static final Duration START = Duration.ofSeconds(Integer.getInteger("lab.start", 40));
+
 
     private final Path home;
     private final Path folder;
     private final HostTraces before;
-    private final Process up;
+    private final List<String> command;
+    private Process up;
     private final List<Process> workloads = new ArrayList<>();
 
-    private MeshLab(Path home, Path folder, HostTraces before, Process up) {
+    private MeshLab(Path home, Path folder, HostTraces before, List<String> command) throws IOException {
         this.home = home;
         this.folder = folder;
         this.before = before;
-        this.up = up;
+        this.command = command;
+        this.up = launch();
+    }
+
+    private Process launch() throws IOException {
+        return new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectInput(new File("/dev/null"))
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(
+                        folder.resolve("mesh.log").toFile()))
+                .start();
     }
 
     /**
@@ -68,22 +82,57 @@ public final class MeshLab implements AutoCloseable {
             command.addAll(List.of("--tier", tier));
         }
         command.addAll(List.of(more));
-        Process up = new ProcessBuilder(command)
-                .redirectErrorStream(true)
-                .redirectInput(new File("/dev/null"))
-                .redirectOutput(folder.resolve("mesh.log").toFile())
-                .start();
-        MeshLab lab = new MeshLab(home, folder, before, up);
+        MeshLab lab = new MeshLab(home, folder, before, List.copyOf(command));
         try {
-            lab.await("the mesh is ready", START, () -> !up.isAlive() || Files.exists(run.resolve("ready")));
-            if (!up.isAlive()) {
-                throw new AssertionError("tulle up ended with status " + up.exitValue() + ":\n" + lab.log());
-            }
+            lab.awaitReady();
             return lab;
         } catch (AssertionError | InterruptedException e) {
             lab.stopProcesses();
             throw e;
         }
+    }
+
+    /** Waits until `tulle up` says that it is ready; fails when it has ended. */
+    public void awaitReady() throws IOException, InterruptedException {
+        Path ready = folder.resolve("run/ready");
+        await("the mesh is ready", START, () -> !up.isAlive() || Files.exists(ready));
+        if (!up.isAlive()) {
+            throw new AssertionError("tulle up ended with status " + up.exitValue() + ":\n" + log());
+        }
+    }
+
+    /** The command that started this mesh, once more. */
+    public Command again() {
+        return Command.of(command);
+    }
+
+    /** Stops the mesh as a user would; its workloads go on. Returns the exit status. */
+    public int stopMesh() throws InterruptedException {
+        up.destroy();
+        if (!up.waitFor(60, TimeUnit.SECONDS)) {
+            throw new AssertionError("tulle up did not stop within 60 s");
+        }
+        return up.exitValue();
+    }
+
+    /** Kills processes of the mesh, in this order: {@code launcher}, {@code up} (the JVM), {@code proxy}. */
+    public void killMesh(String... roles) throws IOException, InterruptedException {
+        Files.deleteIfExists(folder.resolve("run/ready"));
+        for (String role : roles) {
+            long pid = role.equals("launcher") ? up.pid() : pid(role);
+            ProcessHandle.of(pid).ifPresent(ProcessHandle::destroyForcibly);
+            await(role + " is gone", START, () -> !running(pid));
+        }
+    }
+
+    private static boolean running(long pid) {
+        return ProcessHandle.of(pid).map(ProcessHandle::isAlive).orElse(false);
+    }
+
+    /** Starts the mesh again, as it was started, and waits until it is ready. */
+    public void startMesh() throws IOException, InterruptedException {
+        up = launch();
+        awaitReady();
     }
 
     /** The checkout: the nearest folder above the working directory that holds the launcher. */

@@ -1,5 +1,6 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.common.Cidr;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.BpfFs;
 import dev.tulle.kernel.BpfMap;
@@ -10,10 +11,13 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SortedSet;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /** Takes a pinned data path down, whoever pinned it. */
 public final class KernelPins {
@@ -86,6 +90,56 @@ public final class KernelPins {
         SortedSet<Integer> lent = Lending.begin(maps, workloads);
         change(maps.resolve("tulle_config"), 0, Structs.FLAG_LEND);
         return lent;
+    }
+
+    /**
+     * A mesh of this host that has its data path pinned.
+     *
+     * @param prefix its node's workload addresses
+     * @param services its services' addresses
+     */
+    public record PinnedMesh(String name, Cidr prefix, Cidr services) {}
+
+    /**
+     * The other meshes beside a folder of pins.
+     *
+     * @throws IOException when the folders cannot be listed
+     */
+    public static List<PinnedMesh> others(Path pins) throws IOException {
+        Path all = pins.toAbsolutePath().getParent();
+        List<PinnedMesh> meshes = new ArrayList<>();
+        if (all == null || !Files.isDirectory(all)) {
+            return meshes;
+        }
+        try (Stream<Path> folders = Files.list(all)) {
+            for (Path folder : folders.filter(one -> !one.equals(pins)).sorted().toList()) {
+                Path pin = folder.resolve("maps").resolve("tulle_config");
+                if (Files.exists(pin)) {
+                    read(folder.getFileName().toString(), pin).ifPresent(meshes::add);
+                }
+            }
+        }
+        return meshes;
+    }
+
+    private static Optional<PinnedMesh> read(String name, Path pin) {
+        try (BpfMap map = BpfMap.openPinned(pin)) {
+            TypedMap<Integer, Structs.Config> typed =
+                    map.typed(MapCodec.u32(), Structs.codec(Structs.Config.class, map.valueLayout()));
+            Structs.Config config = typed.get(0);
+            if (config == null || config.flags() == 0) {
+                return Optional.empty();
+            }
+            return Optional.of(new PinnedMesh(
+                    name, cidr(config.nodeNet(), config.nodeMask()), cidr(config.vipNet(), config.vipMask())));
+        } catch (BpfException | LayoutException e) {
+            LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
+            return Optional.empty();
+        }
+    }
+
+    private static Cidr cidr(Structs.Net network, Structs.Net mask) {
+        return new Cidr(network.value(), Integer.bitCount(mask.value()));
     }
 
     /** Changes flags of the pinned configuration; false when they are so already. */

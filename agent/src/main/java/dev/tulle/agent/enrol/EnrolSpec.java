@@ -38,6 +38,17 @@ public record EnrolSpec(
         probes = List.copyOf(probes);
     }
 
+    /** The label that says of which workload a replica is one, where several run under one name; Istio's. */
+    public static final String WORKLOAD_LABEL = "service.istio.io/workload-name";
+
+    /** The same as one more replica of the workload, with a name of its own. */
+    EnrolSpec replica(String itsName) {
+        Map<String, String> its = new TreeMap<>(labels);
+        its.putIfAbsent(WORKLOAD_LABEL, name);
+        return new EnrolSpec(
+                itsName, namespace, service, serviceAccount, its, ports, publications, permits, probes, source);
+    }
+
     /** Namespace and name: unique on a node. */
     public String key() {
         return namespace + "/" + name;

@@ -21,6 +21,9 @@ import java.util.Optional;
  * change is on disk before anyone is told.
  */
 public final class Enrolments {
+    /** The length of a DNS label. */
+    private static final int NAME_MAX = 63;
+
     /** A group that no process enters for this long is given up. */
     public static final Duration START_TIMEOUT = Duration.ofSeconds(30);
 
@@ -140,15 +143,12 @@ public final class Enrolments {
      * @param sharedAddress true in the tiers in which all workloads live on 127.0.0.1 and need ports of their own
      * @throws RefusedException with one sentence for whoever asked
      */
-    public Lease enrol(EnrolSpec spec, boolean sharedAddress) throws RefusedException, IOException {
+    public Lease enrol(EnrolSpec wanted, boolean sharedAddress) throws RefusedException, IOException {
         Cidr node = prefix.orElseThrow(() -> new RefusedException(
                 Code.UNAVAILABLE,
                 "this node has no address prefix yet: the control plane has not answered since the first start"));
         sweep();
-        Lease existing = leases.get(spec.key());
-        if (existing != null) {
-            throw new RefusedException(Code.EXISTS, taken(existing));
-        }
+        EnrolSpec spec = named(wanted);
         checkPorts(spec, sharedAddress);
         int address = pool.take(
                         node,
@@ -180,6 +180,29 @@ public final class Enrolments {
         }
         listener.onJoined(lease);
         return lease;
+    }
+
+    /**
+     * A name that nobody has: as asked for, or, as with the pods of a Deployment, one of a further replica. A unit is
+     * enrolled for good and has its name alone.
+     */
+    private EnrolSpec named(EnrolSpec wanted) throws RefusedException {
+        Lease existing = leases.get(wanted.key());
+        if (existing == null) {
+            return wanted;
+        }
+        if (wanted.source() instanceof Source.Unit || existing.ofUnit()) {
+            throw new RefusedException(Code.EXISTS, taken(existing));
+        }
+        for (int number = 2; number <= leases.size() + 2; number++) {
+            String end = "-" + number;
+            String start = wanted.name().substring(0, Math.min(wanted.name().length(), NAME_MAX - end.length()));
+            EnrolSpec replica = wanted.replica(start + end);
+            if (!leases.containsKey(replica.key())) {
+                return replica;
+            }
+        }
+        throw new IllegalStateException("more names than leases");
     }
 
     private String taken(Lease existing) {

@@ -20,6 +20,8 @@ import java.util.stream.Collectors;
  * listening where it listened. Connects and binds that it makes afterwards are captured.
  */
 final class GroupFinder {
+    private static final System.Logger LOG = System.getLogger(GroupFinder.class.getName());
+
     private final Cgroups cgroups;
     private final String meshGroup;
 
@@ -45,13 +47,19 @@ final class GroupFinder {
     Found find(EnrolSpec spec) throws RefusedException, IOException {
         return switch (spec.source()) {
             case Source.NewGroup _ -> create(spec);
-            case Source.Unit(String unit) -> new Found(checked(ofUnit(unit)), false);
+            case Source.Unit(String unit) -> {
+                String group = checked(ofUnit(unit));
+                refuseOtherNetworks(group);
+                yield new Found(group, false);
+            }
             case Source.Group(String path) -> {
                 String group = cgroups.group(path)
                         .orElseThrow(() -> new RefusedException(
                                 Code.NOT_FOUND,
                                 "control group '" + path + "' does not exist under " + cgroups.mount()));
-                yield new Found(checked(group), false);
+                checked(group);
+                refuseOtherNetworks(group);
+                yield new Found(group, false);
             }
             case Source.Pid(long pid) -> ofProcess(spec, pid);
         };
@@ -93,6 +101,7 @@ final class GroupFinder {
         if (!Files.exists(Path.of("/proc/" + pid))) {
             throw new RefusedException(Code.NOT_FOUND, "process " + pid + " does not exist");
         }
+        refuseOtherNetwork(pid);
         String group = cgroups.groupOf(pid);
         if (isOwnLeaf(group, pid)) {
             return new Found(checked(group), false);
@@ -108,6 +117,35 @@ final class GroupFinder {
             throw e;
         }
         return made;
+    }
+
+    /** The same for all processes of a group and those below. */
+    private void refuseOtherNetworks(String group) throws RefusedException, IOException {
+        for (long pid : cgroups.processes(group)) {
+            refuseOtherNetwork(pid);
+        }
+        for (String child : cgroups.children(group)) {
+            refuseOtherNetworks(child);
+        }
+    }
+
+    /** A workload's address is on the host's loopback device: a process with another one could not have it. */
+    private static void refuseOtherNetwork(long pid) throws RefusedException {
+        try {
+            Path its = Files.readSymbolicLink(Path.of("/proc/" + pid + "/ns/net"));
+            if (!its.equals(Files.readSymbolicLink(Path.of("/proc/self/ns/net")))) {
+                throw new RefusedException(
+                        Code.FORBIDDEN,
+                        "process " + pid + " ("
+                                + Files.readString(Path.of("/proc/" + pid + "/comm"))
+                                        .strip()
+                                + ") is in another network namespace, as in a container: only what runs in the host's"
+                                + " network can be a workload; start it there (containers: with the host's network)");
+            }
+        } catch (IOException e) {
+            // It has just ended.
+            LOG.log(System.Logger.Level.DEBUG, "process " + pid, e);
+        }
     }
 
     /** True when a group is nobody's but the process's and its descendants'. */

@@ -107,13 +107,8 @@ class EnrolmentsTest {
         assertEquals("100.80.3.10", a.addressText());
         assertEquals(0x030a, a.id());
         assertEquals("/tulle-test/workloads/a", a.group());
-        RefusedException twice =
-                assertThrows(RefusedException.class, () -> enrolments.enrol(spec("{'name':'a'}"), false));
-        assertTrue(twice.getMessage().contains("default/a is being started"), twice.getMessage());
         populate(a, true);
         enrolments.sweep();
-        twice = assertThrows(RefusedException.class, () -> enrolments.enrol(spec("{'name':'a'}"), false));
-        assertTrue(twice.getMessage().contains("default/a already runs"), twice.getMessage());
         Lease b = enrolments.enrol(spec("{'name':'b','ports':['9080']}"), false);
         assertEquals("100.80.3.11", b.addressText());
         empty(a);
@@ -150,7 +145,9 @@ class EnrolmentsTest {
         Lease a = enrolments.enrol(spec("{'name':'a'}"), false);
         Path used = mount.resolve(a.group().substring(1)).resolve("cpu.stat");
         Files.writeString(used, "usage_usec 0\nuser_usec 0\n");
-        assertThrows(RefusedException.class, () -> enrolments.enrol(spec("{'name':'a'}"), false));
+        assertEquals(
+                "default/a-2", enrolments.enrol(spec("{'name':'a'}"), false).key(), "the name is still taken");
+        enrolments.release("default/a-2");
         Files.writeString(used, "usage_usec 751\nuser_usec 751\n");
         enrolments.sweep();
         assertEquals(List.of(), enrolments.leases());
@@ -218,6 +215,39 @@ class EnrolmentsTest {
         enrolments.release("default/a");
         assertTrue(Files.exists(system));
         assertThrows(RefusedException.class, () -> enrolments.release("default/a"));
+    }
+
+    @Test
+    void severalOfOneNameAreReplicasOfOneWorkload() throws Exception {
+        Enrolments enrolments = enrolments();
+        enrolments.adopt();
+        assertTrue(enrolments.grant(PREFIX));
+        Lease first = enrolments.enrol(spec("{'name':'cron','service':'jobs','labels':{'version':'v1'}}"), false);
+        Lease second = enrolments.enrol(spec("{'name':'cron','service':'jobs'}"), false);
+        Lease third = enrolments.enrol(spec("{'name':'cron','service':'jobs'}"), false);
+        assertEquals(
+                List.of("default/cron", "default/cron-2", "default/cron-3"),
+                List.of(first.key(), second.key(), third.key()));
+        assertEquals(
+                3,
+                List.of(first.address(), second.address(), third.address()).stream()
+                        .distinct()
+                        .count());
+        assertEquals(Map.of("version", "v1"), first.spec().labels());
+        assertEquals(Map.of(EnrolSpec.WORKLOAD_LABEL, "cron"), second.spec().labels());
+        assertEquals("jobs", third.spec().service());
+        // The lowest number that is free, so that metrics do not know ever more names.
+        enrolments.release("default/cron-2");
+        assertEquals(
+                "default/cron-2",
+                enrolments.enrol(spec("{'name':'cron'}"), false).key());
+        String longest = "x".repeat(63);
+        assertEquals(
+                "default/" + longest,
+                enrolments.enrol(spec("{'name':'" + longest + "'}"), false).key());
+        assertEquals(
+                "default/" + "x".repeat(61) + "-2",
+                enrolments.enrol(spec("{'name':'" + longest + "'}"), false).key());
     }
 
     @Test

@@ -62,11 +62,12 @@ public final class EnrolCommand extends BaseCommand {
         target.addTo(params);
         try (MeshClient agent = MeshClient.agent(place)) {
             JsonObject result = agent.object("run", params);
+            LeaseOptions.warn(result, System.err, "enrol");
             output.print(
                     out(),
                     result,
-                    () -> "enrolled " + lease.name() + ": address " + Json.text(result, "address") + ", cgroup "
-                            + Json.text(result, "cgroup") + ", tier " + Json.text(result, "tier") + "\n");
+                    () -> "enrolled " + Json.text(result, "name") + ": address " + Json.text(result, "address")
+                            + ", cgroup " + Json.text(result, "cgroup") + ", tier " + Json.text(result, "tier") + "\n");
         }
         return 0;
     }

@@ -2,6 +2,7 @@ package dev.tulle.cli.command;
 
 import com.google.gson.JsonObject;
 import dev.tulle.cli.client.Json;
+import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -58,8 +59,13 @@ final class LeaseOptions {
             description = "When it may get traffic: tcp:PORT, http:PORT/PATH or exec:COMMAND; repeatable.")
     private List<String> probes = new ArrayList<>();
 
-    String name() {
-        return name;
+    /** Passes on what the agent thinks of a lease that it gave. */
+    static void warn(JsonObject result, PrintStream err, String command) {
+        if (result.has("warnings")) {
+            result.getAsJsonArray("warnings")
+                    .forEach(warning -> err.println("tulle " + command + ": " + Json.plain(warning)));
+            err.flush();
+        }
     }
 
     /** The parameters of the agent's {@code run}. */

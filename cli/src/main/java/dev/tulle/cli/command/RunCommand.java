@@ -44,6 +44,7 @@ public final class RunCommand extends BaseCommand {
         try (MeshClient agent = MeshClient.agent(place)) {
             result = agent.object("run", params);
         }
+        LeaseOptions.warn(result, System.err, "run");
         out().println("TULLE_LEASE_CGROUP=" + quoted(Json.text(result, "cgroup")));
         for (Map.Entry<String, JsonElement> variable :
                 Json.object(result, "env").entrySet()) {

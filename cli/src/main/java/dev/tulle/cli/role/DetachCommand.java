@@ -18,7 +18,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "detach",
         description = "Removes every trace of a mesh from this host: programs, maps, pins, nftables, routes, addresses,"
-                + " cgroups. Refused while the mesh runs; workloads go on without it.")
+                + " cgroups. A running mesh is stopped first; workloads go on without it.")
 public final class DetachCommand extends BaseCommand {
     private static final Duration DRAIN = Duration.ofSeconds(5);
 
@@ -27,9 +27,6 @@ public final class DetachCommand extends BaseCommand {
 
     @Option(names = "--all", required = true, description = "Everything; there is no half.")
     private boolean all;
-
-    @Option(names = "--force", description = "Also while the mesh runs: it is asked to end first.")
-    private boolean force;
 
     /** Makes the command. */
     public DetachCommand() {}
@@ -44,12 +41,7 @@ public final class DetachCommand extends BaseCommand {
         List<String> left;
         try {
             Optional<String> holder = MeshLock.holder(options);
-            if (holder.isPresent() && !force) {
-                throw new CommandFailure(
-                        CommandFailure.NO,
-                        "mesh " + mesh + " runs: " + holder.get()
-                                + "; stop it first, or end and remove it at once with --force");
-            }
+            holder.ifPresent(who -> out().println("mesh " + mesh + " runs (" + who + "): it is stopped first"));
             List<MeshEnd.Survivor> survivors = NodeAgent.survivors(options.agent());
             if (!survivors.isEmpty()) {
                 StopReport.unreachable(survivors).forEach(out()::println);

@@ -97,7 +97,11 @@ final class MeshLock implements AutoCloseable {
         }
     }
 
-    /** Who runs the mesh now, in words; empty when nobody does. */
+    /**
+     * Who runs the mesh now, in words; empty when nobody does.
+     *
+     * @throws MeshBusyException when its launcher is just starting it again, so that nobody can be asked to end
+     */
     static Optional<String> holder(RoleOptions options) throws IOException {
         Path file = options.runDirectory().resolve(FILE);
         if (Files.exists(file)) {
@@ -108,7 +112,8 @@ final class MeshLock implements AutoCloseable {
             try (ExclusiveFile left = free.get()) {
                 Optional<Holder> last = Holder.of(left.text()).filter(Holder::launcherLives);
                 if (last.isPresent()) {
-                    return Optional.of("process " + last.get().launcher() + ", which is starting it again");
+                    throw new MeshBusyException("mesh " + options.place().mesh() + " is just being started again by"
+                            + " process " + last.get().launcher() + ": stop that first");
                 }
             }
         }

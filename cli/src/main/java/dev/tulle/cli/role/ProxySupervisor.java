@@ -382,6 +382,8 @@ public final class ProxySupervisor implements AutoCloseable {
         end(false);
         if (!left) {
             stop(runDirectory, drain);
+            // Whose pid file somebody has removed, with the run directory perhaps.
+            started.values().forEach(ProxyProcess::kill);
         }
     }
 

@@ -29,6 +29,10 @@ public final class RoleCommands {
 
         @Override
         public final Integer call() throws Exception {
+            options.check();
+            if (role.equals("agent")) {
+                Privilege.need(role);
+            }
             Path run = options.runDirectory();
             StopSignal stop = StopSignal.install();
             try {

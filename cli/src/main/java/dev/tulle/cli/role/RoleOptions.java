@@ -5,7 +5,6 @@ import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
-import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalUsers;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.control.ControlOptions;
@@ -28,10 +27,11 @@ public final class RoleOptions {
     /** The highest offset with which every port of the mesh is still a port. */
     private static final int MAX_OFFSET = 65535 - 15090;
 
+    /** A node's part of the workload range. */
+    private static final int NODE_BITS = 24;
+
     /** A user that no distribution gives to anybody: nothing else on the host runs as it or owns files by it. */
     private static final int PROXY_UID = 15001;
-
-    private static final String DEFAULT_RANGE = "100.64.0.0/10";
 
     @Mixin
     private final MeshPlace place = new MeshPlace();
@@ -64,16 +64,15 @@ public final class RoleOptions {
     @Option(
             names = "--range",
             paramLabel = "CIDR",
-            description = "Workloads' addresses. Default: ${DEFAULT-VALUE}.",
-            defaultValue = DEFAULT_RANGE)
-    private String range = DEFAULT_RANGE;
+            description =
+                    "Workloads' addresses. Default: 100.64.0.0/10, for another --mesh or --port-offset a part of it.")
+    private @Nullable String range;
 
     @Option(
             names = "--service-range",
             paramLabel = "CIDR",
-            description = "Services' virtual addresses. Default: ${DEFAULT-VALUE}.",
-            defaultValue = "240.240.0.0/16")
-    private String serviceRange = "240.240.0.0/16";
+            description = "Services' virtual addresses. Default: 240.240.0.0/16, for another mesh one of its own.")
+    private @Nullable String serviceRange;
 
     @Option(
             names = "--port-offset",
@@ -226,8 +225,34 @@ public final class RoleOptions {
         ControlOptions options = ControlOptions.of(stateDirectory(), place.controlSocket())
                 .withHttpPort(port(15014))
                 .withUsers(users())
-                .withRanges(range, serviceRange);
+                .withRanges(ranges().workloads(), ranges().services());
         return config == null ? options : options.withConfigDirectory(config.toAbsolutePath());
+    }
+
+    /** The mesh's addresses: as given, else those of its name. */
+    MeshRanges ranges() {
+        return MeshRanges.of(place.mesh(), portOffset, range, serviceRange);
+    }
+
+    /**
+     * Says what is wrong with the options before anything is done with them.
+     *
+     * @throws CommandFailure with status 2
+     */
+    void check() {
+        port(0);
+        AgentOptions agent = agent();
+        if (agent.range().bits() > NODE_BITS) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE,
+                    "--range: " + agent.range() + " has no room for a node's part; expected a /" + NODE_BITS
+                            + " or larger");
+        }
+        if (agent.range().contains(agent.serviceRange()) || agent.serviceRange().contains(agent.range())) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE,
+                    "--service-range: " + agent.serviceRange() + " overlaps --range " + agent.range());
+        }
     }
 
     /** The agent's part. */
@@ -258,15 +283,11 @@ public final class RoleOptions {
             builder.node(node);
         }
         try {
-            if (!range.equals(DEFAULT_RANGE)) {
-                // The first 16 bits keep the IPv6 twins of several meshes apart.
-                int bits = Cidr.of("workload range", range).network() >>> 16;
-                String tail = ":" + Integer.toHexString(bits) + "::";
-                builder.range6("fd74:756c:6c65" + tail, "fd74:756c:6c66" + tail);
-            }
+            MeshRanges ranges = ranges();
+            builder.range6(ranges.twin("fd74:756c:6c65"), ranges.twin("fd74:756c:6c66"));
             return builder.locality(locality)
-                    .range(range)
-                    .serviceRange(serviceRange)
+                    .range(ranges.workloads())
+                    .serviceRange(ranges.services())
                     .build();
         } catch (IllegalArgumentException e) {
             throw new CommandFailure(CommandFailure.USAGE, e.getMessage() == null ? e.toString() : e.getMessage());

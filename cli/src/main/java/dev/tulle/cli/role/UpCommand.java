@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -65,6 +66,8 @@ public final class UpCommand extends BaseCommand {
         Path run = options.runDirectory();
         Duration drain = Duration.ofSeconds(drainSeconds);
         String cause = System.getenv("TULLE_RESTART_CAUSE");
+        options.check();
+        Privilege.need("up");
         try {
             RunFolder.make(run, options.users());
             try (MeshLock _ = MeshLock.take(options)) {
@@ -72,6 +75,11 @@ public final class UpCommand extends BaseCommand {
                     ProxySupervisor.stop(run, drain);
                     return ended(NodeAgent.end(options.agent()), run);
                 }
+                Optional<String> conflict = NodeAgent.rangeConflict(options.agent());
+                if (conflict.isPresent()) {
+                    throw new IOException(conflict.get() + "; give this mesh others with --range and --service-range");
+                }
+                AccessLogFile.prepare(options.accessLog(), options.proxyUid());
                 return runAlone(run, drain, cause);
             }
         } catch (IOException e) {

@@ -1,0 +1,79 @@
+package dev.tulle.agent;
+
+import dev.tulle.agent.datapath.KernelPins;
+import dev.tulle.agent.enrol.LeaseStore;
+import dev.tulle.common.Cidr;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Whether the addresses that a mesh is about to take are somebody else's on this host: of another mesh, running or stopped
+ * with living workloads, or of a network that the host has a route to.
+ */
+final class RangeConflict {
+    private static final Path ROUTES = Path.of("/proc/net/route");
+
+    private RangeConflict() {}
+
+    /** The first conflict in one sentence; empty when there is none. */
+    static Optional<String> of(AgentOptions options) throws IOException {
+        Cidr prefix = Files.isDirectory(options.stateDirectory())
+                ? Cidr.parse(new LeaseStore(options.stateDirectory())
+                                .load()
+                                .contents()
+                                .prefix())
+                        .filter(options.range()::contains)
+                        .orElse(options.range().part(24, 0))
+                : options.range().part(24, 0);
+        for (KernelPins.PinnedMesh other : KernelPins.others(options.pinDirectory())) {
+            if (overlap(other.prefix(), prefix)) {
+                return Optional.of("workload addresses " + prefix + " are those of mesh " + other.name()
+                        + " on this host (" + other.prefix() + ")");
+            }
+            if (overlap(other.services(), options.serviceRange())) {
+                return Optional.of("service addresses " + options.serviceRange() + " overlap those of mesh "
+                        + other.name() + " on this host (" + other.services() + ")");
+            }
+        }
+        List<String> routes = Files.exists(ROUTES) ? Files.readAllLines(ROUTES) : List.of();
+        return routes(routes, prefix, options.serviceRange());
+    }
+
+    /** The same of the lines of the kernel's table of IPv4 routes. */
+    static Optional<String> routes(List<String> lines, Cidr prefix, Cidr services) {
+        for (Route route : parse(lines)) {
+            for (Cidr mine : List.of(prefix, services)) {
+                if (overlap(route.to(), mine)) {
+                    return Optional.of("addresses " + mine + " overlap the host's route to " + route.to() + " through "
+                            + route.device());
+                }
+            }
+        }
+        return Optional.empty();
+    }
+
+    private record Route(String device, Cidr to) {}
+
+    private static List<Route> parse(List<String> lines) {
+        List<Route> routes = new ArrayList<>();
+        for (String line : lines.subList(Math.min(1, lines.size()), lines.size())) {
+            String[] fields = line.strip().split("\\s+");
+            if (fields.length > 7 && !fields[0].equals("lo")) {
+                int to = Integer.reverseBytes(Integer.parseUnsignedInt(fields[1], 16));
+                int bits = Integer.bitCount(Integer.parseUnsignedInt(fields[7], 16));
+                if (bits > 0) {
+                    routes.add(new Route(fields[0], new Cidr(to, bits)));
+                }
+            }
+        }
+        return routes;
+    }
+
+    static boolean overlap(Cidr one, Cidr other) {
+        return one.contains(other) || other.contains(one);
+    }
+}
