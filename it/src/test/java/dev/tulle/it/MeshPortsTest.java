@@ -162,7 +162,7 @@ class MeshPortsTest {
 
     @Test
     void aPortThatSomebodyHasIsNamedAtTheStart(@org.junit.jupiter.api.io.TempDir Path folder) throws Exception {
-        try (ServerSocket taken = new ServerSocket(19_501, 1, InetAddress.getByName("127.0.0.1"))) {
+        try (ServerSocket taken = new ServerSocket(19_501, 1, InetAddress.ofLiteral("127.0.0.1"))) {
             Process up = new ProcessBuilder(
                             MeshLab.home().resolve("tulle").toString(),
                             "up",

@@ -143,12 +143,16 @@ class HeldPortsTest {
 
     @Test
     void whatConflicts() {
-        InetSocketAddress wanted = new InetSocketAddress("127.0.0.1", 80);
-        assertTrue(PortOwner.conflicts(new InetSocketAddress("127.0.0.1", 80), wanted));
-        assertTrue(PortOwner.conflicts(new InetSocketAddress("0.0.0.0", 80), wanted));
-        assertTrue(PortOwner.conflicts(new InetSocketAddress("::", 80), wanted));
-        assertTrue(PortOwner.conflicts(wanted, new InetSocketAddress("0.0.0.0", 80)));
-        assertTrue(!PortOwner.conflicts(new InetSocketAddress("127.0.0.2", 80), wanted));
-        assertTrue(!PortOwner.conflicts(new InetSocketAddress("0.0.0.0", 81), wanted));
+        InetSocketAddress wanted = at("127.0.0.1", 80);
+        assertTrue(PortOwner.conflicts(at("127.0.0.1", 80), wanted));
+        assertTrue(PortOwner.conflicts(at("0.0.0.0", 80), wanted));
+        assertTrue(PortOwner.conflicts(at("::", 80), wanted));
+        assertTrue(PortOwner.conflicts(wanted, at("0.0.0.0", 80)));
+        assertTrue(!PortOwner.conflicts(at("127.0.0.2", 80), wanted));
+        assertTrue(!PortOwner.conflicts(at("0.0.0.0", 81), wanted));
+    }
+
+    private static InetSocketAddress at(String address, int port) {
+        return new InetSocketAddress(InetAddress.ofLiteral(address), port);
     }
 }
