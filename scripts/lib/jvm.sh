@@ -2,8 +2,9 @@
 # archive must be the same, byte by byte, at training and at every start.
 
 # flags_of ROLE DISTRIBUTION: prints the flags, one a line, for files in that folder.
-#   node   control and agent in one JVM: small heap, no JIT threads to spare, exits on out-of-memory so that the
-#          supervisor starts it anew instead of a half-dead process
+#   node   control and agent in one JVM: a heap for thousands of services and a configuration of 10 MiB, of which an
+#          idle mesh uses a few MiB; no JIT threads to spare; exits on out-of-memory so that the supervisor starts it anew
+#          instead of a half-dead process
 #   proxy  the data path: heap for connection state, buffers outside it
 #   cli    short commands: first-tier compiler only
 # The long-lived roles give memory back: to the heap's unused part, and every 10 s what malloc keeps after the compilers
@@ -23,7 +24,7 @@ flags_of() {
 		-Djava.util.logging.config.file="$2/logging.properties" -Dtulle.home="$2" \
 		-Djava.net.preferIPv4Stack=false -Dfile.encoding=UTF-8
 	case "$1" in
-	node) printf '%s\n' -Xms16m -Xmx64m -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20 -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxDirectMemorySize=32m -XX:ReservedCodeCacheSize=48m ;;
+	node) printf '%s\n' -Xms16m -Xmx256m -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20 -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=48m ;;
 	proxy)
 		printf '%s\n' -Xms16m -Xmx96m -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=40 -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
 			-Dio.netty.leakDetection.level=disabled

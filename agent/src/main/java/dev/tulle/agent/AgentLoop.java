@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import dev.tulle.common.OwnerThread;
 import java.time.Duration;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -93,6 +94,10 @@ final class AgentLoop implements Executor, AutoCloseable {
             } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
                 failure = "a task of the agent failed: " + e;
                 LOG.log(System.Logger.Level.ERROR, "a task of the agent failed", e);
+            } catch (Error e) {
+                // A class or a native part is missing or broken: a periodic task would just never run again.
+                LOG.log(System.Logger.Level.ERROR, "the agent ends", e);
+                OwnerThread.end(e);
             }
         };
     }

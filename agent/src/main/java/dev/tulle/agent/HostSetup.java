@@ -2,6 +2,7 @@ package dev.tulle.agent;
 
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.common.ExclusiveFile;
+import dev.tulle.common.PrivateFiles;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.BpfFs;
 import java.io.IOException;
@@ -42,7 +43,7 @@ final class HostSetup implements AutoCloseable {
                 ? new Cgroups(options.cgroupRoot().get())
                 : Cgroups.find();
         Files.createDirectories(options.runDirectory());
-        Files.createDirectories(options.stateDirectory());
+        PrivateFiles.directory(options.stateDirectory(), List.of("node-leases.json", "leases.json"));
         Path file = options.runDirectory().resolve("agent.lock");
         ExclusiveFile lock = ExclusiveFile.tryHold(file)
                 .orElseThrow(() -> new MeshBusyException(

@@ -28,7 +28,7 @@ import java.util.concurrent.ConcurrentHashMap;
  */
 public record SocketAccess(Set<Integer> users, Set<Integer> barred, String group, boolean members) {
     private static final int ROOT = 0;
-    private static final int SELF = self();
+    private static final int SELF = readSelf();
 
     /** The few users that sockets are for, as the JDK compares them. */
     private static final Map<Integer, UserPrincipal> PRINCIPALS = new ConcurrentHashMap<>();
@@ -78,6 +78,11 @@ public record SocketAccess(Set<Integer> users, Set<Integer> barred, String group
     /** Whether a user is root or the one that runs this process. */
     public static boolean isOwner(int uid) {
         return uid == ROOT || uid == SELF;
+    }
+
+    /** The user that this process runs as. */
+    static int self() {
+        return SELF;
     }
 
     /** Who is admitted, for people. */
@@ -165,7 +170,7 @@ public record SocketAccess(Set<Integer> users, Set<Integer> barred, String group
         return FileSystems.getDefault().getUserPrincipalLookupService();
     }
 
-    private static int self() {
+    private static int readSelf() {
         try {
             return (Integer) Files.getAttribute(Path.of("/proc/self"), "unix:uid");
         } catch (IOException | UnsupportedOperationException e) {

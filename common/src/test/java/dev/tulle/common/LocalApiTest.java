@@ -2,12 +2,20 @@ package dev.tulle.common;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -48,6 +56,74 @@ class LocalApiTest {
         Files.createFile(socket);
         try (LocalApiServer server = LocalApiServer.start(socket, (line, replies) -> {})) {
             assertTrue(LocalApiClient.answers(socket));
+        }
+    }
+
+    @Test
+    void halfALineKeepsNobodyWaitingAndIsClosed() throws Exception {
+        Path socket = dir.resolve("api.sock");
+        LocalRefusals refusals = new LocalRefusals();
+        try (LocalApiServer _ = LocalApiServer.start(
+                        socket, SocketAccess.owner(), refusals, (line, replies) -> replies.send(line), Duration.ofMillis(300));
+                SocketChannel half = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
+            half.write(ByteBuffer.wrap("{\"method\"".getBytes(StandardCharsets.UTF_8)));
+            try (LocalApiClient idle = LocalApiClient.connect(socket)) {
+                assertEquals("a", idle.call("a"));
+                assertEquals(-1, half.read(ByteBuffer.allocate(16)), "closed");
+                assertEquals("a line took more than 300 ms", refusals.all().getFirst().why());
+                assertEquals("b", idle.call("b"), "who says nothing is left alone");
+            }
+        }
+    }
+
+    @Test
+    void aFailedRequestIsOneShortLineAndOthersGoOn() throws Exception {
+        Path socket = dir.resolve("api.sock");
+        LocalRefusals refusals = new LocalRefusals();
+        LocalApiServer.Handler handler = (line, replies) -> {
+            if (line.startsWith("bad")) {
+                throw new IllegalArgumentException(line);
+            }
+            replies.send(line);
+        };
+        try (LocalApiServer _ = LocalApiServer.start(socket, SocketAccess.owner(), refusals, handler)) {
+            for (int i = 0; i < 100; i++) {
+                try (LocalApiClient client = LocalApiClient.connect(socket)) {
+                    client.send("bad\r" + "x".repeat(1_000));
+                    assertNull(client.receive());
+                }
+            }
+            assertEquals(100, refusals.total());
+            LocalRefusals.Refusal one = refusals.all().getFirst();
+            assertEquals(100, one.count());
+            assertTrue(one.why().length() < 300 && !one.why().contains("\r"), one.why());
+            try (LocalApiClient client = LocalApiClient.connect(socket)) {
+                assertEquals("good", client.call("good"));
+            }
+        }
+    }
+
+    @Test
+    void connectionsBeyondTheBoundAreClosedAndCounted() throws Exception {
+        Path socket = dir.resolve("api.sock");
+        LocalRefusals refusals = new LocalRefusals();
+        List<LocalApiClient> clients = new ArrayList<>();
+        try (LocalApiServer _ =
+                LocalApiServer.start(socket, SocketAccess.owner(), refusals, (line, replies) -> replies.send(line))) {
+            for (int i = 0; i < LocalApiServer.MAX_CONNECTIONS; i++) {
+                LocalApiClient client = LocalApiClient.connect(socket);
+                assertEquals("a", client.call("a"));
+                clients.add(client);
+            }
+            try (LocalApiClient more = LocalApiClient.connect(socket)) {
+                assertNull(more.receive());
+            }
+            assertEquals(1, refusals.total());
+            assertEquals("b", clients.getFirst().call("b"));
+        } finally {
+            for (LocalApiClient client : clients) {
+                client.close();
+            }
         }
     }
 }

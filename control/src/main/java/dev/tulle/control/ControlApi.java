@@ -50,6 +50,9 @@ final class ControlApi implements LocalApiServer.Handler {
             answer.add("result", result);
         } catch (ApiFailure e) {
             answer = failure(e.code(), String.valueOf(e.getMessage()), e.details());
+        } catch (UnsupportedOperationException | ClassCastException | NumberFormatException e) {
+            // JSON of another shape than the method's parameters: what anybody may send is no line of the log.
+            answer = failure("bad-request", "the parameters cannot be used: " + e.getMessage(), new JsonArray());
         } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
             LOG.log(System.Logger.Level.ERROR, "a request of the local API failed", e);
             answer = failure("internal", "the control plane failed: " + e, new JsonArray());

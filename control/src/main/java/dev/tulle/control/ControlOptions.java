@@ -3,6 +3,7 @@ package dev.tulle.control;
 import dev.tulle.common.LocalUsers;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 
 /**
  * How the control plane runs.
@@ -33,6 +34,9 @@ public record ControlOptions(
         Duration debounce) {
     /** The state directory of a host's one mesh. */
     public static final Path DEFAULT_STATE_DIRECTORY = Path.of("/var/lib/tulle");
+
+    /** What is in a state directory of a mesh. */
+    static final List<String> STATE_MARKS = List.of("node-leases.json", "service-addresses.json", "leases.json");
 
     /** The local API of a host's one mesh. */
     public static final Path DEFAULT_SOCKET = Path.of("/run/tulle/control.sock");

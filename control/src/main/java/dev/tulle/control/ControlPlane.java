@@ -4,6 +4,7 @@ import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.PrivateFiles;
 import dev.tulle.config.ConfigDirectory;
 import dev.tulle.config.ConfigDirectoryOptions;
 import dev.tulle.config.ConfigSnapshot;
@@ -19,7 +20,6 @@ import dev.tulle.xds.XdsServer;
 import dev.tulle.xds.XdsServerOptions;
 import dev.tulle.xds.XdsServerStats;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -80,7 +80,7 @@ public final class ControlPlane implements AutoCloseable {
     private ControlPlane(ControlOptions options) throws IOException {
         this.options = options;
         this.pace = new RebuildPace(options.debounce());
-        Files.createDirectories(options.stateDirectory());
+        PrivateFiles.directory(options.stateDirectory(), ControlOptions.STATE_MARKS);
         Cidr serviceRange = Cidr.around("service range", options.serviceRange());
         Cidr workloadRange = Cidr.around("workload range", options.workloadRange());
         if (workloadRange.bits() > NodeLeases.PREFIX_LENGTH) {

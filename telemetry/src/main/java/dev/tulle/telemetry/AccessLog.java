@@ -1,5 +1,6 @@
 package dev.tulle.telemetry;
 
+import dev.tulle.common.PrivateFiles;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.OutputStreamWriter;
@@ -50,7 +51,8 @@ public final class AccessLog implements AutoCloseable {
     /**
      * Starts to write.
      *
-     * @param target a file, made when missing and appended to; {@code -} for the standard output
+     * @param target a file, made when missing and appended to, as {@link PrivateFiles#append} does; {@code -} for the
+     *     standard output
      */
     public static AccessLog open(String target, MetricRegistry registry) {
         AccessLog log = new AccessLog(target.equals("-") ? null : Path.of(target), registry);
@@ -109,10 +111,8 @@ public final class AccessLog implements AutoCloseable {
         return file == null
                 ? new OutputStreamWriter(new NonClosing(), StandardCharsets.UTF_8)
                 : new BufferedWriter(
-                        // The agent writes as root, perhaps where the proxy's user may: a link there is not followed.
-                        Files.newBufferedWriter(
-                                file, StandardOpenOption.CREATE, StandardOpenOption.APPEND, LinkOption.NOFOLLOW_LINKS),
-                        1 << 15);
+                        // The agent writes as root, perhaps where the proxy\'s user may: a link there is not followed.
+                        new OutputStreamWriter(PrivateFiles.append(file), StandardCharsets.UTF_8), 1 << 15);
     }
 
     private void rotate() {

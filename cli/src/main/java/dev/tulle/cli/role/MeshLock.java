@@ -4,6 +4,7 @@ import dev.tulle.agent.MeshBusyException;
 import dev.tulle.agent.NodeAgent;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.common.ExclusiveFile;
+import dev.tulle.common.PrivateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -64,7 +65,8 @@ final class MeshLock implements AutoCloseable {
     static MeshLock take(RoleOptions options) throws IOException {
         String mesh = options.place().mesh();
         Path run = options.runDirectory();
-        Path state = Files.createDirectories(options.stateDirectory());
+        Path state = options.stateDirectory();
+        PrivateFiles.directory(state, List.of("node-leases.json", "leases.json"));
         List<ExclusiveFile> held = new ArrayList<>();
         MeshLock lock = new MeshLock(held);
         try {
