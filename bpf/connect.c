@@ -3,8 +3,12 @@
  * cgroup/connect4, connect6: capture. TCP of every kind and connected UDP, also from io_uring and
  * TCP Fast Open; an IPv4 destination of an AF_INET6 socket (Java) arrives here v4-mapped.
  *
+ * Here, in the caller's own system call, it is settled who makes the connection (see caller.h).
+ *
  * Failure policy: without configuration open (the host must work); for a workload closed: what
- * cannot be carried out is refused with EPERM, never sent elsewhere.
+ * cannot be carried out is refused with EPERM, never sent elsewhere. A source that belongs to
+ * somebody else in the mesh is refused for everybody: the bind programs hand none out, but a socket
+ * may have been bound before them, or by somebody who passed it on.
  *
  * Kernel: 5.8 (cgroup ids and socket storage in these hooks); tried on 6.1 and 6.18.
  */
@@ -103,8 +107,18 @@ static __always_inline bool tulle_proxy_target(struct tulle_decision *d,
 	return d->port;
 }
 
-/* Keeps what was dialled, for getpeername, recvmsg and the pair map. */
+static __always_inline bool tulle_bound_foreign(const struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_config *config,
+						const struct tulle_workload *caller)
+{
+	struct tulle_addr source;
+
+	return tulle_source_of(ctx, inet6, &source) && tulle_is_foreign(config, caller, &source);
+}
+
+/* Keeps who dialled what, for getpeername, recvmsg and the record of the connection. */
 static __always_inline bool tulle_remember(struct bpf_sock_addr *ctx,
+					   const struct tulle_config *config,
 					   const struct tulle_workload *caller,
 					   const struct tulle_decision *d,
 					   const struct tulle_addr *dst, __u16 port, __u8 proto)
@@ -122,6 +136,8 @@ static __always_inline bool tulle_remember(struct bpf_sock_addr *ctx,
 	dialled->target = d->addr;
 	dialled->target_port = d->port;
 	dialled->workload = caller->id;
+	dialled->place = tulle_host_part(config, caller->addr4.w[3]);
+	dialled->lease = caller->lease;
 	dialled->proxied = d->action == TULLE_ACT_PROXY;
 	dialled->http = d->http;
 	dialled->service = d->service;
@@ -159,6 +175,7 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 	struct bpf_sock *sk = ctx->sk;
 	struct tulle_addr original = *dst;
 	struct tulle_decision d;
+	bool rewritten;
 
 	/*
 	 * A socket may be connected again: nothing of the last time may show. But the kernel keeps
@@ -176,12 +193,25 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 	}
 
 	tulle_decide(&d, config, caller, NULL, dst, port, proto);
+	if (d.action == TULLE_ACT_REFUSE)
+		goto refuse;
+	if (proto == TULLE_TCP &&
+	    (d.action != TULLE_ACT_PASS || tulle_addr_is_loopback(dst) || tulle_addr_is_any(dst)) &&
+	    tulle_tenant_full(config, tulle_host_part(config, caller->addr4.w[3]))) {
+		d.reason = TULLE_REASON_CALLER_CONNS;
+		goto refuse;
+	}
 	if (d.action == TULLE_ACT_PASS) {
+		/* It may be to a port of this host behind which the node proxy is: published ones.
+		 */
+		if (proto == TULLE_TCP &&
+		    !tulle_remember(ctx, config, caller, &d, dst, port, proto)) {
+			d.reason = TULLE_REASON_STORAGE_FULL;
+			goto refuse;
+		}
 		tulle_count(d.reason);
 		return TULLE_PROCEED;
 	}
-	if (d.action == TULLE_ACT_REFUSE)
-		goto refuse;
 
 	if (d.action == TULLE_ACT_MESH) {
 		bool v4 = tulle_addr_is_v4(&d.addr);
@@ -195,8 +225,8 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 		    d.reason != TULLE_REASON_CONNECT_DNS) {
 			/*
 			 * Without its own source address a workload would be taken for the host,
-			 * or with IPv6 for the target itself. The proxy knows it all the same, by
-			 * the pair map; UDP has no such way.
+			 * or with IPv6 for the target itself, by whom it calls. The proxy knows it
+			 * all the same, by the connection's record; UDP has no such way.
 			 */
 			if (proto != TULLE_TCP) {
 				d.reason = TULLE_REASON_SOURCE_FOREIGN;
@@ -220,13 +250,14 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 		tulle_bind_source(ctx, inet6, source);
 	}
 
-	if (!tulle_addr_equal(&d.addr, dst) || d.port != port) {
-		if (!tulle_remember(ctx, caller, &d, &original, port, proto)) {
-			d.reason = TULLE_REASON_STORAGE_FULL;
-			goto refuse;
-		}
-		tulle_set_user_addr(ctx, inet6, &d.addr, d.port);
+	rewritten = !tulle_addr_equal(&d.addr, dst) || d.port != port;
+	if ((rewritten || proto == TULLE_TCP) &&
+	    !tulle_remember(ctx, config, caller, &d, &original, port, proto)) {
+		d.reason = TULLE_REASON_STORAGE_FULL;
+		goto refuse;
 	}
+	if (rewritten)
+		tulle_set_user_addr(ctx, inet6, &d.addr, d.port);
 	tulle_count(d.reason);
 	return TULLE_PROCEED;
 refuse:
@@ -250,6 +281,11 @@ static __always_inline int tulle_connect(struct bpf_sock_addr *ctx, bool inet6)
 		return TULLE_PROCEED;
 	tulle_user_addr(ctx, inet6, &dst, &port);
 	caller = tulle_caller(&cgroup);
+	if (tulle_bound_foreign(ctx, inet6, config, caller)) {
+		tulle_report(TULLE_EVENT_CONNECT, TULLE_REASON_SOURCE_FOREIGN, caller, cgroup, &dst,
+			     port, proto);
+		return TULLE_REFUSE;
+	}
 	if (caller && caller->role == TULLE_ROLE_WORKLOAD)
 		return tulle_connect_workload(ctx, inet6, config, caller, cgroup, &dst, port,
 					      proto);

@@ -49,21 +49,18 @@ static __always_inline bool tulle_source_chosen(const struct bpf_sock_addr *ctx,
 }
 
 /*
- * A source address given with the message passes by the bind hook, so it is judged here, for
- * every caller.
+ * A source address given with the message passes by the bind hook, so it is judged here, for every
+ * caller; and so is the one that the socket has been bound to, perhaps by somebody else.
  */
 static __always_inline bool tulle_source_foreign(const struct bpf_sock_addr *ctx, bool inet6,
 						 const struct tulle_config *config,
 						 const struct tulle_workload *caller)
 {
 	struct tulle_addr source;
-	enum tulle_net net;
-	__u32 v4;
 
 	tulle_msg_source(ctx, inet6, &source);
-	net = tulle_net_of(config, &source, &v4);
-	return net == TULLE_NET_VIP ||
-	       (net == TULLE_NET_RANGE && !tulle_is_own(config, caller, &source, v4));
+	return tulle_is_foreign(config, caller, &source) ||
+	       (tulle_source_of(ctx, inet6, &source) && tulle_is_foreign(config, caller, &source));
 }
 
 /* As tulle_connect_infra. */

@@ -4,24 +4,28 @@
  * own ports. Runs once a connection (at the SYN) and for
  * datagrams that no connected socket takes. A refused caller gets ECONNREFUSED at once.
  *
- * Sources are believed because nobody else can have them: bind and connect programs hand out the
- * addresses of this node's prefix, and the kernel drops packets from outside that carry a local
- * source. An address of the workload range that is not leased here is "outside": traffic between
- * hosts comes through the node proxies.
+ * TCP: who calls is said by the connection's record (see caller.h), under the lease that the caller
+ * has now. A workload's address without a record is nobody, and so is a workload's connection under
+ * a lease that has ended. The addresses of the host, the proxy and the agent are believed because
+ * nobody else can have them: bind and connect programs hand out the addresses of this node's
+ * prefix, and the kernel drops packets from outside that carry a local source. An address of the
+ * workload range that is not leased here is "outside": traffic between hosts comes through the node
+ * proxies.
  *
  * What authorization policies settle for a caller in the mesh and a port of the called workload is
  * enforced here; who comes through the node proxy was asked there. A caller of whom nothing is
  * known is refused: connect.c takes it to the proxy instead, but for those who connect in the very
  * moment in which something changes.
  *
- * UDP: callers of the mesh may send to any port, as answers go to ports that nobody announced, and
- * datagrams are not subject to authorization policies.
+ * UDP: callers are known by their addresses. Those of the mesh may send to any port, as answers go
+ * to ports that nobody announced, and datagrams are not subject to authorization policies.
  *
  * Failure policy: without configuration open; for addresses of workloads closed.
  *
  * Kernel: 5.9; tried on 6.1 and 6.18.
  */
 #include "lib/access.h"
+#include "lib/caller.h"
 #include "lib/event.h"
 
 #define TULLE_PROTO_TCP 6
@@ -128,17 +132,42 @@ static __always_inline bool tulle_lend(struct bpf_sk_lookup *ctx, const struct t
 	return !err;
 }
 
+/* The record of the connection that a SYN begins; the guard stands in the host's namespace. */
+static __always_inline const struct tulle_conn *tulle_lookup_conn(const struct tulle_config *config,
+								  const struct tulle_addr *src,
+								  __u32 sport,
+								  const struct tulle_sockaddr *dst)
+{
+	struct tulle_socket_key key = {
+		.netns = config->netns,
+		.local = *src,
+		.remote = dst->addr,
+		.lport = sport,
+		.rport = dst->port,
+	};
+
+	return bpf_map_lookup_elem(&tulle_conns, &key);
+}
+
+static __always_inline bool tulle_listens(const struct tulle_sockaddr *dst)
+{
+	const struct tulle_listener *listener = bpf_map_lookup_elem(&tulle_listen, dst);
+
+	return listener && listener->sockets;
+}
+
 SEC("sk_lookup")
 int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_GUARD);
 	struct tulle_sockaddr dst = {};
-	const struct tulle_listener *listener;
+	const struct tulle_conn *conn;
 	struct tulle_addr src = {};
 	__u32 workload, caller = 0, dst4, src4, protocol = ctx->protocol;
 	enum tulle_net net;
 	__u16 reason;
 	__u8 source;
+	bool known;
 
 	if (!config || (protocol != TULLE_PROTO_TCP && protocol != TULLE_PROTO_UDP))
 		return SK_PASS;
@@ -164,17 +193,39 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 		return tulle_guard_drop(ctx, TULLE_REASON_GUARD_NO_WORKLOAD, 0, &src, &dst.addr);
 
 	net = tulle_net_of(config, &src, &src4);
-	if (net == TULLE_NET_RANGE && tulle_on_this_node(config, src4) &&
-	    src4 != config->host_addr.w[3]) {
-		if (src4 == config->proxy_addr.w[3] || src4 == config->agent_addr.w[3]) {
-			reason = TULLE_REASON_GUARD_PROXY;
-			goto admitted;
-		}
+	known = net == TULLE_NET_RANGE && tulle_on_this_node(config, src4) &&
+		src4 != config->host_addr.w[3];
+	if (known && (src4 == config->proxy_addr.w[3] || src4 == config->agent_addr.w[3])) {
+		reason = TULLE_REASON_GUARD_PROXY;
+		goto admitted;
+	}
+	if (known)
 		caller = tulle_workload_at(config, src4);
-		if (caller) {
-			reason = TULLE_REASON_GUARD_WORKLOAD;
-			goto admitted;
+	if (protocol == TULLE_PROTO_TCP) {
+		conn = tulle_lookup_conn(config, &src, bpf_ntohs(ctx->remote_port), &dst);
+		if (conn) {
+			if (!tulle_conn_current(conn))
+				return tulle_guard_drop(ctx, TULLE_REASON_GUARD_FORMER, workload,
+							&src, &dst.addr);
+			if (caller && caller != conn->client)
+				return tulle_guard_drop(ctx, TULLE_REASON_GUARD_UNNAMED, workload,
+							&src, &dst.addr);
+			caller = conn->client;
+		} else if (caller && config->netns && config->flags & TULLE_F_CAPTURE) {
+			/* Late packets of closed connections come here too, mostly to a caller's
+			 * port.
+			 */
+			if (!tulle_listens(&dst)) {
+				tulle_count(TULLE_REASON_GUARD_NO_LISTENER);
+				return SK_DROP;
+			}
+			return tulle_guard_drop(ctx, TULLE_REASON_GUARD_UNNAMED, workload, &src,
+						&dst.addr);
 		}
+	}
+	if (caller) {
+		reason = TULLE_REASON_GUARD_WORKLOAD;
+		goto admitted;
 	}
 	if (protocol == TULLE_PROTO_UDP && tulle_is_dns(config, &src, bpf_ntohs(ctx->remote_port)))
 		return SK_PASS;
@@ -195,8 +246,7 @@ admitted:
 		 * Without a listener of the workload the lookup could end at a wildcard listener
 		 * of the host. Counted only: late packets of closed connections come here too.
 		 */
-		listener = bpf_map_lookup_elem(&tulle_listen, &dst);
-		if (!listener || !listener->sockets) {
+		if (!tulle_listens(&dst)) {
 			tulle_count(TULLE_REASON_GUARD_NO_LISTENER);
 			return SK_DROP;
 		}

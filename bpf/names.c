@@ -2,15 +2,17 @@
 /*
  * What sockets are told about their addresses. cgroup/getpeername4|6: the application keeps seeing
  * the address that it dialled. cgroup/getsockname4|6: a server that bound loopback sees that.
- * cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the
- * question that every transparent proxy knows, answered without connection tracking; and what
- * kernel HTTP tells the proxy (see http_options.c).
+ * cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the question that every transparent
+ * proxy knows, answered without connection tracking; TULLE_OPT_ACCEPTED, who calls (see caller.h);
+ * and what kernel HTTP tells the proxy (see http_options.c).
  *
  * Failure policy: open; the kernel's own answer stays.
  *
  * Kernel: getpeername and getsockname 5.8, getsockopt 5.3; tried on 6.1 and 6.18. In getsockopt
- * older kernels have neither socket cookie nor storage, hence the map of address pairs.
+ * older kernels have neither socket cookie nor storage, hence a map by the connection's four
+ * numbers.
  */
+#include "lib/caller.h"
 #include "lib/http_info.h"
 #include "lib/sock_addr.h"
 
@@ -33,7 +35,8 @@ static __always_inline int tulle_getpeername(struct bpf_sock_addr *ctx, bool ine
 	if (!dialled)
 		return TULLE_PROCEED;
 	tulle_user_addr(ctx, inet6, &peer, &port);
-	if (port != dialled->target_port || !tulle_addr_equal(&peer, &dialled->target))
+	if (port != dialled->target_port || !tulle_addr_equal(&peer, &dialled->target) ||
+	    (port == dialled->port && tulle_addr_equal(&peer, &dialled->addr)))
 		return TULLE_PROCEED;
 	tulle_set_user_addr(ctx, inet6, &dialled->addr, dialled->port);
 	tulle_count(TULLE_REASON_PEERNAME);
@@ -83,49 +86,100 @@ int tulle_getsock6(struct bpf_sock_addr *ctx)
 }
 
 /*
- * The accepted connection as the connecting side stored it. All fields are read (volatile) before
- * the family decides: a compiler that merges the two branches would compute an address inside the
- * socket, which the verifier refuses.
+ * The accepted connection as the connecting side wrote it down. All fields are read (volatile)
+ * before the family decides: a compiler that merges the two branches would compute an address
+ * inside the socket, which the verifier refuses.
  */
-static __always_inline void tulle_pair_of(const volatile struct bpf_sock *sk,
-					  struct tulle_pair *pair)
+static __always_inline void tulle_caller_key(const struct tulle_config *config,
+					     const volatile struct bpf_sock *sk,
+					     struct tulle_socket_key *key)
 {
-	struct tulle_addr client6, proxy6;
-	__u32 client4 = sk->dst_ip4, proxy4 = sk->src_ip4;
+	struct tulle_addr remote6, local6;
+	__u32 remote4 = sk->dst_ip4, local4 = sk->src_ip4;
 
-	tulle_addr_set(&client6, sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]);
-	tulle_addr_set(&proxy6, sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]);
-	pair->client_port = bpf_ntohs((__u16)sk->dst_port);
-	pair->proxy_port = sk->src_port;
+	tulle_addr_set(&remote6, sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]);
+	tulle_addr_set(&local6, sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]);
+	key->netns = config->netns;
+	key->lport = bpf_ntohs((__u16)sk->dst_port);
+	key->rport = sk->src_port;
 	if (sk->family == TULLE_AF_INET6) {
-		pair->client = client6;
-		pair->proxy = proxy6;
+		key->local = remote6;
+		key->remote = local6;
 	} else {
-		tulle_addr_set_v4(&pair->client, client4);
-		tulle_addr_set_v4(&pair->proxy, proxy4);
+		tulle_addr_set_v4(&key->local, remote4);
+		tulle_addr_set_v4(&key->remote, local4);
 	}
+}
+
+static __always_inline __u32 tulle_who(const struct tulle_config *config,
+				       const struct tulle_conn *conn, const struct tulle_addr *src)
+{
+	__u32 v4;
+
+	if (conn)
+		return tulle_conn_current(conn) ? TULLE_WHO_NAMED : TULLE_WHO_UNNAMED;
+	if (tulle_net_of(config, src, &v4) != TULLE_NET_RANGE || !tulle_on_this_node(config, v4) ||
+	    v4 == config->host_addr.w[3] || v4 == config->proxy_addr.w[3] ||
+	    v4 == config->agent_addr.w[3])
+		return TULLE_WHO_NOBODY;
+	return TULLE_WHO_UNNAMED;
+}
+
+/* TULLE_OPT_ACCEPTED */
+static __always_inline void tulle_tell_accepted(struct bpf_sockopt *ctx,
+						const struct tulle_config *config,
+						const struct tulle_conn *conn,
+						const struct tulle_socket_key *key)
+{
+	struct tulle_accepted *told = ctx->optval;
+
+	if ((void *)(told + 1) > ctx->optval_end)
+		return;
+	__builtin_memset(told, 0, sizeof(*told));
+	told->who = tulle_who(config, conn, &key->local);
+	if (conn && told->who == TULLE_WHO_NAMED)
+		told->lease = conn->lease;
+	if (conn && conn->kind == TULLE_CONN_PROXIED) {
+		told->dialled = conn->dialled.addr;
+		told->port = conn->dialled.port;
+		tulle_count(TULLE_REASON_ORIGINAL_DST);
+	}
+	ctx->optlen = sizeof(*told);
+	/* Two stores: the verifier refuses the one that a compiler makes of them. */
+	asm volatile("" ::: "memory");
+	ctx->retval = 0;
 }
 
 SEC("cgroup/getsockopt")
 int tulle_getsockopt(struct bpf_sockopt *ctx)
 {
-	const struct tulle_original *original;
-	struct tulle_pair pair = {};
+	const struct tulle_sockaddr *original;
+	const struct tulle_config *config;
+	struct tulle_socket_key key = {};
+	const struct tulle_conn *conn;
 	struct bpf_sock *sk = ctx->sk;
 	__u8 *value, *end;
 
-	if (ctx->level == TULLE_SOL) {
+	if (ctx->level == TULLE_SOL && ctx->optname != TULLE_OPT_ACCEPTED) {
 		tulle_info(ctx);
 		return TULLE_PROCEED;
 	}
-	if (ctx->optname != TULLE_SO_ORIGINAL_DST || !sk)
+	if (!sk || (ctx->level != TULLE_SOL && ctx->optname != TULLE_SO_ORIGINAL_DST))
 		return TULLE_PROCEED;
-	if (ctx->level != TULLE_SOL_IP && ctx->level != TULLE_SOL_IPV6)
+	if (ctx->level != TULLE_SOL && ctx->level != TULLE_SOL_IP && ctx->level != TULLE_SOL_IPV6)
 		return TULLE_PROCEED;
-	tulle_pair_of(sk, &pair);
-	original = bpf_map_lookup_elem(&tulle_origdst, &pair);
-	if (!original)
+	config = tulle_config_if(TULLE_F_CAPTURE);
+	if (!config)
 		return TULLE_PROCEED;
+	tulle_caller_key(config, sk, &key);
+	conn = bpf_map_lookup_elem(&tulle_conns, &key);
+	if (ctx->level == TULLE_SOL) {
+		tulle_tell_accepted(ctx, config, conn, &key);
+		return TULLE_PROCEED;
+	}
+	if (!conn || conn->kind != TULLE_CONN_PROXIED)
+		return TULLE_PROCEED;
+	original = &conn->dialled;
 	value = ctx->optval;
 	end = ctx->optval_end;
 	if (ctx->level == TULLE_SOL_IP) {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * sockops: the moments in a TCP socket's life that the mesh wants to know about. Most run in
- * softirq, where no process is current, so who a socket belongs to is told by its address, which
- * only the bind and connect programs hand out.
+ * softirq, where no process is current: who makes a connection was settled by the connect program
+ * (see caller.h), and whose a listener is is told by its address, which only the bind and connect
+ * programs hand out.
  *
- * Failure policy: open; a socket that cannot be offered for splicing stays on TCP, an original
- * destination that cannot be stored makes the proxy close the connection.
+ * Failure policy: a socket that cannot be offered for splicing stays on TCP; a connection whose
+ * record cannot be stored is nobody's, which guard and proxy refuse.
  *
  * Kernel: 5.15 (netns cookie here); tried on 6.1 and 6.18.
  */
@@ -14,8 +15,9 @@
 #include "lib/account.h"
 #include "lib/http_life.h"
 
-#define TULLE_SOL_TCP     6
-#define TULLE_TCP_NODELAY 1
+#define TULLE_SOL_TCP      6
+#define TULLE_TCP_NODELAY  1
+#define TULLE_IFF_LOOPBACK 8
 
 /*
  * Both forms are read (volatile) before the family decides: a compiler that merges the branches
@@ -43,28 +45,84 @@ static __always_inline void tulle_ops_remote(const volatile struct bpf_sock_ops 
 		tulle_addr_set_v4(addr, v4);
 }
 
-/* The source port is known and the SYN not yet sent: the proxy cannot ask too early. */
-static __always_inline void tulle_store_original(struct bpf_sock_ops *ctx)
+static __always_inline void tulle_ops_key(struct bpf_sock_ops *ctx, struct tulle_socket_key *key)
 {
-	const struct tulle_dialled *dialled;
-	struct tulle_original original = {};
-	struct tulle_pair pair = {};
-	struct bpf_sock *sk = ctx->sk;
+	tulle_ops_local(ctx, &key->local);
+	tulle_ops_remote(ctx, &key->remote);
+	key->lport = ctx->local_port;
+	key->rport = bpf_ntohl(ctx->remote_port);
+	key->netns = bpf_get_netns_cookie(ctx);
+}
 
-	if (!sk)
+/* Does the connection stay on this host? Its route is known; yes where the kernel does not tell. */
+static __always_inline bool tulle_is_local(struct bpf_sock *sk)
+{
+	const struct sock *kernel = (const struct sock *)bpf_skc_to_tcp_sock(sk);
+	const struct dst_entry *route;
+	const struct net_device *device;
+
+	if (!kernel || !bpf_core_field_exists(struct dst_entry, dev))
+		return true;
+	route = BPF_CORE_READ(kernel, sk_dst_cache);
+	device = route ? BPF_CORE_READ(route, dev) : NULL;
+	return !device || BPF_CORE_READ(device, flags) & TULLE_IFF_LOOPBACK;
+}
+
+/*
+ * The source port is known and the SYN not yet sent: nobody can ask too early. Fast open, io_uring
+ * and MPTCP come here as well, the latter for each of its subflows.
+ */
+static __always_inline void tulle_calling(struct bpf_sock_ops *ctx)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
+	const struct tulle_dialled *dialled;
+	struct tulle_socket_key key = {};
+	struct tulle_conn conn = {};
+	struct bpf_sock *sk = ctx->sk;
+	__u32 v4;
+
+	if (!config || !sk)
 		return;
 	dialled = bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0);
-	if (!dialled || !dialled->proxied)
+	if (!dialled)
 		return;
-	tulle_ops_local(ctx, &pair.client);
-	tulle_ops_remote(ctx, &pair.proxy);
-	pair.client_port = ctx->local_port;
-	pair.proxy_port = bpf_ntohl(ctx->remote_port);
-	original.addr = dialled->addr;
-	original.workload = dialled->workload;
-	original.port = dialled->port;
-	if (bpf_map_update_elem(&tulle_origdst, &pair, &original, BPF_ANY))
-		tulle_count(TULLE_REASON_ORIGDST_FULL);
+	tulle_ops_key(ctx, &key);
+	if (dialled->proxied) {
+		conn.kind = TULLE_CONN_PROXIED;
+	} else if (tulle_net_of(config, &key.remote, &v4) == TULLE_NET_RANGE) {
+		conn.server = tulle_workload_at(config, v4);
+		conn.kind = conn.server ? TULLE_CONN_DIRECT : TULLE_CONN_LOCAL;
+		if (!tulle_on_this_node(config, v4))
+			return;
+	} else {
+		conn.kind = TULLE_CONN_LOCAL;
+		if (!tulle_addr_is_loopback(&key.remote) && !tulle_is_local(sk))
+			return;
+	}
+	conn.began = bpf_ktime_get_ns();
+	conn.lease = dialled->lease;
+	conn.place = dialled->place;
+	conn.client = dialled->workload;
+	conn.service = dialled->service;
+	conn.dialled.addr = dialled->addr;
+	conn.dialled.port = dialled->port;
+	tulle_conn_begin(&key, &conn);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* The other end of such a connection exists: the record stays until that has closed, too. */
+static __always_inline void tulle_called(struct bpf_sock_ops *ctx)
+{
+	struct tulle_socket_key own = {}, key;
+	struct tulle_conn *conn;
+
+	tulle_ops_key(ctx, &own);
+	tulle_key_swap(&own, &key);
+	conn = bpf_map_lookup_elem(&tulle_conns, &key);
+	if (!conn)
+		return;
+	conn->accepted = 1;
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
 static __always_inline bool tulle_learn(const struct tulle_addr *addr, __u16 port, __u32 workload)
@@ -253,8 +311,7 @@ static __always_inline bool tulle_account_begin(struct bpf_sock_ops *ctx,
 		traffic->accepted++;
 	if (active && sk && local == TULLE_END_MESH && remote == TULLE_END_MESH &&
 	    !tulle_is_proxys(config, &key->local))
-		worth = tulle_conn_begin(config, key,
-					 bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0));
+		worth = tulle_conn_worth(key);
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 	return worth;
 }
@@ -272,11 +329,7 @@ static __always_inline void tulle_account_end(struct bpf_sock_ops *ctx)
 
 	if (!sk || ctx->args[1] != BPF_TCP_CLOSE)
 		return;
-	tulle_ops_local(ctx, &own.local);
-	tulle_ops_remote(ctx, &own.remote);
-	own.lport = ctx->local_port;
-	own.rport = bpf_ntohl(ctx->remote_port);
-	own.netns = bpf_get_netns_cookie(ctx);
+	tulle_ops_key(ctx, &own);
 	tcp = (const struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	if (!tcp)
 		return;
@@ -370,7 +423,7 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 		return 1;
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
-		tulle_store_original(ctx);
+		tulle_calling(ctx);
 		break;
 	case BPF_SOCK_OPS_TCP_LISTEN_CB:
 		config = tulle_config_if(TULLE_F_BIND);
@@ -393,6 +446,7 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 		 * An accepted socket inherits the listener's callback flag. It is left on also
 		 * where nobody wants it: another mesh on this host may have set it for itself.
 		 */
+		tulle_called(ctx);
 		tulle_offer(ctx);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:

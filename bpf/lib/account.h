@@ -5,13 +5,14 @@
  * Bytes of connections inside the mesh are counted where they leave: spliced ones message by
  * message in sk_msg, those on TCP when their sender closes. Nothing is counted per packet on lo.
  *
- * A connection's record (tulle_conns) begins when its caller is established and ends with whichever
- * end closes last, since each end knows only what it has sent past TCP itself. Records are also
- * what the agent drains by: they name the service and the endpoint of every live connection.
+ * A connection's record (tulle_conns, see caller.h) ends with whichever end closes last, since each
+ * end knows only what it has sent past TCP itself. Records are also what the agent drains by: they
+ * name the service and the endpoint of every live connection.
  */
 #ifndef TULLE_ACCOUNT_H
 #define TULLE_ACCOUNT_H
 
+#include "caller.h"
 #include "event.h"
 #include "splice_worth.h"
 
@@ -28,51 +29,27 @@ static __always_inline struct tulle_traffic *tulle_traffic_of(const struct tulle
 	return index ? bpf_map_lookup_elem(&tulle_traffic, &index) : NULL;
 }
 
+/* Both in IPv4 form. What is no address of this node is not counted: the proxy's loopback address.
+ */
 static __always_inline void tulle_traffic_mesh(const struct tulle_config *config, __u32 from,
 					       __u32 to, __u64 bytes)
 {
-	struct tulle_traffic *traffic = tulle_traffic_of(config, from);
+	struct tulle_traffic *traffic;
 
+	traffic = tulle_on_this_node(config, from) ? tulle_traffic_of(config, from) : NULL;
 	if (traffic)
 		traffic->mesh_sent += bytes;
-	traffic = tulle_traffic_of(config, to);
+	traffic = tulle_on_this_node(config, to) ? tulle_traffic_of(config, to) : NULL;
 	if (traffic)
 		traffic->mesh_received += bytes;
 }
 
-/* The same connection from its other end. */
-static __always_inline void tulle_key_swap(const struct tulle_socket_key *key,
-					   struct tulle_socket_key *swapped)
+/* The caller's end is established: is the connection worth splicing? `own` is its key. */
+static __always_inline bool tulle_conn_worth(const struct tulle_socket_key *own)
 {
-	swapped->netns = key->netns;
-	swapped->local = key->remote;
-	swapped->remote = key->local;
-	swapped->lport = key->rport;
-	swapped->rport = key->lport;
-}
+	const struct tulle_conn *conn = bpf_map_lookup_elem(&tulle_conns, own);
 
-/*
- * A caller is established; `own` is its key, both ends have addresses of the mesh. Returns whether
- * the connection is worth splicing.
- */
-static __always_inline bool tulle_conn_begin(const struct tulle_config *config,
-					     const struct tulle_socket_key *own,
-					     const struct tulle_dialled *dialled)
-{
-	struct tulle_conn conn = {
-		.began = bpf_ktime_get_ns(),
-		.client = tulle_workload_at(config, own->local.w[3]),
-		.server = tulle_workload_at(config, own->remote.w[3]),
-	};
-
-	if (dialled) {
-		conn.service = dialled->service;
-		conn.dialled.addr = dialled->addr;
-		conn.dialled.port = dialled->port;
-	}
-	if (bpf_map_update_elem(&tulle_conns, own, &conn, BPF_ANY))
-		tulle_count(TULLE_REASON_CONNS_FULL);
-	return tulle_worth_splicing(conn.client, conn.server, conn.began);
+	return !conn || tulle_worth_splicing(conn->client, conn->server, conn->began);
 }
 
 static __always_inline void tulle_flow(const struct tulle_socket_key *key,
@@ -102,7 +79,10 @@ static __always_inline void tulle_flow(const struct tulle_socket_key *key,
 	bpf_ringbuf_submit(event, 0);
 }
 
-/* One end of a connection has closed: `own` is its key, `sent` what it gave away. */
+/*
+ * One end of a connection has closed: `own` is its key, `sent` what it gave away. A caller's end
+ * that goes while the other has never existed is a connection that never was.
+ */
 static __always_inline void tulle_conn_end(const struct tulle_socket_key *own, __u64 sent,
 					   __u32 messages, __u32 rtt_us, __u32 retransmits)
 {
@@ -120,6 +100,10 @@ static __always_inline void tulle_conn_end(const struct tulle_socket_key *own, _
 	if (!conn)
 		return;
 	if (active) {
+		if (!conn->accepted) {
+			tulle_conn_forget(&key, conn->place);
+			return;
+		}
 		conn->sent = sent;
 		conn->rtt_us = rtt_us;
 	} else {
@@ -132,7 +116,7 @@ static __always_inline void tulle_conn_end(const struct tulle_socket_key *own, _
 	if (!ended)
 		return;
 	last = *conn;
-	if (bpf_map_delete_elem(&tulle_conns, &key))
+	if (!tulle_conn_forget(&key, last.place) || last.kind != TULLE_CONN_DIRECT)
 		return;
 	tulle_habit_learn(last.client, last.server, last.messages, bpf_ktime_get_ns());
 	tulle_flow(&key, &last);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * All maps. Written by: agent (config, cgroups, homes, services, slots, members, epoch, permit,
- * access, declared, ports, accepting and declared entries of listen) or the kernel (the rest).
+ * All maps. Written by: agent (config, cgroups, homes, tenants, services, slots, members, epoch,
+ * permit, access, declared, ports, accepting and declared entries of listen) or the kernel (the rest).
  * Sizes may be changed before load.
  *
  * Hashes written rarely are not preallocated: most of their room stays unused on most hosts.
@@ -37,6 +37,14 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } tulle_homes SEC(".maps");
+
+/* The same -> lease, and how much of the caller's share of tulle_conns is in use. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TULLE_HOSTS_MAX);
+	__type(key, __u32);
+	__type(value, struct tulle_tenant);
+} tulle_tenants SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -159,15 +167,6 @@ struct {
 	__type(value, __u64);
 } tulle_denials SEC(".maps");
 
-/* Needed from connect() until the proxy has accepted and asked; LRU, so it never has to be swept.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct tulle_pair);
-	__type(value, struct tulle_original);
-} tulle_origdst SEC(".maps");
-
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);
 	__uint(max_entries, 65536);
@@ -238,9 +237,10 @@ struct {
 	__type(value, struct tulle_sockaddr);
 } tulle_datagrams SEC(".maps");
 
+/* No LRU: who makes a live connection is never forgotten. Each workload has a share (mesh.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 131072);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct tulle_socket_key);
 	__type(value, struct tulle_conn);

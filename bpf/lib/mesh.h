@@ -56,6 +56,20 @@ static __always_inline __u32 tulle_workload_at(const struct tulle_config *config
 	return workload ? *workload : 0;
 }
 
+/* NULL: `place` is no place of this node. */
+static __always_inline struct tulle_tenant *tulle_tenant_at(__u32 place)
+{
+	return bpf_map_lookup_elem(&tulle_tenants, &place);
+}
+
+/* Has the workload as many connections into the mesh as one may have? */
+static __always_inline bool tulle_tenant_full(const struct tulle_config *config, __u32 place)
+{
+	const struct tulle_tenant *tenant = tulle_tenant_at(place);
+
+	return tenant && tenant->open >= (config->caller_conns ?: TULLE_CALLER_CONNS);
+}
+
 static __always_inline __u64 tulle_epoch_now(void)
 {
 	__u32 zero = 0;
@@ -115,6 +129,19 @@ static __always_inline bool tulle_is_own(const struct tulle_config *config,
 	default:
 		return v4 == config->host_addr.w[3] || !tulle_on_this_node(config, v4);
 	}
+}
+
+/* Is this source, which a socket has been bound to, one that the caller may not use? */
+static __always_inline bool tulle_is_foreign(const struct tulle_config *config,
+					     const struct tulle_workload *caller,
+					     const struct tulle_addr *source)
+{
+	enum tulle_net net;
+	__u32 v4;
+
+	net = tulle_net_of(config, source, &v4);
+	return net == TULLE_NET_VIP ||
+	       (net == TULLE_NET_RANGE && !tulle_is_own(config, caller, source, v4));
 }
 
 /* The one mesh address of a caller that is no workload, v4-mapped. */

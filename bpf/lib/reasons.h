@@ -75,17 +75,20 @@
 	X(80,  GUARD_POLICY_UNKNOWN,"what authorization policies say of the caller is not known yet") \
 	X(81,  BIND_MESH_PORT,      "bind to a port of the mesh itself")                           \
 	X(82,  GUARD_NO_PROXY,      "no socket of the mesh listens on this port of its own")       \
+	X(83,  GUARD_UNNAMED,       "a workload's address as the source of a connection that no workload began") \
+	X(84,  GUARD_FORMER,        "the workload that made the connection has left the mesh")     \
+	X(85,  CALLER_CONNS,        "the workload has as many open connections into the mesh as one may have") \
 	X(96,  SOURCE_NOT_BOUND,    "the socket was bound before: source address left alone")      \
 	X(97,  STORAGE_FULL,        "no memory for socket storage")                                \
 	X(98,  SLOT_MISSING,        "endpoint slot missing, handed to the node proxy")             \
-	X(99,  ORIGDST_FULL,        "original destination could not be stored")                    \
+	X(99,  ORIGDST_FULL,        "retired: original destination could not be stored")           \
 	X(100, SOCKETS_FULL,        "socket could not be put into the sockhash")                   \
 	X(101, LISTEN_FULL,         "listener could not be stored")                                \
 	X(102, EVENT_LOST,          "event lost: ring buffer full")                                \
 	X(103, EVENT_LIMITED,       "event not written: rate limit")                               \
 	X(104, SPLICE_PEER_GONE,    "splice: the reader left the sockhash, passed to TCP")         \
 	X(105, NO_OWN_ADDR6,        "bind: IPv6-only wildcard left alone, no IPv6 address leased") \
-	X(106, CONNS_FULL,          "no room for a connection's record: not reported, not drained") \
+	X(106, CONNS_FULL,          "no room for a connection's record: its caller is nobody's")   \
 	X(107, HTTP_SAMPLE_LOST,    "http: sample lost, ring buffer full")                         \
 	X(127, SPLICE_DROPPED,      "splice: the reader closed in the middle of a message")        \
 	X(128, NEEDS_HTTP,          "service needs HTTP routing")                                  \

@@ -56,23 +56,31 @@ static __always_inline void tulle_set_user_addr(struct bpf_sock_addr *ctx, bool 
 	ctx->user_port = bpf_htons(port);
 }
 
-/* Has the socket this source address already (any port)? */
-static __always_inline bool tulle_source_is(const struct bpf_sock_addr *ctx, bool inet6,
-					    const struct tulle_addr *addr)
+/* The address that the socket has been bound to, of the wildcard's form for none. */
+static __always_inline bool tulle_source_of(const struct bpf_sock_addr *ctx, bool inet6,
+					    struct tulle_addr *source)
 {
 	const struct bpf_sock *sk;
-	struct tulle_addr source;
 
 	TULLE_PLAIN(ctx);
 	sk = ctx->sk;
 	if (!sk)
 		return false;
 	if (inet6)
-		tulle_addr_set(&source, sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2],
+		tulle_addr_set(source, sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2],
 			       sk->src_ip6[3]);
 	else
-		tulle_addr_set_v4(&source, sk->src_ip4);
-	return tulle_addr_equal(&source, addr);
+		tulle_addr_set_v4(source, sk->src_ip4);
+	return true;
+}
+
+/* Has the socket this source address already (any port)? */
+static __always_inline bool tulle_source_is(const struct bpf_sock_addr *ctx, bool inet6,
+					    const struct tulle_addr *addr)
+{
+	struct tulle_addr source;
+
+	return tulle_source_of(ctx, inet6, &source) && tulle_addr_equal(&source, addr);
 }
 
 /* IPV6_V6ONLY: such a socket cannot use a v4-mapped address. */

@@ -58,6 +58,10 @@ struct tulle_config {
 	TULLE_ADDED(reserved_config)
 	__u32 outbound_policy;
 	__u32 splice_limit; /* bytes in a reader's queue above which a direction spills; 0: 1 MiB */
+	/* Cookie of the network namespace that the guard stands in. 0: who calls is judged by
+	 * address alone, as nobody has said in which namespace the records are to be looked up.
+	 */
+	__u64 netns;
 	/* IPv4 networks and masks, network byte order. */
 	__u32 range_net, range_mask;
 	__u32 node_net, node_mask;
@@ -82,7 +86,10 @@ struct tulle_config {
 	 * pass this. 0: none.
 	 */
 	__u32 http_sample;
+	/* Connections into the mesh that one workload may have open. 0: TULLE_CALLER_CONNS */
+	__u32 caller_conns;
 };
+#define TULLE_CALLER_CONNS 16384
 
 enum tulle_role {
 	TULLE_ROLE_HOST = 0,
@@ -99,6 +106,15 @@ struct tulle_workload {
 	__u8 pad[3];
 	struct tulle_addr addr4; /* v4-mapped; zero for PROXY and AGENT (config has theirs) */
 	struct tulle_addr addr6; /* zero: no IPv6 address leased */
+	__u64 lease;             /* WORKLOAD: never the number of another lease, unlike id */
+};
+
+/* tulle_tenants: who has an address of this node now, by its host part. */
+struct tulle_tenant {
+	TULLE_ADDED(reserved_tenant)
+	__u64 lease; /* 0: nobody */
+	__u32 open;  /* its records in tulle_conns, counted by the programs */
+	__u32 pad;
 };
 
 /* tulle_services */
@@ -283,22 +299,6 @@ struct tulle_access {
 /* tulle_denials: refused connections, per CPU, by the agent's numbers for policies. */
 #define TULLE_POLICIES_MAX 1024
 
-/* tulle_origdst: a connection to the proxy, as the proxy's accepted socket sees it. */
-struct tulle_pair {
-	struct tulle_addr client;
-	struct tulle_addr proxy;
-	__u16 client_port;
-	__u16 proxy_port;
-};
-
-struct tulle_original {
-	TULLE_ADDED(reserved_original)
-	struct tulle_addr addr; /* what the application dialled */
-	__u32 workload;
-	__u16 port;
-	__u16 pad;
-};
-
 /* tulle_sockets and tulle_peers: one end of a local connection. */
 struct tulle_socket_key {
 	__u64 netns; /* cookie */
@@ -320,10 +320,13 @@ struct tulle_dialled {
 	__u32 workload;
 	__u16 port;
 	__u16 target_port;
-	__u8 proxied; /* the target is the node proxy: TCP_CONNECT_CB writes tulle_origdst */
+	__u8 proxied; /* the target is the node proxy */
 	__u8 http;    /* and the service speaks HTTP */
 	__u8 pad[2];
 	__u32 service; /* the kernel's or HTTP service that was dialled; 0: none */
+	__u32 place;   /* host part of the workload's address */
+	__u32 pad2;
+	__u64 lease;
 };
 
 /*
@@ -420,21 +423,50 @@ struct tulle_traffic {
 };
 
 /*
- * tulle_conns: a connection between workloads, by its caller's key, from established until both
- * ends have closed.
+ * tulle_conns: a TCP connection of a workload that stays on this host, by its caller's key: who
+ * makes it, as the connect program saw it. From before the SYN until both ends have closed.
  */
+enum tulle_conn_kind {
+	TULLE_CONN_DIRECT = 0,  /* to a workload's address */
+	TULLE_CONN_PROXIED = 1, /* redirected to the node proxy */
+	TULLE_CONN_LOCAL = 2,   /* to some other port of this host, untouched */
+};
+
 struct tulle_conn {
 	__u64 began; /* ns, CLOCK_MONOTONIC */
 	__u64 sent;  /* by the caller; known once it has closed */
 	__u64 received;
-	__u32 client; /* workload ids */
-	__u32 server;
-	__u32 service; /* 0: the workload's own address was dialled */
+	__u64 lease;   /* the caller's; 0: two connections met in this record, so nobody's */
+	__u32 place;   /* of the caller in tulle_tenants */
+	__u32 client;  /* workload ids */
+	__u32 server;  /* 0: the other end is no workload */
+	__u32 service; /* 0: no service of the kernel was dialled */
 	__u32 rtt_us;
 	__u32 retransmits;
 	__u32 ended; /* ends that have closed */
 	struct tulle_sockaddr dialled;
 	__u32 messages; /* of both ends that have closed */
+	__u16 kind;     /* enum tulle_conn_kind */
+	__u16 accepted; /* 1: the other end has existed */
+};
+
+/*
+ * TULLE_OPT_ACCEPTED, of the node proxy's accepted sockets: who called, and whom. Level and numbers
+ * of options are those of http_types.h.
+ */
+#define TULLE_OPT_ACCEPTED 7
+enum tulle_who {
+	TULLE_WHO_NOBODY = 0,  /* no workload of this node made it */
+	TULLE_WHO_NAMED = 1,   /* the workload with this lease */
+	TULLE_WHO_UNNAMED = 2, /* a workload's address or lease, but not the one that has it now */
+};
+
+struct tulle_accepted {
+	__u64 lease; /* NAMED, else 0 */
+	struct tulle_addr dialled;
+	__u32 who;  /* enum tulle_who */
+	__u16 port; /* dialled; 0: the connection was not redirected */
+	__u16 pad;
 };
 
 /* tulle_habits */

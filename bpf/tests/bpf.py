@@ -129,10 +129,12 @@ class Maps:
     """Typed access to the maps of one object."""
 
     SIZES = {  # name: (key, value)
-        "tulle_config": (4, 196), "tulle_cgroups": (8, 40), "tulle_homes": (4, 4),
+        "tulle_config": (4, 208), "tulle_cgroups": (8, 48), "tulle_homes": (4, 4),
+        "tulle_tenants": (4, 16),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
         "tulle_permit": (20, 1), "tulle_ports": (4, 16), "tulle_declared": (8, 1), "tulle_lent": (4, 8), "tulle_lending": (4, 8), "tulle_accepting": (20, 8), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
-        "tulle_epoch": (4, 8), "tulle_conns": (48, 72), "tulle_habits": (8, 24), "tulle_traffic": (4, 64), "tulle_origdst": (36, 24), "tulle_sockets": (48, 8),
+        "tulle_epoch": (4, 8), "tulle_conns": (48, 88), "tulle_habits": (8, 24), "tulle_traffic": (4, 64),
+        "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }
 
@@ -199,11 +201,22 @@ class Maps:
 
     # One method a kind of entry, in the words of lib/types.h.
 
-    def workload(self, cgroup_id, number, role, addr4="", addr6=""):
+    def workload(self, cgroup_id, number, role, addr4="", addr6="", lease=0):
+        """lease: 0: 1000 and the number."""
+        lease = lease or 1000 + number
         self.put("tulle_cgroups", struct.pack("Q", cgroup_id),
-                 struct.pack("IB3x", number, role) + addr(addr4) + addr(addr6))
+                 struct.pack("IB3x", number, role) + addr(addr4) + addr(addr6)
+                 + struct.pack("Q", lease))
         if addr4:
             self.put("tulle_homes", self.home(addr4), struct.pack("I", number))
+            self.tenant(addr4, lease)
+
+    def tenant(self, addr4, lease):
+        """Whose address it is from now on; 0: nobody's."""
+        self.put("tulle_tenants", self.home(addr4), struct.pack("QI4x", lease, 0))
+
+    def open_conns(self, addr4):
+        return struct.unpack("QI4x", self.get("tulle_tenants", self.home(addr4)))[1]
 
     @staticmethod
     def home(text):

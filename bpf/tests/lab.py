@@ -21,6 +21,7 @@ import traceback
 import bpf
 
 CLONE_NEWNET = 0x40000000
+SO_NETNS_COOKIE = 71
 HOST, WORKLOAD, PROXY, AGENT = 0, 1, 2, 3
 KERNEL, VIA_PROXY, REFUSE = 1, 2, 3
 F_CAPTURE, F_SPLICE, F_KERNEL_L4, F_BIND, F_GUARD, F_DNS = (1 << bit for bit in range(6))
@@ -49,6 +50,11 @@ def twin_vip(address):
 
 def sh(*command, check=True):
     return subprocess.run(command, check=check, capture_output=True, text=True)
+
+
+def netns_cookie():
+    with socket.socket() as sock:
+        return struct.unpack("Q", sock.getsockopt(socket.SOL_SOCKET, SO_NETNS_COOKIE, 8))[0]
 
 
 def cgroup2_mount():
@@ -212,15 +218,16 @@ class Lab:
         self.obj.attach_map("tulle_skmsg", "tulle_sockets", bpf.BPF_SK_MSG_VERDICT)
 
     def configure(self, flags=F_ALL, policy=ALLOW_ANY, schema=SCHEMA, limit=SPLICE_LIMIT,
-                  sample=0):
+                  sample=0, conns=0):
         a, v = bpf.addr, bpf.v4
         self.maps.put("tulle_config", struct.pack("I", 0), struct.pack(
-            "IIII4s4s4s4s4s4s", schema, flags, policy, limit,
+            "IIIIQ4s4s4s4s4s4s", schema, flags, policy, limit, netns_cookie(),
             v("100.64.0.0"), v("255.192.0.0"), v(NODE + "0"), v("255.255.255.0"),
             v("240.241.0.0"), v("255.255.0.0"))
             + a(TWIN) + a(TWIN_VIP) + a(NODE + "1") + a(NODE + "2") + a(NODE + "3")
             + a("127.0.0.1") + a("::1") + a("127.0.0.1") + a("::1")
-            + struct.pack("HHHHI", OUTBOUND_PORT, OUTBOUND_PORT, DNS_PORT, DNS_PORT, sample))
+            + struct.pack("HHHHII", OUTBOUND_PORT, OUTBOUND_PORT, DNS_PORT, DNS_PORT, sample,
+                          conns))
 
     def start(self, cgroup, function, *args):
         process = Process(self, cgroup, function, args)

@@ -19,6 +19,7 @@ import test_account_flows
 import test_account_wire
 import test_bind
 import test_bypass
+import test_caller
 import test_connect
 import test_datagram
 import test_guard
@@ -39,7 +40,7 @@ import test_stall
 import test_verifier
 
 MODULES = (test_object, test_verifier, test_bind, test_loopback, test_connect, test_datagram, test_names,
-           test_guard, test_ports, test_lend, test_access, test_bypass, test_l4_choice, test_account_flows, test_account_wire,
+           test_guard, test_ports, test_lend, test_access, test_bypass, test_caller, test_l4_choice, test_account_flows, test_account_wire,
            test_splice, test_stall, test_http, test_http_body, test_http_lease, test_http_messages,
            test_http_mesh, test_http_flow)
 
@@ -72,7 +73,7 @@ def main(argv):
     try:
         lab.open()
         for module in MODULES:
-            for name, test in vars(module).items():
+            for name, test in list(vars(module).items()):
                 title = f"{module.__name__[5:]}.{name[5:]}"
                 if not name.startswith("test_") or (
                         wanted and not any(part in title for part in wanted)):

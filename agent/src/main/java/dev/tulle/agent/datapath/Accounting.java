@@ -40,6 +40,11 @@ final class Accounting {
         return conns;
     }
 
+    /** Records of connections that there is room for. */
+    int room() {
+        return conns.map().spec().maxEntries();
+    }
+
     /** The place of an address in the counters: its host part; 0: not counted. */
     private int placeOf(MeshNetwork network, int address) {
         int host = network.hostPart(address);
@@ -69,7 +74,7 @@ final class Accounting {
     Map<Integer, WorkloadTraffic> of(MeshNetwork network, List<Lease> leases) {
         Map<Integer, Integer> live = new HashMap<>();
         conns.forEach((key, conn) -> {
-            if (conn.ended() == 0) {
+            if (conn.ended() == 0 && conn.kind() == Structs.CONN_DIRECT) {
                 live.merge(conn.client(), 1, Integer::sum);
                 if (conn.server() != conn.client()) {
                     live.merge(conn.server(), 1, Integer::sum);

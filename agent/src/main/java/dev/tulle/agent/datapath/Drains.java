@@ -38,6 +38,7 @@ final class Drains implements AutoCloseable {
     private final Map<Draining, Long> since = new HashMap<>();
 
     private final Map<SocketKey, Long> halfEnded = new HashMap<>();
+    private final Map<Integer, Integer> open = new HashMap<>();
     private Optional<SockDiag> sockets = Optional.empty();
     private boolean refused;
     private int idle = IDLE_PASSES;
@@ -67,16 +68,19 @@ final class Drains implements AutoCloseable {
      * @param endpointsOf the endpoints of a service by its number; none when the service is gone; empty when it is not the
      *     kernel that serves it now, which ends no connection
      * @param now nanoseconds of a monotonic clock
+     * @return how many records there are of the callers in each place; none where this pass did not look
      */
-    void pass(IntFunction<Optional<Set<SockAddr>>> endpointsOf, long now) {
+    Map<Integer, Integer> pass(IntFunction<Optional<Set<SockAddr>>> endpointsOf, long now) {
         if (since.isEmpty() && halfEnded.isEmpty() && ++idle < IDLE_PASSES) {
-            return;
+            return Map.of();
         }
         idle = 0;
         Map<Draining, List<SocketKey>> draining = new HashMap<>();
         Map<Integer, Optional<Set<SockAddr>>> known = new HashMap<>();
         Set<SocketKey> half = new HashSet<>();
+        open.clear();
         connections.forEach((key, conn) -> {
+            open.merge(conn.place(), 1, Integer::sum);
             if (conn.ended() != 0) {
                 half.add(key);
                 return;
@@ -99,6 +103,7 @@ final class Drains implements AutoCloseable {
             }
         });
         forgetHalfEnded(half, now);
+        return Map.copyOf(open);
     }
 
     private void forgetHalfEnded(Set<SocketKey> half, long now) {

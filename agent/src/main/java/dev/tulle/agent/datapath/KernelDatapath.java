@@ -16,6 +16,7 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.LayoutException;
+import dev.tulle.kernel.NetworkNamespace;
 import dev.tulle.kernel.RecordCodec;
 import dev.tulle.kernel.RingBuffer;
 import dev.tulle.kernel.TcpListener;
@@ -37,6 +38,11 @@ import org.jspecify.annotations.Nullable;
  */
 public final class KernelDatapath implements Datapath {
     private static final System.Logger LOG = System.getLogger(KernelDatapath.class.getName());
+
+    /** Connections into the mesh that one workload may have open at once, at least and at most. */
+    private static final int SHARE_LEAST = 1_024;
+
+    private static final int SHARE_MOST = 16_384;
 
     private final Tier tier;
     private final Cgroups cgroups;
@@ -210,7 +216,7 @@ public final class KernelDatapath implements Datapath {
             leases.forEach(lease -> workloads.put(lease.id(), lease.key()));
             names = maps.sampleNames(workloads);
         }
-        maps.configure(config(network));
+        maps.configure(config(network, addresses.size()));
         if (current.isEmpty()) {
             // The configuration no longer says that the mesh is stopped.
             Lending.end(kernel.object().map(Lending.PORTS), kernel.object().map(Lending.SOCKETS));
@@ -236,7 +242,10 @@ public final class KernelDatapath implements Datapath {
 
     @Override
     public void drain() {
-        drains.pass(maps.services()::endpointsOf, System.nanoTime());
+        Map<Integer, Integer> open = drains.pass(maps.services()::endpointsOf, System.nanoTime());
+        if (!open.isEmpty()) {
+            maps.correctOpen(open);
+        }
     }
 
     private Optional<Long> groupId(String name) throws IOException {
@@ -244,14 +253,20 @@ public final class KernelDatapath implements Datapath {
         return cgroups.exists(group) ? Optional.of(cgroups.id(group)) : Optional.empty();
     }
 
-    private Config config(MeshNetwork network) {
+    /** So many records of connections may be one workload's that all together find room. */
+    private int share(int workloads) {
+        return Math.clamp(accounting.room() / Math.max(1, workloads), SHARE_LEAST, SHARE_MOST);
+    }
+
+    private Config config(MeshNetwork network, int workloads) {
         int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | Structs.FLAG_DNS;
         flags |= kernel.active(Hook.SK_LOOKUP) ? Structs.FLAG_GUARD : 0;
         flags |= tier == Tier.SPLICE ? Structs.FLAG_SPLICE : 0;
-        return config(network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0, sampling.bound());
+        return config(
+                network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0, sampling.bound(), share(workloads));
     }
 
-    static Config config(MeshNetwork network, int flags, int policy, int httpSample) {
+    static Config config(MeshNetwork network, int flags, int policy, int httpSample, int callerConns) {
         InetAddress none = MeshNetwork.none();
         InetAddress loopback4 = MeshNetwork.address("127.0.0.1");
         InetAddress loopback6 = network.ipv6() ? MeshNetwork.address("::1") : none;
@@ -260,6 +275,7 @@ public final class KernelDatapath implements Datapath {
                 flags,
                 policy,
                 0,
+                NetworkNamespace.cookie(),
                 new Net(network.range().network()),
                 new Net(network.range().mask()),
                 new Net(network.prefix().network()),
@@ -279,7 +295,8 @@ public final class KernelDatapath implements Datapath {
                 network.ipv6() ? network.outboundPort() : 0,
                 network.dnsPort(),
                 network.ipv6() ? network.dnsPort() : 0,
-                httpSample);
+                httpSample,
+                callerConns);
     }
 
     @Override

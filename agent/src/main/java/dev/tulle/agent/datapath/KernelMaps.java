@@ -5,6 +5,7 @@ import dev.tulle.agent.datapath.Structs.DeclaredKey;
 import dev.tulle.agent.datapath.Structs.ListenerValue;
 import dev.tulle.agent.datapath.Structs.PermitKey;
 import dev.tulle.agent.datapath.Structs.SockAddr;
+import dev.tulle.agent.datapath.Structs.TenantValue;
 import dev.tulle.agent.datapath.Structs.WorkloadValue;
 import dev.tulle.common.Ip;
 import dev.tulle.kernel.BpfMap;
@@ -24,11 +25,18 @@ final class KernelMaps {
     /** About 15 numbers a second since the host's start; enough for four years. */
     private static final int NUMBERS_SHIFT = 26;
 
+    /** A difference that may come from connections which begin and end while they are counted. */
+    private static final int OPEN_TOLERANCE = 64;
+
     private final TypedMap<Integer, Config> config;
     private final TypedMap<Long, WorkloadValue> cgroups;
     private final TypedMap<Integer, Integer> homes;
     /** The entries of it that are not 0. */
     private final Map<Integer, Integer> home = new HashMap<>();
+
+    private final TypedMap<Integer, TenantValue> tenants;
+    /** The leases in it. */
+    private final Map<Integer, Long> tenant = new HashMap<>();
 
     private final TypedMap<SockAddr, ListenerValue> listens;
     private final TypedMap<DeclaredKey, Byte> declared;
@@ -52,6 +60,13 @@ final class KernelMaps {
         homes.forEach((place, workload) -> {
             if (workload != 0) {
                 home.put(place, workload);
+            }
+        });
+        BpfMap tenantMap = object.map("tulle_tenants");
+        this.tenants = tenantMap.typed(MapCodec.u32(), Structs.codec(TenantValue.class, tenantMap.valueLayout()));
+        tenants.forEach((place, value) -> {
+            if (value.lease() != 0) {
+                tenant.put(place, value.lease());
             }
         });
         this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
@@ -116,6 +131,7 @@ final class KernelMaps {
      */
     void reconcile(WantedState wanted, AccessPlan plan) {
         access.reconcile(plan);
+        reconcileTenants(wanted.tenants());
         reconcileHomes(wanted.homes());
         http.announce(httpById(wanted));
         Map<DeclaredKey, Byte> wantedDeclared = new HashMap<>();
@@ -198,6 +214,33 @@ final class KernelMaps {
             if (!workload.equals(home.get(place))) {
                 homes.put(place, workload);
                 home.put(place, workload);
+            }
+        });
+    }
+
+    /** Connections of a lease that has ended are nobody's from here on. */
+    private void reconcileTenants(Map<Integer, Long> wanted) {
+        for (int place : Set.copyOf(tenant.keySet())) {
+            if (!wanted.containsKey(place)) {
+                tenants.put(place, new TenantValue(0, 0));
+                tenant.remove(place);
+            }
+        }
+        wanted.forEach((place, lease) -> {
+            if (!lease.equals(tenant.get(place))) {
+                tenants.put(place, new TenantValue(lease, 0));
+                tenant.put(place, lease);
+            }
+        });
+    }
+
+    /** What a lease's connections use of its share, as counted by the records themselves: ends may have gone unheard. */
+    void correctOpen(Map<Integer, Integer> counted) {
+        tenant.forEach((place, lease) -> {
+            TenantValue now = tenants.get(place);
+            int open = counted.getOrDefault(place, 0);
+            if (now != null && Math.abs(now.open() - open) > OPEN_TOLERANCE) {
+                tenants.put(place, new TenantValue(lease, open));
             }
         });
     }

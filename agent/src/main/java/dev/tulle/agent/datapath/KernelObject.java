@@ -95,7 +95,7 @@ final class KernelObject implements AutoCloseable {
         try {
             RefusedHooks.keepOut(object);
             if (smallMaps) {
-                for (String map : List.of("tulle_origdst", SOCKETS, "tulle_peers", "tulle_datagrams")) {
+                for (String map : List.of("tulle_conns", SOCKETS, "tulle_peers", "tulle_datagrams")) {
                     object.maxEntries(map, 256);
                 }
                 object.maxEntries("tulle_events", 4096);

@@ -54,6 +54,9 @@ final class Structs {
 
     static final int LISTEN_DECLARED = 0x8000_0000;
 
+    /** Between workloads; others only keep who calls. */
+    static final int CONN_DIRECT = 0;
+
     private static final FieldCodec<Net> NET = new FieldCodec<>(
             Net.class,
             Integer.BYTES,
@@ -70,6 +73,7 @@ final class Structs {
             int flags,
             int outboundPolicy,
             int spliceLimit,
+            long netns,
             Net rangeNet,
             Net rangeMask,
             Net nodeNet,
@@ -89,7 +93,8 @@ final class Structs {
             int outbound6Port,
             int dns4Port,
             int dns6Port,
-            int httpSample) {
+            int httpSample,
+            int callerConns) {
         Config withFlags(int value) {
             return with(schema, value);
         }
@@ -104,6 +109,7 @@ final class Structs {
                     newFlags,
                     outboundPolicy,
                     spliceLimit,
+                    netns,
                     rangeNet,
                     rangeMask,
                     nodeNet,
@@ -123,11 +129,19 @@ final class Structs {
                     outbound6Port,
                     dns4Port,
                     dns6Port,
-                    httpSample);
+                    httpSample,
+                    callerConns);
         }
     }
 
-    record WorkloadValue(int id, byte role, InetAddress addr4, InetAddress addr6) {}
+    record WorkloadValue(int id, byte role, InetAddress addr4, InetAddress addr6, long lease) {
+        /** Of the mesh itself. */
+        static WorkloadValue infra(byte role) {
+            return new WorkloadValue(0, role, MeshNetwork.none(), MeshNetwork.none(), 0);
+        }
+    }
+
+    record TenantValue(long lease, int open) {}
 
     record ServiceKey(InetAddress vip, int port, byte proto) {}
 
@@ -183,6 +197,8 @@ final class Structs {
             long began,
             long sent,
             long received,
+            long lease,
+            int place,
             int client,
             int server,
             int service,
@@ -190,7 +206,9 @@ final class Structs {
             int retransmits,
             int ended,
             SockAddr dialled,
-            int messages) {}
+            int messages,
+            int kind,
+            int accepted) {}
 
     /** One CPU's part of a workload's counters. */
     record TrafficValue(

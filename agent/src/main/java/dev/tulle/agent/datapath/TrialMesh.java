@@ -82,9 +82,9 @@ final class TrialMesh {
                 kernel.attach(cgroups.directory(group), cgroups.directory(group + "/proxy"), splice, false, http);
                 InetAddress none = MeshNetwork.none();
                 Map<Long, WorkloadValue> members = Map.of(
-                        cgroups.id(group + "/client"), new WorkloadValue(1, Structs.ROLE_WORKLOAD, CLIENT, none),
-                        cgroups.id(group + "/server"), new WorkloadValue(2, Structs.ROLE_WORKLOAD, SERVER, none),
-                        cgroups.id(group + "/proxy"), new WorkloadValue(0, Structs.ROLE_PROXY, none, none));
+                        cgroups.id(group + "/client"), new WorkloadValue(1, Structs.ROLE_WORKLOAD, CLIENT, none, 1),
+                        cgroups.id(group + "/server"), new WorkloadValue(2, Structs.ROLE_WORKLOAD, SERVER, none, 2),
+                        cgroups.id(group + "/proxy"), WorkloadValue.infra(Structs.ROLE_PROXY));
                 return trial.failure(new TrialMesh(kernel, client, server, proxy, members));
             } finally {
                 cgroups.remove(group, agentGroup);
@@ -112,6 +112,7 @@ final class TrialMesh {
                 members,
                 Map.of(CLIENT, 1, SERVER, 2),
                 Map.of(CLIENT_HOST, 1, SERVER_HOST, 2),
+                Map.of(CLIENT_HOST, 1L, SERVER_HOST, 2L),
                 services,
                 Map.of(),
                 http,
@@ -121,7 +122,7 @@ final class TrialMesh {
         int flags =
                 Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | (splice ? Structs.FLAG_SPLICE : 0);
         maps.configure(
-                KernelDatapath.config(new MeshNetwork(RANGE, SERVICES, PREFIX, "", "", outboundPort, 0), flags, 0, 0));
+                KernelDatapath.config(new MeshNetwork(RANGE, SERVICES, PREFIX, "", "", outboundPort, 0), flags, 0, 0, 0));
     }
 
     /** The proxy's port for captured connections. */

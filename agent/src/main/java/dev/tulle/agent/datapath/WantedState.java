@@ -35,6 +35,7 @@ import java.util.Set;
  * @param cgroups who runs in which control group, by the kernel's number
  * @param addrs workload ids by their addresses
  * @param homes the same by the host parts of the addresses
+ * @param tenants leases by the host parts of the addresses
  * @param services how each service address and port is served
  * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
@@ -46,6 +47,7 @@ record WantedState(
         Map<Long, WorkloadValue> cgroups,
         Map<InetAddress, Integer> addrs,
         Map<Integer, Integer> homes,
+        Map<Integer, Long> tenants,
         Map<ServiceKey, Serving> services,
         Map<ServiceKey, String> names,
         Map<ServiceKey, HttpMaps.Serving> http,
@@ -56,6 +58,7 @@ record WantedState(
         cgroups = Map.copyOf(cgroups);
         addrs = Map.copyOf(addrs);
         homes = Map.copyOf(homes);
+        tenants = Map.copyOf(tenants);
         services = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(services));
         names = Map.copyOf(names);
         http = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(http));
@@ -92,21 +95,22 @@ record WantedState(
         Map<Long, WorkloadValue> cgroups = new HashMap<>();
         Map<InetAddress, Integer> addrs = new HashMap<>();
         Map<Integer, Integer> homes = new HashMap<>();
+        Map<Integer, Long> tenants = new HashMap<>();
         Map<SockAddr, Integer> listens = new HashMap<>();
         Set<DeclaredKey> declared = new HashSet<>();
         Set<PermitKey> permits = new HashSet<>();
-        InetAddress none = MeshNetwork.none();
-        infra.proxy().ifPresent(id -> cgroups.put(id, new WorkloadValue(0, Structs.ROLE_PROXY, none, none)));
-        infra.agent().ifPresent(id -> cgroups.put(id, new WorkloadValue(0, Structs.ROLE_AGENT, none, none)));
+        infra.proxy().ifPresent(id -> cgroups.put(id, WorkloadValue.infra(Structs.ROLE_PROXY)));
+        infra.agent().ifPresent(id -> cgroups.put(id, WorkloadValue.infra(Structs.ROLE_AGENT)));
         for (Lease lease : leases) {
             if (!lease.live()) {
                 continue;
             }
             InetAddress addr4 = MeshNetwork.address(lease.addressText());
             InetAddress addr6 = network.twin(lease.address());
-            cgroups.put(lease.groupId(), new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6));
+            cgroups.put(lease.groupId(), new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6, lease.number()));
             addrs.put(addr4, lease.id());
             homes.put(network.hostPart(lease.address()), lease.id());
+            tenants.put(network.hostPart(lease.address()), lease.number());
             if (network.ipv6()) {
                 addrs.put(addr6, lease.id());
             }
@@ -150,7 +154,7 @@ record WantedState(
                 }
             }
         }
-        return new WantedState(cgroups, addrs, homes, services, names, http, listens, declared, permits);
+        return new WantedState(cgroups, addrs, homes, tenants, services, names, http, listens, declared, permits);
     }
 
     private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {

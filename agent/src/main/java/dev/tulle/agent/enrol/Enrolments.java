@@ -10,6 +10,8 @@ import dev.tulle.model.Workload.WorkloadPort;
 import java.io.IOException;
 import java.time.Clock;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -50,6 +52,8 @@ public final class Enrolments {
     private AddressPool pool = new AddressPool(Map.of());
     private Optional<Cidr> prefix = Optional.empty();
     private String trouble = "";
+    /** When the last lease began. */
+    private Instant latest = Instant.EPOCH;
 
     /**
      * For one mesh on this node.
@@ -84,6 +88,7 @@ public final class Enrolments {
         prefix = Cidr.parse(contents.prefix());
         pool = new AddressPool(contents.memory());
         for (Lease lease : contents.leases()) {
+            latest = lease.started().isAfter(latest) ? lease.started() : latest;
             boolean same = cgroups.exists(lease.group()) && cgroups.id(lease.group()) == lease.groupId();
             if (same || lease.ofUnit()) {
                 leases.put(lease.key(), same ? lease : lease.with(State.DORMANT));
@@ -167,7 +172,7 @@ public final class Enrolments {
                     found.group(),
                     cgroups.id(found.group()),
                     found.own(),
-                    clock.instant(),
+                    start(),
                     cgroups.populated(found.group()) ? State.RUNNING : State.STARTING);
             leases.put(spec.key(), lease);
             save();
@@ -203,6 +208,13 @@ public final class Enrolments {
             }
         }
         throw new IllegalStateException("more names than leases");
+    }
+
+    /** Now, but later than every lease that is known: it tells leases apart. */
+    private Instant start() {
+        Instant now = clock.instant().truncatedTo(ChronoUnit.MICROS);
+        latest = now.isAfter(latest) ? now : latest.plus(1, ChronoUnit.MICROS);
+        return latest;
     }
 
     private String taken(Lease existing) {

@@ -4,6 +4,7 @@ import dev.tulle.agent.enrol.EnrolSpec.Source;
 import dev.tulle.common.Ip;
 import dev.tulle.model.Caller;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 
 /**
  * One enrolled workload: what it asked for and what it got.
@@ -14,7 +15,7 @@ import java.time.Instant;
  * @param group its control group, relative to the hierarchy's mount point
  * @param groupId the kernel's number of the group; another number under the same path is another group
  * @param ownGroup true when the agent made the group and removes it at the end
- * @param started when it was enrolled
+ * @param started when it was enrolled; two leases of a node differ by a microsecond at least
  * @param state how far it is
  */
 public record Lease(
@@ -34,6 +35,13 @@ public record Lease(
         RUNNING,
         /** A unit that has stopped and may start again: not in the mesh until then. */
         DORMANT
+    }
+
+    /**
+     * Its number among all leases of this node, never another's: an address, and with it {@link #id}, may be given again.
+     */
+    public long number() {
+        return ChronoUnit.MICROS.between(Instant.EPOCH, started);
     }
 
     /** Namespace and name. */
