@@ -546,6 +546,13 @@ final class AgentState implements AutoCloseable {
                 .findFirst();
     }
 
+    /** The workload with this lease. */
+    Optional<Lease> byNumber(long lease) {
+        return enrolments.leases().stream()
+                .filter(one -> one.live() && one.number() == lease)
+                .findFirst();
+    }
+
     /** The workload whose control group, or one above, has this number. */
     Optional<Lease> byGroup(long groupId) throws IOException {
         for (Lease lease : enrolments.leases()) {

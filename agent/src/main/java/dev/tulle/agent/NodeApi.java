@@ -32,30 +32,59 @@ final class NodeApi implements AutoCloseable {
         return new LocalApi(Map.of(
                 "whois",
                 (params, _) -> whois(params),
+                "lease",
+                (params, _) -> lease(params),
                 "publications",
                 this::publications,
                 "outcomes",
                 (_, _) -> loop.call(this::outcomes)));
     }
 
-    /** Whose connection it is that the proxy sees from {@code remote} to {@code local} (what the client dialled). */
+    /** Who has a lease; refused when nobody has it any more. */
+    private JsonElement lease(JsonObject params) throws Exception {
+        long number = params.has("lease") ? params.get("lease").getAsLong() : 0;
+        Optional<Lease> found = loop.call(() -> state.byNumber(number));
+        return named(found.orElseThrow(
+                () -> new RefusedException(Code.NOT_FOUND, "lease " + number + " is nobody's on this node")));
+    }
+
+    /**
+     * Whose connection it is that the proxy has accepted from {@code remote} at {@code local}; {@code dialled} is what the
+     * client wanted. The socket's own ends are looked up, and the control group that made it is its owner: where the
+     * kernel's rules redirect packets the client's socket still has the dialled address, elsewhere the accepted one. A
+     * socket that is not there (any more) is nobody's and not outside either.
+     */
     private JsonElement whois(JsonObject params) throws Exception {
         InetSocketAddress client = address(params, "remote");
-        InetSocketAddress dialled = address(params, "local");
-        JsonObject answer = new JsonObject();
-        Optional<Lease> byAddress = loop.call(() -> state.byAddress(Ip.text(client.getAddress())));
-        Optional<Lease> found = byAddress;
-        if (found.isEmpty()) {
-            Optional<SockDiag.Socket> socket = sockets.tcp(client, dialled);
-            if (socket.isPresent()) {
-                long group = socket.get().cgroupId();
-                found = loop.call(() -> state.byGroup(group));
-            }
+        InetSocketAddress local = address(params, "local");
+        InetSocketAddress dialled = params.has("dialled") ? address(params, "dialled") : local;
+        boolean redirected = !state.datapath().tier().hasOwnAddresses() && !dialled.equals(local);
+        Optional<SockDiag.Socket> socket = sockets.tcp(client, redirected ? dialled : local);
+        long group = socket.map(SockDiag.Socket::cgroupId).orElse(0L);
+        if (group == 0) {
+            return unnamed(false);
         }
-        answer.addProperty("workload", found.map(state::uid).orElse(""));
-        answer.addProperty("name", found.map(lease -> lease.spec().name()).orElse(""));
-        answer.addProperty(
-                "namespace", found.map(lease -> lease.spec().namespace()).orElse(""));
+        Optional<Lease> found = loop.call(() -> state.byGroup(group));
+        // Here the programs name every workload's connection: one that they did not name is of no workload of now.
+        boolean byPrograms = state.datapath().tier().hasOwnAddresses();
+        return found.isPresent() && !byPrograms ? named(found.get()) : unnamed(found.isEmpty());
+    }
+
+    private JsonObject named(Lease lease) {
+        JsonObject answer = new JsonObject();
+        answer.addProperty("workload", state.uid(lease));
+        answer.addProperty("lease", lease.number());
+        answer.addProperty("name", lease.spec().name());
+        answer.addProperty("namespace", lease.spec().namespace());
+        answer.addProperty("principal", lease.caller().principal());
+        return answer;
+    }
+
+    /** @param outside true for a process that is known to be in no workload, false where nothing is known */
+    private static JsonObject unnamed(boolean outside) {
+        JsonObject answer = new JsonObject();
+        answer.addProperty("workload", "");
+        answer.addProperty("outside", outside);
         return answer;
     }
 

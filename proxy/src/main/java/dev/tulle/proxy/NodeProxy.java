@@ -202,7 +202,8 @@ public final class NodeProxy implements AutoCloseable {
                             refused,
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
-                            options.onDemandTimeout().toNanos()));
+                            options.onDemandTimeout().toNanos(),
+                            options.range()));
         }
     }
 

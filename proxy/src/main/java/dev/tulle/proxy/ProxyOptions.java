@@ -1,5 +1,6 @@
 package dev.tulle.proxy;
 
+import dev.tulle.common.Cidr;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -10,13 +11,14 @@ import org.jspecify.annotations.Nullable;
  *
  * @param nodeId the node's name, the same in all roles of one host
  * @param xdsSocket the control plane's socket
- * @param nodeSocket the agent's socket for the proxy; null without an agent: then nothing is published, and clients that
- *     come from the loopback address have no name
+ * @param nodeSocket the agent's socket for the proxy; null without an agent: then nothing is published, and
+ *     clients have no name
  * @param workers event loops; 0 for one per processor
  * @param outboundAddresses where captured connections arrive
  * @param outboundPort where captured connections arrive
+ * @param range the workloads' addresses: what is said of one of them is waited for
  * @param explicitAddress where the explicit proxy listens
- * @param explicitPort where the explicit proxy listens
+ * @param explicitPort where the explicit proxy listens; with an agent only when that says so
  * @param adminSocket where administrators ask; null: nowhere
  * @param adminGroup the group whose members may, beside root; empty for none
  * @param probeAddress where readiness and metrics are
@@ -39,6 +41,7 @@ public record ProxyOptions(
         int workers,
         List<String> outboundAddresses,
         int outboundPort,
+        Cidr range,
         String explicitAddress,
         int explicitPort,
         @Nullable Path adminSocket,
@@ -96,6 +99,7 @@ public record ProxyOptions(
         private int workers;
         private List<String> outboundAddresses = List.of("127.0.0.1", "::1");
         private int outboundPort = 15001;
+        private Cidr range = Cidr.of("workload range", "100.64.0.0/10");
         private String explicitAddress = "127.0.0.1";
         private int explicitPort = 15080;
         private @Nullable Path adminSocket;
@@ -143,6 +147,12 @@ public record ProxyOptions(
         public Builder outbound(List<String> addresses, int port) {
             outboundAddresses = addresses;
             outboundPort = port;
+            return this;
+        }
+
+        /** The workloads' addresses; default 100.64.0.0/10. */
+        public Builder range(Cidr value) {
+            range = value;
             return this;
         }
 
@@ -221,6 +231,7 @@ public record ProxyOptions(
                     workers,
                     outboundAddresses,
                     outboundPort,
+                    range,
                     explicitAddress,
                     explicitPort,
                     adminSocket,

@@ -121,8 +121,8 @@ final class TrialMesh {
                 Set.of()));
         int flags =
                 Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | (splice ? Structs.FLAG_SPLICE : 0);
-        maps.configure(
-                KernelDatapath.config(new MeshNetwork(RANGE, SERVICES, PREFIX, "", "", outboundPort, 0), flags, 0, 0, 0));
+        maps.configure(KernelDatapath.config(
+                new MeshNetwork(RANGE, SERVICES, PREFIX, "", "", outboundPort, 0), flags, 0, 0, 0));
     }
 
     /** The proxy's port for captured connections. */

@@ -107,7 +107,9 @@ record WantedState(
             }
             InetAddress addr4 = MeshNetwork.address(lease.addressText());
             InetAddress addr6 = network.twin(lease.address());
-            cgroups.put(lease.groupId(), new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6, lease.number()));
+            cgroups.put(
+                    lease.groupId(),
+                    new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6, lease.number()));
             addrs.put(addr4, lease.id());
             homes.put(network.hostPart(lease.address()), lease.id());
             tenants.put(network.hostPart(lease.address()), lease.number());

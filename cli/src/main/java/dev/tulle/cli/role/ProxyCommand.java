@@ -74,6 +74,7 @@ public final class ProxyCommand extends BaseCommand {
                 .xds(options.runDirectory().resolve("xds.sock"))
                 .nodeSocket(options.runDirectory().resolve("node.sock"))
                 .outbound(List.of("127.0.0.1", "::1"), options.port(15001))
+                .range(options.agent().range())
                 .explicit("127.0.0.1", options.port(15080))
                 .admin(adminSocket(), options.users().group())
                 .probes("127.0.0.1", options.port(15021), options.port(15090))

@@ -55,13 +55,20 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         client = remote;
         EarlyBytes early = new EarlyBytes(null);
         context.pipeline().addLast(early);
+        WorkloadDirectory.Entry pending = scope.sources().pending();
         // The name of the client decides what a short service name means: it is waited for.
         scope.sources()
-                .find(remote, local, entry -> entry.whenKnown(() -> onLoop(() -> serve(channel, local, entry, early))));
+                .find(
+                        channel,
+                        local,
+                        entry -> entry.whenKnown(() -> onLoop(() -> {
+                            pending.settle(entry);
+                            serve(channel, local, entry, early);
+                        })));
         TimerWheel.Timer late = new TimerWheel.Timer() {
             @Override
             protected void expired() {
-                serve(channel, local, scope.sources().pending(), early);
+                serve(channel, local, pending, early);
             }
         };
         scope.worker().timers().set(late, System.nanoTime() + TimeUnit.MILLISECONDS.toNanos(500));
@@ -199,8 +206,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
 
     @Override
     public void tunnel(Channel channel, InetSocketAddress destination, @Nullable ByteBuf early) {
-        InetSocketAddress remote = client;
-        OutboundFlow.begin(scope, channel, remote == null ? destination : remote, destination, true, early);
+        OutboundFlow.begin(scope, channel, destination, true, early);
     }
 
     /** Lets only the first of an answer and a timeout through. */

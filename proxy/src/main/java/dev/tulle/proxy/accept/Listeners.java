@@ -211,7 +211,7 @@ public final class Listeners implements AutoCloseable {
         public void channelActive(ChannelHandlerContext context) {
             Channel channel = context.channel();
             context.pipeline().remove(this);
-            OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, false, null);
+            OutboundFlow.begin(scope, channel, destination, false, null);
         }
     }
 

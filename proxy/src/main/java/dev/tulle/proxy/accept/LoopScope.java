@@ -1,5 +1,7 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.http.HttpScope;
@@ -10,6 +12,7 @@ import dev.tulle.proxy.upstream.Upstreams;
 import dev.tulle.telemetry.Counter;
 import dev.tulle.telemetry.MetricFamily;
 import io.netty.channel.group.ChannelGroup;
+import java.net.InetAddress;
 
 /**
  * Everything that accepted connections of one loop need.
@@ -20,6 +23,7 @@ import io.netty.channel.group.ChannelGroup;
  * @param connections all open client connections of the proxy
  * @param passesUnknown true when destinations outside the mesh are passed through
  * @param onDemandNanos how long a connection waits for its service's configuration
+ * @param range the workloads' addresses
  */
 public record LoopScope(
         Worker worker,
@@ -33,4 +37,14 @@ public record LoopScope(
         MetricFamily<Counter> refused,
         ChannelGroup connections,
         boolean passesUnknown,
-        long onDemandNanos) {}
+        long onDemandNanos,
+        Cidr range) {
+    /** True for an address that a workload may have, of either family. */
+    boolean isOfMesh(InetAddress address) {
+        byte[] raw = address.getAddress();
+        // The IPv6 twins of mesh addresses all lie there.
+        return raw.length == 4
+                ? range.contains(Ip.text(address))
+                : (raw[0] & 0xff) == 0xfd && raw[1] == 0x74 && raw[2] == 0x75;
+    }
+}

@@ -30,7 +30,7 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class OutboundFlow {
-    /** A client's name only labels what is counted: it is not worth a long wait. */
+    /** Where no policy asks, a client's name only labels what is counted: it is not worth a long wait. */
     private static final long SOURCE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(250);
 
     private final LoopScope scope;
@@ -74,21 +74,9 @@ final class OutboundFlow {
      * @param early bytes already received, which now belong to the flow; null for none
      */
     static void begin(
-            LoopScope scope,
-            Channel channel,
-            InetSocketAddress client,
-            InetSocketAddress destination,
-            boolean edge,
-            @Nullable ByteBuf early) {
+            LoopScope scope, Channel channel, InetSocketAddress destination, boolean edge, @Nullable ByteBuf early) {
         String address = Ip.text(destination.getAddress());
-        begin(
-                scope,
-                channel,
-                client,
-                destination,
-                scope.services().lookup(address, destination.getPort()),
-                edge,
-                early);
+        begin(scope, channel, destination, scope.services().lookup(address, destination.getPort()), edge, early);
     }
 
     /** Begins with a connection to a published port, whose service is known from the port. */
@@ -96,27 +84,33 @@ final class OutboundFlow {
         OutboundFlow flow = new OutboundFlow(
                 scope, channel, (InetSocketAddress) channel.localAddress(), service, true, new EarlyBytes(null));
         flow.published = true;
-        flow.wait((InetSocketAddress) channel.remoteAddress());
+        flow.await();
     }
 
     private static void begin(
             LoopScope scope,
             Channel channel,
-            InetSocketAddress client,
             InetSocketAddress destination,
             OutboundService service,
             boolean edge,
             @Nullable ByteBuf early) {
         OutboundFlow flow = new OutboundFlow(scope, channel, destination, service, edge, new EarlyBytes(early));
-        flow.wait(client);
+        flow.await();
     }
 
-    private void wait(InetSocketAddress client) {
+    private void await() {
         channel.pipeline().addLast(early);
         scope.worker().timers().set(timer, began + SOURCE_PATIENCE);
         service.whenKnown(() -> onLoop(() -> goOn(false)));
-        scope.sources().find(client, destination, entry -> {
-            onLoop(() -> source = entry);
+        scope.sources().find(channel, destination, entry -> {
+            onLoop(() -> {
+                if (gone) {
+                    // Whoever must know it still waits.
+                    source.settle(entry);
+                } else {
+                    source = entry;
+                }
+            });
             entry.whenKnown(() -> onLoop(() -> {
                 sourceFound = true;
                 goOn(false);
@@ -258,10 +252,11 @@ final class OutboundFlow {
     private PassthroughTarget passthrough() {
         PolicyDirectory policies = scope.policies();
         Endpoint end = new Endpoint(Ip.text(destination.getAddress()), destination.getPort(), 1, true, "", "");
-        // With a silent control plane the outbound policy decides alone, as it does on the service.
-        boolean silent = service.state() != OutboundService.State.ABSENT;
+        // What is said of an address of the mesh is waited for; outside of it the outbound policy decides alone.
+        boolean mayBeGuarded =
+                service.state() == OutboundService.State.ABSENT || scope.isOfMesh(destination.getAddress());
         EndpointAccess access = new EndpointAccess(
-                scope.worker(), policies, silent ? policies.none() : policies.of(end), destination.getPort());
+                scope.worker(), policies, mayBeGuarded ? policies.of(end) : policies.none(), destination.getPort());
         return new PassthroughTarget(destination, scope.passthrough(), access);
     }
 

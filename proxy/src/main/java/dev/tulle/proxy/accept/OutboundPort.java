@@ -41,10 +41,15 @@ final class OutboundPort extends ChannelInboundHandlerAdapter {
             channel.close();
             return;
         }
-        OutboundFlow.begin(scope, channel, (InetSocketAddress) channel.remoteAddress(), destination, false, null);
+        OutboundFlow.begin(scope, channel, destination, false, null);
     }
 
     private static @Nullable InetSocketAddress destination(Channel channel) {
-        return channel instanceof EpollSocketChannel epoll ? OriginalDestination.of(epoll) : null;
+        Accepted kernel = Accepted.of(channel);
+        InetSocketAddress dialled = kernel == null ? null : kernel.dialled();
+        // Without programs connection tracking knows.
+        return dialled != null || !(channel instanceof EpollSocketChannel epoll)
+                ? dialled
+                : OriginalDestination.of(epoll);
     }
 }

@@ -15,16 +15,18 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which workload has an address or uid, followed over xDS from the first question on and forgotten some time after the
- * last one. Any thread.
+ * last one. Of callers only their labels are followed: who has a lease was settled when it began. Any thread.
  */
 public final class WorkloadDirectory implements AutoCloseable {
     /** A workload as it is followed; its labels change in place. */
     public static final class Entry extends OnDemand implements ResourceWatcher<Workload> {
         private final String name;
         private final WorkloadLabels fallback;
+        private final boolean settled;
         private volatile WorkloadLabels labels;
         private volatile String namespace = "";
         private volatile Caller caller = Caller.NONE;
@@ -34,6 +36,18 @@ public final class WorkloadDirectory implements AutoCloseable {
             this.name = name;
             this.fallback = fallback;
             this.labels = fallback;
+            this.settled = false;
+        }
+
+        /** The holder of a lease, whose identity does not change with what is said of its name later. */
+        private Entry(String name, WorkloadLabels labels, Caller caller) {
+            this.name = name;
+            this.fallback = labels;
+            this.labels = labels;
+            this.settled = true;
+            this.namespace = caller.namespace();
+            this.caller = caller;
+            this.known = true;
         }
 
         /** An entry that never changes. */
@@ -44,9 +58,18 @@ public final class WorkloadDirectory implements AutoCloseable {
             return entry;
         }
 
-        /** An entry of which nothing will be known: for one whose name could not be found out in time. */
-        public static Entry never() {
+        /** An entry of which nothing is known until it is {@link #settle settled}. */
+        public static Entry pending() {
             return new Entry("", WorkloadLabels.UNKNOWN);
+        }
+
+        /** What was found out late; nothing, if that is not known either. Those who wait are told. */
+        public void settle(Entry found) {
+            if (found.known) {
+                namespace = found.namespace;
+                caller = found.caller;
+                become(found.labels);
+            }
         }
 
         /** The labels now; the same object as long as nothing changes. */
@@ -77,6 +100,11 @@ public final class WorkloadDirectory implements AutoCloseable {
 
         @Override
         public void onChanged(Workload value) {
+            if (settled) {
+                // Its labels, unless the name is another workload's by now.
+                labels = caller.equals(Caller.of(value)) ? WorkloadLabels.of(value) : labels;
+                return;
+            }
             namespace = value.namespace();
             caller = Caller.of(value);
             become(WorkloadLabels.of(value));
@@ -84,6 +112,9 @@ public final class WorkloadDirectory implements AutoCloseable {
 
         @Override
         public void onAbsent() {
+            if (settled) {
+                return;
+            }
             caller = Caller.NONE;
             become(fallback);
         }
@@ -118,28 +149,49 @@ public final class WorkloadDirectory implements AutoCloseable {
         this.sweep = timer.scheduleWithFixedDelay(this::forgetIdle, period, period, TimeUnit.MILLISECONDS);
     }
 
-    /** The workload with an address. */
-    public Entry byAddress(String address) {
-        return lookup(ResourceType.nameOfAddress(address), WorkloadLabels.UNKNOWN);
+    /** Who has a lease; null when it has not been asked for lately. */
+    public @Nullable Entry ofLease(long lease) {
+        Followed known = entries.get(nameOf(lease));
+        if (known == null) {
+            return null;
+        }
+        known.entry.used();
+        return known.entry;
     }
 
-    /** The workload with a uid. */
-    public Entry byUid(String uid) {
-        return lookup(uid, WorkloadLabels.UNKNOWN);
+    /**
+     * Keeps who has a lease.
+     *
+     * @param uid the workload's name to the control plane
+     * @param labels what is counted until the control plane says more
+     */
+    public Entry ofLease(long lease, String uid, Caller caller, WorkloadLabels labels) {
+        Entry known = ofLease(lease);
+        return known != null ? known : keep(nameOf(lease), uid, new Entry(nameOf(lease), labels, caller));
+    }
+
+    /** No workload's name begins so. */
+    private static String nameOf(long lease) {
+        return "lease " + lease;
     }
 
     /** The workload behind a name, with labels to use while and where the control plane does not know it. */
     public Entry lookup(String name, WorkloadLabels fallback) {
         Followed known = entries.get(name);
         if (known == null) {
-            Entry entry = new Entry(name, fallback);
-            Followed fresh = new Followed(entry, xds.watch(ResourceType.WORKLOAD, name, entry));
-            known = entries.putIfAbsent(name, fresh);
-            if (known == null) {
-                return entry;
-            }
-            fresh.subscription.close();
+            return keep(name, name, new Entry(name, fallback));
         }
+        known.entry.used();
+        return known.entry;
+    }
+
+    private Entry keep(String name, String followed, Entry entry) {
+        Followed fresh = new Followed(entry, xds.watch(ResourceType.WORKLOAD, followed, entry));
+        Followed known = entries.putIfAbsent(name, fresh);
+        if (known == null) {
+            return entry;
+        }
+        fresh.subscription.close();
         known.entry.used();
         return known.entry;
     }
