@@ -3,6 +3,7 @@ package dev.tulle.agent;
 import dev.tulle.agent.Troubles.Part;
 import dev.tulle.agent.datapath.Datapath;
 import dev.tulle.agent.datapath.MeshNetwork;
+import dev.tulle.agent.enrol.AddressUse;
 import dev.tulle.agent.enrol.EnrolSpec;
 import dev.tulle.agent.enrol.Enrolments;
 import dev.tulle.agent.enrol.Lease;
@@ -139,6 +140,9 @@ final class AgentState implements AutoCloseable {
                         left(lease);
                     }
                 });
+        if (tier.datapath().tier().hasOwnAddresses()) {
+            enrolments.look(AddressUse.ofSockets(options.range6()));
+        }
         this.xds = links.xds();
         // The first task runs behind those that the watchers left, the second behind the reconciliation that
         // these asked for: what is acknowledged is in the kernel.

@@ -4,6 +4,7 @@ import dev.tulle.common.Ip;
 import java.net.Inet4Address;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -23,6 +24,14 @@ public final class SockDiag implements AutoCloseable {
     private static final int INET_DIAG_CGROUP_ID = 21;
     private static final int TCP_LISTEN = 10;
     private static final int MESSAGE_SIZE = 72;
+    private static final int IPPROTO_UDP = 17;
+    private static final int ID_OFFSET = 4;
+    private static final int ID_SIZE = 48;
+
+    /** The kernel's states of TCP sockets in which nothing of a connection is left to end. */
+    private static final int TIME_WAIT = 6;
+
+    private static final int LISTEN = 10;
 
     private final Netlink netlink;
 
@@ -35,6 +44,33 @@ public final class SockDiag implements AutoCloseable {
      * @param state the kernel's TCP state, 1 for established
      */
     public record Socket(long inode, int uid, long cgroupId, int state) {}
+
+    /**
+     * A socket of a list.
+     *
+     * @param local its own address; unspecified for one that is bound to none
+     * @param remote the address it is connected to; unspecified and port 0 for none
+     * @param state the kernel's TCP state, also for datagram sockets
+     * @param family the kernel's number of its address family
+     * @param protocol the kernel's number of its protocol
+     * @param id what else names it to the kernel
+     */
+    public record Listed(
+            InetSocketAddress local, InetSocketAddress remote, int state, int family, int protocol, List<Byte> id) {
+        public Listed {
+            id = List.copyOf(id);
+        }
+
+        /** True for a connection that has not ended. */
+        public boolean isConnection() {
+            return protocol == IPPROTO_TCP && state != TIME_WAIT && state != LISTEN;
+        }
+
+        /** True for one that can still receive something, or send. */
+        public boolean isAlive() {
+            return protocol != IPPROTO_TCP || state != TIME_WAIT;
+        }
+    }
 
     private SockDiag(Netlink netlink) {
         this.netlink = netlink;
@@ -106,6 +142,74 @@ public final class SockDiag implements AutoCloseable {
     public boolean destroy(InetSocketAddress local, InetSocketAddress remote) {
         String action = "end the socket " + local + " -> " + remote;
         int error = netlink.acknowledged(request(SOCK_DESTROY, Netlink.NLM_F_ACK, local, remote), action);
+        if (error != 0 && error != Errno.ENOENT) {
+            throw new BpfException("cannot " + action, error);
+        }
+        return error == 0;
+    }
+
+    /** All TCP and UDP sockets of this process's network namespace, of both families. */
+    public List<Listed> all() {
+        List<Listed> found = new ArrayList<>();
+        for (int family : new int[] {Netlink.AF_INET, Netlink.AF_INET6}) {
+            for (int protocol : new int[] {IPPROTO_TCP, IPPROTO_UDP}) {
+                Netlink.Request request =
+                        new Netlink.Request(SOCK_DIAG_BY_FAMILY, Netlink.NLM_F_REQUEST | Netlink.NLM_F_DUMP);
+                request.body().put((byte) family).put((byte) protocol).put((byte) 0).put((byte) 0);
+                request.body().putInt(-1); // any state
+                request.body().put(new byte[ID_SIZE]);
+                found.addAll(netlink.dump(request, message -> listed(message, protocol), "list the sockets"));
+            }
+        }
+        return found;
+    }
+
+    private static Optional<Listed> listed(Netlink.Message message, int protocol) {
+        ByteBuffer body = message.body();
+        if (message.type() != SOCK_DIAG_BY_FAMILY || body.limit() < MESSAGE_SIZE) {
+            return Optional.empty();
+        }
+        int family = body.get(0) & 0xff;
+        int size = family == Netlink.AF_INET ? 4 : 16;
+        List<Byte> id = new ArrayList<>();
+        for (int i = 0; i < ID_SIZE; i++) {
+            id.add(body.get(ID_OFFSET + i));
+        }
+        return Optional.of(new Listed(
+                end(body, ID_OFFSET + 4, size, ID_OFFSET),
+                end(body, ID_OFFSET + 20, size, ID_OFFSET + 2),
+                body.get(1) & 0xff,
+                family,
+                protocol,
+                id));
+    }
+
+    private static InetSocketAddress end(ByteBuffer body, int addressAt, int size, int portAt) {
+        byte[] address = new byte[size];
+        body.get(addressAt, address);
+        int port = (body.get(portAt) & 0xff) << 8 | (body.get(portAt + 1) & 0xff);
+        try {
+            return new InetSocketAddress(InetAddress.getByAddress(address), port);
+        } catch (UnknownHostException e) {
+            throw new IllegalStateException(size + " bytes are no address", e);
+        }
+    }
+
+    /**
+     * Ends a connection of a list, as {@link #destroy(InetSocketAddress, InetSocketAddress)} does; it is that very socket,
+     * not another one between the same ends.
+     */
+    public boolean destroy(Listed socket) {
+        String action = "end the socket " + socket.local() + " -> " + socket.remote();
+        Netlink.Request request = new Netlink.Request(SOCK_DESTROY, Netlink.NLM_F_REQUEST | Netlink.NLM_F_ACK);
+        request.body()
+                .put((byte) socket.family())
+                .put((byte) socket.protocol())
+                .put((byte) 0)
+                .put((byte) 0)
+                .putInt(-1);
+        socket.id().forEach(request.body()::put);
+        int error = netlink.acknowledged(request, action);
         if (error != 0 && error != Errno.ENOENT) {
             throw new BpfException("cannot " + action, error);
         }

@@ -13,6 +13,7 @@ import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.KernelHttp;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.common.Ip;
 import dev.tulle.common.Reason;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.LayoutException;
@@ -25,6 +26,7 @@ import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -53,6 +55,7 @@ public final class KernelDatapath implements Datapath {
     private final PortMaps ports;
     private final Accounting accounting;
     private final Drains drains;
+    private final EndedLeases endedLeases;
     private Optional<MeshNetwork> current = Optional.empty();
     private long drainedAt;
     private final RingBuffer events;
@@ -93,6 +96,7 @@ public final class KernelDatapath implements Datapath {
         this.ports = new PortMaps(kernel.object());
         this.accounting = new Accounting(kernel.object());
         this.drains = new Drains(accounting.connections(), drainTime);
+        this.endedLeases = new EndedLeases(accounting.connections());
         RecordCodec<Structs.Event> codec = Structs.codec(
                 Structs.Event.class, kernel.object().btf().struct("tulle_event").orElseThrow());
         this.events = RingBuffer.start(
@@ -221,6 +225,7 @@ public final class KernelDatapath implements Datapath {
             // The configuration no longer says that the mesh is stopped.
             Lending.end(kernel.object().map(Lending.PORTS), kernel.object().map(Lending.SOCKETS));
         }
+        endLeases(network, maps.takeEnded());
         kernel.followInterfaces();
         accounting.reconcile(network, addresses);
         current = Optional.of(network);
@@ -251,6 +256,17 @@ public final class KernelDatapath implements Datapath {
     private Optional<Long> groupId(String name) throws IOException {
         String group = meshGroup + name;
         return cgroups.exists(group) ? Optional.of(cgroups.id(group)) : Optional.empty();
+    }
+
+    private void endLeases(MeshNetwork network, Map<Integer, Long> leases) {
+        Set<InetAddress> addresses = new HashSet<>();
+        for (int place : leases.keySet()) {
+            int address = network.prefix().host(place);
+            addresses.add(MeshNetwork.address(Ip.text4(address)));
+            addresses.add(network.twin(address));
+        }
+        addresses.remove(MeshNetwork.none());
+        endedLeases.end(Set.copyOf(leases.values()), addresses);
     }
 
     /** So many records of connections may be one workload's that all together find room. */

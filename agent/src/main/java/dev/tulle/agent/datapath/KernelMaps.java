@@ -38,6 +38,8 @@ final class KernelMaps {
     /** The leases in it. */
     private final Map<Integer, Long> tenant = new HashMap<>();
 
+    private final Map<Integer, Long> ended = new HashMap<>();
+
     private final TypedMap<SockAddr, ListenerValue> listens;
     private final TypedMap<DeclaredKey, Byte> declared;
     private final TypedMap<PermitKey, Byte> permits;
@@ -223,15 +225,25 @@ final class KernelMaps {
         for (int place : Set.copyOf(tenant.keySet())) {
             if (!wanted.containsKey(place)) {
                 tenants.put(place, new TenantValue(0, 0));
-                tenant.remove(place);
+                ended.put(place, tenant.remove(place));
             }
         }
         wanted.forEach((place, lease) -> {
             if (!lease.equals(tenant.get(place))) {
+                if (tenant.containsKey(place)) {
+                    ended.put(place, tenant.get(place));
+                }
                 tenants.put(place, new TenantValue(lease, 0));
                 tenant.put(place, lease);
             }
         });
+    }
+
+    /** The leases that have ended since the last call, by their places. */
+    Map<Integer, Long> takeEnded() {
+        Map<Integer, Long> taken = Map.copyOf(ended);
+        ended.clear();
+        return taken;
     }
 
     /** What a lease's connections use of its share, as counted by the records themselves: ends may have gone unheard. */

@@ -13,10 +13,13 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * The workloads of this node: who is enrolled, with which address, in which control group. Owner thread only; every
@@ -28,6 +31,9 @@ public final class Enrolments {
 
     /** A group that no process enters for this long is given up. */
     public static final Duration START_TIMEOUT = Duration.ofSeconds(30);
+
+    /** How long an address is given to nobody else after it was given back: packets may be on their way. */
+    public static final Duration REST = Duration.ofSeconds(5);
 
     private static final System.Logger LOG = System.getLogger(Enrolments.class.getName());
 
@@ -52,6 +58,14 @@ public final class Enrolments {
     private AddressPool pool = new AddressPool(Map.of());
     private Optional<Cidr> prefix = Optional.empty();
     private String trouble = "";
+    /** Addresses that were given back just now. */
+    private final Map<Integer, Rest> rests = new HashMap<>();
+
+    private AddressUse addressUse = AddressUse.NONE;
+
+    /** An address that only this workload may have again before then. */
+    private record Rest(String key, Instant until) {}
+
     /** When the last lease began. */
     private Instant latest = Instant.EPOCH;
 
@@ -78,6 +92,11 @@ public final class Enrolments {
         this.clock = clock;
         this.listener = listener;
         this.finder = new GroupFinder(cgroups, meshGroup);
+    }
+
+    /** From now on no address is given that is in use. */
+    public void look(AddressUse use) {
+        addressUse = use;
     }
 
     /** Takes over what an earlier agent left: living groups stay enrolled, ended ones are given back. */
@@ -156,11 +175,11 @@ public final class Enrolments {
         EnrolSpec spec = named(wanted);
         checkPorts(spec, sharedAddress);
         int address = pool.take(
-                        node,
-                        spec.key(),
-                        leases.values().stream().map(Lease::address).toList())
+                        node, spec.key(), held(node, spec.key()))
                 .orElseThrow(() -> new RefusedException(
-                        Code.UNAVAILABLE, "no address is left in " + node + ": " + leases.size() + " workloads run"));
+                        Code.UNAVAILABLE,
+                        "no address is left in " + node + ": " + leases.size()
+                                + " workloads run, the others still have sockets or were given back just now"));
         GroupFinder.Found found = finder.find(spec);
         Lease lease;
         try {
@@ -208,6 +227,23 @@ public final class Enrolments {
             }
         }
         throw new IllegalStateException("more names than leases");
+    }
+
+    /**
+     * What may not be given: what others hold, what a socket of an earlier holder still has, and what has just been given
+     * back, unless by the same workload.
+     */
+    private Set<Integer> held(Cidr node, String key) {
+        Set<Integer> held = new HashSet<>(addressUse.in(node));
+        leases.values().forEach(lease -> held.add(lease.address()));
+        Instant now = clock.instant();
+        rests.values().removeIf(rest -> rest.until().isBefore(now));
+        rests.forEach((address, rest) -> {
+            if (!rest.key().equals(key)) {
+                held.add(address);
+            }
+        });
+        return held;
     }
 
     /** Now, but later than every lease that is known: it tells leases apart. */
@@ -316,6 +352,7 @@ public final class Enrolments {
         LOG.log(System.Logger.Level.INFO, "workload " + lease.key() + " leaves the mesh: " + why);
         leases.remove(lease.key());
         pool.giveBack(lease.key(), lease.address());
+        rests.put(lease.address(), new Rest(lease.key(), clock.instant().plus(REST)));
         save();
         if (lease.live()) {
             listener.onLeft(lease);
