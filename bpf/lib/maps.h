@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * All maps. Written by: agent (config, cgroups, homes, tenants, services, slots, members, epoch,
- * permit, access, declared, ports, accepting and declared entries of listen) or the kernel (the rest).
- * Sizes may be changed before load.
+ * permit, access, declared, ports, accepting and declared entries of listen) or the kernel (the
+ * rest). Sizes may be changed before load.
  *
  * Hashes written rarely are not preallocated: most of their room stays unused on most hosts.
  */

@@ -95,14 +95,13 @@ class CallerIdentityTest {
             });
             Path said = lab.folder().resolve("said");
             lab.workload("holder", List.of(), List.of("python3", program, "hold", "web", "7000", said.toString()));
-            lab.await("a connection is held", Duration.ofSeconds(20), () -> read(said).equals("open"));
+            lab.await("a connection is held", Duration.ofSeconds(20), () -> read(said)
+                    .equals("open"));
             String address = lab.address("holder");
 
             lab.tulle("release", "holder").ok();
-            lab.await(
-                    "the connection is cut",
-                    Duration.ofSeconds(10),
-                    () -> read(said).startsWith("cut"));
+            lab.await("the connection is cut", Duration.ofSeconds(10), () -> read(said)
+                    .startsWith("cut"));
             // Given back just now: another workload gets another address, the same one its own.
             lab.workload("other", List.of(), List.of("sleep", "30"));
             lab.await("other runs", Duration.ofSeconds(20), () -> listed(lab, "other"));

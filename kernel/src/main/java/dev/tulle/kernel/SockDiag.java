@@ -155,7 +155,11 @@ public final class SockDiag implements AutoCloseable {
             for (int protocol : new int[] {IPPROTO_TCP, IPPROTO_UDP}) {
                 Netlink.Request request =
                         new Netlink.Request(SOCK_DIAG_BY_FAMILY, Netlink.NLM_F_REQUEST | Netlink.NLM_F_DUMP);
-                request.body().put((byte) family).put((byte) protocol).put((byte) 0).put((byte) 0);
+                request.body()
+                        .put((byte) family)
+                        .put((byte) protocol)
+                        .put((byte) 0)
+                        .put((byte) 0);
                 request.body().putInt(-1); // any state
                 request.body().put(new byte[ID_SIZE]);
                 found.addAll(netlink.dump(request, message -> listed(message, protocol), "list the sockets"));

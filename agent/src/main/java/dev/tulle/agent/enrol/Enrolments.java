@@ -174,8 +174,7 @@ public final class Enrolments {
         sweep();
         EnrolSpec spec = named(wanted);
         checkPorts(spec, sharedAddress);
-        int address = pool.take(
-                        node, spec.key(), held(node, spec.key()))
+        int address = pool.take(node, spec.key(), held(node, spec.key()))
                 .orElseThrow(() -> new RefusedException(
                         Code.UNAVAILABLE,
                         "no address is left in " + node + ": " + leases.size()
