@@ -367,12 +367,22 @@ final class AgentState implements AutoCloseable {
 
     /** Before a lease is given: a port that somebody else has is found out now. */
     private void holdPublished(EnrolSpec spec) throws RefusedException {
-        for (InetSocketAddress address : published(spec)) {
-            try {
-                ports.hold(address);
-            } catch (IOException e) {
-                throw new RefusedException(RefusedException.Code.EXISTS, "cannot publish: " + e.getMessage());
-            }
+        Set<InetSocketAddress> held =
+                ports.listeners().stream().map(TcpListener::address).collect(Collectors.toSet());
+        List<InetSocketAddress> missing =
+                published(spec).stream().filter(address -> !held.contains(address)).toList();
+        if (missing.isEmpty()) {
+            return;
+        }
+        try {
+            // As the mesh's own ports: else nobody could tell the proxy who calls at a published one.
+            HostSetup.inProxyGroup(cgroups, options.meshGroup(), () -> {
+                for (InetSocketAddress address : missing) {
+                    ports.hold(address);
+                }
+            });
+        } catch (IOException e) {
+            throw new RefusedException(RefusedException.Code.EXISTS, "cannot publish: " + e.getMessage());
         }
     }
 

@@ -133,12 +133,17 @@ final class HostSetup implements AutoCloseable {
      * socket options, as that is where the listening socket of an accepted connection was made.
      */
     void inProxyGroup(Task task) throws IOException {
+        inProxyGroup(cgroups, options.meshGroup(), task);
+    }
+
+    /** The same for whoever knows the mesh's group only; the process must be in the agent's. */
+    static void inProxyGroup(Cgroups cgroups, String meshGroup, Task task) throws IOException {
         long self = ProcessHandle.current().pid();
-        cgroups.move(self, options.meshGroup() + "/proxy");
+        cgroups.move(self, meshGroup + "/proxy");
         try {
             task.run();
         } finally {
-            cgroups.move(self, options.meshGroup() + "/agent");
+            cgroups.move(self, meshGroup + "/agent");
         }
     }
 
