@@ -172,7 +172,7 @@ public final class NodeProxy implements AutoCloseable {
         Counter malformed = registry.counter(
                         "tulle_proxy_malformed_requests_total", "Requests refused because they break the protocol.")
                 .with();
-        Sources sources = new Sources(workloads, options.nodeSocket());
+        Sources sources = new Sources(workloads, options.nodeSocket(), options.range());
         WorkloadDirectory.Entry outside = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
         boolean logsAll = options.accessLogMode() == ProxyOptions.AccessLogMode.ALL;
         ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;

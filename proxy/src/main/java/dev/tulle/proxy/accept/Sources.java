@@ -2,6 +2,8 @@ package dev.tulle.proxy.accept;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.model.Caller;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
@@ -30,6 +32,7 @@ public final class Sources {
 
     private final WorkloadDirectory workloads;
     private final @Nullable Path nodeSocket;
+    private final Cidr range;
     private final WorkloadDirectory.Entry unknown = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
     private final Semaphore questions = new Semaphore(MAX_QUESTIONS);
     private final HostAddresses host = new HostAddresses();
@@ -38,9 +41,11 @@ public final class Sources {
      * Sources.
      *
      * @param nodeSocket where the agent answers; null when there is no agent, and then nobody has a name
+     * @param range the workloads' addresses: whoever has one is of this host, on whatever interface it stands
      */
-    public Sources(WorkloadDirectory workloads, @Nullable Path nodeSocket) {
+    public Sources(WorkloadDirectory workloads, @Nullable Path nodeSocket, Cidr range) {
         this.workloads = workloads;
+        this.range = range;
         this.nodeSocket = nodeSocket;
     }
 
@@ -79,7 +84,7 @@ public final class Sources {
             then.accept(pending());
         } else if (client == null || local == null) {
             then.accept(pending());
-        } else if (host.contain(client.getAddress())) {
+        } else if (host.contain(client.getAddress()) || range.contains(Ip.text(client.getAddress()))) {
             // Also where the kernel says that it is nobody's: a second witness, should it have had no room to note it.
             ask(agent, socketQuestion(client, local, dialled), then);
         } else {
