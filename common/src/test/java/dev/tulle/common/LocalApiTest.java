@@ -64,13 +64,19 @@ class LocalApiTest {
         Path socket = dir.resolve("api.sock");
         LocalRefusals refusals = new LocalRefusals();
         try (LocalApiServer _ = LocalApiServer.start(
-                        socket, SocketAccess.owner(), refusals, (line, replies) -> replies.send(line), Duration.ofMillis(300));
+                        socket,
+                        SocketAccess.owner(),
+                        refusals,
+                        (line, replies) -> replies.send(line),
+                        Duration.ofMillis(300));
                 SocketChannel half = SocketChannel.open(UnixDomainSocketAddress.of(socket))) {
             half.write(ByteBuffer.wrap("{\"method\"".getBytes(StandardCharsets.UTF_8)));
             try (LocalApiClient idle = LocalApiClient.connect(socket)) {
                 assertEquals("a", idle.call("a"));
                 assertEquals(-1, half.read(ByteBuffer.allocate(16)), "closed");
-                assertEquals("a line took more than 300 ms", refusals.all().getFirst().why());
+                assertEquals(
+                        "a line took more than 300 ms",
+                        refusals.all().getFirst().why());
                 assertEquals("b", idle.call("b"), "who says nothing is left alone");
             }
         }
