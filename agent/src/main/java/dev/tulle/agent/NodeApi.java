@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.enrol.RefusedException.Code;
@@ -96,7 +97,7 @@ final class NodeApi implements AutoCloseable {
     }
 
     private static InetSocketAddress address(JsonObject params, String field) throws RefusedException {
-        String text = params.has(field) ? params.get(field).getAsString() : "";
+        String text = params.get(field) instanceof JsonPrimitive one ? one.getAsString() : "";
         int colon = text.lastIndexOf(':');
         String host = colon < 0 ? "" : text.substring(0, colon);
         host = host.startsWith("[") && host.endsWith("]") ? host.substring(1, host.length() - 1) : host;

@@ -117,7 +117,7 @@ final class ControlApi implements LocalApiServer.Handler {
         ApplyResult result = plane.directory().apply(given.texts());
         plane.metrics().validated(result.isClean());
         plane.metrics().triggered("config");
-        boolean wait = !params.has("wait") || params.get("wait").getAsBoolean();
+        boolean wait = !text(params, "wait").equals("false");
         Uptake uptake = plane.putInForce(before.state(), wait ? WAIT : Duration.ZERO);
         Set<ResourceKey> objects = earlier(params);
         JsonArray applied = new JsonArray();

@@ -3,11 +3,10 @@ package dev.tulle.agent.enrol;
 import dev.tulle.it.fuzz.Cost;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.zip.CRC32;
 
 /**
- * The file of leases, with a right checksum in front so that its contents are read: refused by an exception that its
- * reader answers with the file before, or the same after it was written again.
+ * The text of leases in its file: refused by an exception, which its reader answers with none, or the same after it was
+ * written again.
  */
 public final class LeaseStoreFuzz {
     private LeaseStoreFuzz() {}
@@ -18,11 +17,9 @@ public final class LeaseStoreFuzz {
     }
 
     private static void check(String body) {
-        CRC32 crc = new CRC32();
-        crc.update(body.strip().getBytes(StandardCharsets.UTF_8));
         LeaseStore.Contents contents;
         try {
-            contents = LeaseStore.decode(Long.toHexString(crc.getValue()) + "\n" + body);
+            contents = LeaseStore.decode(body);
         } catch (RefusedException | RuntimeException e) {
             return;
         }

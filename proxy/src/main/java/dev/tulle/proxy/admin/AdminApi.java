@@ -75,7 +75,7 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
         try {
             JsonElement method =
                     JsonParser.parseString(request).getAsJsonObject().get("method");
-            answer.add("result", answer(method == null ? "" : method.getAsString()));
+            answer.add("result", answer(method instanceof JsonPrimitive word ? word.getAsString() : ""));
             answer.addProperty("ok", true);
         } catch (JsonParseException | IllegalStateException | IllegalArgumentException e) {
             JsonObject error = new JsonObject();
