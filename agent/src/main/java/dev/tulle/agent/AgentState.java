@@ -369,8 +369,9 @@ final class AgentState implements AutoCloseable {
     private void holdPublished(EnrolSpec spec) throws RefusedException {
         Set<InetSocketAddress> held =
                 ports.listeners().stream().map(TcpListener::address).collect(Collectors.toSet());
-        List<InetSocketAddress> missing =
-                published(spec).stream().filter(address -> !held.contains(address)).toList();
+        List<InetSocketAddress> missing = published(spec).stream()
+                .filter(address -> !held.contains(address))
+                .toList();
         if (missing.isEmpty()) {
             return;
         }
