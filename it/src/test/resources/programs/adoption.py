@@ -83,7 +83,7 @@ def stream(host, port, path):
 def probe(host, port, path):
     while True:
         try:
-            ask = http.client.HTTPConnection(host, port, timeout=2)
+            ask = http.client.HTTPConnection(host, port, timeout=0.5)
             ask.request("GET", "/")
             if ask.getresponse().status == 200:
                 keep(path, repr(time.time()))
