@@ -1,6 +1,7 @@
 package dev.tulle.model;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -38,7 +39,7 @@ class WireTextTest {
     @Test
     void noCharacterThatEndsALineGetsIn() {
         WRITERS.forEach((what, writer) -> {
-            writer.apply("a");
+            assertNotNull(writer.apply("a"), what);
             for (char bad : BAD.toCharArray()) {
                 for (String text : List.of("a" + bad + "b", bad + "b", "a" + bad)) {
                     IllegalArgumentException refused =
