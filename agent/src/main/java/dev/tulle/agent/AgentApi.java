@@ -55,7 +55,7 @@ final class AgentApi {
                 "run", (params, _) -> run(params),
                 "release", (params, _) -> release(params),
                 "workloads", (_, _) -> loop.call(status::workloads),
-                "status", (_, _) -> loop.call(status::status),
+                "status", (_, _) -> status(),
                 "tiers", (_, _) -> loop.call(status::tiers),
                 "flows", (params, _) -> loop.call(() -> status.flows(params)),
                 "paths", (params, _) -> paths(text(params, "requests", "")),
@@ -114,6 +114,13 @@ final class AgentApi {
             env.addProperty("NO_PROXY", "127.0.0.1,localhost,::1");
         }
         return env;
+    }
+
+    private JsonElement status() throws Exception {
+        JsonArray proxy = ProxyMetrics.overShare(options.proxyMetricsPort());
+        JsonObject all = loop.call(status::status);
+        all.getAsJsonArray("overShare").addAll(proxy);
+        return all;
     }
 
     private JsonElement release(JsonObject params) throws Exception {

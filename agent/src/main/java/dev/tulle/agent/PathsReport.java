@@ -9,12 +9,7 @@ import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
 import dev.tulle.model.ServicePort;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
-import java.net.URI;
-import java.net.URLConnection;
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -31,9 +26,6 @@ import java.util.stream.Collectors;
  * out. Owner thread only, but for {@link #proxyRequests}.
  */
 final class PathsReport {
-    /** How long the proxy may take to tell, milliseconds. */
-    private static final int PROXY_MILLIS = 2_000;
-
     /** From this number on reasons say why the kernel left something of kernel HTTP to the proxy. */
     private static final int FIRST_PASSED = Reason.HTTP_PIPELINED.number();
 
@@ -56,21 +48,13 @@ final class PathsReport {
      * @throws IOException when the proxy does not tell
      */
     static Map<String, Long> proxyRequests(int metricsPort) throws IOException {
-        URLConnection connection = URI.create("http://127.0.0.1:" + metricsPort + "/metrics")
-                .toURL()
-                .openConnection();
-        connection.setConnectTimeout(PROXY_MILLIS);
-        connection.setReadTimeout(PROXY_MILLIS);
         Map<String, Long> requests = new HashMap<>();
-        try (BufferedReader lines =
-                new BufferedReader(new InputStreamReader(connection.getInputStream(), StandardCharsets.UTF_8))) {
-            lines.lines().forEach(line -> {
-                Matcher matcher = REQUESTS.matcher(line);
-                if (matcher.matches()) {
-                    requests.merge(matcher.group(1), (long) Double.parseDouble(matcher.group(2)), Long::sum);
-                }
-            });
-        }
+        ProxyMetrics.lines(metricsPort, line -> {
+            Matcher matcher = REQUESTS.matcher(line);
+            if (matcher.matches()) {
+                requests.merge(matcher.group(1), (long) Double.parseDouble(matcher.group(2)), Long::sum);
+            }
+        });
         return requests;
     }
 

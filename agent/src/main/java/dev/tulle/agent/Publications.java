@@ -5,6 +5,7 @@ import com.google.gson.JsonObject;
 import dev.tulle.agent.enrol.EnrolSpec.Publication;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.config.Hosts;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Workload.WorkloadPort;
 import java.time.Duration;
@@ -46,6 +47,7 @@ final class Publications implements AutoCloseable {
                     one.addProperty("port", publication.port());
                     one.addProperty("workload", lease.spec().name());
                     one.addProperty("namespace", lease.spec().namespace());
+                    one.addProperty("host", host(lease));
                     one.addProperty("targetAddress", addressOf.apply(lease));
                     one.addProperty("targetPort", publication.targetPort());
                     one.addProperty("protocol", protocol(lease, publication.targetPort()));
@@ -60,6 +62,14 @@ final class Publications implements AutoCloseable {
             version++;
             notifyAll();
         }
+    }
+
+    /** The full name of the workload's service, as its callers inside see it in metrics; empty when it is of none. */
+    private static String host(Lease lease) {
+        String service = lease.spec().service();
+        return service.isEmpty() || service.indexOf('.') >= 0
+                ? service
+                : service + "." + lease.spec().namespace() + "." + Hosts.SERVICE_DOMAIN;
     }
 
     private static String protocol(Lease lease, int port) {

@@ -23,6 +23,9 @@ import dev.tulle.proxy.lease.Leases;
 import dev.tulle.proxy.lease.SocketHttpOptions;
 import dev.tulle.proxy.loop.EpollLoops;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.share.Budget;
+import dev.tulle.proxy.share.LoopShares;
+import dev.tulle.proxy.share.Shares;
 import dev.tulle.proxy.tcp.TcpScope;
 import dev.tulle.proxy.upstream.MetricHandles;
 import dev.tulle.proxy.upstream.OutcomeDirectory;
@@ -81,6 +84,7 @@ public final class NodeProxy implements AutoCloseable {
     private static final Duration KERNEL_LOOK = Duration.ofMillis(100);
 
     private final ProxyOptions options;
+    private final Budget budget;
     private final Supplier<HttpOptions> kernel;
     private final XdsClient xds;
     private final MetricRegistry registry = new MetricRegistry();
@@ -102,7 +106,8 @@ public final class NodeProxy implements AutoCloseable {
     private boolean explicitWanted = true;
     private volatile boolean bound;
 
-    private NodeProxy(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel) {
+    private NodeProxy(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel, Budget budget) {
+        this.budget = budget;
         this.options = options;
         this.kernel = kernel;
         this.xds = xds;
@@ -155,7 +160,13 @@ public final class NodeProxy implements AutoCloseable {
 
     /** As above, with something in place of the kernel's HTTP programs, one for each loop. */
     static NodeProxy start(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel) throws IOException {
-        NodeProxy proxy = new NodeProxy(options, xds, kernel);
+        return start(options, xds, kernel, Budget.ofProcess());
+    }
+
+    /** As above, with other bounds than this process's. */
+    static NodeProxy start(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel, Budget budget)
+            throws IOException {
+        NodeProxy proxy = new NodeProxy(options, xds, kernel, budget);
         try {
             proxy.bind();
             return proxy;
@@ -181,6 +192,7 @@ public final class NodeProxy implements AutoCloseable {
         // Two proxies run at once while one takes over from the other: their loops are different ones.
         long process = ProcessHandle.current().pid();
         OutcomeDirectory outcomes = new OutcomeDirectory();
+        Shares shares = new Shares(budget, registry);
         int loops = 0;
         for (EventExecutor executor : group) {
             EventLoop loop = (EventLoop) executor;
@@ -200,6 +212,7 @@ public final class NodeProxy implements AutoCloseable {
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,
+                            new LoopShares(shares),
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
                             options.onDemandTimeout().toNanos(),

@@ -3,6 +3,7 @@ package dev.tulle.proxy;
 import dev.tulle.model.MeshState;
 import dev.tulle.proxy.lease.HttpOptions;
 import dev.tulle.proxy.lease.SocketHttpOptions;
+import dev.tulle.proxy.share.Budget;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
@@ -44,12 +45,28 @@ final class ProxyFixture implements AutoCloseable {
         this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY, SocketHttpOptions::new, nodeSocket, accessLog);
     }
 
+    /** As above, with bounds of its own. */
+    ProxyFixture(MeshState state, Path nodeSocket, String accessLog, Budget budget) throws IOException {
+        this(state, ProxyOptions.OutboundPolicy.REGISTRY_ONLY, SocketHttpOptions::new, nodeSocket, accessLog, budget);
+    }
+
     private ProxyFixture(
             MeshState state,
             ProxyOptions.OutboundPolicy policy,
             Supplier<HttpOptions> kernel,
             @Nullable Path nodeSocket,
             String accessLog)
+            throws IOException {
+        this(state, policy, kernel, nodeSocket, accessLog, Budget.ofProcess());
+    }
+
+    private ProxyFixture(
+            MeshState state,
+            ProxyOptions.OutboundPolicy policy,
+            Supplier<HttpOptions> kernel,
+            @Nullable Path nodeSocket,
+            String accessLog,
+            Budget budget)
             throws IOException {
         xds.set(state);
         proxy = NodeProxy.start(
@@ -65,7 +82,8 @@ final class ProxyFixture implements AutoCloseable {
                         .accessLog(accessLog, ProxyOptions.AccessLogMode.ALL)
                         .build(),
                 xds,
-                kernel);
+                kernel,
+                budget);
         port = proxy.listenToward("127.0.0.1", 0, new InetSocketAddress(Meshes.VIP, Meshes.PORT));
     }
 

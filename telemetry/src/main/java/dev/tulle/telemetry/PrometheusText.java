@@ -11,7 +11,10 @@ final class PrometheusText {
     static void head(Appendable out, String name, String help, String type) throws IOException {
         out.append("# HELP ").append(name).append(' ');
         out.append(help.replace("\\", "\\\\").replace("\n", "\\n")).append('\n');
-        out.append("# TYPE ").append(name).append(' ').append(type).append('\n');
+        // Some of Istio's counters lack the ending that every counter must have: their names stay, the type is left
+        // open.
+        String shown = type.equals("counter") && !name.endsWith("_total") ? "untyped" : type;
+        out.append("# TYPE ").append(name).append(' ').append(shown).append('\n');
     }
 
     private record Series(List<String> values, Object metric) {}

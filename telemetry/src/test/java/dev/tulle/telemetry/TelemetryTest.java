@@ -41,6 +41,18 @@ class TelemetryTest {
                 """, registry.expose());
     }
 
+    /** A counter's name has to end in _total; Istio's that do not keep their names and leave the type open. */
+    @Test
+    void aCounterWithoutItsEndingIsShownAsUntyped() {
+        MetricRegistry registry = new MetricRegistry();
+        registry.counter("pilot_xds_pushes", "Pushes.").with().increment();
+        assertEquals("""
+                # HELP pilot_xds_pushes Pushes.
+                # TYPE pilot_xds_pushes untyped
+                pilot_xds_pushes 1
+                """, registry.expose());
+    }
+
     @Test
     void capsSeries() {
         MetricFamily<Counter> family = new MetricRegistry(3).counter("c_total", "C.", "k");

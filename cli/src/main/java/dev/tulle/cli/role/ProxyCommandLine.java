@@ -22,8 +22,12 @@ import java.util.List;
 record ProxyCommandLine(
         List<String> java, List<String> arguments, Path distribution, Path cgroup, Path scratch, LocalUsers users) {
 
-    /** Enters the cgroup ($0), then becomes the rest. */
-    private static final String ENTER_CGROUP = "umask 022; echo $$ > \"$0/cgroup.procs\" || exit 71; exec \"$@\"";
+    /**
+     * Enters the cgroup ($0), raises the limit of open files as far as the host lets root, then becomes the rest. How many
+     * connections all workloads together can have follows from that limit.
+     */
+    private static final String ENTER_CGROUP = "umask 022; echo $$ > \"$0/cgroup.procs\" || exit 71; "
+            + "for n in 1048576 524288 262144 65536; do ulimit -n $n 2>/dev/null && break; done; exec \"$@\"";
 
     /**
      * In a mount namespace of its own: keeps one folder ($1) reachable at its own path under a parent ($0) that the

@@ -15,6 +15,8 @@ import dev.tulle.proxy.http.ServiceChooser;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -80,6 +82,13 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
             return;
         }
         source = entry;
+        Held held = LoopShares.of(channel);
+        if (held != null && !held.belongsTo(entry.toString())) {
+            scope.refused().with(OutboundFlow.OVER_SHARE).increment();
+            early.release();
+            channel.close();
+            return;
+        }
         InetSocketAddress remote = client;
         Peer peer = new Peer(
                 remote == null ? "" : Sources.text(remote),

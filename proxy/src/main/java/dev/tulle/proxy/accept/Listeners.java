@@ -161,6 +161,11 @@ public final class Listeners implements AutoCloseable {
                     @Override
                     protected void initChannel(Channel channel) {
                         LoopScope scope = scopes.apply(channel);
+                        if (scope.shares().accept(channel, Sources.presumed(channel.remoteAddress()), true) == null) {
+                            scope.refused().with(OutboundFlow.OVER_SHARE).increment();
+                            channel.close();
+                            return;
+                        }
                         channel.config().setAllocator(scope.worker().allocator());
                         channel.config().setRecvByteBufAllocator(scope.worker().readOption());
                         scope.connections().add(channel);

@@ -6,6 +6,7 @@ import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.http.HttpScope;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.tcp.TcpScope;
 import dev.tulle.proxy.upstream.MetricHandles;
 import dev.tulle.proxy.upstream.Upstreams;
@@ -20,6 +21,7 @@ import java.net.InetAddress;
  * @param policies who may reach which workload
  * @param passthrough metric handles of connections that leave the mesh
  * @param refused connections closed without being served, by reason
+ * @param shares what each client has of the proxy
  * @param connections all open client connections of the proxy
  * @param passesUnknown true when destinations outside the mesh are passed through
  * @param onDemandNanos how long a connection waits for its service's configuration
@@ -35,6 +37,7 @@ public record LoopScope(
         TcpScope tcp,
         MetricHandles passthrough,
         MetricFamily<Counter> refused,
+        LoopShares shares,
         ChannelGroup connections,
         boolean passesUnknown,
         long onDemandNanos,

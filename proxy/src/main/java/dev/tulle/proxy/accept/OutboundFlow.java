@@ -11,6 +11,8 @@ import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.http.HttpConnection;
 import dev.tulle.proxy.http.Peer;
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.tcp.PassthroughTarget;
 import dev.tulle.proxy.tcp.ServiceTarget;
 import dev.tulle.proxy.tcp.TcpRelay;
@@ -30,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class OutboundFlow {
+    /** The client has more connections than its share, and none that is idle. */
+    static final String OVER_SHARE = "client_over_share";
+
     /** Where no policy asks, a client's name only labels what is counted: it is not worth a long wait. */
     private static final long SOURCE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(250);
 
@@ -175,6 +180,11 @@ final class OutboundFlow {
     private void serve() {
         if (!channel.isActive()) {
             early.release();
+            return;
+        }
+        Held held = LoopShares.of(channel);
+        if (held != null && !held.belongsTo(source.toString())) {
+            refuse(OVER_SHARE);
             return;
         }
         ServiceSnapshot snapshot = service.snapshot();

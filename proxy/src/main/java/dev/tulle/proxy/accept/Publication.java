@@ -13,6 +13,7 @@ import java.util.List;
  * @param port where to listen
  * @param workload the workload's name
  * @param namespace its namespace
+ * @param host the full name of its service; empty when it is of none
  * @param targetAddress the workload's address
  * @param targetPort the port it listens on
  * @param protocol what is spoken there
@@ -22,6 +23,7 @@ record Publication(
         int port,
         String workload,
         String namespace,
+        String host,
         String targetAddress,
         int targetPort,
         AppProtocol protocol) {
@@ -35,6 +37,7 @@ record Publication(
                     one.get("port").getAsInt(),
                     one.get("workload").getAsString(),
                     one.get("namespace").getAsString(),
+                    one.has("host") ? one.get("host").getAsString() : "",
                     one.get("targetAddress").getAsString(),
                     one.get("targetPort").getAsInt(),
                     AppProtocol.parse(one.get("protocol").getAsString()).orElse(AppProtocol.AUTO)));

@@ -159,6 +159,8 @@ final class PublishedPorts implements AutoCloseable {
                 FaultInjection.NONE,
                 HeaderMutation.NONE,
                 origin);
+        // What counts the calls says the same of them as of those from inside.
+        String host = p.host().isEmpty() ? p.workload() : p.host();
         boolean http = p.protocol() == AppProtocol.HTTP || p.protocol() == AppProtocol.AUTO;
         RouteConfiguration routes =
                 new RouteConfiguration(name, List.of(new VirtualHost("published", List.of("*"), List.of(route))));
@@ -166,7 +168,7 @@ final class PublishedPorts implements AutoCloseable {
                 Listener.nameOf(p.address(), p.port()),
                 p.address(),
                 p.port(),
-                p.workload(),
+                host,
                 http
                         ? new Listener.Target.Http(name, p.protocol() == AppProtocol.AUTO, all)
                         : new Listener.Target.Tcp(all));

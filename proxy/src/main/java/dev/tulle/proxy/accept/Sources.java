@@ -11,6 +11,7 @@ import dev.tulle.telemetry.WorkloadLabels;
 import io.netty.channel.Channel;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.net.SocketAddress;
 import java.nio.file.Path;
 import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
@@ -57,6 +58,15 @@ public final class Sources {
     /** Somebody who is known to be no workload of this node. */
     public WorkloadDirectory.Entry unknown() {
         return unknown;
+    }
+
+    /** Under which name a connection counts until it is known whose it is. */
+    static String presumed(@Nullable SocketAddress remote) {
+        return remote instanceof InetSocketAddress client
+                        && client.getAddress() != null
+                        && !client.getAddress().isLoopbackAddress()
+                ? Ip.text(client.getAddress())
+                : "host";
     }
 
     /**

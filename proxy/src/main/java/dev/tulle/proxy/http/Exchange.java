@@ -391,7 +391,7 @@ final class Exchange implements UpstreamUser {
     void flushUpstream() {
         UpstreamConnection to = tries.upstream();
         if (to != null && !to.out().flush() && (!request.isComplete() || phase == Phase.TUNNEL)) {
-            connection.pauseBody();
+            connection.pauseBody(to.channel());
         }
     }
 
@@ -595,7 +595,7 @@ final class Exchange implements UpstreamUser {
         request.over();
         tries.over();
         long micros = (System.nanoTime() - tally.startNanos) / 1_000;
-        Reporter.report(scope, connection.peer(), head, tally, routing, tries.last(), micros);
+        Reporter.report(scope, connection.peer(), connection.held(), head, tally, routing, tries.last(), micros);
     }
 
     /** The client has gone. */

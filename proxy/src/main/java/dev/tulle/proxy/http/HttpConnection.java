@@ -8,6 +8,9 @@ import dev.tulle.proxy.lease.RequestTaker;
 import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
+import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
@@ -27,11 +30,14 @@ import org.jspecify.annotations.Nullable;
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-public final class HttpConnection extends ChannelInboundHandlerAdapter {
+public final class HttpConnection extends ChannelInboundHandlerAdapter implements Held.Occupant {
     private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(10);
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
     private static final int LINGER_BYTES = 1 << 20;
+
+    /** Requests of one connection that are begun before others have their turn. */
+    private static final int TURN = 16;
 
     private enum State {
         /** Between requests. */
@@ -65,7 +71,13 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         }
     };
 
+    private final @Nullable Held held;
     private State state = State.IDLE;
+
+    /** Requests begun in this turn. */
+    private int begun;
+
+    private boolean turnDue;
     private boolean processing;
     private boolean reading;
     private boolean doubtful;
@@ -87,6 +99,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         this.service = service;
         this.chooser = chooser;
         this.out = new Outgoing(channel);
+        this.held = LoopShares.of(channel);
         this.exchange = new Exchange(scope, this, head);
         // Only a captured connection has its client on this host, where the kernel can see it.
         this.loan = service == null || peer.edge()
@@ -112,6 +125,10 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         deadline(System.nanoTime() + IDLE_TIMEOUT);
         if (service != null) {
             service.retain();
+        }
+        Held place = held;
+        if (place != null) {
+            place.occupy(this);
         }
     }
 
@@ -195,6 +212,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
         reading = true;
+        begun = 0;
         ByteBuf in = (ByteBuf) message;
         ClientLoan kernel = loan;
         if (kernel != null) {
@@ -230,7 +248,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         while (true) {
             switch (state) {
                 case IDLE -> {
-                    if (!in.isReadable()) {
+                    if (!in.isReadable() || !mayBegin()) {
                         return;
                     }
                     head.reset();
@@ -267,6 +285,45 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
                     return;
                 }
             }
+        }
+    }
+
+    /**
+     * True when the next request may begin: the client has read the answers to those before it, but for what fits into a
+     * socket, and others have had their turn since this connection's began.
+     */
+    private boolean mayBegin() {
+        if (!channel.isWritable() && !out.flush()) {
+            return false;
+        }
+        if (begun < TURN) {
+            begun++;
+            return true;
+        }
+        if (!turnDue) {
+            turnDue = true;
+            // Scheduled and not executed: a loop goes on with tasks that make tasks, and looks at no socket meanwhile.
+            channel.eventLoop()
+                    .schedule(
+                            () -> {
+                                turnDue = false;
+                                goOn();
+                            },
+                            1,
+                            TimeUnit.NANOSECONDS);
+        }
+        return false;
+    }
+
+    /** Begins requests that have waited, if nothing is under way. */
+    private void goOn() {
+        if (state == State.IDLE && !processing && !waiting.isEmpty()) {
+            begun = 0;
+            consumeWaiting();
+            read(!waiting.isFull());
+            closeIfEnded();
+            out.flush();
+            exchange.flushUpstream();
         }
     }
 
@@ -363,6 +420,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
 
     /** The exchange can take body bytes (again). */
     void resumeBody() {
+        waitsForEndpoint(0);
         if (processing) {
             return;
         }
@@ -373,9 +431,49 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         closeIfEnded();
     }
 
-    /** The exchange cannot take body bytes for now. */
-    void pauseBody() {
+    /** The exchange cannot take body bytes for now: the endpoint does not read. */
+    void pauseBody(Channel to) {
         read(false);
+        ByteBuf more = waiting.peek();
+        waitsForEndpoint(unsent(to) + (more == null ? 0 : more.readableBytes()));
+    }
+
+    private void waitsForEndpoint(long bytes) {
+        Held place = held;
+        if (place != null) {
+            place.waitsForEndpoint(bytes);
+        }
+    }
+
+    /** Bytes that wait in a channel that takes no more. */
+    private static long unsent(Channel channel) {
+        return channel.bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
+    }
+
+    @Nullable
+    Held held() {
+        return held;
+    }
+
+    @Override
+    public boolean closeIfIdle() {
+        if (state != State.IDLE || !waiting.isEmpty()) {
+            return false;
+        }
+        ClientLoan kernel = loan;
+        if (kernel != null) {
+            kernel.takeBack();
+        }
+        if (state != State.IDLE) {
+            return false;
+        }
+        close();
+        return true;
+    }
+
+    @Override
+    public void closeStalled() {
+        close();
     }
 
     private void consumeWaiting() {
@@ -403,6 +501,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
         }
         state = State.IDLE;
         giveDue = true;
+        waitsForEndpoint(0);
         if (!reading) {
             if (!processing) {
                 give();
@@ -521,7 +620,15 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext context) {
-        exchange.downstreamWritability(channel.isWritable());
+        boolean writable = channel.isWritable();
+        Held place = held;
+        if (place != null) {
+            place.waitsForClient(writable ? 0 : unsent(channel));
+        }
+        exchange.downstreamWritability(writable);
+        if (writable) {
+            goOn();
+        }
     }
 
     @Override

@@ -4,6 +4,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.telemetry.AccessLog;
@@ -17,12 +18,14 @@ final class Reporter {
     /**
      * Reports.
      *
+     * @param held the client's place, by which its lines are bounded
      * @param endpoint the last that was tried; null for none
      * @param micros how long it took
      */
     static void report(
             HttpScope scope,
             Peer peer,
+            @Nullable Held held,
             RequestHead head,
             Tally tally,
             Routing routing,
@@ -38,7 +41,9 @@ final class Reporter {
         }
         AccessLog log = scope.accessLog();
         boolean good = flags.equals(Flags.NONE) && code < 400;
-        if (log == null || (good && !scope.logsEverything())) {
+        if (log == null
+                || (good && !scope.logsEverything())
+                || (held != null && !held.share().mayLog())) {
             return;
         }
         RouteDecision decision = routing.decision();

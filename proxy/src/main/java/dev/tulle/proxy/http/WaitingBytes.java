@@ -26,6 +26,12 @@ final class WaitingBytes {
         bytes = rest;
     }
 
+    /** Those that wait, which stay; null for none. */
+    @Nullable
+    ByteBuf peek() {
+        return bytes;
+    }
+
     /** Those that wait, which now belong to the caller; null for none. */
     @Nullable
     ByteBuf take() {

@@ -4,6 +4,8 @@ import dev.tulle.model.Verdict;
 import dev.tulle.proxy.http.Peer;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
@@ -25,7 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-public final class TcpRelay {
+public final class TcpRelay implements Held.Occupant {
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final int MAX_TRIES = 3;
 
@@ -39,6 +41,7 @@ public final class TcpRelay {
     private final TcpTarget target;
     private final TcpScope scope;
     private final Side down;
+    private final @Nullable Held held;
     private final long started = System.nanoTime();
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
@@ -77,6 +80,7 @@ public final class TcpRelay {
         this.scope = scope;
         this.first = first;
         this.down = new Side(downstream);
+        this.held = LoopShares.of(downstream);
     }
 
     /**
@@ -88,8 +92,41 @@ public final class TcpRelay {
             Worker worker, Channel downstream, Peer peer, TcpTarget target, TcpScope scope, @Nullable ByteBuf first) {
         TcpRelay relay = new TcpRelay(worker, downstream, peer, target, scope, first);
         downstream.pipeline().addLast(relay.down);
+        Held place = relay.held;
+        if (place != null) {
+            place.occupy(relay);
+        }
         target.opened();
         relay.connect();
+    }
+
+    /** Bytes are never known to be over. */
+    @Override
+    public boolean closeIfIdle() {
+        return false;
+    }
+
+    @Override
+    public void closeStalled() {
+        close();
+        down.channel.close();
+        Side upstream = up;
+        if (upstream != null) {
+            upstream.channel.close();
+        }
+    }
+
+    private void stalls(Side side) {
+        Held place = held;
+        if (place != null) {
+            Channel to = side.channel;
+            long bytes = to.isWritable() ? 0 : to.bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
+            if (side.equals(down)) {
+                place.waitsForClient(bytes);
+            } else {
+                place.waitsForEndpoint(bytes);
+            }
+        }
     }
 
     private void connect() {
@@ -216,7 +253,7 @@ public final class TcpRelay {
     }
 
     private void refused(String flags) {
-        scope.log(peer, target, "", flags, trouble, 0, 0, started);
+        scope.log(peer, held, target, "", flags, trouble, 0, 0, started);
         target.unserved(peer.source().labels(), flags);
         closed = true;
         releaseFirst();
@@ -254,6 +291,7 @@ public final class TcpRelay {
         }
         scope.log(
                 peer,
+                held,
                 target,
                 chosen == null ? "" : chosen.text(),
                 upstream == null ? "DC" : "-",
@@ -341,6 +379,7 @@ public final class TcpRelay {
 
         @Override
         public void channelWritabilityChanged(ChannelHandlerContext context) {
+            stalls(this);
             Side from = other;
             if (from != null && channel.isWritable()) {
                 from.read();

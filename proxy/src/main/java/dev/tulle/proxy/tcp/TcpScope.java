@@ -1,6 +1,7 @@
 package dev.tulle.proxy.tcp;
 
 import dev.tulle.proxy.http.Peer;
+import dev.tulle.proxy.share.Held;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.AccessLogEntry;
 import org.jspecify.annotations.Nullable;
@@ -9,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 public record TcpScope(@Nullable AccessLog accessLog, boolean logsEverything) {
     void log(
             Peer peer,
+            @Nullable Held held,
             TcpTarget target,
             String upstream,
             String flags,
@@ -17,7 +19,9 @@ public record TcpScope(@Nullable AccessLog accessLog, boolean logsEverything) {
             long sent,
             long startedNanos) {
         AccessLog log = accessLog;
-        if (log == null || (flags.equals("-") && !logsEverything)) {
+        if (log == null
+                || (flags.equals("-") && !logsEverything)
+                || (held != null && !held.share().mayLog())) {
             return;
         }
         long micros = (System.nanoTime() - startedNanos) / 1_000;

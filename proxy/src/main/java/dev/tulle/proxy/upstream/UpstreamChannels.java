@@ -26,7 +26,7 @@ public final class UpstreamChannels {
      * Bytes that a peer may send before the proxy reads; the kernel takes twice as much for its own needs. Left to itself
      * it gives a socket that is read more slowly than written up to 32 MiB.
      */
-    public static final int RECEIVE_BUFFER = 2 << 20;
+    public static final int RECEIVE_BUFFER = 512 << 10;
 
     private UpstreamChannels() {}
 

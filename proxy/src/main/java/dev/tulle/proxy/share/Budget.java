@@ -1,0 +1,61 @@
+package dev.tulle.proxy.share;
+
+import com.sun.management.UnixOperatingSystemMXBean;
+import dev.tulle.telemetry.AccessLog;
+import io.netty.util.internal.PlatformDependent;
+import java.lang.management.ManagementFactory;
+
+/**
+ * What the proxy has to give away. A client may take as much as it leaves to the others together, and always the
+ * minimum: one greedy client gets half of everything, two a third each, and there is something left for whoever comes.
+ *
+ * @param connections client connections in all, each with one to an endpoint
+ * @param minConnections what every client may have, whatever the others do
+ * @param stalledBytes buffered bytes in all that wait for peers who do not read
+ * @param minStalledBytes what every client may have of them
+ * @param logLines access log lines of one client a second
+ * @param logBurst lines at once
+ */
+public record Budget(
+        int connections, int minConnections, long stalledBytes, long minStalledBytes, int logLines, int logBurst) {
+    /** Descriptors for everything that is no client's: listeners, the control plane, pages, files, libraries. */
+    private static final int RESERVED = 512;
+
+    /** The writer manages some ten times as many. */
+    private static final int LOG_LINES = 10_000;
+
+    /** Half of what waits for the writer at most: one client does not fill the queue. */
+    private static final int LOG_BURST = AccessLog.QUEUE / 2;
+
+    /** Of this process: its limit of open files and of direct memory. */
+    public static Budget ofProcess() {
+        long files = ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+                ? unix.getMaxFileDescriptorCount()
+                : 1024;
+        return of(files, PlatformDependent.maxDirectMemory());
+    }
+
+    /** Of a process with these limits. */
+    static Budget of(long files, long directBytes) {
+        long reserve = Math.max(Math.min(RESERVED, files / 4), files / 16);
+        int connections = (int) Math.min(1 << 24, Math.max(2, (files - reserve) / 2));
+        long stalled = directBytes / 2;
+        return new Budget(
+                connections,
+                Math.clamp(connections / 64, 1, 256),
+                stalled,
+                Math.min(1 << 20, stalled / 16),
+                LOG_LINES,
+                LOG_BURST);
+    }
+
+    /** True when a client that has so many connections, one of so many in all, may have another. */
+    boolean allowsConnection(int own, int all) {
+        return all < connections && own < Math.max(minConnections, connections - all);
+    }
+
+    /** True when a client may have so many stalled bytes, part of so many in all. */
+    boolean allowsStalled(long own, long all) {
+        return own <= Math.max(minStalledBytes, stalledBytes - all);
+    }
+}

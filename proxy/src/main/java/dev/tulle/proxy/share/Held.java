@@ -1,0 +1,142 @@
+package dev.tulle.proxy.share;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One client connection in its client's share, from accept to close. Loop-confined.
+ *
+ * <p>Who buffers for it tells how much waits for somebody who does not read; who knows whether it is idle registers as
+ * its {@link Occupant}.
+ */
+public final class Held {
+    /** What a connection carries. */
+    public interface Occupant {
+        /** Closes the connection if nothing is under way on it; true when it did. */
+        boolean closeIfIdle();
+
+        /** Closes the connection: it has waited for a reader for longest. */
+        void closeStalled();
+    }
+
+    private final LoopShares shares;
+    private Share share;
+    private @Nullable Occupant occupant;
+    private long down;
+    private long up;
+    private boolean presumed;
+    private boolean gone;
+
+    /** Its neighbours in the order of acceptance, and in that of stalling. */
+    @Nullable
+    Held next;
+
+    @Nullable
+    Held previous;
+
+    boolean stalls;
+
+    Held(LoopShares shares, Share share, boolean presumed) {
+        this.shares = shares;
+        this.share = share;
+        this.presumed = presumed;
+        if (presumed) {
+            shares.all().presumed(1);
+        }
+    }
+
+    /** Whose it is. */
+    public Share share() {
+        return share;
+    }
+
+    /** From now on this is what the connection carries. */
+    public void occupy(Occupant by) {
+        occupant = by;
+    }
+
+    /** Says so many bytes wait for the client, 0 when it reads again. */
+    public void waitsForClient(long bytes) {
+        if (bytes != down) {
+            change(bytes - down);
+            down = bytes;
+            settle(bytes > 0);
+        }
+    }
+
+    /** Says so many bytes wait for the endpoint, 0 when it reads again. */
+    public void waitsForEndpoint(long bytes) {
+        if (bytes != up) {
+            change(bytes - up);
+            up = bytes;
+            settle(bytes > 0);
+        }
+    }
+
+    private void change(long by) {
+        if (!gone) {
+            shares.all().stalled(share, by);
+        }
+    }
+
+    private void settle(boolean more) {
+        if (gone) {
+            return;
+        }
+        shares.stalls(this, down + up > 0);
+        if (more) {
+            shares.relieve(this);
+        }
+    }
+
+    /**
+     * The client's name has become known, or will not (empty); false when the connection is beyond its share and has to be
+     * closed.
+     */
+    public boolean belongsTo(String client) {
+        boolean guessed = presumed;
+        known();
+        if (gone || client.isEmpty() || client.equals(share.name())) {
+            return gone || !guessed || shares.admits(this);
+        }
+        long bytes = down + up;
+        shares.remove(this);
+        shares.all().stalled(share, -bytes);
+        shares.all().leave(share);
+        share = shares.all().enter(client);
+        shares.all().stalled(share, bytes);
+        shares.add(this);
+        shares.stalls(this, bytes > 0);
+        return shares.admits(this);
+    }
+
+    private void known() {
+        if (presumed) {
+            presumed = false;
+            shares.all().presumed(-1);
+        }
+    }
+
+    /** The connection is closed. */
+    void release() {
+        if (!gone) {
+            known();
+            long bytes = down + up;
+            shares.remove(this);
+            shares.all().stalled(share, -bytes);
+            shares.all().leave(share);
+            gone = true;
+        }
+    }
+
+    boolean closeIfIdle() {
+        Occupant now = occupant;
+        return now != null && now.closeIfIdle();
+    }
+
+    void closeStalled() {
+        Occupant now = occupant;
+        if (now != null) {
+            now.closeStalled();
+        }
+    }
+}

@@ -1,0 +1,24 @@
+package dev.tulle.proxy.share;
+
+/** What a client wanted more of than its share. */
+public enum Over {
+    /** A new connection was closed at once. */
+    CONNECTIONS("connection_refused"),
+    /** A connection that was idle was closed for a new one of the same client. */
+    IDLE("idle_connection_closed"),
+    /** A connection that had not moved for longest was closed, as others of the client wait for readers too. */
+    STALLED("stalled_connection_closed"),
+    /** A line of the access log was not written. */
+    LOG_LINES("log_line_dropped");
+
+    private final String label;
+
+    Over(String label) {
+        this.label = label;
+    }
+
+    /** In metrics. */
+    public String label() {
+        return label;
+    }
+}
