@@ -91,13 +91,17 @@ static __always_inline bool tulle_bind_loopback(struct bpf_sock_addr *ctx, bool 
  * Is that a port of the mesh itself? Whoever had it could receive what is meant for the node proxy
  * while no proxy lives. Containers of other network namespaces have ports of their own.
  */
-static __always_inline bool tulle_is_mesh_port(struct bpf_sock_addr *ctx,
+static __always_inline bool tulle_is_mesh_port(struct bpf_sock_addr *ctx, __u8 role,
 					       const struct tulle_addr *addr, __u16 port)
 {
 	struct tulle_port_key key = {.port = port, .proto = tulle_proto_of(ctx)};
 	const struct tulle_port *found = bpf_map_lookup_elem(&tulle_ports, &key);
 
 	if (!found || (found->netns && found->netns != bpf_get_netns_cookie(ctx)))
+		return false;
+	/* The control plane is in no group of the mesh, and binds before the agent is there. */
+	if (found->flags & TULLE_PORT_ROOT && role == TULLE_ROLE_HOST &&
+	    !(__u32)bpf_get_current_uid_gid())
 		return false;
 	return found->flags & TULLE_PORT_EVERYWHERE || tulle_addr_is_any(addr) ||
 	       tulle_addr_is_loopback(addr);
@@ -122,7 +126,7 @@ static __always_inline __u16 tulle_bind_outside(struct bpf_sock_addr *ctx, bool 
 	    tulle_bind_loopback(ctx, inet6, caller, addr, port))
 		return 0;
 	if (role == TULLE_ROLE_PROXY || role == TULLE_ROLE_AGENT ||
-	    !tulle_is_mesh_port(ctx, addr, port))
+	    !tulle_is_mesh_port(ctx, role, addr, port))
 		return 0;
 	return TULLE_REASON_BIND_MESH_PORT;
 }

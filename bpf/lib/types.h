@@ -200,8 +200,10 @@ struct tulle_port_key {
 
 #define TULLE_PORT_HELD (1 << 0) /* connections go to its socket in tulle_accepting or nowhere */
 #define TULLE_PORT_EVERYWHERE                                                                      \
-	(1 << 1) /* published: refused on the host's other addresses as well                       \
-		  */
+	(1 << 1)                 /* published: refused on the host's other addresses as well       \
+				  */
+#define TULLE_PORT_ROOT (1 << 2) /* root outside every workload may have it as well */
+
 struct tulle_port {
 	__u64 netns; /* cookie of the only network namespace that is meant; 0: any */
 	__u32 flags;

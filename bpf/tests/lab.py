@@ -66,6 +66,10 @@ def cgroup2_mount():
     raise RuntimeError("no cgroup2 mount in /proc/self/mountinfo")
 
 
+class Skipped(str):
+    """What a test returns that could not run: why."""
+
+
 class Remote(Exception):
     """An exception of a process of the lab, with its trace."""
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import bpf
-from lab import NODE, TIMEOUT
+from lab import NODE, TIMEOUT, Skipped
 from test_account_flows import traffic
 
 A, B = NODE + "10", NODE + "11"
@@ -72,7 +72,7 @@ def test_wire(lab):
     cgroup below its own too; other workloads and the host get nothing; lo counts nothing."""
     links = attach(lab)
     if links is None:
-        return "no tcx in this kernel"
+        return Skipped("no tcx in this kernel")
     far = subprocess.Popen(["nsenter", "-t", str(lab.netns_other.pid), "-n", sys.executable, "-c",
                             ECHO], stdout=subprocess.PIPE)
     try:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 
-from lab import (HOST, NODE, OUTBOUND_PORT, TWIN_VIP, VIP, Pipe, Remote, connect, listen,
+from lab import (HOST, NODE, OUTBOUND_PORT, TWIN_VIP, VIP, Pipe, Remote, Skipped, connect, listen,
                  receive_all, twin)
 
 A, B = NODE + "10", NODE + "11"
@@ -90,7 +90,7 @@ def test_java_dual_stack(lab):
     java = next((home for home in JAVA_HOMES if home and os.path.exists(home + "/bin/java")), None)
     command = java + "/bin/java" if java else shutil.which("java")
     if not command:
-        return "no Java here"
+        return Skipped("no Java here")
     folder = tempfile.mkdtemp()
     try:
         with open(folder + "/Hello.java", "w", encoding="ascii") as source:

@@ -14,7 +14,7 @@ import socket
 import struct
 
 import bpf
-from lab import CLONE_NEWNET, F_ALL, F_SPLICE, NODE, VIA_PROXY, VIP, tcp
+from lab import CLONE_NEWNET, F_ALL, F_SPLICE, NODE, VIA_PROXY, VIP, Skipped, tcp
 from test_bind import start_hello
 from test_connect import receive_all, start_proxy
 
@@ -54,7 +54,7 @@ def test_io_uring(lab):
     try:
         with open("/proc/sys/kernel/io_uring_disabled", encoding="ascii") as value:
             if int(value.read()):
-                return "io_uring is disabled here"
+                return Skipped("io_uring is disabled here")
     except FileNotFoundError:
         pass
     lab.maps.service(VIP + "70", 80, 70, VIA_PROXY)

@@ -13,7 +13,7 @@ import bpf
 from lab import (DNS_PORT, NODE, OUTBOUND_PORT, VIA_PROXY, VIP, Pipe, connect, listen, receive_all,
                  twin)
 
-HELD, EVERYWHERE = 1, 2
+HELD, EVERYWHERE, ROOT = 1, 2, 4
 PUBLISHED = 8443
 SO_NETNS_COOKIE = 71
 
@@ -249,3 +249,17 @@ def test_other_loopback_ports_are_untouched(lab):
         assert lab.run("host", captured, "127.0.0.1", 9300) == "host"
         assert lab.run("host", captured, "127.0.0.1", 9301) == "agent"
         assert lab.run("workloads/a", captured, NODE + "1", 9300) == errno.ECONNREFUSED
+
+
+def test_a_port_of_the_control_plane(lab):
+    """A port that is root's outside every group of the mesh: others have it neither there nor in a
+    workload, root in a workload included."""
+    def as_user(user):
+        if user:
+            os.setuid(user)
+        return bind_errno("127.0.0.1", 8455)
+
+    with ports(lab, (8455, 6, ROOT)):
+        assert lab.run("host", as_user, 0) == 0
+        assert lab.run("host", as_user, 65534) == errno.EPERM
+        assert lab.run("workloads/a", as_user, 0) == errno.EPERM

@@ -154,7 +154,7 @@ class Field:
             "taken": self.taken(), "host": host_address(), "host_mesh": prefix + "1", "friend": friend,
             "prefix": f"100.{self.mesh.range}.",
             "sockets": [p for p in self.tree(self.mesh.run_dir) if stat_is_socket(p)],
-            "files": self.files(), "folders": [self.mesh.folder + "/state", self.mesh.run_dir], "foreign": foreign,
+            "files": self.files(role), "folders": self.folders(role), "foreign": foreign,
             "pids": pids, "cgroups": {name: cgroup_of(pid) for name, pid in pids.items() if name != "launcher"},
             "pins": glob.glob("/sys/fs/bpf/tulle-ho/*/*")[:40], "programs": kernel_ids("prog"), "maps": kernel_ids("map"),
             "guarded_vip": self.vip(guarded), "guarded_address": self.address(guarded),
@@ -185,8 +185,12 @@ class Field:
     def tree(self, folder):
         return [os.path.join(at, name) for at, _, names in os.walk(folder) for name in names]
 
-    def files(self):
-        paths = [p for p in self.tree(self.mesh.folder + "/state") + self.tree(self.mesh.run_dir)
+    def folders(self, role):
+        """The proxy passes through the run directory to its sockets, where pids and events are no secret to it."""
+        return [self.mesh.folder + "/state"] + ([] if role == "proxy" else [self.mesh.run_dir])
+
+    def files(self, role):
+        paths = [p for folder in self.folders(role) for p in self.tree(folder)
                  if os.path.isfile(p) and not os.path.islink(p)]
         return sorted(paths)[:40]
 

@@ -159,10 +159,11 @@ public record AgentOptions(
         return addresses;
     }
 
-    /** The ports of agent and proxy on the host's loopback addresses that nobody else may have. */
+    /** The ports of the mesh on the host's loopback addresses that nobody else may have. */
     List<MeshPort> meshPorts() {
         List<MeshPort> ports = new ArrayList<>(List.of(
                 MeshPort.held(outboundPort),
+                MeshPort.control(controlMetricsPort),
                 MeshPort.kept(explicitPort, false),
                 MeshPort.kept(proxyReadinessPort, false),
                 MeshPort.kept(proxyMetricsPort, false),

@@ -48,7 +48,8 @@ final class PortMaps {
         Map<PortKey, PortValue> entries = new HashMap<>();
         for (MeshPort port : wanted) {
             int flags = (held.contains(port.number()) && port.held() ? Structs.PORT_HELD : 0)
-                    | (port.everywhere() ? Structs.PORT_EVERYWHERE : 0);
+                    | (port.everywhere() ? Structs.PORT_EVERYWHERE : 0)
+                    | (port.roots() ? Structs.PORT_ROOT : 0);
             entries.merge(
                     new PortKey(port.number(), port.udp() ? Structs.UDP : Structs.TCP),
                     new PortValue(namespace, flags),

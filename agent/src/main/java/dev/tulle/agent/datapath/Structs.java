@@ -51,6 +51,7 @@ final class Structs {
 
     static final int PORT_HELD = 1;
     static final int PORT_EVERYWHERE = 1 << 1;
+    static final int PORT_ROOT = 1 << 2;
 
     static final int LISTEN_DECLARED = 0x8000_0000;
 
