@@ -12,11 +12,13 @@ import org.junit.jupiter.api.Test;
 class ProxyMetricsTest {
     @Test
     void whoWantedMoreThanHisShare() throws Exception {
-        String text = "# TYPE tulle_proxy_over_share_total counter\n"
-                + "tulle_proxy_over_share_total{workload=\"default/greedy\",what=\"connection_refused\"} 12\n"
-                + "tulle_proxy_over_share_total{workload=\"default/greedy\",what=\"log_line_dropped\"} 3\n"
-                + "tulle_proxy_over_share_total{workload=\"host\",what=\"idle_connection_closed\"} 1\n"
-                + "tulle_proxy_connections 4\n";
+        String text = """
+                # TYPE tulle_proxy_over_share_total counter
+                tulle_proxy_over_share_total{workload="default/greedy",what="connection_refused"} 12
+                tulle_proxy_over_share_total{workload="default/greedy",what="log_line_dropped"} 3
+                tulle_proxy_over_share_total{workload="host",what="idle_connection_closed"} 1
+                tulle_proxy_connections 4
+                """;
         try (PageServer proxy = PageServer.start("proxy", PageServer.Limits.DEFAULT)) {
             int port = proxy.listen(
                     InetAddress.getLoopbackAddress(),

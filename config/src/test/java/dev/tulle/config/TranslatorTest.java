@@ -365,7 +365,12 @@ class TranslatorTest {
                 left.endpoints().values().stream()
                         .mapToInt(set -> set.endpoints().size())
                         .sum());
-        assertEquals(0, Translator.translate(snapshot, List.of(), Map.of(), vips).state().services().size());
+        assertEquals(
+                0,
+                Translator.translate(snapshot, List.of(), Map.of(), vips)
+                        .state()
+                        .services()
+                        .size());
     }
 
     @Test

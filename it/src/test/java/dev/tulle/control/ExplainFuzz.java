@@ -31,7 +31,7 @@ public final class ExplainFuzz {
             return;
         }
         try {
-            Cost.must(Explainer.explain(STATE, params).isJsonObject(), "no object");
+            Cost.must(Explainer.explain(STATE, EndedWorkloads.NONE, params).isJsonObject(), "no object");
         } catch (ApiFailure e) {
             Cost.must(e.getMessage() != null && !e.getMessage().isEmpty(), "a refusal without a word");
         }

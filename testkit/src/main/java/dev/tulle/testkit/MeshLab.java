@@ -30,10 +30,9 @@ public final class MeshLab implements AutoCloseable {
 
     static final String SERVICE_RANGE = "240.244.";
     private static final int PORT_OFFSET = 4000;
-    
+
     /** How long a mesh may take to be ready; more on a host that is busy with other things. */
     private static final Duration START = Duration.ofSeconds(Integer.getInteger("lab.start", 40));
-
 
     private final Path home;
     private final Path folder;
