@@ -22,12 +22,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 /** The kernel enforces what policies say of TCP connections between workloads of the host. Needs root. */
 class PolicyGuardTest extends MeshHostTest {
-    /** There is no proxy in these tests: the agent holds its port, and a connection waits for one. */
-    private static final String NO_PROXY = "TimeoutError";
+    /** There is no proxy in these tests: a connection to its port waits for one, for as long as the agent holds it so. */
+    private static final Set<String> NO_PROXY = Set.of("TimeoutError", "ConnectionResetError");
 
     private static final String DB = "testnode/default/db";
 
@@ -148,8 +149,8 @@ class PolicyGuardTest extends MeshHostTest {
             assertEquals(Tier.SPLICE, next.tier());
             Files.createFile(step);
             assertEquals("hello", waits.result());
-            assertEquals(NO_PROXY, call("reader", server.address()));
-            assertEquals(NO_PROXY, call("writer", server.address()));
+            assertTrue(NO_PROXY.contains(call("reader", server.address())));
+            assertTrue(NO_PROXY.contains(call("writer", server.address())));
             host().control.connected(true);
             host().control.guard(DB, List.of("default/readers"));
             MeshHost.eventually(
@@ -173,8 +174,8 @@ class PolicyGuardTest extends MeshHostTest {
                     .get("path")
                     .getAsString()
                     .equals("proxy"));
-            assertEquals(NO_PROXY, call("reader", "db"));
-            assertEquals(NO_PROXY, call("reader", server.address()));
+            assertTrue(NO_PROXY.contains(call("reader", "db")));
+            assertTrue(NO_PROXY.contains(call("reader", server.address())));
             host().control
                     .put(
                             ResourceType.AUTHORIZATION,

@@ -105,25 +105,10 @@ class AuthorizationTest {
         Path socket = directory.resolve("node" + agents.size() + ".sock");
         LocalApiServer agent = LocalApiServer.start(socket, (request, replies) -> {
             boolean whois = request.contains("whois");
-            replies.send(whois ? "{\"ok\":true,\"result\":" + whois(caller) + "}" : "{\"ok\":false}");
+            replies.send(whois ? Whois.answer(caller) : "{\"ok\":false}");
         });
         agents.add(agent);
         return new ProxyFixture(state, socket, directory.resolve("access.log").toString());
-    }
-
-    /** As the agent answers for a workload by its uid, whose account has its name. */
-    private static String whois(String uid) {
-        if (uid.isEmpty()) {
-            return "{\"workload\":\"\",\"outside\":true}";
-        }
-        String[] parts = uid.split("/");
-        return "{\"workload\":\"%s\",\"lease\":%d,\"name\":\"%s\",\"namespace\":\"%s\",\"principal\":\"%s\"}"
-                .formatted(
-                        uid,
-                        uid.hashCode() & 0xffff_ffffL,
-                        parts[2],
-                        parts[1],
-                        "cluster.local/ns/" + parts[1] + "/sa/" + parts[2]);
     }
 
     private final List<LocalApiServer> agents = new java.util.concurrent.CopyOnWriteArrayList<>();

@@ -50,10 +50,7 @@ class NeighboursTest {
             String who = request.contains("\"" + GREEDY + ":")
                     ? "node/default/greedy"
                     : request.contains("\"" + QUIET + ":") ? "node/default/quiet" : "";
-            replies.send(
-                    request.contains("whois")
-                            ? "{\"ok\":true,\"result\":{\"workload\":\"" + who + "\"}}"
-                            : "{\"ok\":false}");
+            replies.send(request.contains("whois") ? Whois.answer(who) : "{\"ok\":false}");
         });
         origin = Origin.start((request, out, socket) -> {
             String body = request.line().contains("/big") ? BIG : "ok";

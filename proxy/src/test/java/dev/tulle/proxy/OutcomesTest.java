@@ -115,7 +115,9 @@ class OutcomesTest {
             String answer = "{\"ok\":true,\"result\":[{\"address\":\"127.0.0.1\",\"port\":" + origin.port()
                     + ",\"consecutive5xx\":7,\"consecutiveGatewayErrors\":6,\"consecutiveLocalFailures\":5,"
                     + "\"kernelSuccesses\":40,\"kernel5xx\":30}]}";
-            try (LocalApiServer agent = LocalApiServer.start(socket, (request, replies) -> replies.send(answer));
+            try (LocalApiServer agent = LocalApiServer.start(
+                            socket,
+                            (request, replies) -> replies.send(request.contains("whois") ? Whois.answer("") : answer));
                     ProxyFixture mesh = new ProxyFixture(
                             Meshes.mesh().subset("", origin.port()).build(),
                             socket,
