@@ -148,7 +148,11 @@ final class Tries {
         if (target == null || count > plan.retries() || !repeatable) {
             return false;
         }
-        if (!retrying && !target.beginRetry()) {
+        // A try that got no connection has cost its endpoint nothing: going elsewhere multiplies no load, so that all
+        // the
+        // requests to an endpoint that has just gone may do it at once.
+        boolean counts = retrying || !connecting;
+        if (counts && !retrying && !target.beginRetry()) {
             return false;
         }
         if (pool != null) {
@@ -157,7 +161,7 @@ final class Tries {
         // The place in the budget is kept from retry to retry.
         retrying = false;
         end(user, connecting, true);
-        retrying = true;
+        retrying = counts;
         return true;
     }
 
