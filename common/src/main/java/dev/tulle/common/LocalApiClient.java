@@ -6,10 +6,12 @@ import java.io.InputStreamReader;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.AsynchronousCloseException;
 import java.nio.channels.Channels;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -42,6 +44,47 @@ public final class LocalApiClient implements AutoCloseable {
         }
     }
 
+    /**
+     * Asks one question of a server that need not be trusted: neither its silence nor the length of its answer costs more
+     * than is given here.
+     *
+     * @param line the request, without a line end
+     * @param longest the longest answer, in characters
+     * @param patience for connecting, asking and the whole answer
+     * @throws IOException when no such answer comes
+     */
+    public static String ask(Path path, String line, int longest, Duration patience) throws IOException {
+        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+            Thread late = Thread.ofVirtual().name("local-api-late").start(() -> closeAfter(channel, patience));
+            try {
+                channel.connect(UnixDomainSocketAddress.of(path));
+                LocalApiClient client = new LocalApiClient(channel);
+                client.send(line);
+                String answer = readLine(client.in, longest);
+                if (answer == null) {
+                    throw new IOException(path + ": the server closed the connection without an answer");
+                }
+                return answer;
+            } catch (AsynchronousCloseException e) {
+                throw new IOException(path + ": no answer within " + patience.toMillis() + " ms", e);
+            } finally {
+                late.interrupt();
+            }
+        }
+    }
+
+    private static void closeAfter(SocketChannel channel, Duration patience) {
+        try {
+            Thread.sleep(patience);
+            channel.close();
+        } catch (InterruptedException e) {
+            // Answered in time.
+            Thread.currentThread().interrupt();
+        } catch (IOException e) {
+            System.getLogger(LocalApiClient.class.getName()).log(System.Logger.Level.DEBUG, "close", e);
+        }
+    }
+
     /** True when a live process accepts connections on the socket. */
     public static boolean answers(Path path) {
         try (LocalApiClient client = connect(path)) {
@@ -58,7 +101,7 @@ public final class LocalApiClient implements AutoCloseable {
 
     /** Reads the next answer line; null at the end of the stream. */
     public @Nullable String receive() throws IOException {
-        return readLine(in);
+        return readLine(in, LocalApiServer.MAX_LINE);
     }
 
     /**
@@ -92,14 +135,14 @@ public final class LocalApiClient implements AutoCloseable {
         }
     }
 
-    static @Nullable String readLine(BufferedReader in) throws IOException {
+    static @Nullable String readLine(BufferedReader in, int longest) throws IOException {
         StringBuilder line = new StringBuilder();
         for (int c = in.read(); c >= 0; c = in.read()) {
             if (c == '\n') {
                 return line.toString();
             }
-            if (line.length() >= LocalApiServer.MAX_LINE) {
-                throw new IOException("a line is longer than " + LocalApiServer.MAX_LINE + " characters");
+            if (line.length() >= longest) {
+                throw new IOException("a line is longer than " + longest + " characters");
             }
             line.append((char) c);
         }

@@ -2,11 +2,14 @@ package dev.tulle.common;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.SecureDirectoryStream;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.PosixFilePermission;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
@@ -15,6 +18,9 @@ import java.util.Set;
 /** Directories and files of a privileged role, made so that no other user can read them or lead the role elsewhere. */
 public final class PrivateFiles {
     private static final Set<PosixFilePermission> OWNER_AND_GROUP = PosixFilePermissions.fromString("rwxr-x---");
+    private static final int OTHERS_WRITE = 0022;
+    private static final int STICKY = 01000;
+    private static final int MAX_DEPTH = 16;
 
     private PrivateFiles() {}
 
@@ -46,27 +52,88 @@ public final class PrivateFiles {
             return Files.newOutputStream(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         }
         Path parent = file.toAbsolutePath().normalize().getParent();
-        for (Path above = parent == null ? null : parent.getParent(); above != null; above = above.getParent()) {
-            if (owner(above) != 0) {
-                throw new FileSystemException(
-                        file.toString(), null, above + " belongs to uid " + owner(above) + ": expected root's");
-            }
-        }
-        if (parent != null && Files.isSymbolicLink(parent)) {
-            throw new FileSystemException(file.toString(), null, parent + " is a link: expected a directory");
-        }
-        if (Files.exists(file, LinkOption.NOFOLLOW_LINKS)
-                && (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS)
-                        || owner(file) != 0
-                        || (Integer) Files.getAttribute(file, "unix:nlink", LinkOption.NOFOLLOW_LINKS) != 1)) {
+        Path opened = parent == null ? file : fixed(parent).resolve(file.getFileName());
+        if (Files.exists(opened, LinkOption.NOFOLLOW_LINKS)
+                && (!Files.isRegularFile(opened, LinkOption.NOFOLLOW_LINKS)
+                        || owner(opened) != 0
+                        || attribute(opened, "nlink") != 1)) {
             throw new FileSystemException(
                     file.toString(), null, "expected a file of root's with this one name, or none yet");
         }
         return Files.newOutputStream(
-                file, StandardOpenOption.CREATE, StandardOpenOption.APPEND, LinkOption.NOFOLLOW_LINKS);
+                opened, StandardOpenOption.CREATE, StandardOpenOption.APPEND, LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /** The real name of a directory that nobody but root can exchange for another one. */
+    private static Path fixed(Path directory) throws IOException {
+        if (Files.isSymbolicLink(directory)) {
+            throw new FileSystemException(directory.toString(), null, "is a link: expected a directory");
+        }
+        Path real = directory.toRealPath();
+        Path below = real;
+        for (Path above = real.getParent(); above != null; above = above.getParent()) {
+            int mode = attribute(above, "mode");
+            // In a sticky directory, as /tmp, a name is its owner's to change.
+            boolean others = (mode & OTHERS_WRITE) != 0 && ((mode & STICKY) == 0 || owner(below) != 0);
+            if (owner(above) != 0 || others) {
+                throw new FileSystemException(
+                        directory.toString(),
+                        null,
+                        (others
+                                        ? "others than root may exchange it in " + above
+                                        : above + " belongs to uid " + owner(above))
+                                + ": expected root's directories above");
+            }
+            below = above;
+        }
+        return real;
+    }
+
+    /**
+     * Removes a directory and what is in it. Other users may write there: nothing that they put in the place of something
+     * else meanwhile leads out of it.
+     *
+     * @throws IOException when it cannot be removed whole
+     */
+    public static void removeTree(Path directory) throws IOException {
+        Path absolute = directory.toAbsolutePath();
+        Path parent = absolute.getParent();
+        if (parent == null || Files.notExists(absolute, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        try (DirectoryStream<Path> stream = Files.newDirectoryStream(parent)) {
+            if (!(stream instanceof SecureDirectoryStream<Path> secure)) {
+                throw new FileSystemException(directory.toString(), null, "this system cannot remove it safely");
+            }
+            removeTree(secure, absolute.getFileName(), 0);
+        }
+    }
+
+    private static void removeTree(SecureDirectoryStream<Path> parent, Path name, int depth) throws IOException {
+        if (depth > MAX_DEPTH) {
+            throw new FileSystemException(name.toString(), null, "directories are nested too deeply to be removed");
+        }
+        try (SecureDirectoryStream<Path> directory = parent.newDirectoryStream(name, LinkOption.NOFOLLOW_LINKS)) {
+            for (Path one : directory) {
+                Path entry = one.getFileName();
+                if (directory
+                        .getFileAttributeView(entry, BasicFileAttributeView.class, LinkOption.NOFOLLOW_LINKS)
+                        .readAttributes()
+                        .isDirectory()) {
+                    removeTree(directory, entry, depth + 1);
+                } else {
+                    directory.deleteFile(entry);
+                }
+            }
+        }
+        parent.deleteDirectory(name);
+    }
+
+    private static int attribute(Path file, String name) throws IOException {
+        return (Integer) Files.getAttribute(file, "unix:" + name, LinkOption.NOFOLLOW_LINKS);
     }
 
     private static int owner(Path file) throws IOException {
-        return (Integer) Files.getAttribute(file, "unix:uid", LinkOption.NOFOLLOW_LINKS);
+        return attribute(file, "uid");
     }
 }

@@ -2,6 +2,7 @@ package dev.tulle.common;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
 import java.io.OutputStream;
@@ -9,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -63,6 +65,58 @@ class PrivateFilesTest {
         Path elsewhere = Files.createDirectory(directory.resolve("elsewhere"));
         Path linked = Files.createSymbolicLink(directory.resolve("linked"), elsewhere);
         assertThrows(IOException.class, () -> append(linked.resolve("log")));
+    }
+
+    @Test
+    void noNameAboveIsOneThatOthersMayChange() throws IOException {
+        Path open = Files.createDirectory(directory.resolve("open"));
+        Path logs = Files.createDirectory(open.resolve("logs"));
+        Files.setPosixFilePermissions(open, PosixFilePermissions.fromString("rwxrwxrwx"));
+        assertThrows(IOException.class, () -> append(logs.resolve("log")));
+        Files.setAttribute(open, "unix:mode", 01777);
+        append(logs.resolve("log"));
+        Files.setAttribute(logs, "unix:uid", STRANGER);
+        assertThrows(IOException.class, () -> append(logs.resolve("log")), "he may rename his own");
+        Path way = Files.createSymbolicLink(directory.resolve("way"), open);
+        assertThrows(IOException.class, () -> append(way.resolve("logs").resolve("log")), "also by root's own link");
+    }
+
+    @Test
+    void whatIsRemovedIsInTheDirectoryWhateverItsUserExchangesMeanwhile() throws Exception {
+        Path outside = Files.createDirectory(directory.resolve("outside"));
+        Path secret = outside.resolve("secret");
+        for (int round = 0; round < 300; round++) {
+            Files.writeString(secret, "root's");
+            Path folder = folderOfAStranger();
+            Path inner = Files.createDirectory(folder.resolve("inner"));
+            Files.createFile(inner.resolve("secret"));
+            Path link = Files.createSymbolicLink(folder.resolve("link"), outside);
+            AtomicBoolean done = new AtomicBoolean();
+            Thread stranger = Thread.ofPlatform().start(() -> exchange(inner, link, folder.resolve("third"), done));
+            try {
+                PrivateFiles.removeTree(folder);
+            } catch (IOException e) {
+                assertTrue(e.getMessage() != null);
+            }
+            done.set(true);
+            stranger.join();
+            assertTrue(Files.exists(secret), "round " + round);
+            PrivateFiles.removeTree(folder);
+            assertTrue(Files.notExists(folder));
+        }
+    }
+
+    private static void exchange(Path one, Path other, Path third, AtomicBoolean done) {
+        while (!done.get()) {
+            try {
+                Files.move(one, third);
+                Files.move(other, one);
+                Files.move(third, other);
+            } catch (IOException e) {
+                // Removed already.
+                Thread.onSpinWait();
+            }
+        }
     }
 
     @Test

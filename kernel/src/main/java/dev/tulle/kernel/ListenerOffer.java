@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
 /**
@@ -24,6 +25,7 @@ public final class ListenerOffer implements AutoCloseable {
     private static final int SO_RCVTIMEO = 20;
     private static final int SO_SNDTIMEO = 21;
     private static final long PATIENCE_SECONDS = 2;
+    private static final int MOST = 1_024;
     private static final short POLLIN = 1;
     private static final MemoryLayout POLLFD = MemoryLayout.structLayout(
             ValueLayout.JAVA_INT.withName("fd"),
@@ -152,7 +154,12 @@ public final class ListenerOffer implements AutoCloseable {
             BpfException.check(
                     SocketCalls.connect(socket.number(), SocketCalls.address(arena, path)),
                     "cannot connect to " + path);
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
             while (true) {
+                if (System.nanoTime() > end || taken.size() > MOST) {
+                    throw new BpfException(
+                            path + ": expected at most " + MOST + " listening sockets in " + PATIENCE_SECONDS + " s");
+                }
                 SocketCalls.Received received = SocketCalls.receive(socket.number());
                 if (received.bytes < 0) {
                     throw new BpfException(path + ": cannot take listening sockets", (int) -received.bytes);

@@ -36,6 +36,7 @@ public final class HeldPorts implements AutoCloseable {
     public static final String HAND_OVER = "proxy";
 
     private static final System.Logger LOG = System.getLogger(HeldPorts.class.getName());
+    private static final Duration ADOPTION = Duration.ofSeconds(6);
     private static final int BACKLOG = 4_096;
     private static final int RESETS = 4_096;
 
@@ -69,7 +70,13 @@ public final class HeldPorts implements AutoCloseable {
             return ports;
         }
         try (DirectoryStream<Path> offers = Files.newDirectoryStream(handOver, "*.fds")) {
+            long end = System.nanoTime() + ADOPTION.toNanos();
             for (Path one : offers) {
+                // Whoever has the proxy's user can offer as often and as slowly as he likes.
+                if (System.nanoTime() > end) {
+                    LOG.log(System.Logger.Level.WARNING, handOver + ": too many offers of listening sockets");
+                    break;
+                }
                 ports.adopt(one);
             }
         } catch (IOException e) {

@@ -2,6 +2,7 @@ package dev.tulle.agent.ports;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.kernel.ListenerOffer;
@@ -13,8 +14,14 @@ import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
@@ -73,6 +80,29 @@ class HeldPortsTest {
                 second.release(address);
                 assertThrows(ConnectException.class, () -> new Socket(LOOPBACK, address.getPort()));
             }
+        }
+    }
+
+    @Test
+    void anOfferThatNeverEndsKeepsNobody() throws Exception {
+        Path slow = dir.resolve("1.fds");
+        AtomicBoolean done = new AtomicBoolean();
+        try (ServerSocketChannel server = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+            server.bind(UnixDomainSocketAddress.of(slow));
+            Thread stranger = Thread.ofPlatform().start(() -> {
+                try (SocketChannel peer = server.accept()) {
+                    while (!done.get()) {
+                        peer.write(ByteBuffer.wrap(new byte[] {1}));
+                        Thread.sleep(50);
+                    }
+                } catch (IOException | InterruptedException e) {
+                    done.set(true);
+                }
+            });
+            assertTimeoutPreemptively(
+                    Duration.ofSeconds(20), () -> assertThrows(IOException.class, () -> ListenerOffer.take(slow)));
+            done.set(true);
+            stranger.join();
         }
     }
 

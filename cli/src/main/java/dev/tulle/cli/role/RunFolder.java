@@ -4,15 +4,14 @@ import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.common.LocalUsers;
+import dev.tulle.common.PrivateFiles;
 import dev.tulle.common.SocketAccess;
 import java.io.IOException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 
 /** The run directory: made at the start, emptied of this command's own files at a regular end. */
 final class RunFolder {
@@ -75,23 +74,13 @@ final class RunFolder {
                 }
             }
             for (String folder : List.of("mounts", HAND_OVER)) {
-                remove(directory.resolve(folder));
+                PrivateFiles.removeTree(directory.resolve(folder));
             }
             Files.deleteIfExists(directory);
         } catch (DirectoryNotEmptyException e) {
             LOG.log(System.Logger.Level.DEBUG, directory + " is used by others too");
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, directory + ": cannot be cleared: " + e.getMessage());
-        }
-    }
-
-    private static void remove(Path folder) throws IOException {
-        if (Files.exists(folder)) {
-            try (Stream<Path> files = Files.walk(folder)) {
-                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.deleteIfExists(file);
-                }
-            }
         }
     }
 }

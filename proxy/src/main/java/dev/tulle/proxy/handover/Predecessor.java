@@ -1,15 +1,19 @@
 package dev.tulle.proxy.handover;
 
+import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.tulle.common.LocalApiClient;
+import dev.tulle.common.LocalApiServer;
 import io.netty.channel.EventLoopGroup;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +21,14 @@ import org.jspecify.annotations.Nullable;
 public final class Predecessor {
     static final String API = ".sock";
     static final String SOCKETS = ".fds";
+
+    /** Other sockets of the folder, as that of the admin pages, are no processes. */
+    private static final Pattern NAME = Pattern.compile("[0-9]+" + Pattern.quote(API));
+
+    private static final Duration PATIENCE = Duration.ofSeconds(5);
+
+    /** Characters of an answer, but for metrics. */
+    private static final int LONGEST = 1 << 14;
 
     private final Path api;
     private final Path sockets;
@@ -39,7 +51,8 @@ public final class Predecessor {
         }
         List<Path> files;
         try (Stream<Path> listed = Files.list(directory)) {
-            files = listed.filter(file -> file.toString().endsWith(API))
+            files = listed.filter(file ->
+                            NAME.matcher(String.valueOf(file.getFileName())).matches())
                     .sorted()
                     .toList();
         }
@@ -68,9 +81,10 @@ public final class Predecessor {
     /** The state of one process: {@code starting}, {@code serving} or {@code draining}; empty when it does not answer. */
     public static Optional<String> stateOf(Path directory, long pid) {
         try {
-            return Optional.of(ask(directory.resolve(pid + API), "status", new JsonObject())
-                    .get("state")
-                    .getAsString());
+            return Optional.ofNullable(ask(directory.resolve(pid + API), "status", new JsonObject())
+                            .get("state"))
+                    .filter(JsonElement::isJsonPrimitive)
+                    .map(JsonElement::getAsString);
         } catch (IOException e) {
             return Optional.empty();
         }
@@ -132,18 +146,22 @@ public final class Predecessor {
         ask(api, "inherit", params);
     }
 
+    /** Root asks too, and whoever took over the proxy's user can answer: an answer is short, in time and as expected. */
     private static JsonObject ask(Path socket, String method, JsonObject params) throws IOException {
         JsonObject request = new JsonObject();
         request.addProperty("method", method);
         request.add("params", params);
-        try (LocalApiClient client = LocalApiClient.connect(socket)) {
-            JsonObject answer =
-                    JsonParser.parseString(client.call(request.toString())).getAsJsonObject();
-            @Nullable JsonObject result = answer.getAsJsonObject("result");
-            if (result == null) {
-                throw new IOException(socket + ": " + method + " is refused: " + answer);
+        int longest = method.equals("metrics") ? LocalApiServer.MAX_LINE : LONGEST;
+        String answer = LocalApiClient.ask(socket, request.toString(), longest, PATIENCE);
+        try {
+            @Nullable
+            JsonObject result = JsonParser.parseString(answer).getAsJsonObject().getAsJsonObject("result");
+            if (result != null) {
+                return result;
             }
-            return result;
+        } catch (RuntimeException e) {
+            throw new IOException(socket + ": " + method + ": no answer of a proxy", e);
         }
+        throw new IOException(socket + ": " + method + " is refused: " + answer);
     }
 }

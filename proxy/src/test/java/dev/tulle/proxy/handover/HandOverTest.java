@@ -1,6 +1,7 @@
 package dev.tulle.proxy.handover;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
@@ -11,10 +12,13 @@ import io.netty.channel.EventLoopGroup;
 import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.epoll.EpollIoHandler;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
@@ -69,6 +73,38 @@ class HandOverTest {
             }
             replies.send(answer.toString());
         }));
+    }
+
+    @Test
+    void whatAnswersNothingSensibleIsNoProxyAndCostsLittle() throws IOException {
+        List<String> answers =
+                List.of("7", "[]", "{\"result\":7}", "{\"result\":{}}", "{\"result\":{\"state\":[]}}", "{", "");
+        for (int i = 0; i < answers.size(); i++) {
+            String answer = answers.get(i);
+            others.add(LocalApiServer.start(dir.resolve(i + Predecessor.API), (_, replies) -> replies.send(answer)));
+            assertEquals(Optional.empty(), Predecessor.stateOf(dir, i), answer);
+        }
+        others.add(LocalApiServer.start(dir.resolve(90 + Predecessor.API), (_, replies) -> {
+            JsonObject answer = new JsonObject();
+            answer.add("result", status(90, HandOver.SERVING));
+            answer.addProperty("more", "x".repeat(1 << 20));
+            replies.send(answer.toString());
+        }));
+        assertEquals(Optional.empty(), Predecessor.stateOf(dir, 90), "a long one");
+        others.add(LocalApiServer.start(dir.resolve(91 + Predecessor.API), (_, _) -> {}));
+        assertTimeout(Duration.ofSeconds(8), () -> assertEquals(Optional.empty(), Predecessor.stateOf(dir, 91)));
+        other(92, _ -> status(92, HandOver.SERVING));
+        assertEquals(Optional.of(HandOver.SERVING), Predecessor.stateOf(dir, 92));
+    }
+
+    @Test
+    void anotherSocketOfTheFolderIsNoProcessAndStays() throws IOException {
+        Path admin = dir.resolve("admin.sock");
+        others.add(LocalApiServer.start(admin, (_, _) -> {
+            throw new IOException("no such request");
+        }));
+        assertEquals(List.of(), Predecessor.all(dir));
+        assertTrue(Files.exists(admin));
     }
 
     private static JsonObject status(long pid, String state) {
