@@ -21,8 +21,14 @@ final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
     /** Fields of a request: names that it adds, that it takes back, and those with their versions. */
     static final int MAX_FIELDS = 2 * StreamLimits.NAMES + 16;
 
-    /** Bytes of one field: a resource name, who the client is, why it refuses. */
+    /** Bytes of one field: a resource name, why the client refuses. */
     static final int MAX_FIELD_BYTES = 16 << 10;
+
+    /** Bytes of who the client is: an Envoy lists all its extensions there, some 50 KiB in version 1.40. */
+    static final int MAX_NODE_BYTES = 256 << 10;
+
+    /** The node is field 1 of a delta request and field 2 of the other; only the first field of its number may be so large. */
+    private static final int MAX_NODE_FIELD = 2;
 
     private final MethodDescriptor.Marshaller<T> plain;
 
@@ -55,6 +61,7 @@ final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
         }
         CodedInputStream in = CodedInputStream.newInstance(message);
         int fields = 0;
+        boolean node = false;
         for (int tag = in.readTag(); tag != 0; tag = in.readTag()) {
             fields++;
             if (fields > MAX_FIELDS) {
@@ -64,9 +71,14 @@ final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
             if (WireFormat.getTagWireType(tag) == WireFormat.WIRETYPE_START_GROUP || !in.skipField(tag)) {
                 throw new IOException("a group, which no request has");
             }
-            if (in.getTotalBytesRead() - start > MAX_FIELD_BYTES) {
-                throw beyond(
-                        "field " + WireFormat.getTagFieldNumber(tag) + " has more than " + MAX_FIELD_BYTES + " bytes");
+            int size = in.getTotalBytesRead() - start;
+            if (size > MAX_FIELD_BYTES) {
+                int field = WireFormat.getTagFieldNumber(tag);
+                int most = field <= MAX_NODE_FIELD && !node ? MAX_NODE_BYTES : MAX_FIELD_BYTES;
+                node = true;
+                if (size > most) {
+                    throw beyond("field " + field + " has more than " + most + " bytes");
+                }
             }
         }
     }

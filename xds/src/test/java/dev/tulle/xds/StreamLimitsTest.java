@@ -182,6 +182,15 @@ class StreamLimitsTest {
                                 .build())
                 .build();
         refused("field 99 has more than", unknown.toByteArray());
+        // A real Envoy's node is larger than any name; twice in a request it is nobody's.
+        UnknownFieldSet.Field node = UnknownFieldSet.Field.newBuilder()
+                .addLengthDelimited(ByteString.copyFrom(new byte[RequestLimits.MAX_NODE_BYTES - 8]))
+                .build();
+        byte[] one = UnknownFieldSet.newBuilder().addField(1, node).build().toByteArray();
+        RequestLimits.check(one);
+        refused(
+                "field 1 has more than",
+                ByteString.copyFrom(one).concat(ByteString.copyFrom(one)).toByteArray());
         assertThrows(IOException.class, () -> RequestLimits.check(new byte[] {0x0b}), "a group");
         assertThrows(IOException.class, () -> RequestLimits.check(new byte[] {0x0a, 0x7f, 0x01}), "cut off");
     }
