@@ -11,7 +11,7 @@ public final class PathReadingsFuzz {
 
     /** One path, a character a byte. */
     public static void fuzzerTestOneInput(byte[] data) {
-        Cost.within(data.length, 400_000, 4_000, () -> check(new String(data, StandardCharsets.ISO_8859_1)));
+        Cost.within(data.length, 1_500_000, 8_000, () -> check(new String(data, StandardCharsets.ISO_8859_1)));
     }
 
     private static void check(String path) {
