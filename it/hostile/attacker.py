@@ -5,8 +5,6 @@ import sys
 
 import attempt
 
-GROUPS = ("interfaces", "host", "identity")
-
 
 def main(words):
     with open(words[0]) as file:

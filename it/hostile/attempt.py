@@ -4,7 +4,6 @@ An attempt is a function that returns `got(...)` when it reached what it must no
 reason that the attacker is told. Nothing here knows a role or a mesh: the plan (see hostile.py) tells both.
 """
 import errno
-import os
 import socket
 
 LIMIT = 2.0  # seconds that one step of an attempt may take
@@ -111,7 +110,3 @@ def unix(path):
         sock.close()
         raise
     return sock
-
-
-def who():
-    return f"uid {os.geteuid()}"

@@ -3,7 +3,7 @@ import ctypes
 import os
 import signal
 
-from attempt import got, guarded, refused
+from attempt import got, refused
 
 BPF = 321 if os.uname().machine == "x86_64" else 280
 OBJ_GET, PROGRAM_BY_ID, MAP_BY_ID = 7, 13, 14
@@ -121,7 +121,3 @@ def attempts(plan):
     yield from processes(plan)
     yield from groups(plan)
     yield from kernel(plan)
-
-
-def run(plan):
-    return [(name, guarded(function)) for name, function in attempts(plan)]

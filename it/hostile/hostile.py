@@ -177,7 +177,7 @@ class Field:
         found = []
         for protocol, option in (("tcp", "-ltnH"), ("udp", "-lunH")):
             for line in subprocess.run(["ss", option], capture_output=True, text=True).stdout.splitlines():
-                address, port = line.split()[3 if protocol == "tcp" else 3].rsplit(":", 1)
+                address, port = line.split()[3].rsplit(":", 1)
                 if port.isdigit() and 0 <= int(port) - 15000 - self.mesh.offset < 100:
                     found.append((address.strip("[]").split("%")[0], int(port), protocol))
         return found

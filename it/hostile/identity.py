@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 
-from attempt import LIMIT, complete, family_of, got, guarded, mapped, read_some, reason, refused, status_of
+from attempt import LIMIT, family_of, got, mapped, read_some, reason, refused, status_of
 
 SECRET = b"secret of the guarded server"
 FASTOPEN_SEND = 0x20000000
+IP_TRANSPARENT = 19
 SYS_SOCKET = {"tcp": socket.IPPROTO_TCP, "mptcp": 262}
 
 
@@ -180,12 +181,9 @@ def unshared(flags, plan):
 
 def raw(plan):
     for name, arguments in (("raw TCP", (socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)),
-                            ("packets", (socket.AF_PACKET, socket.SOCK_RAW, 0x300)),
-                            ("netlink of sockets", None)):
-        if arguments:
-            yield name, lambda a=arguments: opened(a)
-    for option, name in ((19, "IP_TRANSPARENT"),):
-        yield name, lambda o=option: transparent(o, plan)
+                            ("packets", (socket.AF_PACKET, socket.SOCK_RAW, 0x300))):
+        yield name, lambda a=arguments: opened(a)
+    yield "IP_TRANSPARENT", lambda: transparent(plan)
 
 
 def opened(arguments):
@@ -193,9 +191,9 @@ def opened(arguments):
     return got("opened")
 
 
-def transparent(option, plan):
+def transparent(plan):
     with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_IP, option, 1)
+        sock.setsockopt(socket.SOL_IP, IP_TRANSPARENT, 1)
         sock.bind((plan["friend"], 0))
         return got("bound to the friend's address")
 
@@ -290,7 +288,3 @@ def attempts(plan):
     yield from raw(plan)
     yield from handed(plan)
     yield from ring(plan)
-
-
-def run(plan):
-    return [(name, guarded(function)) for name, function in attempts(plan)]

@@ -2,7 +2,7 @@
 import json
 import socket
 
-from attempt import connect, exchange, family_of, got, guarded, mapped, read_some, refused, unix
+from attempt import connect, exchange, family_of, got, mapped, read_some, refused, unix
 
 # Pages that tell of others or change something, of proxies, agents and control planes of the field and of this mesh.
 PAGES = ("/config_dump", "/clusters", "/listeners", "/routes", "/policies", "/workloads", "/certs", "/server_info",
@@ -167,7 +167,3 @@ def attempts(plan):
     if plan["role"] != "proxy":
         yield from take_ports(plan)
     yield from addresses(plan)
-
-
-def run(plan):
-    return [(name, guarded(function)) for name, function in attempts(plan)]
