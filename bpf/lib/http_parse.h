@@ -31,7 +31,7 @@
 #define TULLE_HTTP_RESPONSE_MASK 2047
 #define TULLE_HTTP_RESPONSE_ROOM (2048 + 64)
 
-#define TULLE_HTTP_LINES      100 /* as many as the proxy takes */
+#define TULLE_HTTP_FIELDS     100 /* as many as the proxy takes */
 #define TULLE_HTTP_NAME_WORDS 5   /* longest name of a field: 39 characters */
 #define TULLE_HTTP_HOST_WORDS 16  /* longest Host: 127 characters */
 
@@ -51,6 +51,7 @@ struct tulle_http_message {
 	__u8 hosts;  /* how many fields of these names there are */
 	__u8 lengths;
 	__u8 connections;
+	__u8 fields;
 	__u16 length; /* from here to `name`: the field that is being read */
 	__u16 size;
 	__u64 name[TULLE_HTTP_NAME_WORDS]; /* lower case, zero padded */
@@ -155,6 +156,8 @@ static __always_inline __u32 tulle_http_field(const __u8 *head, __u32 mask, __u3
 	volatile __u64 *name = message->name;
 	__u32 length = 0, colon, value;
 
+	if (message->fields++ >= TULLE_HTTP_FIELDS)
+		return TULLE_REASON_HTTP_SYNTAX;
 	name[1] = name[2] = name[3] = name[4] = 0;
 #pragma unroll
 	for (int i = 0; i < TULLE_HTTP_NAME_WORDS; i++) {
@@ -350,7 +353,7 @@ static __always_inline __u32 tulle_http_head(__u8 *head, __u32 mask, __u32 lengt
 					     const struct tulle_http_table *names,
 					     struct tulle_http_message *message)
 {
-	const __u32 turns = mask / 32 + TULLE_HTTP_LINES;
+	const __u32 turns = mask / 32 + TULLE_HTTP_FIELDS + 2;
 	__u32 at = *(const volatile __u32 *)zero & mask, line = at, reason;
 
 	__builtin_memset(message, 0, sizeof(*message));

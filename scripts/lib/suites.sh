@@ -53,7 +53,7 @@ script_suite() {
 	shift
 	begun="$(wc -l <"$LOG")"
 	"$@" >>"$LOG" 2>&1 </dev/null || status=$?
-	closing="$(tail -n "+$((begun + 1))" "$LOG" | grep -E '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' | tail -n 1)" || true
+	closing="$(tail -n "+$((begun + 1))" "$LOG" | grep -aE '^[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?$' | tail -n 1)" || true
 	if [ -z "$closing" ]; then
 		count 0 1
 		note "failed: $name ended with status $status and no closing line"
@@ -67,9 +67,9 @@ script_suite() {
 	tail -n "+$((begun + 1))" "$LOG" | sed -n 's/^skip */skipped: /p' >>"$NOTES"
 	if [ "$failed" -gt 0 ]; then
 		note "failed: $name: $closing, status $status"
-		tail -n "+$((begun + 1))" "$LOG" | grep -iE '^(not ok|FAIL)' | head -n 25 >>"$NOTES" || true
+		tail -n "+$((begun + 1))" "$LOG" | grep -aiE '^(not ok|FAIL)' | head -n 25 >>"$NOTES" || true
 		say "FAILED: $name: $closing, status $status"
-		grep -iE '^(not ok|FAIL)' "$LOG" | head -n 25 >&2 || tail -n 25 "$LOG" >&2
+		grep -aiE '^(not ok|FAIL)' "$LOG" | head -n 25 >&2 || tail -n 25 "$LOG" >&2
 	fi
 }
 

@@ -56,7 +56,12 @@ public record Problem(
     static final int MAX_VALUE = 120;
 
     public Problem {
-        value = shorten(value);
+        file = printable(file, file.length());
+        resource = printable(resource, resource.length());
+        field = printable(field, field.length());
+        value = printable(value, MAX_VALUE);
+        expected = printable(expected, expected.length());
+        message = printable(message, message.length());
     }
 
     /** True when the resource is refused. */
@@ -94,14 +99,18 @@ public record Problem(
         return out.toString();
     }
 
-    /** Cuts long values and replaces characters that would disturb a terminal or a log line. */
-    private static String shorten(String value) {
-        int end = Math.min(value.length(), MAX_VALUE);
+    /**
+     * Cuts long texts and replaces characters that would disturb a terminal or a log line: any part may repeat what the
+     * manifest says, also a message of the YAML library.
+     */
+    private static String printable(String text, int max) {
+        int end = Math.min(text.length(), max);
         StringBuilder out = new StringBuilder(end + 1);
         for (int i = 0; i < end; i++) {
-            char c = value.charAt(i);
-            out.append(Character.isISOControl(c) || Character.isSurrogate(c) ? '?' : c);
+            char c = text.charAt(i);
+            out.append(
+                    Character.isISOControl(c) || Character.isSurrogate(c) || c == '\u2028' || c == '\u2029' ? '?' : c);
         }
-        return end < value.length() ? out.append('…').toString() : out.toString();
+        return end < text.length() ? out.append('…').toString() : out.toString();
     }
 }

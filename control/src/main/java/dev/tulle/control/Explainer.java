@@ -114,7 +114,7 @@ final class Explainer {
         }
         int port = uri.getPort();
         if (port < 0 && url) {
-            port = uri.getScheme().equals("https") ? 443 : 80;
+            port = "https".equals(uri.getScheme()) ? 443 : 80;
         }
         if (uri.getHost() == null || port < 1 || port > 65535) {
             throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");

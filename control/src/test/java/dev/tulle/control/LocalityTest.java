@@ -23,6 +23,7 @@ import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -102,7 +103,9 @@ class LocalityTest {
             seen2.await(Set.of("elsewhere"));
 
             n2.health("n2/default/b", true);
-            Files.writeString(options.configDirectory().resolve("nearest.yaml"), SPREAD);
+            // In one step: an empty file that lasts is a configuration too, in which both endpoints are seen as well.
+            Path next = Files.writeString(directory.resolve("next.yaml"), SPREAD);
+            Files.move(next, options.configDirectory().resolve("nearest.yaml"), StandardCopyOption.ATOMIC_MOVE);
             seen1.await(Set.of("b", "elsewhere"));
             String spread = explain(plane, "elsewhere");
             assertTrue(spread.contains("(b) in r/z2, weight 1 of 4"), spread);

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tulle.it.parser.KernelParser.Head;
 import dev.tulle.it.parser.KernelParser.Kind;
 import dev.tulle.it.parser.KernelParser.Taken;
+import dev.tulle.proxy.http1.MessageHead;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -94,6 +95,19 @@ class KernelParserTest {
             }
         }
         check(all);
+    }
+
+    /** The proxy refuses a head with more fields than that: what one path refuses, the other does not forward. */
+    @Test
+    void asManyFieldsAreTakenAsTheProxyTakes() throws Exception {
+        for (int fields = MessageHead.MAX_FIELDS - 1; fields <= MessageHead.MAX_FIELDS + 2; fields++) {
+            String few = "Host: a\r\n" + "x:y\r\n".repeat(fields - 1);
+            String answer = "Content-Length: 0\r\n" + "x:y\r\n".repeat(fields - 1);
+            int taken = check(List.of(
+                    new Head(Kind.REQUEST, Heads.bytes("GET /a HTTP/1.1\r\n" + few + "\r\n")),
+                    new Head(Kind.RESPONSE, Heads.bytes("HTTP/1.1 200 OK\r\n" + answer + "\r\n"))));
+            assertEquals(fields <= MessageHead.MAX_FIELDS ? 2 : 0, taken, fields + " fields");
+        }
     }
 
     @Test
