@@ -6,7 +6,6 @@ import java.nio.channels.SelectionKey;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
-import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -161,18 +160,14 @@ final class PageConnection {
     }
 
     private void request(String head) {
-        String[] words = head.substring(0, head.indexOf('\r')).split(" ", -1);
-        if (words.length != 3 || !words[2].startsWith("HTTP/1.") || !words[1].startsWith("/")) {
+        PageRequest read = PageRequest.read(head);
+        if (read == null) {
             refuse(400, "expected METHOD /PATH HTTP/1.1");
             return;
         }
-        String fields = head.toLowerCase(Locale.ROOT);
-        boolean body = fields.contains("\r\ntransfer-encoding:")
-                || (fields.contains("\r\ncontent-length:") && !fields.contains("\r\ncontent-length: 0\r\n"));
-        keeps = words[2].equals("HTTP/1.1") && !fields.contains("\r\nconnection: close\r\n") && !body;
-        boolean isHead = words[0].equals("HEAD");
-        int query = words[1].indexOf('?');
-        PageMaker maker = pages.get(query < 0 ? words[1] : words[1].substring(0, query));
+        keeps = read.keeps();
+        boolean isHead = read.isHead();
+        PageMaker maker = pages.get(read.path());
         if (maker == null) {
             answer(
                     new Page.Answer(
@@ -180,7 +175,7 @@ final class PageConnection {
                     isHead);
             return;
         }
-        if (!maker.method().equals(isHead ? "GET" : words[0])) {
+        if (!maker.method().equals(isHead ? "GET" : read.method())) {
             refuse(405, "expected " + maker.method());
             return;
         }

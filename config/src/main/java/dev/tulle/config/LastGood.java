@@ -34,31 +34,44 @@ final class LastGood {
 
     /** What was kept; nothing when the file is missing or unreadable. */
     List<ConfigResource> read() {
-        List<ConfigResource> out = new ArrayList<>();
         if (store.isEmpty()) {
-            return out;
+            return List.of();
         }
         String text = store.get().load().text().orElse("");
         written = text;
         try {
-            Documents documents = Documents.of(text);
-            for (int i = 0; i < documents.size(); i++) {
-                String chunk = documents.chunk(i);
-                // Each document begins with a line that says where it came from.
-                String origin = chunk.lines()
-                        .filter(l -> l.startsWith(ORIGIN))
-                        .findFirst()
-                        .orElse(ORIGIN);
-                out.addAll(
-                        parser.parse(origin.substring(ORIGIN.length()), chunk).resources());
-            }
+            return decode(text);
         } catch (RuntimeException e) {
             LOG.log(
                     System.Logger.Level.WARNING,
                     store.get().path() + ": the last good configuration cannot be read",
                     e);
+            return List.of();
+        }
+    }
+
+    /** The resources of the file's text that can be used. */
+    List<ConfigResource> decode(String text) {
+        List<ConfigResource> out = new ArrayList<>();
+        Documents documents = Documents.of(text);
+        for (int i = 0; i < documents.size(); i++) {
+            String chunk = documents.chunk(i);
+            // Each document begins with a line that says where it came from.
+            String origin =
+                    chunk.lines().filter(l -> l.startsWith(ORIGIN)).findFirst().orElse(ORIGIN);
+            out.addAll(parser.parse(origin.substring(ORIGIN.length()), chunk).resources());
         }
         return out;
+    }
+
+    static String encode(List<ConfigResource> resources) {
+        StringBuilder text = new StringBuilder();
+        for (ConfigResource resource : resources) {
+            ResourceRef ref = resource.ref();
+            text.append("---\n").append(ORIGIN).append(ref.file()).append('\n');
+            text.append(YamlWriter.write(resource.manifest().content()));
+        }
+        return text.toString();
     }
 
     /** Keeps these, and nothing else. */
@@ -66,13 +79,8 @@ final class LastGood {
         if (store.isEmpty()) {
             return;
         }
-        StringBuilder text = new StringBuilder();
-        for (ConfigResource resource : resources) {
-            ResourceRef ref = resource.ref();
-            text.append("---\n").append(ORIGIN).append(ref.file()).append('\n');
-            text.append(YamlWriter.write(resource.manifest().content()));
-        }
-        if (text.toString().equals(written)) {
+        String text = encode(resources);
+        if (text.equals(written)) {
             return;
         }
         try {
@@ -83,9 +91,9 @@ final class LastGood {
                 if (parent != null) {
                     Files.createDirectories(parent);
                 }
-                store.get().save(text.toString());
+                store.get().save(text);
             }
-            written = text.toString();
+            written = text;
         } catch (IOException e) {
             LOG.log(
                     System.Logger.Level.WARNING,

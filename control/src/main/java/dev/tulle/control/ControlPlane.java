@@ -209,25 +209,29 @@ public final class ControlPlane implements AutoCloseable {
             ownProblems = List.of();
             if (view.number() == 0 || !translation.state().equals(view.state())) {
                 ended = ended.after(view.state(), translation.state(), InstantSource.system());
-                long number = xds.update(translation.state());
-                view = new MeshView(number, seen, translation.state(), problems(seen, translation.problems()));
-                metrics.updated(number);
+                metrics.updated(xds.update(
+                        translation.state(), number -> see(number, seen, translation.state(), translation.problems())));
             } else {
-                view = new MeshView(view.number(), seen, view.state(), problems(seen, translation.problems()));
+                see(view.number(), seen, view.state(), translation.problems());
             }
         } catch (IOException | RuntimeException | StackOverflowError | OutOfMemoryError e) {
             LOG.log(System.Logger.Level.ERROR, "the state cannot be made, the last one stays", e);
             ownProblems = List.of(trouble("the configuration cannot be put into force, the last state stays: " + e));
-            view = new MeshView(view.number(), seen, view.state(), problems(seen, List.of()));
+            see(view.number(), seen, view.state(), List.of());
         }
         pace.made(begun, System.nanoTime());
         return view.number();
     }
 
-    private List<Problem> problems(ConfigSnapshot seen, List<Problem> translation) {
+    /** What everybody who asks is told from now on. */
+    private void see(long number, ConfigSnapshot seen, MeshState state, List<Problem> translation) {
+        view = new MeshView(number, seen, state, problems(seen, state, translation));
+    }
+
+    private List<Problem> problems(ConfigSnapshot seen, MeshState state, List<Problem> translation) {
         List<Problem> all = new ArrayList<>(seen.problems());
         all.addAll(translation);
-        all.addAll(MeshChecks.check(seen, view.state()));
+        all.addAll(MeshChecks.check(seen, state));
         all.addAll(ownProblems);
         damages.forEach(damage -> all.add(trouble(damage)));
         xds.refused().forEach((resource, reason) -> all.add(trouble(resource + " cannot be sent: " + reason)));

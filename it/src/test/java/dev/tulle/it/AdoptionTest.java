@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -27,6 +28,8 @@ class AdoptionTest {
     private static final int ROUNDS = Integer.getInteger("adoption.rounds", 3);
     private static final int WORKLOADS = Integer.getInteger("adoption.workloads", 6);
     private static final Duration BACK = Duration.ofSeconds(2);
+    /** A client that has just come back may still be counted as away. */
+    private static final Duration HEALTHY = Duration.ofSeconds(5);
 
     /** What happens to the mesh's processes. */
     private enum End {
@@ -73,12 +76,11 @@ class AdoptionTest {
                 say("round " + round + ": " + end + ", web answers " + back + " ms after ready");
                 lab.await("every stream goes on after " + end, Duration.ofSeconds(20), () -> allAbove(streams, before));
                 assertEquals(addresses, addresses(lab), "addresses after " + end);
+                awaitHealthy(lab, end);
             }
             say(ROUNDS + " rounds, " + WORKLOADS + " workloads: all back within " + worst + " ms, streams "
                     + counts(streams));
             assertTrue(worst <= BACK.toMillis(), "back after " + worst + " ms");
-            Command.Result status = lab.tulle("status").run();
-            assertEquals(0, status.status(), status.toString());
         }
     }
 
@@ -91,6 +93,19 @@ class AdoptionTest {
             assertTrue(second.err().contains("already runs: process " + jvm), second.toString());
             assertEquals(0, lab.tulle("status").run().status());
             assertEquals(jvm, lab.pid("up"));
+        }
+    }
+
+    private static void awaitHealthy(MeshLab lab, End end) throws Exception {
+        long begun = System.nanoTime();
+        Command.Result status = lab.tulle("status").run();
+        while (status.status() != 0) {
+            String said =
+                    (status.out() + status.err()).lines().map(String::strip).collect(Collectors.joining(" | "));
+            say("after " + end + ": " + said);
+            assertTrue(System.nanoTime() - begun < HEALTHY.toNanos(), "status after " + end + ": " + said);
+            Thread.sleep(100);
+            status = lab.tulle("status").run();
         }
     }
 

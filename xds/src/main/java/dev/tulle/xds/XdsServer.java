@@ -25,6 +25,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
 
 /**
  * The server half of xDS and of the registration stream. Its state lives on the owner thread that it is given; methods
@@ -108,8 +109,19 @@ public final class XdsServer implements AutoCloseable {
      * @return the number of the snapshot
      */
     public long update(MeshState state) {
+        return update(state, _ -> {});
+    }
+
+    /**
+     * The same, for who tells others of it.
+     *
+     * @param current called with the number when the state is the current one and no client has been sent it yet: what a
+     *     client shows of a state, everybody who is asked here knows by then
+     */
+    public long update(MeshState state, LongConsumer current) {
         owner.check();
         snapshot = snapshot.next(state);
+        current.accept(snapshot.number());
         for (AdsStream<?, ?> stream : List.copyOf(streams)) {
             stream.session().update(snapshot);
         }

@@ -1,7 +1,7 @@
 package dev.tulle.agent.service;
 
 import com.google.gson.Gson;
-import com.google.gson.JsonParseException;
+import com.google.gson.GsonBuilder;
 import com.google.gson.reflect.TypeToken;
 import dev.tulle.common.StateFile;
 import dev.tulle.model.Service;
@@ -16,7 +16,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class ServiceStore {
     private static final System.Logger LOG = System.getLogger(ServiceStore.class.getName());
-    private static final Gson GSON = new Gson();
+    private static final Gson GSON =
+            new GsonBuilder().registerTypeAdapterFactory(new WholeRecords()).create();
 
     private final StateFile file;
     private String trouble = "";
@@ -30,20 +31,29 @@ public final class ServiceStore {
         StateFile.Loaded loaded = file.load();
         trouble = loaded.trouble();
         try {
-            @Nullable
-            List<Service> services =
-                    GSON.fromJson(loaded.text().orElse("[]"), new TypeToken<List<Service>>() {}.getType());
-            return services == null ? List.of() : services;
-        } catch (JsonParseException | NullPointerException | IllegalArgumentException e) {
+            return decode(loaded.text().orElse("[]"));
+        } catch (RuntimeException e) {
+            // A record that refuses its content reaches us in an exception of the library that is none of its own
+            // kinds.
             trouble = file.path() + " is whole and cannot be used (" + e.getMessage() + "): begun anew";
             LOG.log(System.Logger.Level.WARNING, trouble);
             return List.of();
         }
     }
 
+    /** Services out of the file's text; an exception when they are none. */
+    static List<Service> decode(String text) {
+        @Nullable List<Service> services = GSON.fromJson(text, new TypeToken<List<Service>>() {}.getType());
+        return services == null ? List.of() : List.copyOf(services);
+    }
+
+    static String encode(List<Service> services) {
+        return GSON.toJson(services);
+    }
+
     void save(List<Service> services) {
         try {
-            file.save(GSON.toJson(services));
+            file.save(encode(services));
             trouble = "";
         } catch (IOException e) {
             trouble = file.path() + " cannot be written: " + e.getMessage();

@@ -71,16 +71,20 @@ public final class HandOver implements AutoCloseable {
         Path descriptors = Predecessor.own(directory, Predecessor.SOCKETS);
         Files.deleteIfExists(descriptors);
         sockets = PassedSockets.offer(group, descriptors, listening);
-        api = LocalApiServer.start(Predecessor.own(directory, Predecessor.API), (request, replies) -> {
-            JsonObject answer = new JsonObject();
-            try {
-                JsonObject asked = JsonParser.parseString(request).getAsJsonObject();
-                answer.add("result", answer(asked.get("method").getAsString(), asked.getAsJsonObject("params")));
-            } catch (RuntimeException e) {
-                answer.addProperty("error", String.valueOf(e.getMessage()));
-            }
-            replies.send(answer.toString());
-        });
+        api = LocalApiServer.start(
+                Predecessor.own(directory, Predecessor.API), (request, replies) -> replies.send(reply(request)));
+    }
+
+    /** The answer to a line: a result, or why there is none. */
+    String reply(String request) {
+        JsonObject answer = new JsonObject();
+        try {
+            JsonObject asked = JsonParser.parseString(request).getAsJsonObject();
+            answer.add("result", answer(asked.get("method").getAsString(), asked.getAsJsonObject("params")));
+        } catch (RuntimeException e) {
+            answer.addProperty("error", String.valueOf(e.getMessage()));
+        }
+        return answer.toString();
     }
 
     private JsonObject answer(String method, JsonObject params) {

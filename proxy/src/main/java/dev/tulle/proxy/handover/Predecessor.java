@@ -1,8 +1,8 @@
 package dev.tulle.proxy.handover;
 
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import dev.tulle.common.LocalApiClient;
 import dev.tulle.common.LocalApiServer;
 import io.netty.channel.EventLoopGroup;
@@ -61,9 +61,8 @@ public final class Predecessor {
                 continue;
             }
             try {
-                JsonObject status = ask(file, "status", new JsonObject());
-                found.add(new Predecessor(
-                        file, status.get("pid").getAsLong(), status.get("state").getAsString()));
+                Status status = Status.of(ask(file, "status", new JsonObject()));
+                found.add(new Predecessor(file, status.pid(), status.state()));
             } catch (IOException e) {
                 removeDead(file);
             }
@@ -81,10 +80,8 @@ public final class Predecessor {
     /** The state of one process: {@code starting}, {@code serving} or {@code draining}; empty when it does not answer. */
     public static Optional<String> stateOf(Path directory, long pid) {
         try {
-            return Optional.ofNullable(ask(directory.resolve(pid + API), "status", new JsonObject())
-                            .get("state"))
-                    .filter(JsonElement::isJsonPrimitive)
-                    .map(JsonElement::getAsString);
+            return Optional.of(Status.of(ask(directory.resolve(pid + API), "status", new JsonObject()))
+                    .state());
         } catch (IOException e) {
             return Optional.empty();
         }
@@ -135,7 +132,10 @@ public final class Predecessor {
 
     /** Its metrics now. */
     String metrics() throws IOException {
-        return ask(api, "metrics", new JsonObject()).get("text").getAsString();
+        if (ask(api, "metrics", new JsonObject()).get("text") instanceof JsonPrimitive text) {
+            return text.getAsString();
+        }
+        throw new IOException(api + ": metrics: no answer of a proxy");
     }
 
     /** Leaves it the last metrics of a process that ends. */
@@ -154,14 +154,44 @@ public final class Predecessor {
         int longest = method.equals("metrics") ? LocalApiServer.MAX_LINE : LONGEST;
         String answer = LocalApiClient.ask(socket, request.toString(), longest, PATIENCE);
         try {
+            return result(answer);
+        } catch (IOException e) {
+            throw new IOException(socket + ": " + method + ": " + e.getMessage(), e);
+        }
+    }
+
+    /**
+     * What a line that answers holds.
+     *
+     * @throws IOException when it is a refusal, or nothing that a proxy says
+     */
+    static JsonObject result(String answer) throws IOException {
+        try {
             @Nullable
             JsonObject result = JsonParser.parseString(answer).getAsJsonObject().getAsJsonObject("result");
             if (result != null) {
                 return result;
             }
         } catch (RuntimeException e) {
-            throw new IOException(socket + ": " + method + ": no answer of a proxy", e);
+            throw new IOException("no answer of a proxy", e);
         }
-        throw new IOException(socket + ": " + method + " is refused: " + answer);
+        throw new IOException("it refuses: " + answer);
+    }
+
+    /** What a process says of itself. */
+    record Status(long pid, String state) {
+        /**
+         * Reads the result of the question.
+         *
+         * @throws IOException when it is none
+         */
+        static Status of(JsonObject result) throws IOException {
+            try {
+                return new Status(
+                        result.get("pid").getAsLong(), result.get("state").getAsString());
+            } catch (RuntimeException e) {
+                throw new IOException("no status of a proxy: " + e.getMessage(), e);
+            }
+        }
     }
 }
