@@ -131,7 +131,7 @@ def exchange(c, s, request=GET, answer=OK):
     assert exactly(c, len(answer)) == answer
 
 
-def eventually(function, seconds=2.0):
+def eventually(function, seconds=20.0):
     deadline = time.monotonic() + seconds
     while not function():
         assert time.monotonic() < deadline, "did not come about"
