@@ -121,6 +121,8 @@ static __always_inline void tulle_called(struct bpf_sock_ops *ctx)
 	conn = bpf_map_lookup_elem(&tulle_conns, &key);
 	if (!conn)
 		return;
+	if (!conn->accepted)
+		tulle_pair_opened(conn);
 	conn->accepted = 1;
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }

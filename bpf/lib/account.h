@@ -118,6 +118,7 @@ static __always_inline void tulle_conn_end(const struct tulle_socket_key *own, _
 	last = *conn;
 	if (!tulle_conn_forget(&key, last.place) || last.kind != TULLE_CONN_DIRECT)
 		return;
+	tulle_pair_closed(&last);
 	tulle_habit_learn(last.client, last.server, last.messages, bpf_ktime_get_ns());
 	tulle_flow(&key, &last);
 }

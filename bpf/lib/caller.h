@@ -20,6 +20,7 @@
 #define TULLE_CALLER_H
 
 #include "mesh.h"
+#include "pairs.h"
 
 /* The same connection from its other end. */
 static __always_inline void tulle_key_swap(const struct tulle_socket_key *key,
@@ -55,7 +56,7 @@ static __always_inline void tulle_conn_begin(const struct tulle_socket_key *own,
 					     struct tulle_conn *conn)
 {
 	struct tulle_tenant *tenant = tulle_tenant_at(conn->place);
-	struct tulle_conn *before;
+	struct tulle_conn *before, last;
 	int err;
 
 	/* What the connect program let through at once with others. */
@@ -73,7 +74,9 @@ static __always_inline void tulle_conn_begin(const struct tulle_socket_key *own,
 	if (before->accepted && before->ended)
 		conn->lease = 0;
 	/* Of the same place or not: the one before has closed, and its end will not be told. */
-	tulle_conn_forget(own, before->place);
+	last = *before;
+	if (tulle_conn_forget(own, last.place))
+		tulle_pair_closed(&last);
 	if (!bpf_map_update_elem(&tulle_conns, own, conn, BPF_ANY)) {
 		if (tenant)
 			__sync_fetch_and_add(&tenant->open, 1);

@@ -246,6 +246,18 @@ struct {
 	__type(value, struct tulle_conn);
 } tulle_conns SEC(".maps");
 
+/*
+ * No LRU: what is in it has been counted and may not have been read yet. The agent removes pairs of
+ * workloads that have gone, and makes the entry of all that there is no room for.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_pair_key);
+	__type(value, struct tulle_pair);
+} tulle_pairs SEC(".maps");
+
 /* Who calls whom with connections too brief to be worth splicing (see splice_worth.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -471,6 +471,22 @@ struct tulle_accepted {
 	__u16 pad;
 };
 
+/*
+ * tulle_pairs: connections that the kernel balanced, by who called whom and as which service; 0/0/0
+ * counts for those that there is no room for.
+ */
+struct tulle_pair_key {
+	__u32 client, server; /* workload ids */
+	__u32 service;        /* 0: no service of the kernel was dialled */
+};
+
+struct tulle_pair {
+	__u64 opened; /* the other end has existed */
+	__u64 closed; /* both ends; only then are their bytes added */
+	__u64 sent;   /* by the callers */
+	__u64 received;
+};
+
 /* tulle_habits */
 struct tulle_habit_key {
 	__u32 client, server; /* workload ids */

@@ -149,6 +149,74 @@ def test_direct_and_refused(lab):
     assert lab.run("workloads/b", refused) and settled(lab, 0)
 
 
+def pair(lab, client, server, service):
+    """opened, closed, sent by the callers, received."""
+    found = lab.maps.get("tulle_pairs", struct.pack("3I", client, server, service))
+    return struct.unpack("4Q", found) if found else None
+
+
+def one_exchange(lab, port, dialled, dialled_port, sent, received):
+    ready = Pipe()
+    server = lab.start("workloads/a", serve, ready, port, sent, received)
+    ready.wait()
+    assert lab.run("workloads/b", call, dialled, dialled_port, socket.AF_INET, sent) == received
+    server.result()
+    assert settled(lab, 0)
+
+
+def test_pairs(lab):
+    """By caller, called and service: opened when the other end exists, closed with its bytes when
+    both have closed, spliced or on TCP; what was refused never was."""
+    lab.maps.service(VIP + "54", 80, 54, KERNEL, [(A, 9126)])
+    assert settled(lab, 0) and pair(lab, 11, 10, 54) is None
+    ready, hold, go = Pipe(), Pipe(), Pipe()
+    server = lab.start("workloads/a", serve, ready, 9126, 70000, 300000)
+    ready.wait()
+    client = lab.start("workloads/b", call, VIP + "54", 80, socket.AF_INET, 70000, hold, go)
+    hold.wait_for(1)
+    assert pair(lab, 11, 10, 54) == (1, 0, 0, 0)
+    go.tell()
+    client.result()
+    server.result()
+    assert settled(lab, 0) and pair(lab, 11, 10, 54) == (1, 1, 70000, 300000)
+    lab.configure(flags=F_ALL & ~F_SPLICE)
+    one_exchange(lab, 9126, VIP + "54", 80, 5, 100000)
+    assert pair(lab, 11, 10, 54) == (2, 2, 70005, 400000)
+    direct = pair(lab, 11, 10, 0) or (0, 0, 0, 0)
+    one_exchange(lab, 9126, A, 9126, 7, 8)
+    assert pair(lab, 11, 10, 0) == tuple(x + y for x, y in zip(direct, (1, 1, 7, 8)))
+
+    def refused():
+        try:
+            connect(VIP + "54", 80)
+        except OSError as error:
+            return error.errno
+    assert lab.run("workloads/b", refused) and settled(lab, 0)
+    assert pair(lab, 11, 10, 54) == (2, 2, 70005, 400000)
+
+
+def test_pairs_full(lab):
+    """Pairs that there is no room for are counted together; those that have room go on."""
+    rest = struct.pack("3I", 0, 0, 0)
+    lab.maps.service(VIP + "55", 80, 55, KERNEL, [(A, 9127)])
+    lab.maps.service(VIP + "56", 80, 56, KERNEL, [(A, 9128)])
+    one_exchange(lab, 9127, VIP + "55", 80, 1, 2)
+    lab.maps.put("tulle_pairs", rest, bytes(32))
+    fill = [struct.pack("3I", 1, 1, number)
+            for number in range(1, 16385 - lab.maps.count("tulle_pairs"))]
+    for key in fill:
+        lab.maps.put("tulle_pairs", key, bytes(32))
+    try:
+        one_exchange(lab, 9128, VIP + "56", 80, 3, 4)
+        one_exchange(lab, 9127, VIP + "55", 80, 1, 2)
+        assert pair(lab, 11, 10, 56) is None
+        assert pair(lab, 0, 0, 0) == (1, 1, 3, 4)
+        assert pair(lab, 11, 10, 55) == (2, 2, 2, 4)
+    finally:
+        for key in fill + [rest]:
+            lab.maps.delete("tulle_pairs", key)
+
+
 def test_rate(lab):
     """More connections than the limit: counted all, reported up to the limit of each CPU."""
     lab.maps.service(VIP + "53", 80, 53, KERNEL, [(A, 9125)])
@@ -168,6 +236,7 @@ def test_rate(lab):
     ready.wait()
     lab.events.read()
     before = lab.maps.counter("FLOW")
+    assert pair(lab, 11, 10, 53) is None
     begun = time.monotonic()
     lab.run("workloads/b", dial)
     process.result()
@@ -178,3 +247,4 @@ def test_rate(lab):
     assert 396 <= lab.maps.counter("FLOW") - before <= 400 and settled(lab, 0)
     most = 100 * lab.maps.cpus * (int(time.monotonic() - begun) + 2)
     assert 1 <= len(flows(lab, 400)) <= most
+    assert pair(lab, 11, 10, 53)[:2] == (400, 400)

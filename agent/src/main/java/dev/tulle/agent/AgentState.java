@@ -78,6 +78,7 @@ final class AgentState implements AutoCloseable {
     private final HeldPorts ports;
     private final Publications publications;
     private final HttpMetrics httpMetrics;
+    private final TcpMetrics tcpMetrics;
     private volatile Askers askers = Askers.NONE;
     private boolean dirty;
     private boolean adopting = true;
@@ -121,6 +122,7 @@ final class AgentState implements AutoCloseable {
         this.ports = ports;
         this.publications = new Publications();
         this.httpMetrics = new HttpMetrics(tier.datapath(), metrics);
+        this.tcpMetrics = new TcpMetrics(tier.datapath(), metrics);
         LeaseStore leaseStore = new LeaseStore(options.stateDirectory());
         this.enrolments = new Enrolments(
                 cgroups,
@@ -316,7 +318,9 @@ final class AgentState implements AutoCloseable {
         long version = services.version();
         try {
             // Before a number of a workload means another one.
-            httpMetrics.workloads(labels());
+            Map<Integer, WorkloadLabels> labels = labels();
+            httpMetrics.workloads(labels);
+            tcpMetrics.workloads(labels);
             tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.guards());
             holdAllPublished();
             tier.datapath().keepPorts(meshPorts(), ports.listeners());
@@ -623,6 +627,11 @@ final class AgentState implements AutoCloseable {
     /** Whose questions DNS gets. Any thread. */
     Askers askers() {
         return askers;
+    }
+
+    /** What the kernel has balanced of connections. */
+    TcpMetrics tcpMetrics() {
+        return tcpMetrics;
     }
 
     /** What the kernel has forwarded of requests. */

@@ -64,6 +64,7 @@ final class MetricsServer implements AutoCloseable {
 
     private void refresh() {
         state.httpMetrics().collect();
+        state.tcpMetrics().collect();
         long[] counters = state.datapath().counters();
         for (Reason reason : Reason.values()) {
             if (reason.number() < counters.length && counters[reason.number()] != 0) {

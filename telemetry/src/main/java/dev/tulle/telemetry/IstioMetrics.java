@@ -113,7 +113,7 @@ public final class IstioMetrics {
         }
     }
 
-    /** The series that one TCP connection adds to; sent is toward the service. */
+    /** The series that one TCP connection adds to, as its server sees it: sent is toward the client. */
     public record Connections(Counter opened, Counter closed, Counter sent, Counter received) {}
 
     private final MetricFamily<Counter> requests;
@@ -138,8 +138,10 @@ public final class IstioMetrics {
                 coded);
         requestBytes = registry.histogram("istio_request_bytes", "Bytes of requests' bodies.", BYTES, 1, coded);
         responseBytes = registry.histogram("istio_response_bytes", "Bytes of responses' bodies.", BYTES, 1, coded);
-        opened = registry.counter("istio_tcp_connections_opened_total", "Connections relayed as bytes, opened.", SIDES);
-        closed = registry.counter("istio_tcp_connections_closed_total", "Connections relayed as bytes, closed.", SIDES);
+        opened = registry.counter(
+                "istio_tcp_connections_opened_total", "Connections whose bytes nobody reads, opened.", SIDES);
+        closed = registry.counter(
+                "istio_tcp_connections_closed_total", "Connections whose bytes nobody reads, closed.", SIDES);
         sent = registry.counter("istio_tcp_sent_bytes_total", "Bytes sent to the client of a connection.", SIDES);
         received = registry.counter("istio_tcp_received_bytes_total", "Bytes received from the client.", SIDES);
     }

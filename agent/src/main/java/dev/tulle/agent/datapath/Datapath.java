@@ -10,6 +10,7 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Reason;
 import dev.tulle.kernel.TcpListener;
 import java.io.IOException;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -76,6 +77,14 @@ public interface Datapath extends AutoCloseable {
 
     /** Removes what {@link #httpCounts} says of pairs of workloads that are both gone. */
     default void forgetHttpCounts(Set<Integer> workloads) {}
+
+    /** What the kernel has balanced of connections since its maps were made. */
+    default List<TcpCount> tcpCounts() {
+        return List.of();
+    }
+
+    /** Removes what {@link #tcpCounts} says of the same workloads and services as these. */
+    default void forgetTcpCounts(Collection<TcpCount> counts) {}
 
     /** The host name of the service with this number in the kernel's maps; empty when it was never served. */
     default String serviceOf(int number) {

@@ -25,6 +25,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -348,6 +349,16 @@ public final class KernelDatapath implements Datapath {
     @Override
     public void forgetHttpCounts(Set<Integer> workloads) {
         maps.forgetHttpCounts(workloads);
+    }
+
+    @Override
+    public List<TcpCount> tcpCounts() {
+        return maps.pairs().counts();
+    }
+
+    @Override
+    public void forgetTcpCounts(Collection<TcpCount> counts) {
+        maps.pairs().forget(counts);
     }
 
     @Override

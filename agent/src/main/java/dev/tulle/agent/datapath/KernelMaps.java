@@ -48,6 +48,7 @@ final class KernelMaps {
     private final HttpMaps http;
     private final TypedMap<Integer, Long> epoch;
     private final HttpStats stats;
+    private final TcpPairs pairs;
     /** Services by id, also those that are gone: their counts and samples may not be. */
     private final Map<Integer, SampleNames.Service> names = new HashMap<>();
 
@@ -90,6 +91,7 @@ final class KernelMaps {
                 process -> Files.exists(Path.of("/proc", Integer.toString(process))),
                 System::nanoTime);
         this.stats = new HttpStats(object);
+        this.pairs = new TcpPairs(object);
         this.counters = object.map("tulle_counters");
     }
 
@@ -193,6 +195,10 @@ final class KernelMaps {
 
     void forgetHttpCounts(Set<Integer> workloads) {
         stats.forgetAllBut(workloads);
+    }
+
+    TcpPairs pairs() {
+        return pairs;
     }
 
     /** The host name of a service that is or was served; empty for an unknown one. */

@@ -211,6 +211,10 @@ final class Structs {
             int kind,
             int accepted) {}
 
+    record PairKey(int client, int server, int service) {}
+
+    record PairValue(long opened, long closed, long sent, long received) {}
+
     /** One CPU's part of a workload's counters. */
     record TrafficValue(
             long meshSent,
