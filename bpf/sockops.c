@@ -115,15 +115,17 @@ static __always_inline void tulle_called(struct bpf_sock_ops *ctx)
 {
 	struct tulle_socket_key own = {}, key;
 	struct tulle_conn *conn;
+	bool first;
 
 	tulle_ops_key(ctx, &own);
 	tulle_key_swap(&own, &key);
 	conn = bpf_map_lookup_elem(&tulle_conns, &key);
 	if (!conn)
 		return;
-	if (!conn->accepted)
-		tulle_pair_opened(conn);
+	first = !conn->accepted;
 	conn->accepted = 1;
+	if (first)
+		tulle_pair_opened(conn);
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
