@@ -8,6 +8,8 @@ import dev.tulle.telemetry.ServiceLabels;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * Turns what the kernel has counted of forwarded requests into the same metrics with the same labels as the proxy's: of
@@ -31,11 +33,17 @@ final class HttpMetrics {
 
     /** The labels of the workloads that are there now, by number. */
     void workloads(Map<Integer, WorkloadLabels> living) {
+        if (!named) {
+            inherit(living);
+        }
         boolean sameSoFar = workloads.entrySet().stream()
                 .allMatch(entry -> entry.getValue().equals(living.getOrDefault(entry.getKey(), entry.getValue())));
         boolean allStay = living.keySet().containsAll(workloads.keySet());
-        if (!sameSoFar || !allStay) {
-            collect();
+        if (!sameSoFar) {
+            collect(_ -> true);
+        } else if (!allStay) {
+            collect(key -> Stream.of(key.source(), key.destination())
+                    .anyMatch(number -> number != 0 && !living.containsKey(number)));
         }
         if (!allStay) {
             datapath.forgetHttpCounts(living.keySet());
@@ -44,21 +52,41 @@ final class HttpMetrics {
             workloads.keySet().retainAll(living.keySet());
         }
         workloads.putAll(living);
+    }
+
+    /**
+     * Numbers that an earlier agent's workloads had which have gone meanwhile: what was counted for them is nobody's who
+     * gets such a number from now on.
+     */
+    private void inherit(Map<Integer, WorkloadLabels> living) {
+        for (HttpCount count : datapath.httpCounts()) {
+            workloads.put(count.source(), WorkloadLabels.UNKNOWN);
+            if (count.destination() != 0) {
+                workloads.put(count.destination(), WorkloadLabels.UNKNOWN);
+            }
+        }
+        workloads.putAll(living);
         named = true;
     }
 
     /**
      * Adds what was counted since the last time. Before the first {@link #workloads} it waits: what the kernel counted for
-     * an earlier agent would get the labels of unknown workloads, for good.
+     * an earlier agent would get the labels of unknown workloads, for good. So does a service that is not known yet, until
+     * a number means something else.
      */
     void collect() {
-        if (!named) {
-            return;
+        if (named) {
+            collect(_ -> false);
         }
+    }
+
+    private void collect(Predicate<Key> alsoNameless) {
         Map<Key, HttpCount> now = new HashMap<>();
         for (HttpCount count : datapath.httpCounts()) {
             Key key = new Key(count.service(), count.source(), count.destination(), count.code());
-            now.merge(key, count, HttpCount::plus);
+            if (!datapath.serviceOf(count.service()).isEmpty() || alsoNameless.test(key)) {
+                now.merge(key, count, HttpCount::plus);
+            }
         }
         now.forEach((key, count) -> {
             HttpCount last = before.put(key, count);

@@ -7,6 +7,7 @@ import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.telemetry.ServiceLabels;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -38,10 +39,15 @@ final class TcpMetrics {
 
     /** The labels of the workloads that are there now, by number. */
     void workloads(Map<Integer, WorkloadLabels> now) {
+        if (!named) {
+            inherit(now);
+        }
         boolean sameSoFar = now.entrySet().stream()
                 .allMatch(entry -> entry.getValue().equals(workloads.getOrDefault(entry.getKey(), entry.getValue())));
         boolean allStay = now.keySet().containsAll(living);
-        if (!sameSoFar || !allStay) {
+        if (!sameSoFar) {
+            datapath.tcpCounts().forEach(this::collect);
+        } else if (!allStay) {
             collect();
         }
         living = Set.copyOf(now.keySet());
@@ -49,12 +55,30 @@ final class TcpMetrics {
             forgetGone();
         }
         workloads.putAll(now);
+    }
+
+    /**
+     * Numbers that an earlier agent's workloads had which have gone meanwhile: what was counted for them is nobody's who
+     * gets such a number from now on.
+     */
+    private void inherit(Map<Integer, WorkloadLabels> now) {
+        Set<Integer> gone = new HashSet<>();
+        for (TcpCount count : datapath.tcpCounts()) {
+            gone.add(count.source());
+            gone.add(count.destination());
+        }
+        gone.removeAll(now.keySet());
+        gone.remove(0);
+        gone.forEach(number -> workloads.put(number, WorkloadLabels.UNKNOWN));
+        workloads.putAll(now);
+        living = Set.copyOf(gone);
         named = true;
     }
 
     /** Pairs on which nobody counts any more; while one of two is there, a connection that is still open may. */
     private void forgetGone() {
-        List<TcpCount> gone = before.values().stream().filter(this::isOver).toList();
+        List<TcpCount> gone = datapath.tcpCounts().stream().filter(this::isOver).toList();
+        gone.forEach(this::collect);
         datapath.forgetTcpCounts(gone);
         gone.forEach(count -> before.remove(Key.of(count)));
     }
@@ -70,16 +94,23 @@ final class TcpMetrics {
 
     /**
      * Adds what was counted since the last time. Before the first {@link #workloads} it waits: what the kernel counted for
-     * an earlier agent would get the labels of unknown workloads, for good.
+     * an earlier agent would get the labels of unknown workloads, for good. So does a pair whose service is not known yet,
+     * until one of its numbers means something else.
      */
     void collect() {
         if (!named) {
             return;
         }
         for (TcpCount count : datapath.tcpCounts()) {
-            TcpCount last = before.put(Key.of(count), count);
-            add(last == null || last.opened() > count.opened() ? count : count.since(last));
+            if (count.service() == 0 || !datapath.serviceOf(count.service()).isEmpty()) {
+                collect(count);
+            }
         }
+    }
+
+    private void collect(TcpCount count) {
+        TcpCount last = before.put(Key.of(count), count);
+        add(last == null || last.opened() > count.opened() ? count : count.since(last));
     }
 
     private void add(TcpCount fresh) {

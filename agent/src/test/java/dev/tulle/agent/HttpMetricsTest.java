@@ -1,6 +1,7 @@
 package dev.tulle.agent;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.agent.datapath.Datapath;
@@ -22,6 +23,7 @@ import org.junit.jupiter.api.Test;
 /** Goal: the kernel's counts become metrics, each request once and under its own workloads' labels. */
 class HttpMetricsTest {
     private final List<HttpCount> kernel = new ArrayList<>();
+    private boolean services = true;
     private final MetricRegistry registry = new MetricRegistry();
     private final HttpMetrics metrics = new HttpMetrics(new FakeDatapath(), registry);
 
@@ -60,7 +62,7 @@ class HttpMetricsTest {
 
         @Override
         public String serviceOf(int number) {
-            return number == 7 ? "reviews.default.svc.cluster.local" : "";
+            return services && number == 7 ? "reviews.default.svc.cluster.local" : "";
         }
 
         @Override
@@ -139,5 +141,25 @@ class HttpMetricsTest {
         has(
                 "istio_requests_total source_workload=\"third\" destination_workload=\"unknown\" response_code=\"503\" } 3");
         has("istio_requests_total source_workload=\"web\" } 4");
+    }
+
+    @Test
+    void countsOfAnEarlierAgentAreNobodysWhoGetsTheNumberLater() {
+        kernel.add(count(10, 11, 200, 4));
+        metrics.workloads(Map.of(11, labels("reviews-v1")));
+        metrics.workloads(Map.of(10, labels("other"), 11, labels("reviews-v1")));
+        metrics.collect();
+        has("istio_requests_total source_workload=\"unknown\" destination_workload=\"reviews-v1\" } 4");
+        assertFalse(registry.expose().contains("other"), registry::expose);
+    }
+
+    @Test
+    void aServiceThatIsNotKnownYetIsWaitedFor() {
+        services = false;
+        kernel.add(count(10, 11, 200, 4));
+        metrics.workloads(Map.of(10, labels("web"), 11, labels("reviews-v1")));
+        assertEquals(Map.of(), metrics.byService());
+        services = true;
+        assertEquals(Map.of("reviews.default.svc.cluster.local", 4L), metrics.byService());
     }
 }

@@ -28,6 +28,7 @@ class TcpMetricsTest {
     private static final Map<Integer, WorkloadLabels> BOTH = Map.of(10, labels("web"), 11, labels("cache"));
 
     private final List<TcpCount> kernel = new ArrayList<>();
+    private boolean services = true;
     private final MetricRegistry registry = new MetricRegistry();
     private final TcpMetrics metrics = new TcpMetrics(new FakeDatapath(), registry);
 
@@ -62,7 +63,7 @@ class TcpMetricsTest {
 
         @Override
         public String serviceOf(int number) {
-            return number == 7 ? "cache.default.svc.cluster.local" : "";
+            return services && number == 7 ? "cache.default.svc.cluster.local" : "";
         }
 
         @Override
@@ -172,5 +173,34 @@ class TcpMetricsTest {
         kernel.set(0, count(10, 11, 3, 3));
         metrics.collect();
         assertEquals(List.of(5L, 2L), List.of(sum(OPENED, from("web")), sum(OPENED, from("other"))));
+    }
+
+    @Test
+    void countsOfAnEarlierAgentAreNobodysWhoGetsTheNumberLater() {
+        kernel.add(count(10, 11, 4, 4));
+        kernel.add(count(12, 11, 2, 1));
+        metrics.workloads(Map.of(11, labels("cache")));
+        assertEquals(List.of(count(12, 11, 2, 1)), kernel, "the other is over");
+        assertEquals(5, sum(CLOSED, from("unknown"), to("cache")));
+        metrics.workloads(Map.of(10, labels("other"), 11, labels("cache"), 12, labels("third")));
+        metrics.collect();
+        assertEquals(6, sum(OPENED, from("unknown"), to("cache")));
+        assertEquals(6, sum(OPENED));
+    }
+
+    @Test
+    void aServiceThatIsNotKnownYetIsWaitedFor() {
+        services = false;
+        kernel.add(count(10, 11, 4, 4));
+        metrics.workloads(BOTH);
+        metrics.collect();
+        assertEquals(0, sum(OPENED));
+        services = true;
+        metrics.collect();
+        assertEquals(4, sum(OPENED, from("web"), "destination_service_name=\"cache\""));
+        services = false;
+        kernel.set(0, count(10, 11, 5, 5));
+        metrics.workloads(Map.of(10, labels("other"), 11, labels("cache")));
+        assertEquals(5, sum(OPENED, from("web")), "a number that means another one is waited for by nobody");
     }
 }
