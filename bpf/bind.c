@@ -34,20 +34,85 @@ static __always_inline void tulle_bind_any_port(struct bpf_sock_addr *ctx,
 	owner->addr6 = caller->addr6;
 }
 
+/*
+ * The port behind one that the workload declares, 0 for none: the kernel does not let one address
+ * and the wildcard have the same port, so a workload's sockets stay away from it and leave it to
+ * the host; the guard finds them all the same. The port behind follows from the declared one alone:
+ * whoever of the workload binds the port a second time is refused as ever. An MPTCP listener cannot
+ * be in a map of sockets, and datagrams would be answered from the port behind.
+ */
+static __always_inline __u16 tulle_port_behind(struct bpf_sock_addr *ctx,
+					       const struct tulle_config *config,
+					       const struct tulle_workload *caller, __u16 port)
+{
+	struct tulle_declared_key key = {.workload = caller->id, .port = port};
+	const struct tcp_sock *tcp;
+	const __u32 *behind;
+	struct bpf_sock *sk;
+
+	TULLE_PLAIN(ctx);
+	sk = ctx->sk;
+	if (!sk || !port || tulle_proto_of(ctx) != TULLE_TCP || !(config->flags & TULLE_F_GUARD) ||
+	    !config->netns || config->netns != bpf_get_netns_cookie(ctx))
+		return 0;
+	behind = bpf_map_lookup_elem(&tulle_behind, &key);
+	if (!behind)
+		return 0;
+	tcp = (const struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	if (!tcp || (bpf_core_field_exists(struct tcp_sock, is_mptcp) && tcp->is_mptcp))
+		return 0;
+	return *behind;
+}
+
+/*
+ * Binds to an own address of the workload, behind where that can be. False where the socket could
+ * not keep what it asked for.
+ */
+static __always_inline bool tulle_bind_own(struct bpf_sock_addr *ctx, bool inet6,
+					   const struct tulle_config *config,
+					   const struct tulle_workload *caller,
+					   const struct tulle_addr *asked,
+					   const struct tulle_addr *own, __u16 port)
+{
+	__u16 behind = tulle_port_behind(ctx, config, caller, port);
+	struct tulle_bound *bound;
+	struct bpf_sock *sk;
+
+	if (!behind && tulle_addr_equal(asked, own)) {
+		tulle_set_user_addr(ctx, inet6, own, port);
+		return true;
+	}
+	TULLE_PLAIN(ctx);
+	sk = ctx->sk;
+	bound = sk ? bpf_sk_storage_get(&tulle_bound, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE) : NULL;
+	if (!bound) {
+		tulle_count(TULLE_REASON_STORAGE_FULL);
+		return false;
+	}
+	bound->asked = *asked;
+	bound->own = *own;
+	bound->port = port;
+	tulle_set_user_addr(ctx, inet6, own, behind ?: port);
+	return true;
+}
+
 /* False where the address stays the wildcard. */
 static __always_inline bool tulle_bind_wildcard(struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_config *config,
 						const struct tulle_workload *caller, __u16 port)
 {
+	const struct tulle_addr *own = &caller->addr4;
+
 	/* A dual-stack wildcard (what every Java program opens) serves IPv4, so it becomes IPv4. */
 	if (inet6 && tulle_ipv6_only(ctx, tulle_proto_of(ctx))) {
-		if (tulle_addr_is_zero(&caller->addr6)) {
+		own = &caller->addr6;
+		if (tulle_addr_is_zero(own)) {
 			tulle_count(TULLE_REASON_NO_OWN_ADDR6);
 			return false;
 		}
-		tulle_set_user_addr(ctx, inet6, &caller->addr6, port);
-	} else {
-		tulle_set_user_addr(ctx, inet6, &caller->addr4, port);
 	}
+	if (!tulle_bind_own(ctx, inet6, config, caller, own, own, port))
+		tulle_set_user_addr(ctx, inet6, own, port);
 	tulle_count(TULLE_REASON_BIND_OWN);
 	return true;
 }
@@ -59,30 +124,22 @@ static __always_inline bool tulle_bind_wildcard(struct bpf_sock_addr *ctx, bool 
  * asked for (names.c). False: left alone.
  */
 static __always_inline bool tulle_bind_loopback(struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_config *config,
 						const struct tulle_workload *caller,
 						const struct tulle_addr *addr, __u16 port)
 {
 	struct tulle_declared_key key = {.workload = caller->id, .port = port};
 	const struct tulle_addr *own = &caller->addr4;
-	struct bpf_sock *sk = ctx->sk;
-	struct tulle_bound *bound;
 
-	if (!sk || tulle_proto_of(ctx) != TULLE_TCP || !bpf_map_lookup_elem(&tulle_declared, &key))
+	if (tulle_proto_of(ctx) != TULLE_TCP || !bpf_map_lookup_elem(&tulle_declared, &key))
 		return false;
 	if (inet6 && tulle_ipv6_only(ctx, TULLE_TCP)) {
 		own = &caller->addr6;
 		if (tulle_addr_is_zero(own))
 			return false;
 	}
-	bound = bpf_sk_storage_get(&tulle_bound, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!bound) {
-		tulle_count(TULLE_REASON_STORAGE_FULL);
+	if (!tulle_bind_own(ctx, inet6, config, caller, addr, own, port))
 		return false;
-	}
-	bound->asked = *addr;
-	bound->own = *own;
-	bound->port = port;
-	tulle_set_user_addr(ctx, inet6, own, port);
 	tulle_count(TULLE_REASON_BIND_LOOPBACK);
 	return true;
 }
@@ -109,6 +166,7 @@ static __always_inline bool tulle_is_mesh_port(struct bpf_sock_addr *ctx, __u8 r
 
 /* An address that is nobody's in the mesh: 0, or why it is refused. */
 static __always_inline __u16 tulle_bind_outside(struct bpf_sock_addr *ctx, bool inet6,
+						const struct tulle_config *config,
 						const struct tulle_workload *caller,
 						const struct tulle_addr *addr, __u16 port)
 {
@@ -119,11 +177,11 @@ static __always_inline __u16 tulle_bind_outside(struct bpf_sock_addr *ctx, bool 
 			tulle_bind_any_port(ctx, caller);
 			return 0;
 		}
-		if (tulle_bind_wildcard(ctx, inet6, caller, port))
+		if (tulle_bind_wildcard(ctx, inet6, config, caller, port))
 			return 0;
 	}
 	if (role == TULLE_ROLE_WORKLOAD && tulle_addr_is_loopback(addr) &&
-	    tulle_bind_loopback(ctx, inet6, caller, addr, port))
+	    tulle_bind_loopback(ctx, inet6, config, caller, addr, port))
 		return 0;
 	if (role == TULLE_ROLE_PROXY || role == TULLE_ROLE_AGENT ||
 	    !tulle_is_mesh_port(ctx, role, addr, port))
@@ -137,7 +195,9 @@ static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
 	const struct tulle_workload *caller;
 	__u16 reason = TULLE_REASON_BIND_FOREIGN;
 	struct tulle_addr addr;
+	struct bpf_sock *sk;
 	enum tulle_net net;
+	bool workload;
 	__u64 cgroup;
 	__u16 port;
 	__u32 v4;
@@ -150,13 +210,21 @@ static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
 	if (net == TULLE_NET_OTHER && !port && !tulle_addr_is_any(&addr))
 		return TULLE_PROCEED;
 	caller = tulle_caller(&cgroup);
+	workload = tulle_role_of(caller) == TULLE_ROLE_WORKLOAD;
+	TULLE_PLAIN(ctx);
+	sk = ctx->sk;
+	/* Of an earlier bind that failed. */
+	if (workload && sk)
+		bpf_sk_storage_delete(&tulle_bound, sk);
 	if (net == TULLE_NET_OTHER) {
-		reason = tulle_bind_outside(ctx, inet6, caller, &addr, port);
+		reason = tulle_bind_outside(ctx, inet6, config, caller, &addr, port);
 		if (!reason)
 			return TULLE_PROCEED;
 	} else if (net == TULLE_NET_VIP) {
 		reason = TULLE_REASON_BIND_VIP;
 	} else if (tulle_is_own(config, caller, &addr, v4)) {
+		if (workload)
+			tulle_bind_own(ctx, inet6, config, caller, &addr, &addr, port);
 		return TULLE_PROCEED;
 	}
 	tulle_report(TULLE_EVENT_BIND, reason, caller, cgroup, &addr, port, tulle_proto_of(ctx));

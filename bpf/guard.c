@@ -132,6 +132,29 @@ static __always_inline bool tulle_lend(struct bpf_sk_lookup *ctx, const struct t
 	return !err;
 }
 
+/* The listening socket of the workload, where that is bound to a port behind (see bind.c). */
+static __always_inline void tulle_to_front(struct bpf_sk_lookup *ctx, __u32 workload,
+					   const struct tulle_sockaddr *dst)
+{
+	struct tulle_declared_key declared = {.workload = workload, .port = dst->port};
+	struct tulle_front_key key = {.addr = dst->addr, .port = dst->port};
+	struct bpf_sock *sk;
+	long err;
+
+	if (!bpf_map_lookup_elem(&tulle_behind, &declared))
+		return;
+	for (int i = 0; i < TULLE_FRONTS_MAX; i++) {
+		key.index = i;
+		sk = bpf_map_lookup_elem(&tulle_fronts, &key);
+		if (!sk)
+			continue;
+		err = bpf_sk_assign(ctx, sk, 0);
+		bpf_sk_release(sk);
+		if (!err)
+			return;
+	}
+}
+
 /* The record of the connection that a SYN begins; the guard stands in the host's namespace. */
 static __always_inline const struct tulle_conn *tulle_lookup_conn(const struct tulle_config *config,
 								  const struct tulle_addr *src,
@@ -256,6 +279,7 @@ admitted:
 			if (refused)
 				return tulle_guard_drop(ctx, refused, workload, &src, &dst.addr);
 		}
+		tulle_to_front(ctx, workload, &dst);
 	}
 	tulle_count(reason);
 	return SK_PASS;

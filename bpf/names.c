@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
  * What sockets are told about their addresses. cgroup/getpeername4|6: the application keeps seeing
- * the address that it dialled. cgroup/getsockname4|6: a server that bound loopback sees that.
+ * the address that it dialled. cgroup/getsockname4|6: a server sees the address and port that it
+ * bound, not those that it got for them (see bind.c).
  * cgroup/getsockopt, on the proxy's cgroup: SO_ORIGINAL_DST, the question that every transparent
  * proxy knows, answered without connection tracking; TULLE_OPT_ACCEPTED, who calls (see caller.h);
  * and what kernel HTTP tells the proxy (see http_options.c).
@@ -68,8 +69,8 @@ static __always_inline int tulle_getsockname(struct bpf_sock_addr *ctx, bool ine
 	if (!bound)
 		return TULLE_PROCEED;
 	tulle_user_addr(ctx, inet6, &local, &port);
-	if (port == bound->port && tulle_addr_equal(&local, &bound->own))
-		tulle_set_user_addr(ctx, inet6, &bound->asked, port);
+	if (tulle_addr_equal(&local, &bound->own))
+		tulle_set_user_addr(ctx, inet6, &bound->asked, bound->port);
 	return TULLE_PROCEED;
 }
 

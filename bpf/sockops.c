@@ -158,56 +158,88 @@ static __always_inline void tulle_forget(const struct tulle_addr *addr, __u16 po
 		bpf_map_delete_elem(&tulle_listen, &key);
 }
 
+/* Whose socket listens, and where it is reached; no workload: nobody's of the mesh. */
+struct tulle_listening {
+	__u32 workload;
+	__u32 v4; /* of its address */
+	__u16 port;
+};
+
 /*
- * While the mesh is stopped: what a workload listens on is lent to the host, and what a program of
- * the host listens on is its own again.
+ * While the mesh is stopped: a port that was lent to the listeners of a workload is lent to those
+ * that it opens later, and what a program of the host listens on is its own again. Nobody is left
+ * who could ask authorization policies who calls: what they are about stays closed.
  */
-static __always_inline void tulle_lend_listener(struct bpf_sock_ops *ctx, bool workload)
+static __always_inline void tulle_lend_listener(struct bpf_sock_ops *ctx,
+						const struct tulle_listening *what)
 {
-	struct tulle_lending_key key = {.port = ctx->local_port, .loopback = 1};
+	struct tulle_permit_key guarded = {.source = TULLE_SOURCE_GUARDED};
+	struct tulle_lending_key key = {.loopback = 1};
 	const struct tulle_bound *bound;
 	const struct tulle_lent *lent;
-	__u32 port = ctx->local_port;
 	struct bpf_sock *sk = ctx->sk;
+	__u32 port = what->workload ? what->port : ctx->local_port;
 
-	if (!workload) {
-		lent = bpf_map_lookup_elem(&tulle_lent, &port);
-		if (lent && lent->netns == bpf_get_netns_cookie(ctx))
+	lent = bpf_map_lookup_elem(&tulle_lent, &port);
+	if (!lent)
+		return;
+	if (!what->workload) {
+		if (lent->netns == bpf_get_netns_cookie(ctx))
 			bpf_map_delete_elem(&tulle_lent, &port);
 		return;
 	}
-	if (!sk)
+	tulle_addr_set_v4(&guarded.dst, what->v4);
+	if (!sk || lent->workload != what->workload || bpf_map_lookup_elem(&tulle_permit, &guarded))
 		return;
+	key.port = port;
 	bound = bpf_sk_storage_get(&tulle_bound, sk, NULL, 0);
 	bpf_sock_hash_update(ctx, &tulle_lending, &key, BPF_NOEXIST);
-	if (bound)
+	if (bound && tulle_addr_is_loopback(&bound->asked))
 		return;
 	key.loopback = 0;
 	bpf_sock_hash_update(ctx, &tulle_lending, &key, BPF_NOEXIST);
 }
 
+/* Makes a socket that is bound behind found at its front. */
+static __always_inline bool tulle_stand_behind(struct bpf_sock_ops *ctx,
+					       const struct tulle_addr *addr, __u16 port)
+{
+	struct tulle_front_key key = {.addr = *addr, .port = port};
+
+	for (int i = 0; i < TULLE_FRONTS_MAX; i++) {
+		key.index = i;
+		if (!bpf_sock_hash_update(ctx, &tulle_fronts, &key, BPF_NOEXIST))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A socket that listens on a workload's own address, or one with a port chosen by the kernel that
  * a workload owns (see bind.c), makes its port reachable; its end takes that back, whatever the
- * configuration has become. Returns whether the socket is a workload's.
+ * configuration has become. A socket behind that cannot be found there counts for nothing.
  */
-static __always_inline bool
-tulle_listener_changed(struct bpf_sock_ops *ctx, const struct tulle_config *config, bool listening)
+static __always_inline void tulle_listener_changed(struct bpf_sock_ops *ctx,
+						   const struct tulle_config *config,
+						   bool listening, struct tulle_listening *what)
 {
+	const struct tulle_bound *bound;
 	const struct tulle_owner *owner;
 	struct bpf_sock *sk = ctx->sk;
-	struct tulle_addr local;
-	__u32 v4, workload;
 	__u16 port = ctx->local_port;
+	struct tulle_addr local;
 	bool stored = true;
 
+	what->port = port;
 	tulle_ops_local(ctx, &local);
+	if (!sk)
+		return;
 	if (tulle_addr_is_any(&local)) {
-		if (!sk)
-			return false;
 		owner = bpf_sk_storage_get(&tulle_owners, sk, NULL, 0);
 		if (!owner)
-			return false;
+			return;
+		what->workload = owner->workload;
+		what->v4 = owner->addr4.w[3];
 		if (listening) {
 			stored = tulle_learn(&owner->addr4, port, owner->workload);
 			if (!tulle_addr_is_zero(&owner->addr6))
@@ -217,19 +249,27 @@ tulle_listener_changed(struct bpf_sock_ops *ctx, const struct tulle_config *conf
 			if (!tulle_addr_is_zero(&owner->addr6))
 				tulle_forget(&owner->addr6, port);
 		}
-	} else if (listening) {
-		if (tulle_net_of(config, &local, &v4) != TULLE_NET_RANGE)
-			return false;
-		workload = tulle_workload_at(config, v4);
-		if (!workload)
-			return false;
-		stored = tulle_learn(&local, port, workload);
 	} else {
-		tulle_forget(&local, port);
+		bound = bpf_sk_storage_get(&tulle_bound, sk, NULL, 0);
+		if (bound && tulle_addr_equal(&local, &bound->own))
+			port = what->port = bound->port;
+		if (!listening) {
+			tulle_forget(&local, port);
+			return;
+		}
+		if (tulle_net_of(config, &local, &what->v4) != TULLE_NET_RANGE)
+			return;
+		what->workload = tulle_workload_at(config, what->v4);
+		if (!what->workload)
+			return;
+		stored = port == ctx->local_port || tulle_stand_behind(ctx, &local, port);
+		if (stored)
+			stored = tulle_learn(&local, port, what->workload);
+		else
+			bpf_sk_storage_delete(&tulle_bound, sk);
 	}
 	if (listening)
 		tulle_count(stored ? TULLE_REASON_LISTEN_LEARNED : TULLE_REASON_LISTEN_FULL);
-	return true;
 }
 
 enum tulle_end {
@@ -420,8 +460,8 @@ static __always_inline void tulle_socket_state(struct bpf_sock_ops *ctx)
 SEC("sockops")
 int tulle_sockops(struct bpf_sock_ops *ctx)
 {
+	struct tulle_listening what = {};
 	const struct tulle_config *config;
-	bool workload;
 
 	if (ctx->family != TULLE_AF_INET && ctx->family != TULLE_AF_INET6)
 		return 1;
@@ -433,15 +473,15 @@ int tulle_sockops(struct bpf_sock_ops *ctx)
 		config = tulle_config_if(TULLE_F_BIND);
 		if (!config)
 			break;
-		workload = tulle_listener_changed(ctx, config, true);
-		if (workload)
+		tulle_listener_changed(ctx, config, true, &what);
+		if (what.workload)
 			bpf_sock_ops_cb_flags_set(ctx, BPF_SOCK_OPS_STATE_CB_FLAG);
 		if (config->flags & TULLE_F_LEND)
-			tulle_lend_listener(ctx, workload);
+			tulle_lend_listener(ctx, &what);
 		break;
 	case BPF_SOCK_OPS_STATE_CB:
 		if (ctx->args[0] == BPF_TCP_LISTEN)
-			tulle_listener_changed(ctx, NULL, false);
+			tulle_listener_changed(ctx, NULL, false, &what);
 		else
 			tulle_socket_state(ctx);
 		break;

@@ -77,6 +77,7 @@ struct tcp_sock {
 	__u32 data_segs_out;
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
+	_Bool is_mptcp; /* from 5.6 on, where MPTCP is compiled in */
 };
 
 /* Came together with exact copied_seq accounting of redirected bytes (6.6.128, 6.12.75, 6.18.14).

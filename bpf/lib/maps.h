@@ -105,7 +105,23 @@ struct {
 	__type(value, __u8);
 } tulle_declared SEC(".maps");
 
-/* Per socket of a workload that listens on loopback, as it believes. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct tulle_declared_key);
+	__type(value, __u32);
+} tulle_behind SEC(".maps");
+
+/* Put in by sockops when they begin to listen; an entry ends with its socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 32768);
+	__type(key, struct tulle_front_key);
+	__type(value, __u64);
+} tulle_fronts SEC(".maps");
+
+/* Per socket of a workload that is bound to something else than it believes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

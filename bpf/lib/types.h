@@ -216,7 +216,9 @@ struct tulle_port {
  * there.
  */
 struct tulle_lent {
-	__u64 netns; /* cookie of the host's network namespace */
+	__u64 netns;    /* cookie of the host's network namespace */
+	__u32 workload; /* whose listeners have it: no other workload's will */
+	__u32 pad;
 };
 
 /* tulle_lending: the workloads' listening sockets for these ports. */
@@ -226,11 +228,23 @@ struct tulle_lending_key {
 	__u8 pad;
 };
 
-/* tulle_declared: TCP ports that a workload says it listens on; value __u8 is not read. */
+/*
+ * tulle_declared: TCP ports that a workload says it listens on; value __u8 is not read.
+ * tulle_behind: the port that its sockets for such a port are bound to in truth (__u32), so that a
+ * program of the host can have the port itself on all of the host's addresses.
+ */
 struct tulle_declared_key {
 	__u32 workload;
 	__u16 port;
 	__u16 pad;
+};
+
+/* tulle_fronts: the sockets that listen behind, by what they are reached at. */
+#define TULLE_FRONTS_MAX 8 /* sockets of one port (SO_REUSEPORT) of which one is found */
+struct tulle_front_key {
+	struct tulle_addr addr;
+	__u16 port;
+	__u16 index; /* < TULLE_FRONTS_MAX */
 };
 
 /*
@@ -381,11 +395,14 @@ struct tulle_splice {
 	__u32 pad;
 };
 
-/* Of a socket that was bound to loopback and got the workload's own address. */
+/*
+ * Of a socket that was bound to something else than it asked for: from loopback to the workload's
+ * own address, or to a port behind (tulle_behind), or both.
+ */
 struct tulle_bound {
 	struct tulle_addr asked;
 	struct tulle_addr own;
-	__u16 port;
+	__u16 port; /* that was asked for */
 	__u16 pad;
 };
 

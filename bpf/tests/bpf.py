@@ -132,7 +132,7 @@ class Maps:
         "tulle_config": (4, 208), "tulle_cgroups": (8, 48), "tulle_homes": (4, 4),
         "tulle_tenants": (4, 16),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
-        "tulle_permit": (20, 1), "tulle_ports": (4, 16), "tulle_declared": (8, 1), "tulle_lent": (4, 8), "tulle_lending": (4, 8), "tulle_accepting": (20, 8), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
+        "tulle_permit": (20, 1), "tulle_ports": (4, 16), "tulle_declared": (8, 1), "tulle_behind": (8, 4), "tulle_lent": (4, 16), "tulle_lending": (4, 8), "tulle_accepting": (20, 8), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
         "tulle_epoch": (4, 8), "tulle_conns": (48, 88), "tulle_habits": (8, 24), "tulle_pairs": (12, 32), "tulle_traffic": (4, 64),
         "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
@@ -261,6 +261,14 @@ class Maps:
     def declare_port(self, number, port):
         """A TCP port that a workload says it listens on."""
         self.put("tulle_declared", struct.pack("IHxx", number, port), b"\1")
+
+    def behind(self, number, port, behind):
+        """The port that the workload's sockets for a declared one are bound to; 0: the same."""
+        key = struct.pack("IHxx", number, port)
+        if behind:
+            self.put("tulle_behind", key, struct.pack("I", behind))
+        else:
+            self.delete("tulle_behind", key)
 
     def denials(self, policy):
         raw = self.get("tulle_denials", struct.pack("I", policy))

@@ -14,16 +14,17 @@ from test_ports import netns_cookie
 A = NODE + "10"
 OUTSIDE = "198.51.100.1"  # an address of the host
 F_LEND = 64
+GUARDED = 3
 
 
-def lend(lab, port, sockets=()):
+def lend(lab, port, sockets=(), workload=10):
     """As the agent does at its end; sockets: (fd, for loopback)."""
     for fd, loopback in sockets:
         err = bpf.LIB.bpf_map_update_elem(lab.maps.obj.map_fd("tulle_lending"),
                                           struct.pack("HBx", port, loopback),
                                           struct.pack("Q", fd), bpf.BPF_ANY)
         assert not err, os.strerror(-err)
-    lab.maps.put("tulle_lent", struct.pack("I", port), struct.pack("Q", netns_cookie()))
+    lab.maps.put("tulle_lent", struct.pack("I", port), struct.pack("QI4x", netns_cookie(), workload))
 
 
 def serve(ready, address, port, lab=None):
@@ -77,6 +78,41 @@ def test_listeners_of_meanwhile(lab):
     start(lab, "workloads/a", "127.0.0.1", 9502)
     assert lab.run("host", call, "127.0.0.1", 9502) == "127.0.0.1 to 127.0.0.1"
     assert lab.run("host", call, OUTSIDE, 9502) == errno.ECONNREFUSED
+
+
+def test_no_other_workloads_listeners(lab):
+    """A port that was lent to one workload is not taken over by another one that listens on it, also
+    while the first does not; nor by one that authorization policies are about."""
+    lend(lab, 9506)
+    lab.configure(flags=F_ALL | F_LEND)
+    start(lab, "workloads/b", "0.0.0.0", 9506)
+    assert lab.run("host", call, "127.0.0.1", 9506) == errno.ECONNREFUSED
+    assert lab.run("host", call, OUTSIDE, 9506) == errno.ECONNREFUSED
+    first = start(lab, "workloads/a", "0.0.0.0", 9506)
+    assert lab.run("host", call, OUTSIDE, 9506) == f"{OUTSIDE} to {OUTSIDE}"
+    first.kill()
+    lab.maps.permit(A, 0, GUARDED)
+    start(lab, "workloads/a", "0.0.0.0", 9506)
+    assert lab.run("host", call, OUTSIDE, 9506) == errno.ECONNREFUSED
+    assert lab.run("host", call, "127.0.0.1", 9506) == errno.ECONNREFUSED
+    lab.maps.delete("tulle_permit", lab.maps.permit_key(A, 0, GUARDED))
+
+
+def test_behind(lab):
+    """Listeners that are bound to a port behind are lent at the port that they asked for."""
+    for port, behind in ((9507, 15190), (9508, 15191)):
+        lab.maps.declare_port(10, port)
+        lab.maps.behind(10, port, behind)
+        lend(lab, port)
+    lab.configure(flags=F_ALL | F_LEND)
+    start(lab, "workloads/a", "0.0.0.0", 9507)
+    assert lab.run("host", call, OUTSIDE, 9507) == f"{OUTSIDE} to {OUTSIDE}"
+    assert lab.run("host", call, "127.0.0.1", 9507) == "127.0.0.1 to 127.0.0.1"
+    assert lab.run("workloads/b", call, A, 9507) == f"{NODE}11 to {A}"
+    start(lab, "workloads/a", "127.0.0.1", 9508)
+    assert lab.run("host", call, "127.0.0.1", 9508) == "127.0.0.1 to 127.0.0.1"
+    assert lab.run("host", call, OUTSIDE, 9508) == errno.ECONNREFUSED
+    assert lab.run("host", call, OUTSIDE, 15190) == errno.ECONNREFUSED
 
 
 def test_the_hosts_own_listeners_come_first(lab):

@@ -114,7 +114,7 @@ final class Survivors {
             troubles.add("names outside the mesh may not resolve for workloads: " + e.getMessage());
         }
         try {
-            lent = List.copyOf(KernelPins.lend(options.pinDirectory(), processes(options)));
+            lent = List.copyOf(KernelPins.lend(options.pinDirectory(), lenders(options)));
         } catch (BpfException | IOException e) {
             troubles.add("workloads are not reached at the host's addresses: " + e.getMessage());
         }
@@ -128,12 +128,12 @@ final class Survivors {
         return new MeshEnd.Suspended(living, lent, troubles);
     }
 
-    /** The processes of each workload that runs, by its addresses. */
-    private static Map<InetAddress, List<Long>> processes(AgentOptions options) throws IOException {
+    /** The workloads that run, by their addresses. */
+    private static Map<InetAddress, KernelPins.Lender> lenders(AgentOptions options) throws IOException {
         Cgroups cgroups = options.cgroupRoot().isPresent()
                 ? new Cgroups(options.cgroupRoot().get())
                 : Cgroups.find();
-        Map<InetAddress, List<Long>> processes = new HashMap<>();
+        Map<InetAddress, KernelPins.Lender> lenders = new HashMap<>();
         for (Lease lease :
                 new LeaseStore(options.stateDirectory()).load().contents().leases()) {
             if (!runs(lease, cgroups)) {
@@ -141,12 +141,15 @@ final class Survivors {
             }
             List<Long> all = new ArrayList<>();
             addProcesses(cgroups, lease.group(), all);
-            Ip.parse(lease.addressText()).ifPresent(address -> processes.put(address, all));
-            if (!options.range6().isEmpty()) {
-                Ip.parse(Ip.twin(options.range6(), lease.address())).ifPresent(address -> processes.put(address, all));
-            }
+            Ip.parse(lease.addressText()).ifPresent(address -> {
+                KernelPins.Lender lender = new KernelPins.Lender(lease.id(), address, all);
+                lenders.put(address, lender);
+                if (!options.range6().isEmpty()) {
+                    Ip.parse(Ip.twin(options.range6(), lease.address())).ifPresent(twin -> lenders.put(twin, lender));
+                }
+            });
         }
-        return processes;
+        return lenders;
     }
 
     private static void addProcesses(Cgroups cgroups, String group, List<Long> to) throws IOException {

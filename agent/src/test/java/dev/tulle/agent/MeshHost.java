@@ -17,10 +17,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 /** A private mesh on this host for tests: own names, ranges, ports and directories; starts workloads as the launcher does. */
 final class MeshHost implements AutoCloseable {
     static final int OUTBOUND = 24001;
+    /** The port behind the first one that a workload declares. */
+    private static final int BEHIND = OUTBOUND + 99;
+
     static final int DNS = 24053;
     static final int EXPLICIT = 24080;
     static final Duration DRAIN = Duration.ofSeconds(3);
@@ -179,12 +183,13 @@ final class MeshHost implements AutoCloseable {
         }
     }
 
-    /** Waits for a listening socket. */
+    /** Waits for a listening socket: at the port itself, or at the first one behind. */
     static void listening(String address, int port) throws Exception {
-        eventually(address + " listens on " + port, () -> {
-            String sockets = Shell.run("ss", "-tlnH").output();
-            return sockets.contains(address + ":" + port) || sockets.contains("[::ffff:" + address + "]:" + port);
-        });
+        Pattern wanted =
+                Pattern.compile("(\\[::ffff:)?" + Pattern.quote(address) + "]?:(" + port + "|" + BEHIND + ") ");
+        eventually(
+                address + " listens on " + port,
+                () -> wanted.matcher(Shell.run("ss", "-tlnH").output()).find());
     }
 
     /** Something that becomes true. */

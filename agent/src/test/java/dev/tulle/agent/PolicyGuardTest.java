@@ -5,7 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import dev.tulle.agent.MeshHost.Started;
-import dev.tulle.agent.host.Shell;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.AuthorizationPolicy.Action;
@@ -69,8 +68,7 @@ class PolicyGuardTest extends MeshHostTest {
 
     private Started server() throws Exception {
         Started server = host().run("{'name':'db','service':'db','ports':['tcp:5432']}", "python3", "-c", SERVER);
-        MeshHost.eventually(
-                "it listens", () -> Shell.run("ss", "-tlnH").output().contains(server.address() + ":5432"));
+        MeshHost.listening(server.address(), 5432);
         host().control
                 .policed(
                         "db",

@@ -42,6 +42,7 @@ final class KernelMaps {
 
     private final TypedMap<SockAddr, ListenerValue> listens;
     private final TypedMap<DeclaredKey, Byte> declared;
+    private final TypedMap<DeclaredKey, Integer> behind;
     private final TypedMap<PermitKey, Byte> permits;
     private final AccessMaps access;
     private final ServiceMaps services;
@@ -75,6 +76,8 @@ final class KernelMaps {
         this.listens = Structs.map(object.map("tulle_listen"), SockAddr.class, ListenerValue.class);
         BpfMap declaredMap = object.map("tulle_declared");
         this.declared = declaredMap.typed(Structs.codec(DeclaredKey.class, declaredMap.keyLayout()), MapCodec.u8());
+        BpfMap behindMap = object.map("tulle_behind");
+        this.behind = behindMap.typed(Structs.codec(DeclaredKey.class, behindMap.keyLayout()), MapCodec.u32());
         BpfMap permitMap = object.map("tulle_permit");
         this.permits = permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
         this.access = new AccessMaps(object, permits, new HashSet<>(home.values()));
@@ -139,8 +142,15 @@ final class KernelMaps {
         reconcileHomes(wanted.homes());
         http.announce(httpById(wanted));
         Map<DeclaredKey, Byte> wantedDeclared = new HashMap<>();
-        wanted.declared().forEach(key -> wantedDeclared.put(key, (byte) 1));
+        Map<DeclaredKey, Integer> wantedBehind = new HashMap<>();
+        wanted.declared().forEach((key, port) -> {
+            wantedDeclared.put(key, (byte) 1);
+            if (port != 0) {
+                wantedBehind.put(key, port);
+            }
+        });
         reconcile(declared, wantedDeclared);
+        reconcile(behind, wantedBehind);
         reconcile(cgroups, wanted.cgroups());
         services.reconcile(wanted.services());
         wanted.names()

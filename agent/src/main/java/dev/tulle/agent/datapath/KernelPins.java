@@ -73,16 +73,29 @@ public final class KernelPins {
     }
 
     /**
+     * A workload whose listeners are lent.
+     *
+     * @param workload its number in the kernel's maps
+     * @param address its IPv4 address, by which the kernel knows its policies
+     * @param processes what runs in it
+     */
+    public record Lender(int workload, InetAddress address, List<Long> processes) {
+        public Lender {
+            processes = List.copyOf(processes);
+        }
+    }
+
+    /**
      * Makes the workloads of a suspended mesh answer at the host's addresses: loopback alone for those that bound it, all
      * for others, each on the ports that it listens on and no program of the host does. Workloads with authorization
      * policies stay closed, as nobody is left who could ask who calls. Listeners that come later are lent by the kernel.
      * Nothing happens where nothing is pinned; the next agent's {@link Datapath#apply} undoes it.
      *
-     * @param workloads their addresses, and the processes that run in each
+     * @param workloads who has each of their addresses, of both families
      * @return the ports that lead to workloads now
      * @throws BpfException when the kernel refuses
      */
-    public static SortedSet<Integer> lend(Path pins, Map<InetAddress, List<Long>> workloads) {
+    public static SortedSet<Integer> lend(Path pins, Map<InetAddress, Lender> workloads) {
         Path maps = pins.resolve("maps");
         if (!Files.exists(maps.resolve(Lending.PORTS))) {
             return new TreeSet<>();

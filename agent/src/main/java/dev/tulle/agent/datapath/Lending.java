@@ -1,5 +1,7 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.agent.datapath.KernelPins.Lender;
+import dev.tulle.agent.datapath.Structs.LentValue;
 import dev.tulle.agent.datapath.Structs.PermitKey;
 import dev.tulle.kernel.BpfMap;
 import dev.tulle.kernel.MapCodec;
@@ -11,9 +13,11 @@ import java.net.InetAddress;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedSet;
@@ -31,8 +35,11 @@ final class Lending {
         return port | (loopback ? 1 << 16 : 0);
     }
 
-    /** What workloads listen on now is lent, but for ports of the host's own programs. */
-    static SortedSet<Integer> begin(Path maps, Map<InetAddress, List<Long>> workloads) {
+    /**
+     * What workloads listen on now is lent, but for ports of the host's own programs. A port that several workloads listen
+     * on is lent to one of them alone.
+     */
+    static SortedSet<Integer> begin(Path maps, Map<InetAddress, Lender> workloads) {
         SortedSet<Integer> lent = new TreeSet<>();
         List<SockDiag.Listener> theirs = new ArrayList<>();
         Set<Integer> hosts = new HashSet<>();
@@ -51,21 +58,35 @@ final class Lending {
             theirs.sort(Comparator.comparing(one -> !(one.address().getAddress() instanceof Inet6Address)));
             TypedMap<PermitKey, Byte> permits =
                     permitMap.typed(Structs.codec(PermitKey.class, permitMap.keyLayout()), MapCodec.u8());
-            TypedMap<Integer, Long> ports = portMap.typed(MapCodec.u32(), MapCodec.u64());
+            TypedMap<Integer, LentValue> ports = ports(portMap);
+            Map<Integer, Integer> lenders = new HashMap<>();
             for (SockDiag.Listener listener : theirs) {
                 InetAddress address = listener.address().getAddress();
-                int port = listener.address().getPort();
-                boolean guarded = permits.get(new PermitKey(address, 0, Structs.SOURCE_GUARDED)) != null;
-                if (!guarded && !hosts.contains(port)) {
-                    socket(listener, workloads.getOrDefault(address, List.of())).ifPresent(socket -> {
-                        lend(socketMap, socket, port);
-                        ports.put(port, TcpListener.ownNamespace());
-                        lent.add(port);
-                    });
+                Lender lender = Objects.requireNonNull(workloads.get(address));
+                if (permits.get(new PermitKey(lender.address(), 0, Structs.SOURCE_GUARDED)) != null) {
+                    continue;
                 }
+                socket(listener, lender.processes()).ifPresent(socket -> {
+                    // Not the one it is bound to, but the one that its program asked for.
+                    int port = socket.address().getPort();
+                    boolean free =
+                            !hosts.contains(port) && lenders.getOrDefault(port, lender.workload()) == lender.workload();
+                    if (free) {
+                        lenders.put(port, lender.workload());
+                        lend(socketMap, socket, port);
+                        ports.put(port, new LentValue(TcpListener.ownNamespace(), lender.workload()));
+                        lent.add(port);
+                    } else {
+                        socket.close();
+                    }
+                });
             }
         }
         return lent;
+    }
+
+    private static TypedMap<Integer, LentValue> ports(BpfMap map) {
+        return map.typed(MapCodec.u32(), Structs.codec(LentValue.class, map.valueLayout()));
     }
 
     private static Optional<TcpListener> socket(SockDiag.Listener listener, List<Long> processes) {
@@ -90,7 +111,7 @@ final class Lending {
 
     /** Takes everything back. */
     static void end(BpfMap portMap, BpfMap socketMap) {
-        TypedMap<Integer, Long> ports = portMap.typed(MapCodec.u32(), MapCodec.u64());
+        TypedMap<Integer, LentValue> ports = ports(portMap);
         List.copyOf(ports.keys()).forEach(ports::delete);
         TypedMap<Integer, Long> sockets = socketMap.typed(MapCodec.u32(), MapCodec.u64());
         List.copyOf(sockets.keys()).forEach(sockets::delete);

@@ -50,6 +50,7 @@ final class MapTakeover implements AutoCloseable {
             "tulle_sockets",
             "tulle_accepting",
             "tulle_lending",
+            "tulle_fronts",
             "tulle_entries",
             "tulle_http_clients",
             "tulle_http_pools",

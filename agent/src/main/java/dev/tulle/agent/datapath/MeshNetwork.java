@@ -1,8 +1,10 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.agent.enrol.Lease;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import java.net.InetAddress;
+import java.util.List;
 
 /**
  * The addresses of the mesh as seen from one node.
@@ -20,6 +22,9 @@ public record MeshNetwork(
     private static final int HOST = 1;
     private static final int PROXY = 2;
     private static final int AGENT = 3;
+
+    /** From the outbound port to the first of the ports behind: 15001 and 15100. */
+    private static final int BEHIND = 99;
 
     /** True when IPv6 is in use. */
     public boolean ipv6() {
@@ -49,6 +54,24 @@ public record MeshNetwork(
     /** The IPv6 twin of a workload's address; the unspecified address where IPv6 is off. */
     InetAddress twin(int address) {
         return ipv6() ? address(Ip.twin(range6, address)) : none();
+    }
+
+    /**
+     * The port that a workload's sockets for one of its declared ports are bound to in truth, at its own address, so that
+     * the host can use the declared one.
+     *
+     * @param index the port's place among those that the workload declares
+     * @return 0 where there is none: the sockets are bound to the declared port itself
+     */
+    public int portBehind(int index) {
+        int port = outboundPort + BEHIND + index;
+        return port <= 65_535 ? port : 0;
+    }
+
+    /** A workload's own addresses, of one or both families. */
+    public List<InetAddress> addresses(Lease lease) {
+        InetAddress four = address(lease.addressText());
+        return ipv6() ? List.of(four, twin(lease.address())) : List.of(four);
     }
 
     static InetAddress address(String text) {

@@ -162,6 +162,8 @@ final class Structs {
 
     record DeclaredKey(int workload, int port) {}
 
+    record LentValue(long netns, int workload) {}
+
     record PortKey(int port, byte proto) {}
 
     record PortValue(long netns, int flags) {}

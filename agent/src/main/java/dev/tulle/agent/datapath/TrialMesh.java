@@ -117,7 +117,7 @@ final class TrialMesh {
                 Map.of(),
                 http,
                 Map.of(),
-                Set.of(),
+                Map.of(),
                 Set.of()));
         int flags =
                 Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | (splice ? Structs.FLAG_SPLICE : 0);

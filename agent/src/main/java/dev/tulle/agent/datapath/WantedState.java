@@ -40,7 +40,7 @@ import java.util.Set;
  * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
  * @param listens declared ports of workloads that may have listened on them before they were enrolled
- * @param declared TCP ports that workloads say they listen on
+ * @param declared TCP ports that workloads say they listen on, and the ports behind them; 0: none
  * @param permits callers outside the mesh that are let in
  */
 record WantedState(
@@ -52,7 +52,7 @@ record WantedState(
         Map<ServiceKey, String> names,
         Map<ServiceKey, HttpMaps.Serving> http,
         Map<SockAddr, Integer> listens,
-        Set<DeclaredKey> declared,
+        Map<DeclaredKey, Integer> declared,
         Set<PermitKey> permits) {
     WantedState {
         cgroups = Map.copyOf(cgroups);
@@ -63,7 +63,7 @@ record WantedState(
         names = Map.copyOf(names);
         http = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(http));
         listens = Map.copyOf(listens);
-        declared = Set.copyOf(declared);
+        declared = Map.copyOf(declared);
         permits = Set.copyOf(permits);
     }
 
@@ -97,7 +97,7 @@ record WantedState(
         Map<Integer, Integer> homes = new HashMap<>();
         Map<Integer, Long> tenants = new HashMap<>();
         Map<SockAddr, Integer> listens = new HashMap<>();
-        Set<DeclaredKey> declared = new HashSet<>();
+        Map<DeclaredKey, Integer> declared = new HashMap<>();
         Set<PermitKey> permits = new HashSet<>();
         infra.proxy().ifPresent(id -> cgroups.put(id, WorkloadValue.infra(Structs.ROLE_PROXY)));
         infra.agent().ifPresent(id -> cgroups.put(id, WorkloadValue.infra(Structs.ROLE_AGENT)));
@@ -116,9 +116,11 @@ record WantedState(
             if (network.ipv6()) {
                 addrs.put(addr6, lease.id());
             }
-            for (WorkloadPort port : lease.spec().ports()) {
+            List<WorkloadPort> ports = lease.spec().ports();
+            for (int i = 0; i < ports.size(); i++) {
+                WorkloadPort port = ports.get(i);
                 if (port.protocol() != AppProtocol.UDP) {
-                    declared.add(new DeclaredKey(lease.id(), port.number()));
+                    declared.put(new DeclaredKey(lease.id(), port.number()), network.portBehind(i));
                 }
                 boolean mayListenAlready = !(lease.spec().source() instanceof EnrolSpec.Source.NewGroup);
                 if (port.protocol() == AppProtocol.UDP || !mayListenAlready) {

@@ -74,6 +74,23 @@ class WantedStateTest {
     }
 
     @Test
+    void declaredPortsHaveOneBehind() throws RefusedException {
+        Lease lease = lease("{'name':'a','ports':['http:9080','udp:53','tcp:53']}", 10, Lease.State.RUNNING);
+        WantedState wanted = WantedState.of(
+                NETWORK, List.of(lease), List.of(), new InfraGroups(Optional.empty(), Optional.empty()), true);
+        assertEquals(
+                Map.of(
+                        new Structs.DeclaredKey(lease.id(), 9080), 15100,
+                        new Structs.DeclaredKey(lease.id(), 53), 15102),
+                wanted.declared());
+        MeshNetwork high = new MeshNetwork(
+                NETWORK.range(), NETWORK.services(), NETWORK.prefix(), "", "", 65_435, NETWORK.dnsPort());
+        assertEquals(List.of(65_535, 0), List.of(high.portBehind(1), high.portBehind(2)));
+        assertEquals(List.of(MeshNetwork.address("100.80.3.10")), high.addresses(lease));
+        assertEquals(2, NETWORK.addresses(lease).size());
+    }
+
+    @Test
     void portsAreServedByTheKernelOrHandedToTheProxy() {
         Service service = new Service(
                 "default",
