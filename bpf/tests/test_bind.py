@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 """Address per workload, and the guard that keeps addresses from being forged."""
 
+import ctypes
 import errno
 import os
 import shutil
@@ -133,6 +134,24 @@ def refused(lab, cgroup, *args):
         assert error.errno == errno.EPERM, error
         return True
     return False
+
+
+def test_bind_in_another_network(lab):
+    """A container with a network of its own that has the mesh's ranges has addresses of its own."""
+    def bind_there(*args):
+        assert ctypes.CDLL(None, use_errno=True).setns(network, 0) == 0, ctypes.get_errno()
+        return bind_only(*args)
+    with open(f"/proc/{lab.netns_other.pid}/ns/net") as there:
+        network = there.fileno()
+        for cidr in (f"{A}/32", f"{VIP}1/32"):
+            lab.outside("ip", "addr", "add", cidr, "dev", "lo")
+        try:
+            for address in (A, VIP + "1"):
+                assert refused(lab, "host", address, 7120)
+                assert lab.run("host", bind_there, address, 7120) == (address, 7120)
+        finally:
+            for cidr in (f"{A}/32", f"{VIP}1/32"):
+                lab.outside("ip", "addr", "del", cidr, "dev", "lo")
 
 
 def test_bind_refused(lab):
