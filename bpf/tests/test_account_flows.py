@@ -56,6 +56,11 @@ def call(address, port, family, size, hold=None, go=None):
     return answer
 
 
+def lost(lab):
+    """What became of records that did not come."""
+    return {name: lab.maps.counter(name) for name in ("FLOW", "EVENT_LIMITED", "EVENT_LOST", "CONNS_FULL")}
+
+
 def flows(lab, count=1):
     deadline = time.monotonic() + 5
     seen = []
@@ -76,6 +81,7 @@ def test_flow_record(lab):
             lab.configure(flags=flags)
             assert settled(lab, 0)
             lab.events.read()
+            before_lost = lost(lab)
             before_a, before_b = traffic(lab, A), traffic(lab, B)
             ready, hold, go = Pipe(), Pipe(), Pipe()
             server = lab.start("workloads/a", serve, ready, 9120, 70000, 300000)
@@ -87,7 +93,7 @@ def test_flow_record(lab):
             assert client.result() == 300000
             server.result()
             seen = flows(lab)
-            assert len(seen) == 1, seen
+            assert len(seen) == 1, (seen, lost(lab), before_lost)
             flow = seen[0]
             assert (flow["sent"], flow["received"]) == (70000, 300000), (flags, address, flow)
             assert (flow["workload"], flow["server"], flow["service"]) == (11, 10, 50), flow
@@ -119,6 +125,7 @@ def test_killed_ends(lab):
     assert settled(lab, 0)
     lab.events.read()
     for victim in (0, 1):
+        before = lost(lab)
         ready, hold, go = Pipe(), Pipe(), Pipe()
         server = lab.start("workloads/a", serve, ready, 9122, 10, 10)
         ready.wait()
@@ -126,7 +133,7 @@ def test_killed_ends(lab):
         hold.wait_for(1)
         (server, client)[victim].kill()
         (client, server)[victim].kill()
-        assert len(flows(lab)) == 1
+        assert len(flows(lab)) == 1, (lost(lab), before)
         assert settled(lab, 0)
 
 

@@ -186,7 +186,7 @@ final class AgentState implements AutoCloseable {
         registration.begin();
         early.ifPresent(this::granted);
         services.restore();
-        List<String> strays = enrolments.sweepOrphans();
+        List<String> strays = enrolments.sweepOrphans(tier.datapath().enrolledBefore());
         troubles.report(
                 Part.STRAYS,
                 strays.isEmpty()

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Removes everything that a mesh has put into this host: programs, links, maps, pins, the nftables table, routes,
@@ -50,9 +51,10 @@ final class Traces {
     static List<String> remove(AgentOptions options, boolean keepUnits) {
         List<String> left = new ArrayList<>();
         askRunningAgent(options, left);
+        Optional<KernelPins.PinnedMesh> pinned = KernelPins.mesh(options.pinDirectory());
         step(left, "programs and pins", () -> KernelPins.remove(options.pinDirectory()));
         step(left, "nftables", () -> NftDatapath.remove(options.meshName()));
-        step(left, "addresses and routes", () -> removeAddresses(options));
+        step(left, "addresses and routes", () -> removeAddresses(options, pinned));
         step(left, "control groups", () -> {
             Cgroups cgroups = options.cgroupRoot().isPresent()
                     ? new Cgroups(options.cgroupRoot().get())
@@ -114,7 +116,12 @@ final class Traces {
         }
     }
 
-    private static void removeAddresses(AgentOptions options) throws IOException {
+    /** Those that the kernel was told of, and those that the state directory knows, which may be another one. */
+    private static void removeAddresses(AgentOptions options, Optional<KernelPins.PinnedMesh> pinned)
+            throws IOException {
+        if (pinned.isPresent()) {
+            new HostNetwork(pinned.get().prefix(), pinned.get().services(), options.range6()).reconcile(NetPlan.EMPTY);
+        }
         LeaseStore.Contents contents = Files.isDirectory(options.stateDirectory())
                 ? new LeaseStore(options.stateDirectory()).load().contents()
                 : LeaseStore.Contents.EMPTY;

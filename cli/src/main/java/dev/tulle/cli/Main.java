@@ -34,7 +34,12 @@ public final class Main {
             line.usage(System.out);
             return CommandFailure.USAGE;
         }
-        return line.execute(args);
+        try {
+            return line.execute(args);
+        } catch (Error e) {
+            // Else threads that a role has started would keep the process alive, with nobody who ends it.
+            return failure(e, line);
+        }
     }
 
     private static int usage(ParameterException thrown, String[] args) {
@@ -52,7 +57,7 @@ public final class Main {
         return CommandFailure.USAGE;
     }
 
-    private static int failure(Exception thrown, CommandLine failed) {
+    private static int failure(Throwable thrown, CommandLine failed) {
         PrintWriter err = failed.getErr();
         int status = BUG;
         if (thrown instanceof CommandFailure failure) {

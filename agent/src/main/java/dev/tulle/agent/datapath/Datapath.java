@@ -78,6 +78,11 @@ public interface Datapath extends AutoCloseable {
     /** Removes what {@link #httpCounts} says of pairs of workloads that are both gone. */
     default void forgetHttpCounts(Set<Integer> workloads) {}
 
+    /** The addresses of the workloads that the kernel knows now, by the number of their group: at first an earlier agent's. */
+    default Map<Long, Integer> enrolledBefore() {
+        return Map.of();
+    }
+
     /** What the kernel has balanced of connections since its maps were made. */
     default List<TcpCount> tcpCounts() {
         return List.of();

@@ -352,6 +352,11 @@ public final class KernelDatapath implements Datapath {
     }
 
     @Override
+    public Map<Long, Integer> enrolledBefore() {
+        return maps.addresses();
+    }
+
+    @Override
     public List<TcpCount> tcpCounts() {
         return maps.pairs().counts();
     }

@@ -207,6 +207,17 @@ final class KernelMaps {
         stats.forgetAllBut(workloads);
     }
 
+    /** The IPv4 addresses of workloads by their control group's number. */
+    Map<Long, Integer> addresses() {
+        Map<Long, Integer> addresses = new HashMap<>();
+        cgroups.forEach((group, value) -> {
+            if (value.role() == Structs.ROLE_WORKLOAD) {
+                addresses.put(group, Ip.number(Ip.text(value.addr4())));
+            }
+        });
+        return addresses;
+    }
+
     TcpPairs pairs() {
         return pairs;
     }

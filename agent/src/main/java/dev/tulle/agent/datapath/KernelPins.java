@@ -135,6 +135,12 @@ public final class KernelPins {
         return meshes;
     }
 
+    /** What a folder of pins says of its mesh; empty where nothing is pinned. */
+    public static Optional<PinnedMesh> mesh(Path pins) {
+        Path pin = pins.resolve("maps").resolve("tulle_config");
+        return Files.exists(pin) ? read(String.valueOf(pins.getFileName()), pin) : Optional.empty();
+    }
+
     private static Optional<PinnedMesh> read(String name, Path pin) {
         try (BpfMap map = BpfMap.openPinned(pin)) {
             TypedMap<Integer, Structs.Config> typed =

@@ -63,6 +63,11 @@ public final class Enrolments {
 
     private AddressUse addressUse = AddressUse.NONE;
 
+    /** Groups that no lease knows and in which processes run, and the addresses that they had. */
+    private final Map<String, Orphan> orphans = new HashMap<>();
+
+    private record Orphan(long groupId, int address) {}
+
     /** An address that only this workload may have again before then. */
     private record Rest(String key, Instant until) {}
 
@@ -112,7 +117,7 @@ public final class Enrolments {
             if (same || lease.ofUnit()) {
                 leases.put(lease.key(), same ? lease : lease.with(State.DORMANT));
             } else {
-                pool.giveBack(lease.key(), lease.address());
+                giveBack(lease);
             }
         }
         for (Lease lease : List.copyOf(leases.values())) {
@@ -229,11 +234,18 @@ public final class Enrolments {
     }
 
     /**
-     * What may not be given: what others hold, what a socket of an earlier holder still has, and what has just been given
-     * back, unless by the same workload.
+     * What may not be given: what others hold, what a socket of an earlier holder still has, what processes had that still
+     * run although no lease knows them, and what has just been given back, unless by the same workload.
      */
-    private Set<Integer> held(Cidr node, String key) {
+    private Set<Integer> held(Cidr node, String key) throws IOException {
         Set<Integer> held = new HashSet<>(addressUse.in(node));
+        for (Map.Entry<String, Orphan> entry : Map.copyOf(orphans).entrySet()) {
+            if (runs(entry.getKey(), entry.getValue())) {
+                held.add(entry.getValue().address());
+            } else {
+                orphans.remove(entry.getKey());
+            }
+        }
         leases.values().forEach(lease -> held.add(lease.address()));
         Instant now = clock.instant();
         rests.values().removeIf(rest -> rest.until().isBefore(now));
@@ -243,6 +255,10 @@ public final class Enrolments {
             }
         });
         return held;
+    }
+
+    private boolean runs(String group, Orphan orphan) throws IOException {
+        return cgroups.exists(group) && cgroups.id(group) == orphan.groupId() && cgroups.populated(group);
     }
 
     /** Now, but later than every lease that is known: it tells leases apart. */
@@ -347,11 +363,15 @@ public final class Enrolments {
         listener.onJoined(awake);
     }
 
+    private void giveBack(Lease lease) {
+        pool.giveBack(lease.key(), lease.address());
+        rests.put(lease.address(), new Rest(lease.key(), clock.instant().plus(REST)));
+    }
+
     private void end(Lease lease, String why) throws IOException {
         LOG.log(System.Logger.Level.INFO, "workload " + lease.key() + " leaves the mesh: " + why);
         leases.remove(lease.key());
-        pool.giveBack(lease.key(), lease.address());
-        rests.put(lease.address(), new Rest(lease.key(), clock.instant().plus(REST)));
+        giveBack(lease);
         save();
         if (lease.live()) {
             listener.onLeft(lease);
@@ -366,11 +386,13 @@ public final class Enrolments {
     }
 
     /**
-     * Removes groups of the mesh that no lease knows and nobody runs in, left by a crash.
+     * Removes groups of the mesh that no lease knows and nobody runs in, left by a crash. Where processes run, the address
+     * that they had is given to nobody until they have ended.
      *
-     * @return those in which processes run
+     * @param addresses of the workloads that an earlier agent had, by the number of their group
+     * @return the groups in which processes run
      */
-    public List<String> sweepOrphans() throws IOException {
+    public List<String> sweepOrphans(Map<Long, Integer> addresses) throws IOException {
         List<String> populated = new ArrayList<>();
         for (String group : new ArrayList<>(cgroups.children(meshGroup + "/workloads"))) {
             if (leases.values().stream().anyMatch(lease -> lease.group().equals(group))) {
@@ -378,6 +400,11 @@ public final class Enrolments {
             }
             if (cgroups.populated(group)) {
                 populated.add(group);
+                long id = cgroups.id(group);
+                Integer address = addresses.get(id);
+                if (address != null) {
+                    orphans.put(group, new Orphan(id, address));
+                }
             } else {
                 LOG.log(System.Logger.Level.INFO, "removing the empty control group " + group);
                 cgroups.remove(group, "/");

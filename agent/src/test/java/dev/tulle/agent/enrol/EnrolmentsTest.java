@@ -176,6 +176,29 @@ class EnrolmentsTest {
     }
 
     @Test
+    void whatARestartGivesBackRestsAndAnOrphansAddressIsHeldBack() throws Exception {
+        Enrolments first = enrolments();
+        first.adopt();
+        assertTrue(first.grant(PREFIX));
+        Lease gone = first.enrol(spec("{'name':'gone'}"), false);
+        Files.delete(mount.resolve(gone.group().substring(1)));
+        // A workload whose lease is lost while its processes run.
+        Path orphan = Files.createDirectories(mount.resolve("tulle-test/workloads/orphan"));
+        Files.writeString(orphan.resolve("cgroup.events"), "populated 1\nfrozen 0\n");
+        int address = PREFIX.host(11);
+        Enrolments second = enrolments();
+        second.adopt();
+        long id = new Cgroups(mount).id("/tulle-test/workloads/orphan");
+        assertEquals(
+                List.of("/tulle-test/workloads/orphan"), second.sweepOrphans(Map.of(id, address, 1L, PREFIX.host(12))));
+        assertEquals(
+                "100.80.3.12", second.enrol(spec("{'name':'a'}"), false).addressText(), "10 rests, 11 is the orphan's");
+        assertEquals("100.80.3.10", second.enrol(spec("{'name':'gone'}"), false).addressText(), "its own, at once");
+        Files.writeString(orphan.resolve("cgroup.events"), "populated 0\nfrozen 0\n");
+        assertEquals("100.80.3.11", second.enrol(spec("{'name':'b'}"), false).addressText());
+    }
+
+    @Test
     void portsAreCheckedWhereAddressesAreShared() throws Exception {
         Enrolments enrolments = enrolments();
         enrolments.adopt();

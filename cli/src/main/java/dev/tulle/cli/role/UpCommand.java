@@ -5,6 +5,7 @@ import dev.tulle.agent.MeshEnd;
 import dev.tulle.agent.NodeAgent;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.client.RunEvents;
 import dev.tulle.cli.command.BaseCommand;
@@ -95,18 +96,27 @@ public final class UpCommand extends BaseCommand {
         } catch (MeshBusyException e) {
             throw new CommandFailure(CommandFailure.NO, messageOf(e));
         } catch (IOException e) {
-            if (cause != null) {
-                // Capture stays in force for the next try.
-                events.add(ROLE, "could not start again: " + messageOf(e));
-                throw new CommandFailure(TRY_AGAIN, messageOf(e));
-            }
-            List<String> notes =
-                    switch (NodeAgent.end(options.agent())) {
-                        case MeshEnd.Removed removed -> removed.troubles();
-                        case MeshEnd.Suspended suspended -> StopReport.suspended(suspended, meshOptions());
-                    };
-            throw new CommandFailure(CommandFailure.NO, messageOf(e), notes);
+            throw failed(run, events, cause, messageOf(e));
+        } catch (LinkageError e) {
+            // A library or class that is missing or does not fit.
+            throw failed(run, events, cause, e.toString());
         }
+    }
+
+    /** Leaves behind what a regular end leaves, unless there is another try. */
+    private CommandFailure failed(Path run, RunEvents events, @Nullable String cause, String why) {
+        if (cause != null) {
+            // Capture stays in force for the next try.
+            events.add(ROLE, "could not start again: " + why);
+            return new CommandFailure(TRY_AGAIN, why);
+        }
+        List<String> notes =
+                switch (NodeAgent.end(options.agent())) {
+                    case MeshEnd.Removed removed -> removed.troubles();
+                    case MeshEnd.Suspended suspended -> StopReport.suspended(suspended, meshOptions());
+                };
+        RunFolder.clear(run);
+        return new CommandFailure(CommandFailure.NO, why, notes);
     }
 
     private static String messageOf(IOException e) {
@@ -196,10 +206,14 @@ public final class UpCommand extends BaseCommand {
                 options.users());
     }
 
-    /** The mesh is ready when the proxy says so: it has its listeners and has heard from the control plane. */
+    /**
+     * The mesh is ready when its own proxy says so, at a socket that nobody else can make: it has its listeners and has
+     * heard from the control plane. Then its port for readiness has to say so as well.
+     */
     private void awaitProxy(StopSignal stop) throws IOException, InterruptedException {
         long end = System.nanoTime() + PROXY_READY.toNanos();
-        while (!Readiness.answers(options.port(15021)) && !stop.requested()) {
+        Path proxy = options.runDirectory().resolve(RunFolder.HAND_OVER).resolve(MeshPlace.ADMIN_SOCKET);
+        while (!(Readiness.says(proxy) && Readiness.answers(options.port(15021))) && !stop.requested()) {
             if (System.nanoTime() > end) {
                 throw new IOException("the proxy is not ready after " + PROXY_READY.toSeconds() + " s");
             }

@@ -19,6 +19,7 @@ import java.lang.management.ManagementFactory;
 import java.lang.management.MemoryUsage;
 import java.nio.file.Path;
 import java.util.Collection;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * made on the connections' threads.
  */
 public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
+    private final BooleanSupplier ready;
     private final Supplier<String> metrics;
     private final XdsClient xds;
     private final ServiceDirectory services;
@@ -43,15 +45,18 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
     /**
      * Answers about a proxy.
      *
+     * @param ready whether it serves and has heard from the control plane
      * @param metrics in Prometheus' text format
      * @param nodeSocket where the agent answers; null when there is none
      */
     public AdminApi(
+            BooleanSupplier ready,
             Supplier<String> metrics,
             XdsClient xds,
             ServiceDirectory services,
             Collection<LoopScope> scopes,
             @Nullable Path nodeSocket) {
+        this.ready = ready;
         this.metrics = metrics;
         this.xds = xds;
         this.services = services;
@@ -97,9 +102,10 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
             case "clusters" -> gson.toJsonTree(ClusterReport.of(scopes, KernelOutcomes.ask(nodeSocket)));
             case "stats" -> new JsonPrimitive(metrics.get());
             case "memory" -> memory();
+            case "ready" -> new JsonPrimitive(ready.getAsBoolean());
             default ->
                 throw new IllegalArgumentException(
-                        "method '" + method + "': expected config, clusters, stats or memory");
+                        "method '" + method + "': expected config, clusters, stats, memory or ready");
         };
     }
 

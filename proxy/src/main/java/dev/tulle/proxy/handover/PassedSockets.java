@@ -16,7 +16,9 @@ import io.netty.channel.unix.DomainSocketReadMode;
 import io.netty.channel.unix.FileDescriptor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -68,6 +70,8 @@ final class PassedSockets {
         if (!bound.isSuccess()) {
             throw new IOException(path + ": cannot be bound: " + bound.cause(), bound.cause());
         }
+        // The next process is of the same user; nobody else has anything to take here.
+        Files.setPosixFilePermissions(path, PosixFilePermissions.fromString("rwx------"));
         return bound.channel();
     }
 
