@@ -120,7 +120,8 @@ final class Traces {
     private static void removeAddresses(AgentOptions options, Optional<KernelPins.PinnedMesh> pinned)
             throws IOException {
         if (pinned.isPresent()) {
-            new HostNetwork(pinned.get().prefix(), pinned.get().services(), options.range6()).reconcile(NetPlan.EMPTY);
+            KernelPins.PinnedMesh mesh = pinned.get();
+            new HostNetwork(mesh.prefix(), mesh.services(), mesh.range6()).reconcile(NetPlan.EMPTY);
         }
         LeaseStore.Contents contents = Files.isDirectory(options.stateDirectory())
                 ? new LeaseStore(options.stateDirectory()).load().contents()

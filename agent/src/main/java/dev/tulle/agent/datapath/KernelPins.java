@@ -1,6 +1,7 @@
 package dev.tulle.agent.datapath;
 
 import dev.tulle.common.Cidr;
+import dev.tulle.common.Ip;
 import dev.tulle.kernel.BpfException;
 import dev.tulle.kernel.BpfFs;
 import dev.tulle.kernel.BpfMap;
@@ -110,8 +111,9 @@ public final class KernelPins {
      *
      * @param prefix its node's workload addresses
      * @param services its services' addresses
+     * @param range6 the first 96 bits of its workloads' IPv6 twins in text form; empty where there are none
      */
-    public record PinnedMesh(String name, Cidr prefix, Cidr services) {}
+    public record PinnedMesh(String name, Cidr prefix, Cidr services, String range6) {}
 
     /**
      * The other meshes beside a folder of pins.
@@ -150,7 +152,10 @@ public final class KernelPins {
                 return Optional.empty();
             }
             return Optional.of(new PinnedMesh(
-                    name, cidr(config.nodeNet(), config.nodeMask()), cidr(config.vipNet(), config.vipMask())));
+                    name,
+                    cidr(config.nodeNet(), config.nodeMask()),
+                    cidr(config.vipNet(), config.vipMask()),
+                    config.range6().isAnyLocalAddress() ? "" : Ip.text(config.range6())));
         } catch (BpfException | LayoutException e) {
             LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
             return Optional.empty();
