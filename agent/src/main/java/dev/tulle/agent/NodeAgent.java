@@ -136,7 +136,7 @@ public final class NodeAgent implements AutoCloseable {
             parts.push(MetricsServer.start(options.metricsPort(), loop, state, resolver, metrics));
         }
         NodeAgent agent = new NodeAgent(options, state, parts);
-        StatusReport status = new StatusReport(options, state, flows, resolver, refusals, host.lastEnd());
+        StatusReport status = new StatusReport(options, state, flows, resolver, refusals, samples, host.lastEnd());
         AgentApi agentApi = new AgentApi(options, loop, state, host.cgroups(), status, agent::detachAndComplete);
         NodeApi nodeApi = new NodeApi(loop, state);
         parts.push(nodeApi);

@@ -30,6 +30,11 @@ final class SampledRequests implements Consumer<HttpSample>, AutoCloseable {
         this.log = oneIn == 0 || target.isEmpty() ? Optional.empty() : Optional.of(AccessLog.open(target, metrics));
     }
 
+    /** Why the file cannot be written, one sentence; empty while it can. */
+    String trouble() {
+        return log.map(AccessLog::trouble).orElse("");
+    }
+
     static String details(int oneIn) {
         return "via_kernel_sampled_1_in_" + oneIn;
     }

@@ -37,6 +37,7 @@ final class StatusReport {
     private final Flows flows;
     private final DnsResolver dns;
     private final LocalRefusals refusals;
+    private final SampledRequests samples;
     private final String lastEnd;
     private final Instant started = Instant.now();
 
@@ -51,12 +52,14 @@ final class StatusReport {
             Flows flows,
             DnsResolver dns,
             LocalRefusals refusals,
+            SampledRequests samples,
             String lastEnd) {
         this.options = options;
         this.state = state;
         this.flows = flows;
         this.dns = dns;
         this.refusals = refusals;
+        this.samples = samples;
         this.lastEnd = lastEnd;
     }
 
@@ -84,6 +87,9 @@ final class StatusReport {
         status.add("takeover", takeover);
         JsonArray troubles = new JsonArray();
         state.troubles().forEach(troubles::add);
+        if (!samples.trouble().isEmpty()) {
+            troubles.add(samples.trouble());
+        }
         status.add("troubles", troubles);
         status.add("refusals", refusals());
         return status;

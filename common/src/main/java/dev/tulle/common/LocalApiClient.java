@@ -45,6 +45,27 @@ public final class LocalApiClient implements AutoCloseable {
     }
 
     /**
+     * Connects, but waits for a server that takes no connections, because it is stopped or overloaded, only for a while.
+     *
+     * @throws IOException also when that time is over
+     */
+    public static LocalApiClient connect(Path path, Duration patience) throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        Thread late = Thread.ofVirtual().name("local-api-late").start(() -> closeAfter(channel, patience));
+        try {
+            channel.connect(UnixDomainSocketAddress.of(path));
+            return new LocalApiClient(channel);
+        } catch (AsynchronousCloseException e) {
+            throw new IOException(path + ": takes no connection within " + patience.toMillis() + " ms", e);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        } finally {
+            late.interrupt();
+        }
+    }
+
+    /**
      * Asks one question of a server that need not be trusted: neither its silence nor the length of its answer costs more
      * than is given here.
      *

@@ -54,7 +54,7 @@ public final class LocalRefusals {
         String line;
         synchronized (this) {
             Instant now = clock.instant();
-            Key key = new Key(where, who, printable(why));
+            Key key = new Key(where, who, VisibleText.line(why, MAX_TEXT));
             if (!kinds.containsKey(key) && kinds.size() >= MAX_KINDS) {
                 key = new Key(where, "others", "more kinds than are told apart");
             }
@@ -80,14 +80,5 @@ public final class LocalRefusals {
     /** Everything refused since the start, in one number. */
     public synchronized long total() {
         return kinds.values().stream().mapToLong(Refusal::count).sum();
-    }
-
-    /** One short line of what may come from outside. */
-    static String printable(String text) {
-        String cut = text.length() > MAX_TEXT ? text.substring(0, MAX_TEXT) + "…" : text;
-        return cut.chars()
-                .map(c -> Character.isISOControl(c) ? '?' : c)
-                .collect(StringBuilder::new, (out, c) -> out.append((char) c), StringBuilder::append)
-                .toString();
     }
 }

@@ -1,5 +1,7 @@
 package dev.tulle.config;
 
+import dev.tulle.common.VisibleText;
+
 /**
  * Something wrong in a manifest, told so that a person can go to the place and mend it.
  *
@@ -56,12 +58,12 @@ public record Problem(
     static final int MAX_VALUE = 120;
 
     public Problem {
-        file = printable(file, file.length());
-        resource = printable(resource, resource.length());
-        field = printable(field, field.length());
-        value = printable(value, MAX_VALUE);
-        expected = printable(expected, expected.length());
-        message = printable(message, message.length());
+        file = line(file);
+        resource = line(resource);
+        field = line(field);
+        value = VisibleText.line(value, MAX_VALUE);
+        expected = line(expected);
+        message = line(message);
     }
 
     /** True when the resource is refused. */
@@ -99,18 +101,8 @@ public record Problem(
         return out.toString();
     }
 
-    /**
-     * Cuts long texts and replaces characters that would disturb a terminal or a log line: any part may repeat what the
-     * manifest says, also a message of the YAML library.
-     */
-    private static String printable(String text, int max) {
-        int end = Math.min(text.length(), max);
-        StringBuilder out = new StringBuilder(end + 1);
-        for (int i = 0; i < end; i++) {
-            char c = text.charAt(i);
-            out.append(
-                    Character.isISOControl(c) || Character.isSurrogate(c) || c == '\u2028' || c == '\u2029' ? '?' : c);
-        }
-        return end < text.length() ? out.append('…').toString() : out.toString();
+    /** Any part may repeat what the manifest says, also a message of the YAML library. */
+    private static String line(String text) {
+        return VisibleText.line(text, text.length());
     }
 }

@@ -22,8 +22,10 @@ import java.util.Set;
 
 /** The control plane's local API: one JSON object per request and answer. Runs on the connections' threads. */
 final class ControlApi implements LocalApiServer.Handler {
-    /** How long a change waits for the clients' answers before it says who did not answer. */
+    /** How long a change waits for the clients' answers before it says who did not answer, unless the caller says. */
     private static final Duration WAIT = Duration.ofSeconds(8);
+
+    private static final Duration LONGEST_WAIT = Duration.ofMinutes(10);
 
     /** How often a caller is told that its request is being worked on. */
     private static final Duration PROGRESS = Duration.ofSeconds(2);
@@ -118,7 +120,7 @@ final class ControlApi implements LocalApiServer.Handler {
         plane.metrics().validated(result.isClean());
         plane.metrics().triggered("config");
         boolean wait = !text(params, "wait").equals("false");
-        Uptake uptake = plane.putInForce(before.state(), wait ? WAIT : Duration.ZERO);
+        Uptake uptake = plane.putInForce(before.state(), wait ? patience(params) : Duration.ZERO);
         Set<ResourceKey> objects = earlier(params);
         JsonArray applied = new JsonArray();
         for (ResourceRef ref : result.applied()) {
@@ -158,6 +160,18 @@ final class ControlApi implements LocalApiServer.Handler {
         answer.addProperty("snapshot", plane.view().number());
         uptake(answer, uptake, objects, wait);
         return answer;
+    }
+
+    private static Duration patience(JsonObject params) throws ApiFailure {
+        if (!params.has("timeoutSeconds")) {
+            return WAIT;
+        }
+        long seconds = params.get("timeoutSeconds").getAsLong();
+        if (seconds < 0 || seconds > LONGEST_WAIT.toSeconds()) {
+            throw new ApiFailure(
+                    "bad-request", "timeoutSeconds: found " + seconds + ", expected 0 to " + LONGEST_WAIT.toSeconds());
+        }
+        return Duration.ofSeconds(seconds);
     }
 
     /** Warnings about the given texts, seen from the whole mesh as it would be with them. */
@@ -233,7 +247,7 @@ final class ControlApi implements LocalApiServer.Handler {
         }
         plane.metrics().triggered("config");
         JsonObject answer = new JsonObject();
-        uptake(answer, plane.putInForce(before.state(), WAIT), Set.of(key), true);
+        uptake(answer, plane.putInForce(before.state(), patience(params)), Set.of(key), true);
         return answer;
     }
 

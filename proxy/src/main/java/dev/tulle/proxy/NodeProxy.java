@@ -134,10 +134,22 @@ public final class NodeProxy implements AutoCloseable {
         this.handOver = toNext;
         Supplier<String> metrics = toNext == null ? registry::expose : toNext::metrics;
         this.admin = new AdminPages(this::isReady, metrics);
-        this.adminApi = new AdminApi(this::isReady, metrics, xds, services, scopes.values(), options.nodeSocket());
+        this.adminApi = new AdminApi(
+                this::isReady,
+                metrics,
+                this::accessLogTrouble,
+                xds,
+                services,
+                scopes.values(),
+                options.nodeSocket());
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
                         scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
+    }
+
+    private String accessLogTrouble() {
+        AccessLog log = accessLog;
+        return log == null ? "" : log.trouble();
     }
 
     /**

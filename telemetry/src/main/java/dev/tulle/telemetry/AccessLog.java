@@ -12,6 +12,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.time.Duration;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -30,6 +31,12 @@ public final class AccessLog implements AutoCloseable {
     public static final long FILE_LIMIT = 64L << 20;
 
     private static final System.Logger LOG = System.getLogger(AccessLog.class.getName());
+    /** Lines after which the file is brought up to date although further ones wait. */
+    private static final int FLUSH = 1_024;
+
+    /** How long a file that cannot be written is left alone. */
+    private static final Duration RETRY = Duration.ofSeconds(5);
+
     private static final AccessLogEntry END =
             new AccessLogEntry(0, "", "", "", 0, "", "", 0, 0, 0, 0, "", "", "", "", "", "", "", "", "", "");
 
@@ -37,7 +44,9 @@ public final class AccessLog implements AutoCloseable {
     private final BlockingQueue<AccessLogEntry> queue = new ArrayBlockingQueue<>(QUEUE);
     private final Counter written;
     private final Counter dropped;
+    private final Counter failed;
     private final Thread thread;
+    private volatile String trouble = "";
 
     private AccessLog(@Nullable Path file, MetricRegistry registry) {
         this.file = file;
@@ -45,6 +54,7 @@ public final class AccessLog implements AutoCloseable {
                 registry.counter("tulle_access_log_lines_total", "Lines of the access log.", "outcome");
         this.written = lines.with("written");
         this.dropped = lines.with("dropped");
+        this.failed = lines.with("failed");
         this.thread = Thread.ofPlatform().name("access-log").daemon().unstarted(this::run);
     }
 
@@ -67,6 +77,11 @@ public final class AccessLog implements AutoCloseable {
         }
     }
 
+    /** Why lines cannot be written, one sentence; empty while they can. */
+    public String trouble() {
+        return trouble;
+    }
+
     private void run() {
         try {
             while (writeUntilFull()) {
@@ -80,31 +95,57 @@ public final class AccessLog implements AutoCloseable {
     /** Writes until the file is full (true) or the log was closed (false). */
     private boolean writeUntilFull() throws InterruptedException {
         long size = 0;
+        int unflushed = 0;
+        boolean closed = false;
         try (Writer out = open()) {
             if (file != null) {
                 size = Files.size(file);
             }
             while (file == null || size < FILE_LIMIT) {
                 AccessLogEntry entry = queue.poll();
-                if (entry == null) {
+                if (entry == null || unflushed >= FLUSH) {
                     out.flush();
+                    unflushed = arrived(unflushed);
+                }
+                if (entry == null) {
                     entry = queue.take();
                 }
                 if (entry.equals(END)) {
-                    return false;
+                    closed = true;
+                    break;
                 }
                 String line = entry.format();
                 out.write(line);
                 out.write('\n');
                 size += line.length() + 1L;
-                written.increment();
+                unflushed++;
             }
-            return true;
+            out.flush();
+            unflushed = arrived(unflushed);
+            return !closed;
         } catch (IOException e) {
-            LOG.log(System.Logger.Level.WARNING, "access log " + file + ": " + e + "; tried again in 5 s");
-            TimeUnit.SECONDS.sleep(5);
+            for (int i = 0; i < unflushed; i++) {
+                failed.increment();
+            }
+            String why = "the access log " + (file == null ? "-" : file) + " cannot be written: " + e;
+            if (!why.equals(trouble)) {
+                trouble = why;
+                LOG.log(System.Logger.Level.WARNING, why + "; tried again every " + RETRY.toSeconds() + " s");
+            }
+            Thread.sleep(RETRY);
             return true;
         }
+    }
+
+    /** Counts lines that have reached the file; the new number of those that have not. */
+    private int arrived(int lines) {
+        for (int i = 0; i < lines; i++) {
+            written.increment();
+        }
+        if (lines > 0) {
+            trouble = "";
+        }
+        return 0;
     }
 
     private Writer open() throws IOException {

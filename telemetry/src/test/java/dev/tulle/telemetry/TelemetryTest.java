@@ -14,6 +14,29 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Exposition, cardinality caps, Istio's labels and the access log. */
 class TelemetryTest {
+    private static final AccessLogEntry ENTRY = new AccessLogEntry(
+            1_700_000_000_123L,
+            "GET",
+            "/a\r\nb\"",
+            "HTTP/1.1",
+            404,
+            "NR",
+            "route_not_found",
+            1,
+            2,
+            3_000,
+            -1,
+            "",
+            "curl",
+            "id",
+            "reviews",
+            "",
+            "",
+            "240.240.0.1:80",
+            "127.0.0.1:5",
+            "",
+            "r");
+
     @Test
     void exposesCountersGaugesAndHistograms() {
         MetricRegistry registry = new MetricRegistry();
@@ -91,28 +114,8 @@ class TelemetryTest {
         Path file = dir.resolve("access.log");
         MetricRegistry registry = new MetricRegistry();
         try (AccessLog log = AccessLog.open(file.toString(), registry)) {
-            log.log(new AccessLogEntry(
-                    1_700_000_000_123L,
-                    "GET",
-                    "/a\r\nb\"",
-                    "HTTP/1.1",
-                    404,
-                    "NR",
-                    "route_not_found",
-                    1,
-                    2,
-                    3_000,
-                    -1,
-                    "",
-                    "curl",
-                    "id",
-                    "reviews",
-                    "",
-                    "",
-                    "240.240.0.1:80",
-                    "127.0.0.1:5",
-                    "",
-                    "r"));
+            log.log(ENTRY);
+            assertEquals("", log.trouble());
         }
         List<String> lines = Files.readAllLines(file);
         assertEquals(1, lines.size());
@@ -120,5 +123,21 @@ class TelemetryTest {
                 "[2023-11-14T22:13:20.123Z] \"GET /a\\x0d\\x0ab\\\" HTTP/1.1\" 404 NR \"route_not_found\" 1 2 3 -"
                         + " \"-\" \"curl\" \"id\" \"reviews\" \"-\" - 240.240.0.1:80 127.0.0.1:5 r -",
                 lines.get(0));
+    }
+
+    @Test
+    void aLogThatCannotBeWrittenSaysSoAndCountsNothingAsWritten(@TempDir Path directory) throws Exception {
+        MetricRegistry registry = new MetricRegistry();
+        Path file = directory.resolve("missing/log");
+        try (AccessLog log = AccessLog.open(file.toString(), registry)) {
+            log.log(ENTRY);
+            long end = System.nanoTime() + 10_000_000_000L;
+            while (log.trouble().isEmpty() && System.nanoTime() < end) {
+                Thread.sleep(10);
+            }
+            assertTrue(log.trouble().startsWith("the access log " + file + " cannot be written: "), log.trouble());
+        }
+        assertTrue(
+                registry.expose().contains("tulle_access_log_lines_total{outcome=\"written\"} 0"), registry.expose());
     }
 }

@@ -15,7 +15,7 @@ import java.util.function.Function;
  * @param <Q> the request message
  * @param <P> the response message
  */
-final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
+final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutput<P> {
     /** What the server wants to know of its streams; called on the owner thread. */
     interface Host {
         /** A stream is about to begin, on the event loop; why it may not, or empty. */
@@ -61,7 +61,7 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     }
 
     /** Takes over a stream that a client has just opened; on the event loop. */
-    static <Q, P> StreamObserver<Q> open(
+    static <Q, P> StreamObserver<Received<Q>> open(
             OwnerThread owner,
             Host host,
             StreamObserver<P> responses,
@@ -98,28 +98,39 @@ final class AdsStream<Q, P> implements StreamObserver<Q>, ResponseOutput<P> {
     }
 
     @Override
-    public void onNext(Q request) {
+    public void onNext(Received<Q> received) {
         owner.execute(() -> {
             if (closed) {
                 return;
             }
-            try {
-                session.onRequest(request);
-            } catch (StreamLimits.OverLimitException e) {
-                String reason = String.valueOf(e.getMessage());
-                host.overLimit(peer, reason);
-                call.onError(Status.RESOURCE_EXHAUSTED.withDescription(reason).asRuntimeException());
-                gone();
-                return;
-            } catch (IllegalArgumentException e) {
-                call.onError(
-                        Status.INVALID_ARGUMENT.withDescription(e.getMessage()).asRuntimeException());
+            Status trouble =
+                    switch (received) {
+                        case Received.Message<Q>(Q request) -> taken(request);
+                        case Received.Unusable<Q>(Status why) -> why;
+                    };
+            if (!trouble.isOk()) {
+                if (trouble.getCode() == Status.Code.RESOURCE_EXHAUSTED) {
+                    host.overLimit(peer, String.valueOf(trouble.getDescription()));
+                }
+                call.onError(trouble.asRuntimeException());
                 gone();
                 return;
             }
             host.progressed();
             call.request(1);
         });
+    }
+
+    /** Gives the session a request; what is wrong with it, or OK. */
+    private Status taken(Q request) {
+        try {
+            session.onRequest(request);
+            return Status.OK;
+        } catch (StreamLimits.OverLimitException e) {
+            return Status.RESOURCE_EXHAUSTED.withDescription(e.getMessage());
+        } catch (IllegalArgumentException e) {
+            return Status.INVALID_ARGUMENT.withDescription(e.getMessage());
+        }
     }
 
     /** What a refused stream still sends. */

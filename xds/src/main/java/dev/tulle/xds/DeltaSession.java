@@ -17,8 +17,6 @@ import java.util.Optional;
  * thread.
  */
 final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
-    private static final System.Logger LOG = System.getLogger(DeltaSession.class.getName());
-
     /** The name that stands for all resources of a type. */
     static final String WILDCARD = "*";
 
@@ -38,6 +36,7 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
             ResourceType.ADDRESS_URL);
 
     private final ResponseOutput<DeltaDiscoveryResponse> output;
+    private final RefusalLog log = new RefusalLog(System::nanoTime);
     private final Map<String, Subscriptions> types = new LinkedHashMap<>();
     private ResourceSnapshot snapshot = ResourceSnapshot.NONE;
     private NodeIdentity node = NodeIdentity.UNKNOWN;
@@ -70,14 +69,9 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
             Optional<String> rejection = request.hasErrorDetail()
                     ? Optional.of(request.getErrorDetail().getMessage())
                     : Optional.empty();
-            rejection.ifPresent(reason -> LOG.log(
-                    System.Logger.Level.WARNING,
-                    "{0} {1} refuses a {2} response: {3}",
-                    node.role(),
-                    node.id(),
-                    ResourceType.shortNameOf(typeUrl),
-                    reason));
-            type.answered(request.getResponseNonce(), rejection);
+            if (type.answered(request.getResponseNonce(), rejection)) {
+                rejection.ifPresent(reason -> log.refused(node, typeUrl, reason));
+            }
         }
         StreamLimits.checkNames(
                 types.values().stream().mapToInt(Subscriptions::names).sum(), request.getResourceNamesSubscribeList());

@@ -16,8 +16,7 @@ final class DiscoveryMethod {
             MethodDescriptor.<DeltaDiscoveryRequest, DeltaDiscoveryResponse>newBuilder()
                     .setType(MethodType.BIDI_STREAMING)
                     .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "DeltaAggregatedResources"))
-                    .setRequestMarshaller(
-                            new RequestLimits<>(ProtoUtils.marshaller(DeltaDiscoveryRequest.getDefaultInstance())))
+                    .setRequestMarshaller(ProtoUtils.marshaller(DeltaDiscoveryRequest.getDefaultInstance()))
                     .setResponseMarshaller(ProtoUtils.marshaller(DeltaDiscoveryResponse.getDefaultInstance()))
                     .build();
 
@@ -25,10 +24,17 @@ final class DiscoveryMethod {
             MethodDescriptor.<DiscoveryRequest, DiscoveryResponse>newBuilder()
                     .setType(MethodType.BIDI_STREAMING)
                     .setFullMethodName(MethodDescriptor.generateFullMethodName(SERVICE, "StreamAggregatedResources"))
-                    .setRequestMarshaller(
-                            new RequestLimits<>(ProtoUtils.marshaller(DiscoveryRequest.getDefaultInstance())))
+                    .setRequestMarshaller(ProtoUtils.marshaller(DiscoveryRequest.getDefaultInstance()))
                     .setResponseMarshaller(ProtoUtils.marshaller(DiscoveryResponse.getDefaultInstance()))
                     .build();
+
+    /** {@link #DELTA} as the server serves it. */
+    static final MethodDescriptor<Received<DeltaDiscoveryRequest>, DeltaDiscoveryResponse> SERVED_DELTA =
+            Received.served(DELTA, RequestLimits.MAX_BYTES, RequestLimits::check);
+
+    /** {@link #SOTW} as the server serves it. */
+    static final MethodDescriptor<Received<DiscoveryRequest>, DiscoveryResponse> SERVED_SOTW =
+            Received.served(SOTW, RequestLimits.MAX_BYTES, RequestLimits::check);
 
     private DiscoveryMethod() {}
 }

@@ -1,5 +1,6 @@
 package dev.tulle.xds;
 
+import dev.tulle.common.VisibleText;
 import dev.tulle.model.Locality;
 import dev.tulle.model.MeshState;
 import dev.tulle.xds.proto.envoy.config.core.v3.Node;
@@ -13,6 +14,9 @@ import dev.tulle.xds.proto.envoy.config.core.v3.Node;
  * @param locality where it says it is; Tulle's own clients leave that to the node's registration
  */
 record NodeIdentity(String id, String role, String software, Locality locality) {
+    /** The longest name of a node, in characters. */
+    private static final int MAX_TEXT = 253;
+
     static final NodeIdentity UNKNOWN = new NodeIdentity("unknown", "unknown", "unknown", Locality.NONE);
 
     static NodeIdentity of(Node node) {
@@ -20,13 +24,18 @@ record NodeIdentity(String id, String role, String software, Locality locality) 
                 ? " " + node.getUserAgentVersion()
                 : "";
         return new NodeIdentity(
-                node.getId().isEmpty() ? "unknown" : node.getId(),
-                node.getCluster().isEmpty() ? "unknown" : node.getCluster(),
-                node.getUserAgentName() + version,
+                node.getId().isEmpty() ? "unknown" : shown(node.getId()),
+                node.getCluster().isEmpty() ? "unknown" : shown(node.getCluster()),
+                shown(node.getUserAgentName() + version),
                 new Locality(
-                        node.getLocality().getRegion(),
-                        node.getLocality().getZone(),
-                        node.getLocality().getSubZone()));
+                        shown(node.getLocality().getRegion()),
+                        shown(node.getLocality().getZone()),
+                        shown(node.getLocality().getSubZone())));
+    }
+
+    /** What a client says of itself is kept, logged and shown. */
+    private static String shown(String text) {
+        return VisibleText.line(text, MAX_TEXT);
     }
 
     /** {@code node/role}; empty while nobody has said it. */

@@ -42,13 +42,12 @@ final class Refusals {
     void refused(Map<String, String> response, String message) {
         Set<String> named = new HashSet<>();
         response.keySet().stream().filter(name -> message.contains(name + ":")).forEach(named::add);
+        String whole = RefusalLog.shown(message.isEmpty() ? "refused without a reason" : message);
         response.forEach((name, version) -> {
             if (named.isEmpty()) {
-                byName.put(
-                        name,
-                        new Refusal(type, name, version, message.isEmpty() ? "refused without a reason" : message));
+                byName.put(name, new Refusal(type, name, version, whole));
             } else if (named.contains(name)) {
-                byName.put(name, new Refusal(type, name, version, reason(name, message, named)));
+                byName.put(name, new Refusal(type, name, version, RefusalLog.shown(reason(name, message, named))));
             } else {
                 byName.remove(name);
             }

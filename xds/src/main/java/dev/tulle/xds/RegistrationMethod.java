@@ -23,6 +23,10 @@ final class RegistrationMethod {
                     .setResponseMarshaller(ProtoUtils.marshaller(ControlMessage.getDefaultInstance()))
                     .build();
 
+    /** The same as the server serves it. */
+    static final MethodDescriptor<Received<NodeMessage>, ControlMessage> SERVED_SESSION =
+            Received.served(SESSION, RequestLimits.MAX_BYTES, _ -> {});
+
     /** How often the node shows that it is alive. */
     static final Duration HEARTBEAT = Duration.ofSeconds(5);
 

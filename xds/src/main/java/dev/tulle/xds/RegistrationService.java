@@ -48,11 +48,12 @@ final class RegistrationService {
 
     ServerServiceDefinition definition() {
         return ServerServiceDefinition.builder(RegistrationMethod.SERVICE)
-                .addMethod(RegistrationMethod.SESSION, this::start)
+                .addMethod(RegistrationMethod.SERVED_SESSION, this::start)
                 .build();
     }
 
-    private ServerCall.Listener<NodeMessage> start(ServerCall<NodeMessage, ControlMessage> call, Metadata headers) {
+    private ServerCall.Listener<Received<NodeMessage>> start(
+            ServerCall<Received<NodeMessage>, ControlMessage> call, Metadata headers) {
         Peer peer = PeerContext.current();
         if (!SocketAccess.isOwner(peer.uid())) {
             String reason = "registers nodes and workloads, expected root";
@@ -66,8 +67,8 @@ final class RegistrationService {
         return session;
     }
 
-    private final class Session extends ServerCall.Listener<NodeMessage> {
-        private final ServerCall<NodeMessage, ControlMessage> call;
+    private final class Session extends ServerCall.Listener<Received<NodeMessage>> {
+        private final ServerCall<Received<NodeMessage>, ControlMessage> call;
         private final Peer peer;
         private final Set<String> announced = new LinkedHashSet<>();
         private String key = "";
@@ -75,13 +76,13 @@ final class RegistrationService {
         private OwnerThread.@Nullable Delayed silence;
         private boolean closed;
 
-        Session(ServerCall<NodeMessage, ControlMessage> call, Peer peer) {
+        Session(ServerCall<Received<NodeMessage>, ControlMessage> call, Peer peer) {
             this.call = call;
             this.peer = peer;
         }
 
         @Override
-        public void onMessage(NodeMessage message) {
+        public void onMessage(Received<NodeMessage> message) {
             if (!owner.offer(() -> handle(message))) {
                 call.close(
                         Status.RESOURCE_EXHAUSTED.withDescription("the control plane is overloaded"), new Metadata());
@@ -98,10 +99,17 @@ final class RegistrationService {
             owner.offer(() -> gone("the node's stream broke"));
         }
 
-        private void handle(NodeMessage message) {
+        private void handle(Received<NodeMessage> received) {
             if (closed) {
                 return;
             }
+            switch (received) {
+                case Received.Message<NodeMessage>(NodeMessage message) -> handle(message);
+                case Received.Unusable<NodeMessage>(Status why) -> close(why, String.valueOf(why.getDescription()));
+            }
+        }
+
+        private void handle(NodeMessage message) {
             watchSilence();
             switch (message.getKindCase()) {
                 case HELLO -> hello(message.getHello());

@@ -2,19 +2,13 @@ package dev.tulle.xds;
 
 import com.google.protobuf.CodedInputStream;
 import com.google.protobuf.WireFormat;
-import io.grpc.MethodDescriptor;
-import io.grpc.Status;
-import java.io.ByteArrayInputStream;
 import java.io.IOException;
-import java.io.InputStream;
 
 /**
  * What one request may hold, checked on its bytes before an object is made of it: a small message can otherwise name so
- * much that it fills the heap.
- *
- * @param <T> the request
+ * much that it fills the heap. Stateless.
  */
-final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
+final class RequestLimits {
     /** Bytes of a request: the names that a full stream subscribes to, at a hundred bytes each. */
     static final int MAX_BYTES = 2 << 20;
 
@@ -30,35 +24,15 @@ final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
     /** The node is field 1 of a delta request and field 2 of the other; only the first field of its number may be so large. */
     private static final int MAX_NODE_FIELD = 2;
 
-    private final MethodDescriptor.Marshaller<T> plain;
+    private RequestLimits() {}
 
-    RequestLimits(MethodDescriptor.Marshaller<T> plain) {
-        this.plain = plain;
-    }
-
-    @Override
-    public InputStream stream(T request) {
-        return plain.stream(request);
-    }
-
-    @Override
-    public T parse(InputStream stream) {
-        try {
-            byte[] bytes = stream.readNBytes(MAX_BYTES + 1);
-            check(bytes);
-            return plain.parse(new ByteArrayInputStream(bytes));
-        } catch (IOException e) {
-            throw Status.INVALID_ARGUMENT
-                    .withDescription("a request cannot be read: " + e.getMessage())
-                    .asRuntimeException();
-        }
-    }
-
-    /** Fails with a status that says which limit a message is beyond. */
+    /**
+     * Fails when a message of at most {@link #MAX_BYTES} is beyond another limit.
+     *
+     * @throws StreamLimits.OverLimitException naming the limit
+     * @throws IOException when it is no message
+     */
     static void check(byte[] message) throws IOException {
-        if (message.length > MAX_BYTES) {
-            throw beyond("more than " + MAX_BYTES + " bytes");
-        }
         CodedInputStream in = CodedInputStream.newInstance(message);
         int fields = 0;
         boolean node = false;
@@ -83,9 +57,7 @@ final class RequestLimits<T> implements MethodDescriptor.Marshaller<T> {
         }
     }
 
-    private static RuntimeException beyond(String limit) {
-        return Status.RESOURCE_EXHAUSTED
-                .withDescription("a request is too large: " + limit)
-                .asRuntimeException();
+    private static StreamLimits.OverLimitException beyond(String limit) {
+        return new StreamLimits.OverLimitException("a request is too large: " + limit);
     }
 }

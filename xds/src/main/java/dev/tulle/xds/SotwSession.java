@@ -20,7 +20,6 @@ import java.util.zip.CRC32C;
  * owner thread.
  */
 final class SotwSession implements ClientSession<DiscoveryRequest> {
-    private static final System.Logger LOG = System.getLogger(SotwSession.class.getName());
     private static final int MAX_TYPES = 64;
 
     /** Types that a request without names asks for as a whole, until names have been given. */
@@ -28,6 +27,7 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
             Set.of(ResourceType.CLUSTER.typeUrl(), ResourceType.LISTENER.typeUrl(), ResourceType.ADDRESS_URL);
 
     private final ResponseOutput<DiscoveryResponse> output;
+    private final RefusalLog log = new RefusalLog(System::nanoTime);
     private final Map<String, Wanted> types = new LinkedHashMap<>();
     private ResourceSnapshot snapshot = ResourceSnapshot.NONE;
     private NodeIdentity node = NodeIdentity.UNKNOWN;
@@ -98,15 +98,10 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         type.unanswered = false;
         if (request.hasErrorDetail()) {
             type.nacked++;
-            type.lastRejection = request.getErrorDetail().getMessage();
-            type.refusals.refused(type.response, type.lastRejection);
-            LOG.log(
-                    System.Logger.Level.WARNING,
-                    "{0} {1} refuses a {2} response: {3}",
-                    node.role(),
-                    node.id(),
-                    ResourceType.shortNameOf(request.getTypeUrl()),
-                    type.lastRejection);
+            String reason = request.getErrorDetail().getMessage();
+            type.lastRejection = RefusalLog.shown(reason);
+            type.refusals.refused(type.response, reason);
+            log.refused(node, request.getTypeUrl(), reason);
         } else {
             type.acked++;
             // A response of this variant is everything that the client asked for.

@@ -80,22 +80,24 @@ final class Subscriptions {
         return owesFirstResponse;
     }
 
-    /** Takes the client's answer to a response; one to a response that is not waiting is without effect. */
-    void answered(String nonce, Optional<String> rejection) {
+    /** Takes the client's answer to a response; false for one that is not waiting, which is without effect. */
+    boolean answered(String nonce, Optional<String> rejection) {
         Map<String, String> of = unanswered.remove(nonce);
         if (of == null) {
-            return;
+            return false;
         }
         if (rejection.isPresent()) {
             nacked++;
-            lastRejection = rejection.get().isEmpty()
-                    ? "refused without a reason: " + String.join(", ", of.keySet())
-                    : rejection.get();
+            lastRejection = RefusalLog.shown(
+                    rejection.get().isEmpty()
+                            ? "refused without a reason: " + String.join(", ", of.keySet())
+                            : rejection.get());
             refusals.refused(of, rejection.get());
         } else {
             acked++;
             refusals.accepted(of.keySet());
         }
+        return true;
     }
 
     /**

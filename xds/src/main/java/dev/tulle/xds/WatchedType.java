@@ -1,5 +1,6 @@
 package dev.tulle.xds;
 
+import dev.tulle.common.VisibleText;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.Resource;
@@ -20,6 +21,11 @@ import org.jspecify.annotations.Nullable;
 final class WatchedType {
     /** The code of a refusal, as gRPC numbers it. */
     private static final int INVALID_ARGUMENT = 3;
+
+    /** Characters of a refusal, of three bytes each at most. */
+    private static final int MAX_REFUSAL = RequestLimits.MAX_FIELD_BYTES / 4;
+
+    private static final int MAX_FIRST = 500;
 
     private final String typeUrl;
     private final Map<String, WatchedName> names = new HashMap<>();
@@ -171,10 +177,22 @@ final class WatchedType {
             accepted++;
         } else {
             rejected++;
-            lastRejection = String.join("; ", problems);
+            lastRejection = sentence(problems);
             request.setErrorDetail(Status.newBuilder().setCode(INVALID_ARGUMENT).setMessage(lastRejection));
         }
         return request;
+    }
+
+    /**
+     * What a refusal says. One that names resources is about those, so where not all of them fit into a request it names
+     * none, and is about the whole response.
+     */
+    static String sentence(List<String> problems) {
+        String all = String.join("; ", problems);
+        return all.length() <= MAX_REFUSAL
+                ? all
+                : problems.size() + " problems, the first: "
+                        + VisibleText.line(problems.getFirst().replace(": ", " - "), MAX_FIRST);
     }
 
     /** Has what the gate refused be asked for again by {@link #nextRequest}. */

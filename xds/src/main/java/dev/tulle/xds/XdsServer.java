@@ -73,7 +73,8 @@ public final class XdsServer implements AutoCloseable {
                 .directExecutor()
                 .permitKeepAliveTime(5, TimeUnit.SECONDS)
                 .keepAliveTime(30, TimeUnit.SECONDS)
-                .maxInboundMessageSize(RequestLimits.MAX_BYTES)
+                // Up to twice its bound a request is told what it is; one beyond that is not even taken in.
+                .maxInboundMessageSize(2 * RequestLimits.MAX_BYTES)
                 .maxConcurrentCallsPerConnection(MAX_CALLS)
                 .maxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS)
                 .handshakeTimeout(10, TimeUnit.SECONDS)
@@ -221,11 +222,11 @@ public final class XdsServer implements AutoCloseable {
     private ServerServiceDefinition discovery() {
         return ServerServiceDefinition.builder(DiscoveryMethod.SERVICE)
                 .addMethod(
-                        DiscoveryMethod.DELTA,
+                        DiscoveryMethod.SERVED_DELTA,
                         ServerCalls.asyncBidiStreamingCall(
                                 responses -> AdsStream.open(owner, new Streams(), responses, DeltaSession::new)))
                 .addMethod(
-                        DiscoveryMethod.SOTW,
+                        DiscoveryMethod.SERVED_SOTW,
                         ServerCalls.asyncBidiStreamingCall(
                                 responses -> AdsStream.open(owner, new Streams(), responses, SotwSession::new)))
                 .build();

@@ -13,12 +13,15 @@ import dev.tulle.xds.proto.envoy.config.core.v3.Node;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
 import io.grpc.CallOptions;
+import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
+import io.grpc.MethodDescriptor;
 import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
 import io.grpc.stub.StreamObserver;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -37,6 +40,23 @@ class StreamLimitsTest {
 
     /** Refusals that are waited for; the other streams wait for theirs in the client. */
     private static final int REFUSED = 200;
+
+    /** The method of any bytes. */
+    private static final MethodDescriptor<byte[], DeltaDiscoveryResponse> RAW = DiscoveryMethod.DELTA.toBuilder(
+                    new Bytes(), DiscoveryMethod.DELTA.getResponseMarshaller())
+            .build();
+
+    private static final class Bytes implements MethodDescriptor.Marshaller<byte[]> {
+        @Override
+        public InputStream stream(byte[] message) {
+            return new ByteArrayInputStream(message);
+        }
+
+        @Override
+        public byte[] parse(InputStream stream) {
+            throw new UnsupportedOperationException("a client reads no requests");
+        }
+    }
 
     private final OwnerThread owner = new OwnerThread("limits-test");
     private final LocalRefusals refusals = new LocalRefusals();
@@ -75,6 +95,26 @@ class StreamLimitsTest {
         private final CompletableFuture<Status> end = new CompletableFuture<>();
         private final CompletableFuture<Boolean> answered = new CompletableFuture<>();
         private final StreamObserver<DeltaDiscoveryRequest> requests;
+
+        /** A stream of other messages, of which only the end counts. */
+        static <Q> StreamObserver<Q> call(ClientCall<Q, DeltaDiscoveryResponse> call, CompletableFuture<Status> end) {
+            return ClientCalls.asyncBidiStreamingCall(call, new StreamObserver<DeltaDiscoveryResponse>() {
+                @Override
+                public void onNext(DeltaDiscoveryResponse response) {
+                    end.complete(Status.OK);
+                }
+
+                @Override
+                public void onError(Throwable failure) {
+                    end.complete(Status.fromThrowable(failure));
+                }
+
+                @Override
+                public void onCompleted() {
+                    end.complete(Status.OK);
+                }
+            });
+        }
 
         Stream(ManagedChannel channel) {
             requests = ClientCalls.asyncBidiStreamingCall(
@@ -168,36 +208,71 @@ class StreamLimitsTest {
                 .addResourceNamesSubscribe("a")
                 .build()
                 .toByteArray());
-        refused("bytes", new byte[RequestLimits.MAX_BYTES + 1]);
-        DeltaDiscoveryRequest.Builder many = DeltaDiscoveryRequest.newBuilder();
-        for (int i = 0; i <= RequestLimits.MAX_FIELDS; i++) {
-            many.addResourceNamesSubscribe("");
-        }
-        refused("fields", many.build().toByteArray());
-        UnknownFieldSet unknown = UnknownFieldSet.newBuilder()
-                .addField(
-                        99,
-                        UnknownFieldSet.Field.newBuilder()
-                                .addLengthDelimited(ByteString.copyFrom(new byte[RequestLimits.MAX_FIELD_BYTES + 1]))
-                                .build())
-                .build();
-        refused("field 99 has more than", unknown.toByteArray());
+        refused("a request is too large: more than 40016 fields", manyFields().toByteArray());
+        refused(
+                "a request is too large: field 99 has more than 16384 bytes",
+                field(99, RequestLimits.MAX_FIELD_BYTES + 1));
         // A real Envoy's node is larger than any name; twice in a request it is nobody's.
-        UnknownFieldSet.Field node = UnknownFieldSet.Field.newBuilder()
-                .addLengthDelimited(ByteString.copyFrom(new byte[RequestLimits.MAX_NODE_BYTES - 8]))
-                .build();
-        byte[] one = UnknownFieldSet.newBuilder().addField(1, node).build().toByteArray();
+        byte[] one = field(1, RequestLimits.MAX_NODE_BYTES - 8);
         RequestLimits.check(one);
         refused(
-                "field 1 has more than",
+                "a request is too large: field 1 has more than 16384 bytes",
                 ByteString.copyFrom(one).concat(ByteString.copyFrom(one)).toByteArray());
         assertThrows(IOException.class, () -> RequestLimits.check(new byte[] {0x0b}), "a group");
         assertThrows(IOException.class, () -> RequestLimits.check(new byte[] {0x0a, 0x7f, 0x01}), "cut off");
     }
 
+    @Test
+    void whoSendsAMessageBeyondALimitIsToldSo() throws Exception {
+        ManagedChannel channel = GrpcChannels.open(socket());
+        Stream many = new Stream(channel);
+        many.requests.onNext(manyFields());
+        ended(Status.Code.RESOURCE_EXHAUSTED, "a request is too large: more than 40016 fields", many);
+        Stream large = new Stream(channel);
+        large.requests.onNext(DeltaDiscoveryRequest.newBuilder()
+                .setTypeUrl("x".repeat(RequestLimits.MAX_BYTES))
+                .build());
+        ended(Status.Code.RESOURCE_EXHAUSTED, "a request is too large: more than 2097152 bytes", large);
+        for (byte[] garbage : List.of(new byte[] {0x0b}, new byte[] {0x12, 0x02, (byte) 0xff, (byte) 0xfe})) {
+            CompletableFuture<Status> end = new CompletableFuture<>();
+            Stream.call(channel.newCall(RAW, CallOptions.DEFAULT), end).onNext(garbage);
+            Status status = end.get(30, TimeUnit.SECONDS);
+            assertEquals(Status.Code.INVALID_ARGUMENT, status.getCode(), status.toString());
+            assertTrue(
+                    String.valueOf(status.getDescription()).startsWith("a request cannot be read: "),
+                    status.toString());
+        }
+        assertEquals(2, refusals.total());
+        channel.shutdownNow();
+    }
+
+    private static void ended(Status.Code code, String why, Stream stream) throws Exception {
+        assertEquals(code, stream.end().getCode());
+        assertEquals(why, stream.end().getDescription());
+    }
+
+    private static DeltaDiscoveryRequest manyFields() {
+        DeltaDiscoveryRequest.Builder many = DeltaDiscoveryRequest.newBuilder();
+        for (int i = 0; i <= RequestLimits.MAX_FIELDS; i++) {
+            many.addResourceNamesSubscribe("");
+        }
+        return many.build();
+    }
+
+    private static byte[] field(int number, int bytes) {
+        return UnknownFieldSet.newBuilder()
+                .addField(
+                        number,
+                        UnknownFieldSet.Field.newBuilder()
+                                .addLengthDelimited(ByteString.copyFrom(new byte[bytes]))
+                                .build())
+                .build()
+                .toByteArray();
+    }
+
     private static void refused(String limit, byte[] message) {
-        StatusRuntimeException refusal = assertThrows(StatusRuntimeException.class, () -> RequestLimits.check(message));
-        assertEquals(Status.Code.RESOURCE_EXHAUSTED, refusal.getStatus().getCode());
-        assertTrue(String.valueOf(refusal.getMessage()).contains(limit), refusal.getMessage());
+        RuntimeException refusal =
+                assertThrows(StreamLimits.OverLimitException.class, () -> RequestLimits.check(message));
+        assertEquals(limit, refusal.getMessage());
     }
 }

@@ -24,7 +24,10 @@ import java.util.concurrent.locks.LockSupport;
  */
 public final class MeshClient implements AutoCloseable {
     /** How long a role may say nothing. One that works on a long request tells so every two seconds. */
-    private static final Duration SILENCE = Duration.ofSeconds(9);
+    private static final Duration SILENCE = Duration.ofSeconds(7);
+
+    /** How long a role may take to let a client in: one that is stopped does so until its queue is full. */
+    private static final Duration CONNECT = Duration.ofSeconds(2);
 
     /** For requests that wait for the host: to start a process, to write programs into the kernel. */
     private static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -53,6 +56,11 @@ public final class MeshClient implements AutoCloseable {
     /** As {@link #control(MeshPlace)}, with another bound on the time that it says nothing. */
     public static MeshClient control(MeshPlace place, Duration silence) {
         return connect("control plane", place.controlSocket(), silence);
+    }
+
+    /** As {@link #proxy(MeshPlace)}, with another bound on the time that it says nothing. */
+    public static MeshClient proxy(MeshPlace place, Duration silence) {
+        return connect("proxy", place.proxySocket(), silence);
     }
 
     /** As {@link #agent(MeshPlace)}, with another bound on the time that it says nothing. */
@@ -89,7 +97,7 @@ public final class MeshClient implements AutoCloseable {
 
     private static MeshClient connect(String role, Path socket, Duration silence) {
         try {
-            return new MeshClient(role, socket, LocalApiClient.connect(socket), silence);
+            return new MeshClient(role, socket, LocalApiClient.connect(socket, CONNECT), silence);
         } catch (IOException e) {
             String why;
             if (!Files.exists(socket)) {
@@ -98,7 +106,7 @@ public final class MeshClient implements AutoCloseable {
             } else if (e instanceof AccessDeniedException || !Files.isWritable(socket)) {
                 why = "no permission for " + socket + "; run this command as root";
             } else {
-                why = "nobody answers on " + socket + "; the mesh was stopped or is starting again";
+                why = "nobody answers on " + socket + "; the mesh was stopped, hangs, or is starting again";
             }
             throw new CommandFailure(CommandFailure.UNREACHABLE, "cannot reach the " + role + ": " + why);
         }

@@ -35,6 +35,9 @@ public final class ApplyCommand extends BaseCommand {
     private boolean strict;
 
     @Mixin
+    private final TimeoutOption timeout = new TimeoutOption();
+
+    @Mixin
     private final Output output = new Output();
 
     /** Makes the command. */
@@ -80,7 +83,7 @@ public final class ApplyCommand extends BaseCommand {
         JsonArray also = new JsonArray();
         Json.objects(earlier)
                 .forEach(result -> Json.objects(result, "resources").forEach(also::add));
-        return Json.of("manifests", manifests, "also", also, "wait", wait, "strict", strict);
+        return timeout.into(Json.of("manifests", manifests, "also", also, "wait", wait, "strict", strict));
     }
 
     private static String text(JsonArray results) {

@@ -74,7 +74,7 @@ public final class ConfigCommand extends BaseCommand {
         @Parameters(
                 paramLabel = "WHAT",
                 arity = "0..1",
-                description = "config, clusters, stats or memory. Default: ${DEFAULT-VALUE}.",
+                description = "config, clusters, stats, memory or status. Default: ${DEFAULT-VALUE}.",
                 defaultValue = "config")
         private String what = "config";
 

@@ -17,6 +17,9 @@ public final class DeleteCommand extends BaseCommand {
     @Mixin
     private final NamespaceOptions namespace = new NamespaceOptions();
 
+    @Mixin
+    private final TimeoutOption timeout = new TimeoutOption();
+
     @Parameters(index = "0", paramLabel = "KIND", description = "For example virtualservice, httproute, ap, service.")
     @SuppressWarnings("NullAway.Init") // set by picocli: the parameter is required
     private String kind;
@@ -33,7 +36,8 @@ public final class DeleteCommand extends BaseCommand {
         JsonObject result;
         try (MeshClient control = MeshClient.control(place)) {
             result = control.object(
-                    "delete", Json.of("kind", Resources.kind(kind), "namespace", namespace.one(), "name", name));
+                    "delete",
+                    timeout.into(Json.of("kind", Resources.kind(kind), "namespace", namespace.one(), "name", name)));
         }
         out().println("deleted " + Resources.kind(kind) + " " + namespace.one() + "/" + name);
         Shortfalls.check(ApplyCommand.texts(result.get("notEnforced")));

@@ -18,6 +18,10 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -34,6 +38,11 @@ public final class StatusCommand extends BaseCommand {
 
     /** How long each role may take. */
     private static final Duration ANSWER = Duration.ofSeconds(4);
+
+    /** How long the proxy's socket may be missing while one process takes over from another. */
+    private static final Duration TAKEOVER = Duration.ofSeconds(1);
+
+    private static final Duration LOOK = Duration.ofMillis(50);
 
     @Mixin
     private final MeshPlace place = new MeshPlace();
@@ -61,16 +70,16 @@ public final class StatusCommand extends BaseCommand {
         }
         List<String> troubles = new ArrayList<>();
         JsonObject status = new JsonObject();
-        JsonObject control = ask("control", status, troubles);
-        JsonObject agent = ask("agent", status, troubles);
+        // All at once: each may be stopped, and nobody wants to wait for one after the other.
+        Asked askedProxy = new Asked(() -> proxyStatus());
+        Asked askedAgent = new Asked(() -> role(MeshClient.agent(place, ANSWER)));
+        Asked askedControl = new Asked(() -> role(MeshClient.control(place, ANSWER)));
+        JsonObject control = askedControl.answer("control", status, troubles);
+        JsonObject agent = askedAgent.answer("agent", status, troubles);
         if (control == null && agent == null) {
             throw new CommandFailure(CommandFailure.UNREACHABLE, "no mesh answers", troubles);
         }
-        JsonObject proxy = proxyStatus();
-        status.add("proxy", proxy);
-        if (!Json.bool(proxy, "running")) {
-            troubles.add("the proxy does not run");
-        }
+        askedProxy.answer("proxy", status, troubles);
         if (control != null) {
             troubles.addAll(ApplyCommand.texts(control.get("notEnforced")));
         }
@@ -91,28 +100,71 @@ public final class StatusCommand extends BaseCommand {
         return troubles.isEmpty() ? 0 : CommandFailure.NO;
     }
 
-    private @Nullable JsonObject ask(String role, JsonObject status, List<String> troubles) {
-        try (MeshClient client =
-                role.equals("control") ? MeshClient.control(place, ANSWER) : MeshClient.agent(place, ANSWER)) {
-            JsonObject answer = client.object("status", new JsonObject());
-            status.add(role, answer);
-            if (answer.has("troubles")) {
-                answer.getAsJsonArray("troubles").forEach(trouble -> troubles.add(role + ": " + Json.plain(trouble)));
-            }
-            return answer;
-        } catch (CommandFailure failure) {
-            troubles.add(failure.getMessage());
-            return null;
+    private static JsonObject role(MeshClient role) {
+        try (role) {
+            return role.object("status", new JsonObject());
         }
     }
 
+    /** What the proxy says of itself. One that has just taken over serves its socket some milliseconds later. */
     private JsonObject proxyStatus() {
         OptionalLong pid = PidFile.living(place.runDirectory(), "proxy");
         JsonObject proxy = Json.of("running", pid.isPresent());
-        if (pid.isPresent()) {
-            proxy.addProperty("pid", pid.getAsLong());
+        if (pid.isEmpty()) {
+            proxy.add("troubles", Json.texts(List.of("it does not run")));
+            return proxy;
         }
+        long end = System.nanoTime() + TAKEOVER.toNanos();
+        JsonArray troubles = new JsonArray();
+        while (true) {
+            try {
+                JsonObject told = role(MeshClient.proxy(place, ANSWER));
+                troubles.addAll(told.getAsJsonArray("troubles"));
+                proxy.add("refusals", told.get("refusals"));
+                break;
+            } catch (CommandFailure failure) {
+                if (System.nanoTime() > end) {
+                    troubles.add(failure.getMessage());
+                    break;
+                }
+                LockSupport.parkNanos(LOOK.toNanos());
+            }
+        }
+        proxy.addProperty("pid", pid.getAsLong());
+        proxy.add("troubles", troubles);
         return proxy;
+    }
+
+    /** A question that is on its way. */
+    private static final class Asked {
+        private final FutureTask<JsonObject> task;
+
+        Asked(Callable<JsonObject> question) {
+            task = new FutureTask<>(question);
+            Thread.ofVirtual().name("status").start(task);
+        }
+
+        /** Waits for the answer and notes it, and what is wrong; null when there is none. */
+        @Nullable
+        JsonObject answer(String role, JsonObject status, List<String> troubles) {
+            try {
+                JsonObject answer = task.get();
+                status.add(role, answer);
+                if (answer.has("troubles")) {
+                    answer.getAsJsonArray("troubles")
+                            .forEach(trouble -> troubles.add(role + ": " + Json.plain(trouble)));
+                }
+                return answer;
+            } catch (ExecutionException e) {
+                troubles.add(
+                        String.valueOf(e.getCause() == null ? e : e.getCause().getMessage()));
+                return null;
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                troubles.add(role + ": interrupted");
+                return null;
+            }
+        }
     }
 
     private static String text(JsonObject status) {
@@ -141,7 +193,7 @@ public final class StatusCommand extends BaseCommand {
     private static void refusals(JsonObject status, StringBuilder text) {
         Table table = new Table("REFUSED AT", "WHO", "TIMES", "WHY");
         boolean any = false;
-        for (String role : List.of("control", "agent")) {
+        for (String role : List.of("control", "agent", "proxy")) {
             for (JsonObject refusal : Json.objects(Json.object(status, role), "refusals")) {
                 any = true;
                 table.row(

@@ -24,13 +24,14 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an administrator may ask the proxy, over a Unix socket for root and the mesh's group: {@code config}, {@code
- * clusters}, {@code stats}, {@code memory}. Nothing can be changed here; a signal ends the proxy. Thread-safe; answers are
+ * What an administrator may ask the proxy, over a Unix socket for root and the mesh's group: {@code status},
+ * {@code config}, {@code clusters}, {@code stats}, {@code memory}. Nothing can be changed here; a signal ends the proxy. Thread-safe; answers are
  * made on the connections' threads.
  */
 public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
     private final BooleanSupplier ready;
     private final Supplier<String> metrics;
+    private final Supplier<String> accessLog;
     private final XdsClient xds;
     private final ServiceDirectory services;
     private final Collection<LoopScope> scopes;
@@ -47,17 +48,20 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
      *
      * @param ready whether it serves and has heard from the control plane
      * @param metrics in Prometheus' text format
+     * @param accessLog why the access log cannot be written; empty while it can
      * @param nodeSocket where the agent answers; null when there is none
      */
     public AdminApi(
             BooleanSupplier ready,
             Supplier<String> metrics,
+            Supplier<String> accessLog,
             XdsClient xds,
             ServiceDirectory services,
             Collection<LoopScope> scopes,
             @Nullable Path nodeSocket) {
         this.ready = ready;
         this.metrics = metrics;
+        this.accessLog = accessLog;
         this.xds = xds;
         this.services = services;
         this.scopes = scopes;
@@ -98,6 +102,7 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
      */
     public JsonElement answer(String method) {
         return switch (method) {
+            case "status" -> status();
             case "config" -> config();
             case "clusters" -> gson.toJsonTree(ClusterReport.of(scopes, KernelOutcomes.ask(nodeSocket)));
             case "stats" -> new JsonPrimitive(metrics.get());
@@ -105,8 +110,23 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
             case "ready" -> new JsonPrimitive(ready.getAsBoolean());
             default ->
                 throw new IllegalArgumentException(
-                        "method '" + method + "': expected config, clusters, stats, memory or ready");
+                        "method '" + method + "': expected status, config, clusters, stats, memory or ready");
         };
+    }
+
+    /** How the proxy is: for {@code tulle status}. */
+    private JsonObject status() {
+        JsonObject status = new JsonObject();
+        JsonArray troubles = new JsonArray();
+        if (!xds.status().connected()) {
+            troubles.add("the control plane is not reached: what it said last stays in force");
+        }
+        if (!accessLog.get().isEmpty()) {
+            troubles.add(accessLog.get());
+        }
+        status.add("troubles", troubles);
+        status.add("refusals", gson.toJsonTree(refusals.all()));
+        return status;
     }
 
     private JsonObject config() {

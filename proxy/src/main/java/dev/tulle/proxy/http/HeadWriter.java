@@ -23,7 +23,6 @@ final class HeadWriter {
     private static final byte[] KEEP_ALIVE = bytes("connection: keep-alive\r\n");
     private static final byte[] UPGRADE = bytes("connection: upgrade\r\n");
     private static final byte[] REQUEST_ID = bytes("x-request-id: ");
-    private static final byte[] FORWARDED = bytes("forwarded");
     private static final byte[] FORWARDED_FOR = bytes("x-forwarded-for: ");
     private static final byte[] PROTO = bytes("x-forwarded-proto: http\r\n");
     private static final byte[] STATUS = bytes("HTTP/1.1 ");
@@ -147,7 +146,7 @@ final class HeadWriter {
         int runEnd = -1;
         for (int i = 0; i < head.fieldCount(); i++) {
             if (!travels(head, i, upgrade)
-                    || (outside && isForwarding(head, i))
+                    || (outside && ForwardingFields.isOne(head, i))
                     || (changed && changes.drops(head, i))) {
                 continue;
             }
@@ -178,16 +177,6 @@ final class HeadWriter {
         if (changed) {
             out.put(changes.lines());
         }
-    }
-
-    /** What a client outside the mesh says of clients before it: anybody can write that. */
-    private static boolean isForwarding(MessageHead head, int field) {
-        return switch (head.nameOf(field)) {
-            case FieldName.X_FORWARDED_FOR, FieldName.X_FORWARDED_PROTO -> true;
-            case FieldName.OTHER ->
-                FieldName.equalsLower(head.bytes(), head.nameStart(field), head.nameEnd(field), FORWARDED);
-            default -> false;
-        };
     }
 
     /** True when a received field is forwarded. */
