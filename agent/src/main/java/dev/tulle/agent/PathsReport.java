@@ -119,7 +119,7 @@ final class PathsReport {
             }
             one.add("requests", requests);
             if (target instanceof PortTarget.Http && viaTheProxy > 0) {
-                String passed = passedOn();
+                String passed = passedOn(state.datapath().counters());
                 one.addProperty("passedOn", passed);
                 one.addProperty("reason", passed);
             }
@@ -128,8 +128,7 @@ final class PathsReport {
     }
 
     /** Why the kernel has left requests and responses of this host to the proxy, the most frequent reasons first. */
-    private String passedOn() {
-        long[] counters = state.datapath().counters();
+    static String passedOn(long[] counters) {
         return Arrays.stream(Reason.values())
                 .filter(reason -> reason.number() >= FIRST_PASSED
                         && reason.number() < counters.length

@@ -3,6 +3,7 @@ package dev.tulle.cli;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.cli.client.PidFile;
 import dev.tulle.common.LocalApiServer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -167,6 +168,61 @@ class CommandsTest {
     }
 
     @Test
+    void explainSaysNoWhereNothingListens() throws IOException {
+        String control = "{\"ok\":true,\"result\":{\"workload\":\"n/default/a\",\"address\":\"240.240.0.1\","
+                + "\"port\":80,\"routeName\":\"b\",\"refused\":false,\"steps\":[],\"endpoints\":["
+                + "{\"address\":\"100.64.0.1\",\"port\":80},{\"address\":\"100.64.0.2\",\"port\":80}]}}";
+        String one = "\"100.64.0.1:80\"";
+        for (String closed : List.of("", one, one + ",\"100.64.0.2:80\"")) {
+            out.reset();
+            try (LocalApiServer _ = role("control.sock", control);
+                    LocalApiServer _ =
+                            role("agent.sock", "{\"ok\":true,\"result\":{\"steps\":[],\"closed\":[" + closed + "]}}")) {
+                // One that listens is enough: requests go there.
+                assertEquals(closed.contains(",") ? 1 : 0, run("explain", "--from", "a", "--to", "http://s/"), closed);
+            }
+            assertEquals(
+                    !closed.isEmpty(), printed().contains("nothing listens on 100.64.0.1:80: connections to it are"));
+        }
+        assertTrue(requests.getLast().contains("100.64.0.1 80,100.64.0.2 80"), requests.toString());
+    }
+
+    @Test
+    void statusAsksTheProxyToo() throws IOException {
+        String proxy = "{\"ok\":true,\"result\":{\"refusals\":[],\"troubles\":["
+                + "\"the access log /x cannot be written: no space\"]}}";
+        PidFile.write(directory, "proxy", ProcessHandle.current().pid());
+        Files.createDirectory(directory.resolve("proxy"));
+        String role = "{\"ok\":true,\"result\":{\"tier\":\"splice\"}}";
+        try (LocalApiServer _ = role("agent.sock", role);
+                LocalApiServer _ = role("control.sock", role)) {
+            assertEquals(1, run("status"));
+            assertTrue(printed().contains("not healthy: proxy: cannot reach the proxy: nothing serves"), printed());
+            out.reset();
+            try (LocalApiServer _ = role("proxy/admin.sock", proxy)) {
+                assertEquals(1, run("status"));
+            }
+        }
+        assertTrue(printed().contains("not healthy: proxy: the access log /x cannot be written: no space"), printed());
+    }
+
+    @Test
+    void aChangeWaitsAsLongAsItIsTold() throws IOException {
+        Path file = Files.writeString(directory.resolve("a.yaml"), "kind: X\n");
+        String late = "{\"ok\":true,\"result\":{\"resources\":[],\"warnings\":[],\"notEnforced\":["
+                + "\"n/proxy did not answer within 3 s\"]}}";
+        try (LocalApiServer _ = role("control.sock", late)) {
+            assertEquals(1, run("apply", "-f", file.toString(), "--timeout", "3"));
+            assertEquals(1, run("delete", "vs", "a", "--timeout", "3"));
+            assertEquals(2, run("delete", "vs", "a", "--timeout", "0"));
+        }
+        assertEquals(2, requests.size());
+        requests.forEach(request -> assertTrue(request.contains("\"timeoutSeconds\":3"), request));
+        assertTrue(errors().contains("  n/proxy did not answer within 3 s"), errors());
+        assertTrue(errors().contains("--timeout: found 0, expected 1 to 600 seconds"), errors());
+    }
+
+    @Test
     void aLeaseIsShellTextThatAShellReadsBack() throws Exception {
         String answer =
                 "{\"ok\":true,\"result\":{\"cgroup\":\"/c/it's\",\"env\":{\"PORT\":\"80\",\"X\":\"$(a) 'b'\"}}}";
@@ -231,7 +287,11 @@ class CommandsTest {
         assertEquals(0, Main.run("completion"));
         assertTrue(printed().contains("_complete_tulle"), "no completion function");
         for (String name : Commands.names()) {
+            out.reset();
             assertEquals(0, Main.run(name, "--help"), name);
+            String first = printed().lines().findFirst().orElse("");
+            assertTrue(first.startsWith("Usage: tulle " + name), first);
+            assertEquals(first.indexOf("Usage"), first.lastIndexOf("Usage"), first);
         }
     }
 }

@@ -9,12 +9,12 @@ import java.nio.file.WatchEvent;
 import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.Callable;
@@ -49,7 +49,7 @@ public final class ConfigDirectory implements AutoCloseable {
     private final BlockingQueue<Runnable> mailbox = new ArrayBlockingQueue<>(MAILBOX);
     private final List<Consumer<ConfigSnapshot>> listeners = new CopyOnWriteArrayList<>();
     /** Files to be read, by name. */
-    private final Map<String, Due> due = new HashMap<>();
+    private final Map<String, Due> due = new TreeMap<>();
 
     private volatile ConfigSnapshot snapshot = ConfigSnapshot.EMPTY;
     private volatile boolean closed;

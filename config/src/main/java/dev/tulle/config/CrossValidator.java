@@ -64,14 +64,22 @@ final class CrossValidator {
     private void volume() {
         int count = 0;
         int regexes = 0;
+        int values = 0;
         for (ConfigResource resource : resources) {
             count++;
             int own = Volume.regexes(resource);
+            int size = Volume.values(resource);
             regexes += own;
+            values += size;
             if (count > Volume.MAX_RESOURCES) {
                 tooMuch(resource, "resources", Volume.MAX_RESOURCES);
             } else if (own > 0 && regexes > Volume.MAX_REGEXES) {
                 tooMuch(resource, "regular expressions", Volume.MAX_REGEXES);
+                regexes -= own;
+                values -= size;
+            } else if (values > Volume.MAX_VALUES) {
+                tooMuch(resource, "values", Volume.MAX_VALUES);
+                values -= size;
                 regexes -= own;
             }
         }

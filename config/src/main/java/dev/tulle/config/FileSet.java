@@ -19,6 +19,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,9 @@ final class FileSet {
     /** More files than this are not read: the directory is not what it was meant to be. */
     static final int MAX_FILES = 10_000;
 
+    /** Bytes of all files together: their texts and what was read in them are kept. */
+    static final long MAX_BYTES = 16 << 20;
+
     /** How the names of our own temporary files begin. */
     private static final String TEMPORARY = ".tulle-";
 
@@ -38,13 +42,21 @@ final class FileSet {
     private final ManifestParser parser;
     private final TreeMap<String, Entry> entries = new TreeMap<>();
 
+    /** Files that were not read because all together would be too much: to be read when there is room. */
+    private final Set<String> leftOut = new HashSet<>();
+
     FileSet(Path directory, ManifestParser parser) {
         this.directory = directory;
         this.parser = parser;
     }
 
     /** A file's content as it was read; {@code stamp} tells whether it has changed since. */
-    record Entry(Stamp stamp, String text, ParsedManifest parsed) {}
+    record Entry(Stamp stamp, String text, ParsedManifest parsed) {
+        /** Bytes that are kept of it; none of a file that was not read. */
+        long kept() {
+            return text.isEmpty() ? 0 : stamp.size();
+        }
+    }
 
     /** What changes when a file does. */
     record Stamp(long modified, long changed, long size, long inode) {}
@@ -89,10 +101,10 @@ final class FileSet {
         return directory.resolve(name).toString();
     }
 
-    /** Names of files that differ from what was read, or are gone. */
+    /** Names of files that differ from what was read, or are gone; in order, as the last ones may find no room. */
     Set<String> differing() throws IOException {
         Set<String> found = new HashSet<>();
-        Set<String> differing = new HashSet<>();
+        Set<String> differing = new TreeSet<>();
         try (DirectoryStream<Path> stream = Files.newDirectoryStream(directory)) {
             for (Path path : stream) {
                 String name = path.getFileName().toString();
@@ -104,7 +116,9 @@ final class FileSet {
                 }
                 found.add(name);
                 Entry entry = entries.get(name);
-                if (entry == null || !entry.stamp().equals(stamp(path))) {
+                if (entry == null
+                        || !entry.stamp().equals(stamp(path))
+                        || fitsNow(name, entry.stamp().size())) {
                     differing.add(name);
                 }
             }
@@ -115,6 +129,20 @@ final class FileSet {
             }
         }
         return differing;
+    }
+
+    /** True when a file that was left out can be read. */
+    private boolean fitsNow(String name, long size) {
+        return leftOut.contains(name) && fits(name, size);
+    }
+
+    /** True when the files together are not too much with this one of that size. */
+    private boolean fits(String name, long size) {
+        long all = size;
+        for (Map.Entry<String, Entry> one : entries.entrySet()) {
+            all += one.getKey().equals(name) ? 0 : one.getValue().kept();
+        }
+        return all <= MAX_BYTES;
     }
 
     private static @Nullable Stamp stamp(Path path) throws IOException {
@@ -155,7 +183,7 @@ final class FileSet {
             if (before == null) {
                 return entries.remove(name) == null ? Outcome.SAME : Outcome.CHANGED;
             }
-            if (earlier != null && earlier.stamp().equals(before)) {
+            if (earlier != null && earlier.stamp().equals(before) && !fitsNow(name, before.size())) {
                 return Outcome.SAME;
             }
             if (!settled) {
@@ -171,6 +199,12 @@ final class FileSet {
             }
             if (before.size() > parser.limits().maxBytes()) {
                 entries.put(name, new Entry(before, "", parser.tooLarge(shown(name), before.size())));
+                return Outcome.CHANGED;
+            }
+            leftOut.remove(name);
+            if (!fits(name, before.size())) {
+                leftOut.add(name);
+                entries.put(name, new Entry(before, "", parser.tooMuch(shown(name), before.size(), MAX_BYTES)));
                 return Outcome.CHANGED;
             }
             byte[] bytes;
@@ -228,6 +262,13 @@ final class FileSet {
      */
     void write(String name, String text) throws IOException {
         Path path = directory.resolve(name);
+        if (!entries.containsKey(name) && entries.size() >= MAX_FILES) {
+            throw new IOException(directory + " would hold more than " + MAX_FILES + " files");
+        }
+        if (!fits(name, text.getBytes(StandardCharsets.UTF_8).length)) {
+            throw new IOException(
+                    "the files of " + directory + " would hold more than " + MAX_BYTES + " bytes together");
+        }
         Path temporary = Files.createTempFile(directory, TEMPORARY, ".tmp");
         try {
             try (FileChannel channel = FileChannel.open(temporary, StandardOpenOption.WRITE)) {

@@ -88,6 +88,19 @@ public final class ManifestParser {
         return unreadable(file, findings);
     }
 
+    /** The answer for a file that was not read because all files of its directory together would be too large. */
+    public ParsedManifest tooMuch(String file, long size, long most) {
+        Findings findings = new Findings(file);
+        findings.error(
+                1,
+                1,
+                "",
+                size + " bytes",
+                "at most " + most + " bytes in all files together",
+                "there is no room for this file, so it was not read");
+        return unreadable(file, findings);
+    }
+
     private static ParsedManifest unreadable(String file, Findings findings) {
         return new ParsedManifest(file, List.of(), findings.problems(), Set.of(), false);
     }

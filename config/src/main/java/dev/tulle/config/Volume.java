@@ -5,7 +5,9 @@ import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.StringMatch;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** How much there may be of everything that is in force together, and how much of it a resource is. Pure. */
 final class Volume {
@@ -15,7 +17,32 @@ final class Volume {
     /** Regular expressions in force: each has a table in the proxies that use it. */
     static final int MAX_REGEXES = 500;
 
+    /**
+     * Values (texts, numbers, and the maps and lists that hold them) in all documents in force: what is made of them, twice while one
+     * state follows another, has to fit into the control plane's memory.
+     */
+    static final int MAX_VALUES = 400_000;
+
     private Volume() {}
+
+    /** The values of a resource's document. */
+    static int values(ConfigResource resource) {
+        return ofTree(resource.manifest().content());
+    }
+
+    private static int ofTree(@Nullable Object value) {
+        int count = 1;
+        if (value instanceof Map<?, ?> map) {
+            for (Object one : map.values()) {
+                count += ofTree(one);
+            }
+        } else if (value instanceof List<?> list) {
+            for (Object one : list) {
+                count += ofTree(one);
+            }
+        }
+        return count;
+    }
 
     /** The regular expressions of a resource. */
     static int regexes(ConfigResource resource) {

@@ -298,6 +298,37 @@ class ControlPlaneTest {
     }
 
     @Test
+    void explainTakesTheFinalDotAndShowsTimeoutAndRetries() throws Exception {
+        String patient =
+                ALL_TO_V1 + "      timeout: 1.5s\n      retries: {attempts: 3, perTryTimeout: 400ms, retryOn: 5xx}\n";
+        assertOk(call("apply", Map.of("content", SUBSETS + "---\n" + patient, "origin", "-")));
+        JsonObject params = new JsonObject();
+        params.addProperty("from", "reviews-v2");
+        for (String host : List.of("reviews", "reviews.", "reviews.default.", "reviews.default.svc.cluster.local.")) {
+            params.addProperty("to", "http://" + host + ":9080/reviews/1");
+            JsonObject explanation = assertOk(call("explain", params));
+            String steps = explanation.getAsJsonArray("steps").toString();
+            assertTrue(steps.contains("outbound|9080|v1|"), host + ": " + steps);
+            assertTrue(steps.contains("timeout 1500ms, 3 retries on 5xx, each try at most 400ms"), steps);
+        }
+        String routes = ok(call("routes", Map.of())).toString();
+        assertTrue(routes.contains("3 retries on 5xx"), routes);
+    }
+
+    @Test
+    void explainKnowsWhoHasEnded() throws Exception {
+        node.deregister("n1/default/reviews-v2");
+        until(() -> !call("workloads", Map.of()).toString().contains("reviews-v2"));
+        JsonObject params = new JsonObject();
+        params.addProperty("from", "reviews-v2");
+        params.addProperty("to", "http://reviews:9080/");
+        JsonObject explanation = assertOk(call("explain", params));
+        assertFalse(explanation.get("refused").getAsBoolean(), explanation.toString());
+        assertTrue(explanation.get("ended").getAsBoolean(), explanation.toString());
+        assertTrue(explanation.toString().contains("; it has ended at "), explanation.toString());
+    }
+
+    @Test
     void statusAndMetricsAnswer() throws Exception {
         try (XdsClient client = connectClient()) {
             Seen<RouteConfiguration> routes = new Seen<>();

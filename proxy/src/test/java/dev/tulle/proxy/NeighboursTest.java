@@ -153,12 +153,34 @@ class NeighboursTest {
         assertTrue(
                 over("greedy", "idle_connection_closed") > 200,
                 proxy.metrics("over_share").toString());
-        // The newest of the greedy one still serve.
-        Socket newest = open.get(open.size() - 1);
         assertTrue(
                 proxy.sum("tulle_proxy_connections ") <= 150,
                 proxy.metrics("tulle_proxy_connections").toString());
-        assertTrue(newest.isBound());
+        assertEquals(0, over("quiet", "connection"), proxy.metrics("over_share").toString());
+    }
+
+    @Test
+    void aFloodOfIdleConnectionsTakesNobodyElsesOwn() throws Exception {
+        List<Socket> idle = new ArrayList<>();
+        for (int i = 0; i < 12; i++) {
+            Socket socket = connect(QUIET);
+            send(socket, "GET /quiet HTTP/1.1\r\nHost: web\r\n\r\n");
+            Origin.readHead(socket.getInputStream());
+            socket.getInputStream().readNBytes(2);
+            idle.add(socket);
+        }
+        named();
+        // As fast as it can, so that most are not known yet whose they are when the next ones come.
+        for (int i = 0; i < 600; i++) {
+            connect(GREEDY);
+        }
+        named();
+        for (Socket socket : idle) {
+            send(socket, "GET /quiet HTTP/1.1\r\nHost: web\r\n\r\n");
+            assertTrue(Origin.readHead(socket.getInputStream()).startsWith("HTTP/1.1 200 "));
+            socket.getInputStream().readNBytes(2);
+        }
+        assertEquals(0, over("quiet", "connection"), proxy.metrics("over_share").toString());
     }
 
     @Test
