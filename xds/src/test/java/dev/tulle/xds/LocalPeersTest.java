@@ -6,15 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.common.LocalRefusals;
-import dev.tulle.common.OwnerThread;
-import dev.tulle.common.SocketAccess;
 import dev.tulle.model.Service;
 import io.grpc.ConnectivityState;
 import io.grpc.ManagedChannel;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.BlockingQueue;
@@ -27,17 +23,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Who the server serves, tried by processes of other users: the kernel tells who they are. */
 class LocalPeersTest {
-    private static final int PROXY = 4321;
+    private static final int PROXY = ServedMesh.PROXY;
     private static final int STRANGER = 5432;
-
-    private final OwnerThread owner = new OwnerThread("peers-test");
-    private final LocalRefusals refusals = new LocalRefusals();
-    private final TestMesh mesh = new TestMesh();
 
     @TempDir
     private Path directory = Path.of("");
 
-    private XdsServer server;
+    private ServedMesh mesh;
 
     // The lifecycle method below sets it before any test runs.
     @SuppressWarnings("NullAway.Init")
@@ -45,31 +37,22 @@ class LocalPeersTest {
 
     @BeforeEach
     void start() throws IOException {
-        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
-        server = XdsServer.start(
-                new XdsServerOptions(socket(), SocketAccess.user(PROXY), refusals), owner, new FakeRegistry());
-        mesh.service("a", "240.240.0.1");
-        owner.call(() -> server.update(mesh.state()));
+        mesh = new ServedMesh(directory);
     }
 
     @AfterEach
     void stop() {
-        server.close();
-        owner.close();
-    }
-
-    private Path socket() {
-        return directory.resolve("xds.sock");
+        mesh.close();
     }
 
     @Test
     void theProxyReadsButRegistersNothing() throws Exception {
-        try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
+        try (AsUser proxy = mesh.as(PROXY, PROXY)) {
             Recorder<Service> service = new Recorder<>();
             try (XdsClient client = XdsClients.connect(new XdsClientOptions(proxy.socket(), "n1", "proxy"));
                     Subscription _ = client.watch(ResourceType.SERVICE, "/240.240.0.1", service)) {
                 assertEquals("a", service.value(value -> true).hostname());
-                String peer = owner.call(server::clients).getFirst().peer();
+                String peer = mesh.owner.call(mesh.server::clients).getFirst().peer();
                 assertTrue(peer.startsWith("uid " + PROXY + ", pid "), peer);
             }
             Told told = new Told();
@@ -81,34 +64,34 @@ class LocalPeersTest {
                 assertFalse(node.status().connected());
             }
             assertTrue(
-                    refusals.all().stream()
+                    mesh.refusals.all().stream()
                             .anyMatch(one -> one.where().equals("xds.sock")
                                     && one.who().startsWith("uid " + PROXY)
                                     && one.why().contains("expected root")),
-                    refusals.all().toString());
+                    mesh.refusals.all().toString());
         }
     }
 
     @Test
     void aStrangerWhoPassesTheFilesPermissionsIsClosedAtOnceAndCounted() throws Exception {
-        try (AsUser stranger = new AsUser(socket(), directory.resolve("relay"), STRANGER, PROXY)) {
+        try (AsUser stranger = mesh.as(STRANGER, PROXY)) {
             Recorder<Service> service = new Recorder<>();
             try (XdsClient client = XdsClients.connect(new XdsClientOptions(stranger.socket(), "n1", "proxy"));
                     Subscription _ = client.watch(ResourceType.SERVICE, "/240.240.0.1", service)) {
                 assertEquals("connected", stranger.attempt());
-                ClientServerTest.until(() -> refusals.total() > 0);
-                LocalRefusals.Refusal refusal = refusals.all().getFirst();
+                ClientServerTest.until(() -> mesh.refusals.total() > 0);
+                LocalRefusals.Refusal refusal = mesh.refusals.all().getFirst();
                 assertTrue(refusal.who().startsWith("uid " + STRANGER), refusal.who());
                 assertEquals("expected root, uid " + PROXY, refusal.why());
                 assertFalse(client.status().connected());
-                assertEquals(0, owner.call(server::clients).size());
+                assertEquals(0, mesh.owner.call(mesh.server::clients).size());
             }
         }
     }
 
     @Test
     void everybodyElseIsStoppedByTheKernel() throws Exception {
-        try (AsUser stranger = new AsUser(socket(), directory.resolve("relay"), STRANGER, STRANGER);
+        try (AsUser stranger = mesh.as(STRANGER, STRANGER);
                 XdsClient client = XdsClients.connect(new XdsClientOptions(stranger.socket(), "n1", "proxy"))) {
             assertEquals("Permission denied", stranger.attempt());
             assertFalse(client.status().connected());
@@ -117,18 +100,18 @@ class LocalPeersTest {
 
     @Test
     void oneUserHasSoManyConnectionsAndNoMore() throws Exception {
-        try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
+        try (AsUser proxy = mesh.as(PROXY, PROXY)) {
             List<ManagedChannel> channels = new ArrayList<>();
             for (int i = 0; i < PeerCheck.MAX_PER_USER + 8; i++) {
                 ManagedChannel channel = GrpcChannels.open(proxy.socket());
                 assertNotEquals(ConnectivityState.SHUTDOWN, channel.getState(true));
                 channels.add(channel);
             }
-            ClientServerTest.until(() -> refusals.total() > 0);
+            ClientServerTest.until(() -> mesh.refusals.total() > 0);
             assertEquals(
                     "expected at most " + PeerCheck.MAX_PER_USER + " connections of a user",
-                    refusals.all().getFirst().why());
-            try (XdsClient root = XdsClients.connect(new XdsClientOptions(socket(), "n1", "agent"))) {
+                    mesh.refusals.all().getFirst().why());
+            try (XdsClient root = XdsClients.connect(new XdsClientOptions(mesh.socket, "n1", "agent"))) {
                 ClientServerTest.until(() -> root.status().connected());
             }
             channels.forEach(ManagedChannel::shutdownNow);

@@ -6,9 +6,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.protobuf.ByteString;
 import com.google.protobuf.UnknownFieldSet;
-import dev.tulle.common.LocalRefusals;
-import dev.tulle.common.OwnerThread;
-import dev.tulle.common.SocketAccess;
 import dev.tulle.xds.proto.envoy.config.core.v3.Node;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
 import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryResponse;
@@ -22,9 +19,7 @@ import io.grpc.stub.StreamObserver;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -36,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Nobody who may read resources can ask for so much that the server ends: it refuses, says why, and serves the others. */
 class StreamLimitsTest {
-    private static final int PROXY = 4321;
+    private static final int PROXY = ServedMesh.PROXY;
 
     /** Refusals that are waited for; the other streams wait for theirs in the client. */
     private static final int REFUSED = 200;
@@ -58,14 +53,10 @@ class StreamLimitsTest {
         }
     }
 
-    private final OwnerThread owner = new OwnerThread("limits-test");
-    private final LocalRefusals refusals = new LocalRefusals();
-    private final TestMesh mesh = new TestMesh();
-
     @TempDir
     private Path directory = Path.of("");
 
-    private XdsServer server;
+    private ServedMesh mesh;
 
     // The lifecycle method below sets it before any test runs.
     @SuppressWarnings("NullAway.Init")
@@ -73,21 +64,12 @@ class StreamLimitsTest {
 
     @BeforeEach
     void start() throws IOException {
-        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxrwxrwx"));
-        server = XdsServer.start(
-                new XdsServerOptions(socket(), SocketAccess.user(PROXY), refusals), owner, new FakeRegistry());
-        mesh.service("a", "240.240.0.1");
-        owner.call(() -> server.update(mesh.state()));
+        mesh = new ServedMesh(directory);
     }
 
     @AfterEach
     void stop() {
-        server.close();
-        owner.close();
-    }
-
-    private Path socket() {
-        return directory.resolve("xds.sock");
+        mesh.close();
     }
 
     /** One stream and how it ended. */
@@ -151,7 +133,7 @@ class StreamLimitsTest {
 
     @Test
     void twelveThousandStreamsOfOneUserAreRefusedButForAFew() throws Exception {
-        try (AsUser proxy = new AsUser(socket(), directory.resolve("relay"), PROXY, PROXY)) {
+        try (AsUser proxy = mesh.as(PROXY, PROXY)) {
             List<ManagedChannel> channels = new ArrayList<>();
             List<Stream> streams = new ArrayList<>();
             for (int i = 0; i < 12; i++) {
@@ -162,15 +144,15 @@ class StreamLimitsTest {
                 stream.subscribe(List.of("/240.240.0.1"));
                 streams.add(stream);
             }
-            ClientServerTest.until(() -> refusals.total() >= REFUSED);
-            assertTrue(owner.call(() -> server.clients().size()) <= StreamLimits.PER_USER);
+            ClientServerTest.until(() -> mesh.refusals.total() >= REFUSED);
+            assertTrue(mesh.owner.call(() -> mesh.server.clients().size()) <= StreamLimits.PER_USER);
             CompletableFuture<?>[] ends =
                     streams.stream().map(stream -> stream.end).toArray(CompletableFuture<?>[]::new);
             Status end = (Status) CompletableFuture.anyOf(ends).get(60, TimeUnit.SECONDS);
             assertEquals(Status.Code.RESOURCE_EXHAUSTED, end.getCode());
             assertEquals("uid 4321 has 16 streams open; expected at most 16", end.getDescription());
             // Root's clients do not notice.
-            ManagedChannel own = GrpcChannels.open(socket());
+            ManagedChannel own = GrpcChannels.open(mesh.socket);
             Stream root = new Stream(own);
             root.subscribe(List.of("/240.240.0.1"));
             assertTrue(root.answered.get(20, TimeUnit.SECONDS));
@@ -178,12 +160,12 @@ class StreamLimitsTest {
             channels.forEach(ManagedChannel::shutdownNow);
         }
         // The process of that user has ended: what it had is free again.
-        ClientServerTest.until(() -> owner.call(() -> server.clients().isEmpty()));
+        ClientServerTest.until(() -> mesh.owner.call(() -> mesh.server.clients().isEmpty()));
     }
 
     @Test
     void aStreamHasSoManyNamesAndNoMore() throws Exception {
-        ManagedChannel channel = GrpcChannels.open(socket());
+        ManagedChannel channel = GrpcChannels.open(mesh.socket);
         List<String> names = new ArrayList<>();
         for (int i = 0; i < StreamLimits.NAMES; i++) {
             names.add("/10.0." + i / 256 + "." + i % 256);
@@ -224,7 +206,7 @@ class StreamLimitsTest {
 
     @Test
     void whoSendsAMessageBeyondALimitIsToldSo() throws Exception {
-        ManagedChannel channel = GrpcChannels.open(socket());
+        ManagedChannel channel = GrpcChannels.open(mesh.socket);
         Stream many = new Stream(channel);
         many.requests.onNext(manyFields());
         ended(Status.Code.RESOURCE_EXHAUSTED, "a request is too large: more than 40016 fields", many);
@@ -242,7 +224,7 @@ class StreamLimitsTest {
                     String.valueOf(status.getDescription()).startsWith("a request cannot be read: "),
                     status.toString());
         }
-        assertEquals(2, refusals.total());
+        assertEquals(2, mesh.refusals.total());
         channel.shutdownNow();
     }
 
