@@ -166,33 +166,43 @@ suite_equality() {
 	script_suite "both paths mean the same" "$TULLE_HOME/it/equality/run" equality ${EQUALITY:-}
 }
 
-# Not among the suites of a plain ./test: 50 stops, kills and starts of the mesh under 20 workloads, see AdoptionTest.
-suite_adoption() {
-	local status=0
+# e2e_long PREFIX TEST OPTION…: one end-to-end test in its long form, whose lines that begin with PREFIX are its figures.
+e2e_long() {
+	local prefix=$1 test=$2 status=0
+	shift 2
 	ensure_built
 	BUILD_LOG="$LOG"
 	rm -rf ./*/target/surefire-reports samples/*/target/surefire-reports
-	run_maven -pl it -am test -Dtest=AdoptionTest -Dgroups=e2e -De2e.excluded=none -Dsurefire.failIfNoSpecifiedTests=false \
-		-Dmaven.test.failure.ignore=true -Dadoption.rounds=50 -Dadoption.workloads=20 || status=$?
+	run_maven -pl it -am test "-Dtest=$test" -Dgroups=e2e -De2e.excluded=none -Dsurefire.failIfNoSpecifiedTests=false \
+		-Dmaven.test.failure.ignore=true "$@" || status=$?
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	count_junit
-	grep '^adoption: ' "$LOG" | tail -n 5 >&2 || true
+	grep "^$prefix: " "$LOG" | tail -n 25 >&2 || true
 	[ "$status" = 0 ] || count 0 1
+}
+
+# Not among the suites of a plain ./test: 50 stops, kills and starts of the mesh under 20 workloads, see AdoptionTest.
+suite_adoption() {
+	e2e_long adoption AdoptionTest -Dadoption.rounds=50 -Dadoption.workloads=20
+}
+
+# Not among the suites of a plain ./test: 500 changes of the configuration while those who are to enforce them are stopped,
+# killed, slow, silent or refuse, see ApplyTruthTest. APPLIES, SEED: how many, and which.
+suite_applies() {
+	e2e_long applies ApplyTruthTest "-Dapplies=${APPLIES:-500}" "-Dapplies.timeout=${TIMEOUT:-8}" "-Dapplies.seed=${SEED:-20261129}"
+}
+
+# Not among the suites of a plain ./test: what one workload notices of another one that wants ten times what it should of
+# anything that they share, see GreedyNeighboursTest. SECONDS_EACH, TIMES: how long each is measured, and the bound.
+suite_neighbours() {
+	e2e_long neighbours GreedyNeighboursTest "-Dneighbours.seconds=${SECONDS_EACH:-10}" "-Dneighbours.times=${TIMES:-1.5}" -Dneighbours.unnoticed=300 \
+		-Dneighbours.kinds=questions,crafted,subscriptions,garbage,idle,pipelining,stalled,large,heavy
 }
 
 # Not among the suites of a plain ./test: ten minutes of restarts and upgrades under load, see ContinuityTest.
 suite_continuity() {
-	local status=0
-	ensure_built
-	BUILD_LOG="$LOG"
-	rm -rf ./*/target/surefire-reports samples/*/target/surefire-reports
-	run_maven -pl it -am test -Dtest=ContinuityTest -Dgroups=e2e -De2e.excluded=none -Dsurefire.failIfNoSpecifiedTests=false \
-		-Dmaven.test.failure.ignore=true -Dcontinuity.restarts=50 -Dcontinuity.upgrades=20 \
-		-Dcontinuity.proxies=20 -Dcontinuity.streams=200 || status=$?
-	[ ! -t 2 ] || printf '\r\033[K' >&2
-	count_junit
-	grep '^continuity: ' "$LOG" | tail -n 5 >&2 || true
-	[ "$status" = 0 ] || count 0 1
+	e2e_long continuity ContinuityTest -Dcontinuity.restarts=50 -Dcontinuity.upgrades=20 -Dcontinuity.proxies=20 \
+		-Dcontinuity.streams=200
 }
 
 suite_torture() {

@@ -1,0 +1,148 @@
+package dev.tulle.it.neighbours;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.tulle.testkit.Command;
+import dev.tulle.testkit.MeshLab;
+import java.nio.file.Files;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Proves with real programs that a workload which wants ten times what it should, of anything that all share, is noticed by
+ * another one only little: its requests, new connections and look-ups do not fail and take not much longer, and status says
+ * who it is. The greedy one runs at the host's idle priority, for the mesh does not share out processors.
+ *
+ * <p>The system properties {@code neighbours.seconds} (how long each measurement is) and {@code neighbours.times} (how many
+ * times longer the slowest hundredth may take; of look-ups a third more) and {@code neighbours.unnoticed} make it strict: {@code ./test neighbours} prints
+ * all figures. By default it is short, and only what would show a missing share on a busy machine fails.
+ */
+@Tag("e2e")
+class GreedyNeighboursTest {
+    private static final int SECONDS = Integer.getInteger("neighbours.seconds", 2);
+    private static final double TIMES = Double.parseDouble(System.getProperty("neighbours.times", "40"));
+    private static final String KINDS = System.getProperty("neighbours.kinds", "questions,idle,stalled");
+
+    /** A difference that does not count, whatever its ratio, in microseconds: a busy machine makes larger ones by itself. */
+    private static final int UNNOTICED = Integer.getInteger("neighbours.unnoticed", 500_000);
+
+    private static final String ROUTES = """
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata: {name: web, namespace: default}
+            spec:
+              hosts: [web]
+              http:
+              - route: [{destination: {host: web}}]
+                headers: {response: {set: {x-way: proxy}}}
+            ---
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata: {name: sink, namespace: default}
+            spec:
+              hosts: [sink]
+              http:
+              - match: [{uri: {regex: "/heavy/(a|b|ab|ba)*c"}}]
+                route: [{destination: {host: sink}}]
+                headers: {response: {set: {x-way: proxy}}}
+              - route: [{destination: {host: sink}}]
+                headers: {response: {set: {x-way: proxy}}}
+            """;
+
+    /** What always goes beyond a share, so that status must name who wants it; the others wait for themselves. */
+    private static final List<String> NAMED = List.of("questions", "crafted", "subscriptions", "idle");
+
+    private final List<String> wrong = new ArrayList<>();
+
+    @Test
+    void nobodyPaysForWhatAnotherWants() throws Exception {
+        try (MeshLab lab = MeshLab.start(null)) {
+            String program = lab.program("neighbours.py").toString();
+            for (String name : List.of("web", "sink")) {
+                lab.workload(
+                        name,
+                        List.of("--service", name, "--port", "http:9080"),
+                        List.of("python3", program, "serve", "9080"));
+            }
+            lab.apply("routes", ROUTES);
+            lab.await("both are served", Duration.ofSeconds(30), () -> served(lab, "web") && served(lab, "sink"));
+            measure(lab, program, 1);
+            for (String kind : KINDS.split(",")) {
+                Figures quiet = measure(lab, program, SECONDS);
+                String greedy = "greedy-" + kind;
+                Process process = lab.workload(
+                        greedy,
+                        List.of(),
+                        List.of(
+                                "chrt",
+                                "--idle",
+                                "0",
+                                "python3",
+                                program,
+                                kind,
+                                "sink:9080",
+                                Integer.toString(2 * SECONDS + 2)));
+                lab.await(
+                        greedy + " has begun", Duration.ofSeconds(30), () -> !process.isAlive() || began(lab, greedy));
+                Thread.sleep(1_000);
+                Figures beside = measure(lab, program, SECONDS);
+                String status = lab.tulle("status").run().out();
+                judge(kind, quiet, beside, status.contains("default/" + greedy));
+                if (!process.waitFor(60, TimeUnit.SECONDS)) {
+                    process.destroyForcibly();
+                }
+            }
+        }
+        assertEquals(List.of(), wrong);
+    }
+
+    private void judge(String kind, Figures quiet, Figures beside, boolean named) {
+        String line =
+                String.format(Locale.ROOT, "%-13s %s%s", kind, beside.against(quiet), named ? "named" : "not named");
+        System.out.println("neighbours: " + line);
+        for (String way : Figures.WAYS) {
+            Figures.Way seen = beside.way(way);
+            double times = way.equals("name") ? TIMES * 4 / 3 : TIMES;
+            if (seen.failed() > 0) {
+                wrong.add(line + ": failed");
+            }
+            if (beside.times(way, quiet) > times && seen.p99() - quiet.way(way).p99() > UNNOTICED) {
+                wrong.add(line + ": " + way + " takes too long");
+            }
+        }
+        if (!named && NAMED.contains(kind)) {
+            wrong.add(line + ": status does not say who it is");
+        }
+    }
+
+    private static Figures measure(MeshLab lab, String program, int seconds) throws Exception {
+        Command.Result result = lab.in("quiet", "python3", program, "measure", "web:9080", Integer.toString(seconds))
+                .within(Duration.ofSeconds(seconds + 60))
+                .ok();
+        return Figures.parse(result.out());
+    }
+
+    private static boolean served(MeshLab lab, String name) {
+        try {
+            return lab.in("look", "curl", "-sS", "-f", "-m", "3", "http://" + name + ":9080/")
+                            .run()
+                            .status()
+                    == 0;
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static boolean began(MeshLab lab, String greedy) {
+        try {
+            return Files.readString(lab.folder().resolve(greedy + ".log")).contains("begun");
+        } catch (java.io.IOException e) {
+            return false;
+        }
+    }
+}
