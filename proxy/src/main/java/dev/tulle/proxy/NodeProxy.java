@@ -135,13 +135,7 @@ public final class NodeProxy implements AutoCloseable {
         Supplier<String> metrics = toNext == null ? registry::expose : toNext::metrics;
         this.admin = new AdminPages(this::isReady, metrics);
         this.adminApi = new AdminApi(
-                this::isReady,
-                metrics,
-                this::accessLogTrouble,
-                xds,
-                services,
-                scopes.values(),
-                options.nodeSocket());
+                this::isReady, metrics, this::accessLogTrouble, xds, services, scopes.values(), options.nodeSocket());
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
                         scope.worker().loop().execute(() -> scope.upstreams().forget(service))));

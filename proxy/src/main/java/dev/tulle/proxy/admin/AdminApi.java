@@ -24,9 +24,9 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an administrator may ask the proxy, over a Unix socket for root and the mesh's group: {@code status},
- * {@code config}, {@code clusters}, {@code stats}, {@code memory}. Nothing can be changed here; a signal ends the proxy. Thread-safe; answers are
- * made on the connections' threads.
+ * What an administrator may ask the proxy, over a Unix socket for root and the mesh's group: {@code status}, {@code
+ * ready}, {@code config}, {@code clusters}, {@code stats}, {@code memory}. Nothing can be changed here; a signal ends the
+ * proxy. Thread-safe; answers are made on the connections' threads.
  */
 public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
     private final BooleanSupplier ready;
