@@ -45,6 +45,9 @@ public final class NodeAgent implements AutoCloseable {
     /** How often connections to endpoints that are gone are looked at. */
     private static final Duration DRAIN = Duration.ofSeconds(1);
 
+    /** From the outbound port to the last that the mesh uses: the ports behind those that workloads declare. */
+    private static final int LAST_PORT = 162;
+
     /** How often everything is compared with the host, whether or not something changed. */
     private static final Duration RECONCILE = Duration.ofSeconds(10);
 
@@ -97,6 +100,7 @@ public final class NodeAgent implements AutoCloseable {
         HeldPorts ports =
                 HeldPorts.adopt(options.proxyUid(), options.runDirectory().resolve(HeldPorts.HAND_OVER));
         parts.push(ports);
+        HeldPorts.warnOfClients(options.outboundPort(), options.outboundPort() + LAST_PORT);
         host.inProxyGroup(() -> holdAll(ports, options.proxyAddresses(Tier.REDIRECT, HostNetwork.hasIpv6())));
         Flows flows = new Flows();
         LocalRefusals refusals = new LocalRefusals();
