@@ -43,6 +43,15 @@ public record DnsName(List<String> labels) {
         return new DnsName(labels.subList(0, labels.size() - parent.labels.size()));
     }
 
+    /** Bytes of the wire form that is not compressed. */
+    int wireLength() {
+        int length = 1;
+        for (String label : labels) {
+            length += label.length() + 1;
+        }
+        return length;
+    }
+
     /** Appends the name's wire form, never compressed. */
     void write(DnsWriter out) {
         for (String label : labels) {

@@ -166,6 +166,10 @@ record DnsQuery(
         }
         int start = in.position();
         DnsName name = in.name();
+        // Nothing stands before it but the header, whose bytes are others in the copies and answers of the question.
+        if (in.position() - start != name.wireLength()) {
+            throw new DnsFormatException("a compressed name in a question");
+        }
         int type = in.u16();
         int qclass = in.u16();
         byte[] question = Arrays.copyOfRange(message, start, in.position());

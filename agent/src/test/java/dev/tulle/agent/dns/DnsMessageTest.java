@@ -55,6 +55,8 @@ class DnsMessageTest {
         // A pointer to itself, a pointer forward, a label of the reserved kinds, a name of 256 bytes.
         bad.add(named(new byte[] {(byte) 0xc0, 12}));
         bad.add(named(new byte[] {(byte) 0xc0, 40}));
+        // Into the header, where a byte happens to be the length of a label.
+        bad.add(named(new byte[] {(byte) 0xc0, 5}));
         bad.add(named(new byte[] {0x40, 'a', 0}));
         bad.add(named(new byte[] {(byte) 0x80, 'a', 0}));
         byte[] longName = new byte[257];

@@ -53,7 +53,6 @@ public final class DnsQuestionFuzz {
 
     private static List<byte[]> answers(DnsQuery query) {
         List<byte[]> answers = new ArrayList<>();
-        // Compressed names in the question would point nowhere in an answer: they are refused with it.
         answers.add(DnsAnswer.noName(query));
         answers.add(DnsAnswer.truncated(query));
         answers.add(DnsResolver.refused(query));
