@@ -24,8 +24,6 @@ import org.jspecify.annotations.Nullable;
 /** {@link XdsClient} over gRPC. All state belongs to the owner thread; watchers are called on it. */
 final class DeltaXdsClient implements XdsClient {
     private static final System.Logger LOG = System.getLogger(DeltaXdsClient.class.getName());
-    private static final Duration FIRST_WAIT = Duration.ofMillis(10);
-    private static final Duration LONGEST_WAIT = Duration.ofSeconds(15);
 
     /** A stream that lived for this long was a good one: after it the waiting times begin anew. */
     private static final Duration STABLE = Duration.ofSeconds(2);
@@ -35,7 +33,7 @@ final class DeltaXdsClient implements XdsClient {
 
     private final XdsClientOptions options;
     private final OwnerThread owner;
-    private final Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
+    private final Backoff backoff = new Backoff(GrpcChannels.FIRST_WAIT, GrpcChannels.LONGEST_WAIT, new Random());
     private final Map<String, WatchedType> types = new LinkedHashMap<>();
     private volatile Gate gate = answer -> answer.accept("");
     private @Nullable Stream stream;

@@ -9,6 +9,7 @@ import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import io.grpc.netty.shaded.io.netty.channel.epoll.EpollDomainSocketChannel;
 import io.grpc.netty.shaded.io.netty.channel.unix.DomainSocketAddress;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -17,6 +18,15 @@ import java.util.concurrent.TimeUnit;
  */
 final class GrpcChannels {
     private static final int MAX_RESPONSE_BYTES = 64 << 20;
+
+    /** The first wait between two tries to connect. */
+    static final Duration FIRST_WAIT = Duration.ofMillis(10);
+
+    /**
+     * The longest wait: the control plane is on this host, so a try is cheap and there are few who try, and a mesh that is
+     * back is whole again at once.
+     */
+    static final Duration LONGEST_WAIT = Duration.ofMillis(250);
 
     private GrpcChannels() {}
 

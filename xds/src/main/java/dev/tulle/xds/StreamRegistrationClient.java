@@ -34,10 +34,6 @@ import org.jspecify.annotations.Nullable;
 /** {@link RegistrationClient} over gRPC. All state belongs to the owner thread; the listener is called on it. */
 final class StreamRegistrationClient implements RegistrationClient {
     private static final System.Logger LOG = System.getLogger(StreamRegistrationClient.class.getName());
-    private static final Duration FIRST_WAIT = Duration.ofMillis(10);
-
-    /** Well below the lease's timeout, so that a control plane that is back is found in time. */
-    private static final Duration LONGEST_WAIT = Duration.ofSeconds(5);
 
     /** A stream that lived for this long was a good one: after it the waiting times begin anew. */
     private static final Duration STABLE = Duration.ofSeconds(2);
@@ -49,7 +45,7 @@ final class StreamRegistrationClient implements RegistrationClient {
     private final String key = UUID.randomUUID().toString();
 
     private final OwnerThread owner = new OwnerThread("registration-client");
-    private final Backoff backoff = new Backoff(FIRST_WAIT, LONGEST_WAIT, new Random());
+    private final Backoff backoff = new Backoff(GrpcChannels.FIRST_WAIT, GrpcChannels.LONGEST_WAIT, new Random());
     private final Map<String, WorkloadRegistration> workloads = new LinkedHashMap<>();
     private final Map<String, List<CompletableFuture<RegistrationAnswer>>> questions = new LinkedHashMap<>();
     private final Set<String> unanswered = new HashSet<>();

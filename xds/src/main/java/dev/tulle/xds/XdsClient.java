@@ -4,7 +4,7 @@ import java.util.function.Consumer;
 
 /**
  * The client half of xDS: subscribes to single resources, on demand, over one delta stream. Thread-safe. While the
- * control plane is away the last good values stay in force and the client reconnects by itself, waiting from 10 ms to 15 s
+ * control plane is away the last good values stay in force and the client reconnects by itself, waiting from 10 to 250 ms
  * between tries; after that only what changed is sent again.
  */
 public interface XdsClient extends AutoCloseable {
