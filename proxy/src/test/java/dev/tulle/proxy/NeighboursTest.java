@@ -31,6 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class NeighboursTest {
     private static final String GREEDY = "127.0.0.2";
+    private static final String NOBODY = "127.0.0.1";
     private static final String QUIET = "127.0.0.3";
     private static final Budget SMALL = new Budget(200, 16, 4 << 20, 256 << 10, 50, 50);
     private static final String BIG = "x".repeat(60 << 10);
@@ -107,10 +108,28 @@ class NeighboursTest {
         return socket;
     }
 
-    /** Whose the connections are is found out by asking: those of both clients are alike until then. */
-    private void named() throws InterruptedException {
+    /**
+     * Whose the connections are is found out by asking: those of both clients are alike until then. A connection that still
+     * waits to be accepted is not even counted, but is before one that came later.
+     */
+    private void named() throws Exception {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+        while (!isServed(NOBODY)) {
+            assertTrue(System.nanoTime() < end, "nobody else is served");
+            Thread.sleep(5);
+        }
         while (proxy.sum("tulle_proxy_unnamed_connections") > 0) {
             Thread.sleep(5);
+        }
+    }
+
+    private boolean isServed(String from) {
+        try (Socket socket = connect(from)) {
+            send(socket, "GET /other HTTP/1.1\r\nHost: web\r\n\r\n");
+            return Origin.readHead(socket.getInputStream()).startsWith("HTTP/1.1 ");
+        } catch (IOException e) {
+            // All connections are taken by those whose it is not known.
+            return false;
         }
     }
 
