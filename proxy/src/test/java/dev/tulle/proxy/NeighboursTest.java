@@ -219,7 +219,7 @@ class NeighboursTest {
         }
         quietIsServed();
         assertTrue(over("greedy", "connection_refused") > 50, refused + " " + proxy.metrics("over_share"));
-        assertEquals(0, over("quiet", ""));
+        assertEquals(0, over("quiet", "connection"), proxy.metrics("over_share").toString());
     }
 
     @Test
@@ -272,7 +272,7 @@ class NeighboursTest {
         assertTrue(
                 proxy.sum("tulle_proxy_stalled_bytes") <= SMALL.stalledBytes(),
                 proxy.metrics("stalled").toString());
-        assertEquals(0, over("quiet", ""));
+        assertEquals(0, over("quiet", "connection"), proxy.metrics("over_share").toString());
     }
 
     @Test
@@ -317,7 +317,7 @@ class NeighboursTest {
         assertTrue(
                 over("greedy", "log_line_dropped") > 50,
                 proxy.metrics("over_share").toString());
-        assertEquals(0, over("quiet", ""));
+        assertEquals(0, over("quiet", "connection"), proxy.metrics("over_share").toString());
         Path log = directory.resolve("access.log");
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
         while (System.nanoTime() < end && Files.readString(log).split("GET /quiet", -1).length < 41) {
