@@ -211,8 +211,7 @@ static __always_inline int tulle_bind(struct bpf_sock_addr *ctx, bool inet6)
 		return TULLE_PROCEED;
 	caller = tulle_caller(&cgroup);
 	workload = tulle_role_of(caller) == TULLE_ROLE_WORKLOAD;
-	/* The ranges are this host's: a container with a network of its own may have the same ones.
-	 */
+	/* The ranges are this host's: a container with its own network may have the same ones. */
 	if (net != TULLE_NET_OTHER && !workload && config->netns &&
 	    config->netns != bpf_get_netns_cookie(ctx))
 		return TULLE_PROCEED;

@@ -5,7 +5,7 @@ import errno
 import socket
 import struct
 
-from lab import NODE, Pipe, connect, listen, receive_all, twin
+from lab import NODE, Pipe, call, connect, listen, twin
 from test_bind import canonical
 
 A, B = NODE + "10", NODE + "11"
@@ -33,14 +33,6 @@ def start(lab, cgroup, name, *args, count=1):
     process = lab.start(cgroup, serve)
     ready.wait()
     return process
-
-
-def call(address, port, family=socket.AF_INET):
-    try:
-        with connect(address, port, family) as sock:
-            return receive_all(sock).decode()
-    except OSError as error:
-        return error.errno
 
 
 def declare(lab, port, behind, *workloads):

@@ -4,7 +4,7 @@
 import errno
 import socket
 
-from lab import NODE, Pipe, connect, listen, receive_all, twin
+from lab import NODE, Pipe, call, listen, twin
 from test_bind import canonical
 
 A, B = NODE + "10", NODE + "11"
@@ -27,14 +27,6 @@ def start(lab, cgroup, *args, **kwargs):
     process = lab.start(cgroup, lambda: serve(ready, *args, **kwargs))
     ready.wait()
     return process
-
-
-def call(address, port, family=socket.AF_INET):
-    try:
-        with connect(address, port, family) as sock:
-            return receive_all(sock).decode()
-    except OSError as error:
-        return error.errno
 
 
 def test_declared_port_on_loopback(lab):
