@@ -42,16 +42,25 @@ final class FileSet {
     private final ManifestParser parser;
     private final TreeMap<String, Entry> entries = new TreeMap<>();
 
-    /** Files that were not read because all together would be too much: to be read when there is room. */
-    private final Set<String> leftOut = new HashSet<>();
+    /** Bytes of all entries together. */
+    private long kept;
 
     FileSet(Path directory, ManifestParser parser) {
         this.directory = directory;
         this.parser = parser;
     }
 
-    /** A file's content as it was read; {@code stamp} tells whether it has changed since. */
-    record Entry(Stamp stamp, String text, ParsedManifest parsed) {
+    /**
+     * A file's content as it was read.
+     *
+     * @param stamp tells whether it has changed since
+     * @param leftOut true when it was not read because all together would be too much: to be read when there is room
+     */
+    record Entry(Stamp stamp, String text, ParsedManifest parsed, boolean leftOut) {
+        Entry(Stamp stamp, String text, ParsedManifest parsed) {
+            this(stamp, text, parsed, false);
+        }
+
         /** Bytes that are kept of it; none of a file that was not read. */
         long kept() {
             return text.isEmpty() ? 0 : stamp.size();
@@ -116,9 +125,7 @@ final class FileSet {
                 }
                 found.add(name);
                 Entry entry = entries.get(name);
-                if (entry == null
-                        || !entry.stamp().equals(stamp(path))
-                        || fitsNow(name, entry.stamp().size())) {
+                if (entry == null || !entry.stamp().equals(stamp(path)) || fitsNow(name, entry)) {
                     differing.add(name);
                 }
             }
@@ -132,17 +139,30 @@ final class FileSet {
     }
 
     /** True when a file that was left out can be read. */
-    private boolean fitsNow(String name, long size) {
-        return leftOut.contains(name) && fits(name, size);
+    private boolean fitsNow(String name, Entry entry) {
+        return entry.leftOut() && fits(name, entry.stamp().size());
     }
 
     /** True when the files together are not too much with this one of that size. */
     private boolean fits(String name, long size) {
-        long all = size;
-        for (Map.Entry<String, Entry> one : entries.entrySet()) {
-            all += one.getKey().equals(name) ? 0 : one.getValue().kept();
+        Entry earlier = entries.get(name);
+        return kept - (earlier == null ? 0 : earlier.kept()) + size <= MAX_BYTES;
+    }
+
+    /** Replaces what is known of a file; the entry before. */
+    private @Nullable Entry put(String name, Entry entry) {
+        Entry earlier = entries.put(name, entry);
+        kept += entry.kept() - (earlier == null ? 0 : earlier.kept());
+        return earlier;
+    }
+
+    private Outcome gone(String name) {
+        Entry earlier = entries.remove(name);
+        if (earlier == null) {
+            return Outcome.SAME;
         }
-        return all <= MAX_BYTES;
+        kept -= earlier.kept();
+        return Outcome.CHANGED;
     }
 
     private static @Nullable Stamp stamp(Path path) throws IOException {
@@ -181,9 +201,9 @@ final class FileSet {
         try {
             Stamp before = stamp(path);
             if (before == null) {
-                return entries.remove(name) == null ? Outcome.SAME : Outcome.CHANGED;
+                return gone(name);
             }
-            if (earlier != null && earlier.stamp().equals(before) && !fitsNow(name, before.size())) {
+            if (earlier != null && earlier.stamp().equals(before) && !fitsNow(name, earlier)) {
                 return Outcome.SAME;
             }
             if (!settled) {
@@ -198,13 +218,11 @@ final class FileSet {
                 }
             }
             if (before.size() > parser.limits().maxBytes()) {
-                entries.put(name, new Entry(before, "", parser.tooLarge(shown(name), before.size())));
+                put(name, new Entry(before, "", parser.tooLarge(shown(name), before.size())));
                 return Outcome.CHANGED;
             }
-            leftOut.remove(name);
             if (!fits(name, before.size())) {
-                leftOut.add(name);
-                entries.put(name, new Entry(before, "", parser.tooMuch(shown(name), before.size(), MAX_BYTES)));
+                put(name, new Entry(before, "", parser.tooMuch(shown(name), before.size(), MAX_BYTES), true));
                 return Outcome.CHANGED;
             }
             byte[] bytes;
@@ -219,10 +237,10 @@ final class FileSet {
             if (!settled && looksHalfWritten(entry, earlier)) {
                 return Outcome.HELD;
             }
-            entries.put(name, entry);
+            put(name, entry);
             return Outcome.CHANGED;
         } catch (NoSuchFileException e) {
-            return entries.remove(name) == null ? Outcome.SAME : Outcome.CHANGED;
+            return gone(name);
         } catch (IOException e) {
             return unreadable(name, e);
         }
@@ -233,7 +251,7 @@ final class FileSet {
                 Severity.ERROR, shown(name), 0, 0, "", "", "", "", "cannot read this file: " + e.getMessage());
         Stamp none = new Stamp(0, 0, 0, 0);
         ParsedManifest parsed = new ParsedManifest(shown(name), List.of(), List.of(problem), Set.of(), false);
-        Entry earlier = entries.put(name, new Entry(none, "", parsed));
+        Entry earlier = put(name, new Entry(none, "", parsed));
         return earlier != null && earlier.parsed().equals(parsed) ? Outcome.SAME : Outcome.CHANGED;
     }
 
@@ -305,7 +323,7 @@ final class FileSet {
     void delete(String name) throws IOException {
         Files.deleteIfExists(directory.resolve(name));
         syncDirectory();
-        entries.remove(name);
+        gone(name);
     }
 
     private void syncDirectory() throws IOException {
