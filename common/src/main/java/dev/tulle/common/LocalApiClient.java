@@ -50,19 +50,7 @@ public final class LocalApiClient implements AutoCloseable {
      * @throws IOException also when that time is over
      */
     public static LocalApiClient connect(Path path, Duration patience) throws IOException {
-        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
-        Thread late = Thread.ofVirtual().name("local-api-late").start(() -> closeAfter(channel, patience));
-        try {
-            channel.connect(UnixDomainSocketAddress.of(path));
-            return new LocalApiClient(channel);
-        } catch (AsynchronousCloseException e) {
-            throw new IOException(path + ": takes no connection within " + patience.toMillis() + " ms", e);
-        } catch (IOException | RuntimeException e) {
-            channel.close();
-            throw e;
-        } finally {
-            late.interrupt();
-        }
+        return within(path, patience, "takes no connection", client -> client);
     }
 
     /**
@@ -75,22 +63,38 @@ public final class LocalApiClient implements AutoCloseable {
      * @throws IOException when no such answer comes
      */
     public static String ask(Path path, String line, int longest, Duration patience) throws IOException {
-        try (SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX)) {
-            Thread late = Thread.ofVirtual().name("local-api-late").start(() -> closeAfter(channel, patience));
-            try {
-                channel.connect(UnixDomainSocketAddress.of(path));
-                LocalApiClient client = new LocalApiClient(channel);
+        return within(path, patience, "no answer", client -> {
+            try (client) {
                 client.send(line);
                 String answer = readLine(client.in, longest);
                 if (answer == null) {
                     throw new IOException(path + ": the server closed the connection without an answer");
                 }
                 return answer;
-            } catch (AsynchronousCloseException e) {
-                throw new IOException(path + ": no answer within " + patience.toMillis() + " ms", e);
-            } finally {
-                late.interrupt();
             }
+        });
+    }
+
+    /** What is done with a connection. */
+    private interface Conversation<T> {
+        T with(LocalApiClient client) throws IOException;
+    }
+
+    /** Connects and converses; where both take too long the connection is closed, which is told as {@code missed}. */
+    private static <T> T within(Path path, Duration patience, String missed, Conversation<T> conversation)
+            throws IOException {
+        SocketChannel channel = SocketChannel.open(StandardProtocolFamily.UNIX);
+        Thread late = Thread.ofVirtual().name("local-api-late").start(() -> closeAfter(channel, patience));
+        try {
+            channel.connect(UnixDomainSocketAddress.of(path));
+            return conversation.with(new LocalApiClient(channel));
+        } catch (AsynchronousCloseException e) {
+            throw new IOException(path + ": " + missed + " within " + patience.toMillis() + " ms", e);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        } finally {
+            late.interrupt();
         }
     }
 
