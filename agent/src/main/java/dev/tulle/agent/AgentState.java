@@ -27,7 +27,6 @@ import dev.tulle.model.Caller;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
-import dev.tulle.model.Workload.WorkloadPort;
 import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.telemetry.WorkloadLabels;
 import dev.tulle.xds.NodeLease;
@@ -37,7 +36,6 @@ import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.WorkloadRegistration;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
@@ -549,7 +547,8 @@ final class AgentState implements AutoCloseable {
             BoundPorts.byGroup(sockets.listeners()).forEach((group, addresses) -> {
                 try {
                     byGroup(group).ifPresent(lease -> {
-                        Map<InetSocketAddress, InetSocketAddress> fronts = fronts(lease);
+                        Map<InetSocketAddress, InetSocketAddress> fronts =
+                                network().map(network -> network.fronts(lease)).orElse(Map.of());
                         addresses.replaceAll(at -> fronts.getOrDefault(at, at));
                         found.computeIfAbsent(lease.key(), _ -> new ArrayList<>())
                                 .addAll(addresses);
@@ -562,22 +561,6 @@ final class AgentState implements AutoCloseable {
             LOG.log(System.Logger.Level.DEBUG, "where workloads listen: " + e.getMessage());
         }
         return found;
-    }
-
-    /** Where a workload's sockets are reached that are bound to the ports behind those that it declares. */
-    private Map<InetSocketAddress, InetSocketAddress> fronts(Lease lease) {
-        Map<InetSocketAddress, InetSocketAddress> fronts = new HashMap<>();
-        network().ifPresent(network -> {
-            List<WorkloadPort> ports = lease.spec().ports();
-            for (InetAddress own : network.addresses(lease)) {
-                for (int i = 0; i < ports.size(); i++) {
-                    fronts.put(
-                            new InetSocketAddress(own, network.portBehind(i)),
-                            new InetSocketAddress(own, ports.get(i).number()));
-                }
-            }
-        });
-        return fronts;
     }
 
     /** The workload that holds an address. */

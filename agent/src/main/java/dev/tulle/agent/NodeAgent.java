@@ -1,11 +1,13 @@
 package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.HttpSampling;
+import dev.tulle.agent.datapath.MeshNetwork;
 import dev.tulle.agent.dns.DnsResolver;
 import dev.tulle.agent.dns.DnsServer;
 import dev.tulle.agent.dns.MeshNames;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.ports.ClientPorts;
 import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
@@ -44,9 +46,6 @@ public final class NodeAgent implements AutoCloseable {
 
     /** How often connections to endpoints that are gone are looked at. */
     private static final Duration DRAIN = Duration.ofSeconds(1);
-
-    /** From the outbound port to the last that the mesh uses: the ports behind those that workloads declare. */
-    private static final int LAST_PORT = 162;
 
     /** How often everything is compared with the host, whether or not something changed. */
     private static final Duration RECONCILE = Duration.ofSeconds(10);
@@ -100,7 +99,7 @@ public final class NodeAgent implements AutoCloseable {
         HeldPorts ports =
                 HeldPorts.adopt(options.proxyUid(), options.runDirectory().resolve(HeldPorts.HAND_OVER));
         parts.push(ports);
-        HeldPorts.warnOfClients(options.outboundPort(), options.outboundPort() + LAST_PORT);
+        ClientPorts.warn(options.outboundPort(), MeshNetwork.lastPort(options.outboundPort()));
         host.inProxyGroup(() -> holdAll(ports, options.proxyAddresses(Tier.REDIRECT, HostNetwork.hasIpv6())));
         Flows flows = new Flows();
         LocalRefusals refusals = new LocalRefusals();

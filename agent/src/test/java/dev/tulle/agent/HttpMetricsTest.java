@@ -4,13 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.agent.datapath.Datapath;
 import dev.tulle.agent.datapath.HttpCount;
-import dev.tulle.agent.datapath.MeshNetwork;
-import dev.tulle.agent.enrol.Lease;
-import dev.tulle.agent.service.ServiceView;
-import dev.tulle.agent.tier.HookStatus;
-import dev.tulle.agent.tier.Tier;
 import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.util.ArrayList;
@@ -27,29 +21,7 @@ class HttpMetricsTest {
     private final MetricRegistry registry = new MetricRegistry();
     private final HttpMetrics metrics = new HttpMetrics(new FakeDatapath(), registry);
 
-    private final class FakeDatapath implements Datapath {
-        @Override
-        public Tier tier() {
-            return Tier.SPLICE;
-        }
-
-        @Override
-        public void apply(
-                MeshNetwork network,
-                List<Lease> leases,
-                List<ServiceView> services,
-                dev.tulle.agent.service.Guards guards) {}
-
-        @Override
-        public List<HookStatus> hooks() {
-            return List.of();
-        }
-
-        @Override
-        public long[] counters() {
-            return new long[0];
-        }
-
+    private final class FakeDatapath extends CountingDatapath {
         @Override
         public List<HttpCount> httpCounts() {
             return List.copyOf(kernel);
@@ -64,9 +36,6 @@ class HttpMetricsTest {
         public String serviceOf(int number) {
             return services && number == 7 ? "reviews.default.svc.cluster.local" : "";
         }
-
-        @Override
-        public void close() {}
     }
 
     private static HttpCount count(int source, int destination, int code, long requests) {

@@ -3,14 +3,7 @@ package dev.tulle.agent;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.tulle.agent.datapath.Datapath;
-import dev.tulle.agent.datapath.MeshNetwork;
 import dev.tulle.agent.datapath.TcpCount;
-import dev.tulle.agent.enrol.Lease;
-import dev.tulle.agent.service.Guards;
-import dev.tulle.agent.service.ServiceView;
-import dev.tulle.agent.tier.HookStatus;
-import dev.tulle.agent.tier.Tier;
 import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.util.ArrayList;
@@ -32,25 +25,7 @@ class TcpMetricsTest {
     private final MetricRegistry registry = new MetricRegistry();
     private final TcpMetrics metrics = new TcpMetrics(new FakeDatapath(), registry);
 
-    private final class FakeDatapath implements Datapath {
-        @Override
-        public Tier tier() {
-            return Tier.SPLICE;
-        }
-
-        @Override
-        public void apply(MeshNetwork network, List<Lease> leases, List<ServiceView> services, Guards guards) {}
-
-        @Override
-        public List<HookStatus> hooks() {
-            return List.of();
-        }
-
-        @Override
-        public long[] counters() {
-            return new long[0];
-        }
-
+    private final class FakeDatapath extends CountingDatapath {
         @Override
         public List<TcpCount> tcpCounts() {
             return List.copyOf(kernel);
@@ -65,9 +40,6 @@ class TcpMetricsTest {
         public String serviceOf(int number) {
             return services && number == 7 ? "cache.default.svc.cluster.local" : "";
         }
-
-        @Override
-        public void close() {}
     }
 
     private static WorkloadLabels labels(String name) {

@@ -1,10 +1,15 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.agent.enrol.EnrolRequest;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
+import dev.tulle.model.Workload.WorkloadPort;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The addresses of the mesh as seen from one node.
@@ -25,6 +30,8 @@ public record MeshNetwork(
 
     /** From the outbound port to the first of the ports behind: 15001 and 15100. */
     private static final int BEHIND = 99;
+
+    private static final int LAST_OF_ALL = 65_535;
 
     /** True when IPv6 is in use. */
     public boolean ipv6() {
@@ -65,7 +72,26 @@ public record MeshNetwork(
      */
     public int portBehind(int index) {
         int port = outboundPort + BEHIND + index;
-        return port <= 65_535 ? port : 0;
+        return port <= LAST_OF_ALL ? port : 0;
+    }
+
+    /** The last port of a mesh with this outbound port: the one behind the last that a workload may declare. */
+    public static int lastPort(int outboundPort) {
+        return Math.min(outboundPort + BEHIND + EnrolRequest.PORTS_MAX - 1, LAST_OF_ALL);
+    }
+
+    /** Where a workload's sockets are reached, by what they are bound to behind the ports that it declares. */
+    public Map<InetSocketAddress, InetSocketAddress> fronts(Lease lease) {
+        Map<InetSocketAddress, InetSocketAddress> fronts = new HashMap<>();
+        List<WorkloadPort> ports = lease.spec().ports();
+        for (InetAddress own : addresses(lease)) {
+            for (int i = 0; i < ports.size(); i++) {
+                fronts.put(
+                        new InetSocketAddress(own, portBehind(i)),
+                        new InetSocketAddress(own, ports.get(i).number()));
+            }
+        }
+        return fronts;
     }
 
     /** A workload's own addresses, of one or both families. */

@@ -43,7 +43,8 @@ public final class EnrolRequest {
     private static final Pattern LABEL_KEY =
             Pattern.compile("([-a-z0-9.]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?");
     private static final Pattern LABEL_VALUE = Pattern.compile("([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?");
-    private static final int PORTS_MAX = 64;
+    /** Ports that a workload may declare. */
+    public static final int PORTS_MAX = 64;
 
     private EnrolRequest() {}
 

@@ -15,11 +15,26 @@ import java.util.Optional;
  * @param last of it
  * @param reserved {@code net.ipv4.ip_local_reserved_ports} as it is written: numbers and ranges with commas between them
  */
-record ClientPorts(int first, int last, String reserved) {
+public record ClientPorts(int first, int last, String reserved) {
+    private static final System.Logger LOG = System.getLogger(ClientPorts.class.getName());
     private static final Path SYSCTLS = Path.of("/proc/sys/net/ipv4");
 
     /** Bytes; the list of reserved ports may be long. */
     private static final int MOST = 1 << 16;
+
+    /**
+     * Tells in the log where this host may give ports of the mesh away while it does not run.
+     *
+     * @param from the first of the mesh's ports
+     * @param to the last
+     */
+    public static void warn(int from, int to) {
+        try {
+            ofHost().warning(from, to).ifPresent(warning -> LOG.log(System.Logger.Level.WARNING, warning));
+        } catch (IOException | RuntimeException e) {
+            LOG.log(System.Logger.Level.DEBUG, "ports of clients: " + e.getMessage());
+        }
+    }
 
     /**
      * Reads those of this network namespace.

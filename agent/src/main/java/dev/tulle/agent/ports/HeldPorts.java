@@ -85,22 +85,6 @@ public final class HeldPorts implements AutoCloseable {
         return ports;
     }
 
-    /**
-     * Tells where the host may give ports of the mesh away while it does not run.
-     *
-     * @param first of the mesh's ports
-     * @param last of them
-     */
-    public static void warnOfClients(int first, int last) {
-        try {
-            ClientPorts.ofHost()
-                    .warning(first, Math.min(last, 65_535))
-                    .ifPresent(warning -> LOG.log(System.Logger.Level.WARNING, warning));
-        } catch (IOException | RuntimeException e) {
-            LOG.log(System.Logger.Level.DEBUG, "ports of clients: " + e.getMessage());
-        }
-    }
-
     private synchronized void adopt(Path other) {
         try {
             for (TcpListener listener : ListenerOffer.take(other)) {

@@ -33,8 +33,7 @@ public final class ServiceStore {
         try {
             return decode(loaded.text().orElse("[]"));
         } catch (RuntimeException e) {
-            // A record that refuses its content reaches us in an exception of the library that is none of its own
-            // kinds.
+            // A record that refuses its content reaches us in an exception that is none of the library's own kinds.
             trouble = file.path() + " is whole and cannot be used (" + e.getMessage() + "): begun anew";
             LOG.log(System.Logger.Level.WARNING, trouble);
             return List.of();
