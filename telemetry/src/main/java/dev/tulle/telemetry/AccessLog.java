@@ -124,9 +124,7 @@ public final class AccessLog implements AutoCloseable {
             unflushed = arrived(unflushed);
             return !closed;
         } catch (IOException e) {
-            for (int i = 0; i < unflushed; i++) {
-                failed.increment();
-            }
+            failed.add(unflushed);
             String why = "the access log " + (file == null ? "-" : file) + " cannot be written: " + e;
             if (!why.equals(trouble)) {
                 trouble = why;
@@ -139,9 +137,7 @@ public final class AccessLog implements AutoCloseable {
 
     /** Counts lines that have reached the file; the new number of those that have not. */
     private int arrived(int lines) {
-        for (int i = 0; i < lines; i++) {
-            written.increment();
-        }
+        written.add(lines);
         if (lines > 0) {
             trouble = "";
         }

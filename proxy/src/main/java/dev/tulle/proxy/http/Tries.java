@@ -149,7 +149,6 @@ final class Tries {
             return false;
         }
         // A try that got no connection has cost its endpoint nothing: going elsewhere multiplies no load, so that all
-        // the
         // requests to an endpoint that has just gone may do it at once.
         boolean counts = retrying || !connecting;
         if (counts && !retrying && !target.beginRetry()) {
