@@ -1,7 +1,6 @@
 package dev.tulle.model;
 
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -233,27 +232,25 @@ public final class PathReadings {
         if (!path.startsWith("/")) {
             return path;
         }
-        List<String> kept = new ArrayList<>();
-        String[] segments = path.substring(1).split("/", -1);
-        for (int i = 0; i < segments.length; i++) {
-            boolean last = i == segments.length - 1;
-            switch (segments[i]) {
-                case "." -> {
-                    if (last) {
-                        kept.add("");
-                    }
+        // Each kept segment with the slash before it: a path of thousands of segments makes no list of them.
+        StringBuilder kept = new StringBuilder(path.length());
+        for (int slash = 0; slash >= 0; ) {
+            int next = path.indexOf('/', slash + 1);
+            int end = next < 0 ? path.length() : next;
+            int length = end - slash - 1;
+            boolean dots = length >= 1 && length <= 2 && path.startsWith("..".substring(0, length), slash + 1);
+            if (!dots) {
+                kept.append(path, slash, end);
+            } else {
+                if (length == 2) {
+                    kept.setLength(Math.max(0, kept.lastIndexOf("/")));
                 }
-                case ".." -> {
-                    if (!kept.isEmpty()) {
-                        kept.removeLast();
-                    }
-                    if (last) {
-                        kept.add("");
-                    }
+                if (next < 0) {
+                    kept.append('/');
                 }
-                default -> kept.add(segments[i]);
             }
+            slash = next;
         }
-        return "/" + String.join("/", kept);
+        return kept.isEmpty() ? "/" : kept.toString();
     }
 }
