@@ -21,6 +21,10 @@ import dev.tulle.model.TextPattern;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -408,6 +412,52 @@ class AuthorizationTest {
         }
         assertTrue(
                 Files.readString(directory.resolve("access.log")).contains("rbac_access_denied_matched_policy[none]"));
+    }
+
+    /** A policy of which nothing is known yet may come between the choice of an endpoint and the connection to it. */
+    @Test
+    void aConnectionWaitsForAPolicyThatComesWhileItIsMade() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+                Socket first = new Socket(server.getInetAddress(), server.getLocalPort());
+                Socket second = new Socket(server.getInetAddress(), server.getLocalPort())) {
+            server.setSoTimeout(10_000);
+            // The queue is full: the proxy's first SYN is dropped, the kernel sends another one after a second.
+            Meshes open = Meshes.mesh()
+                    .subset("", server.getLocalPort())
+                    .workload(workload("me", "me"))
+                    .tcp(new WeightedCluster(Meshes.cluster(""), 1));
+            MeshState before = open.build();
+            AuthorizationPolicy me =
+                    policy(Action.ALLOW, "me", new Rule(List.of(principal("*/sa/me")), List.of(), List.of()));
+            MeshState whole = open.policies(me).build();
+            MeshState unknown = new MeshState(
+                    whole.services(),
+                    whole.workloads(),
+                    whole.listeners(),
+                    whole.routes(),
+                    whole.clusters(),
+                    whole.endpoints());
+            try (ProxyFixture proxy = proxy(before);
+                    RawClient client = new RawClient(proxy.port)) {
+                client.send("hello");
+                Thread.sleep(300);
+                proxy.xds.set(unknown);
+                server.accept().close();
+                server.accept().close();
+                // The connection that was made for nothing is given up, and the client waits on.
+                try (Socket made = server.accept()) {
+                    made.setSoTimeout(5000);
+                    assertEquals(-1, made.getInputStream().read());
+                }
+                proxy.xds.set(whole);
+                try (Socket made = server.accept()) {
+                    made.setSoTimeout(5000);
+                    assertEquals("hello", new String(made.getInputStream().readNBytes(5), StandardCharsets.US_ASCII));
+                    made.getOutputStream().write("there".getBytes(StandardCharsets.US_ASCII));
+                }
+                assertEquals("there", new String(client.in().readAllBytes(), StandardCharsets.US_ASCII));
+            }
+        }
     }
 
     @Test

@@ -348,7 +348,11 @@ public final class TcpRelay implements Held.Occupant {
             count(data);
             if (to == null) {
                 // Read although it should not: the end of a connection shakes loose what waits.
-                keep(data);
+                if (isOurs()) {
+                    keep(data);
+                } else {
+                    data.release();
+                }
                 return;
             }
             to.channel.write(data, to.channel.voidPromise());
@@ -430,7 +434,14 @@ public final class TcpRelay implements Held.Occupant {
 
         @Override
         public void channelInactive(ChannelHandlerContext context) {
-            close();
+            if (isOurs()) {
+                close();
+            }
+        }
+
+        /** False for an upstream connection that was made and given up, because a policy came before a byte had passed. */
+        private boolean isOurs() {
+            return equals(down) || equals(up);
         }
     }
 }
