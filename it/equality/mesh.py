@@ -50,7 +50,7 @@ def has_option(option):
 class Mesh:
     """One mesh. `number` (0..7) decides ranges and ports."""
 
-    def __init__(self, name, number, *options):
+    def __init__(self, name, number, *options, access_log=bool(os.environ.get("KEEP"))):
         self.name = name
         self.offset = 5000 + 1000 * number
         self.range = 70 + number
@@ -63,7 +63,7 @@ class Mesh:
             "setsid", TULLE, "up", "--mesh", name, "--run-dir", self.run_dir, "--state", self.folder + "/state",
             "--port-offset", str(self.offset), "--range", f"100.{70 + number}.0.0/16",
             "--service-range", f"240.{246 + number}.0.0/16", *options,
-            *(["--access-log", self.folder + "/access.log"] if os.environ.get("KEEP") else []),
+            *(["--access-log", self.folder + "/access.log"] if access_log else []),
         ]
         self.up = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, env=CLEAN)

@@ -83,7 +83,7 @@ class Field:
             shutil.copy(os.path.join(HERE, name), self.folder)
         self.log_folder = os.path.join(self.folder, "logs")
         os.mkdir(self.log_folder)
-        self.mesh = meshes.Mesh("tulle-ho", 3)
+        self.mesh = meshes.Mesh("tulle-ho", 3, access_log=True)
         try:
             self.mesh.wait_ready()
             for name in ("guarded", "denied"):
@@ -193,6 +193,14 @@ class Field:
         paths = [p for folder in self.folders(role) for p in self.tree(folder)
                  if os.path.isfile(p) and not os.path.islink(p)]
         return sorted(paths)[:40]
+
+    def troubles(self):
+        """What the proxy says of connections that came to nothing, and the kernel's counters: for who was refused wrongly."""
+        with open(self.mesh.folder + "/access.log", errors="replace") as log:
+            failed = [line.strip() for line in log if re.search(r'^\S+ "- - -" 0 (?!- )', line)]
+        refused = [line for line in self.mesh.scrape(15090).splitlines()
+                   if re.match(r"tulle_proxy_(connections_refused|over_share|policy_denied)\S* [1-9]", line)]
+        return failed[-20:] + refused + [str({k: v for k, v in self.mesh.kernel_counters().items() if v})]
 
     def close(self):
         self.mesh.close()
@@ -371,6 +379,8 @@ def main(words):
     try:
         for part in (self_check, stranger, thief, friend, taken_over):
             part(field, tally)
+        if tally.wrong:
+            print("\n".join(field.troubles()))
         fight(field, tally, options.kills)
         tally.check("both servers and the friend live", all(
             field.mesh.processes[name].poll() is None for name in ("guarded", "denied", "friend-idle")), "ended")
