@@ -89,6 +89,7 @@ public final class NodeProxy implements AutoCloseable {
     private final Supplier<HttpOptions> kernel;
     private final XdsClient xds;
     private final MetricRegistry registry = new MetricRegistry();
+    private final EpollLoops epoll = new EpollLoops();
     private final MultiThreadIoEventLoopGroup group;
     private final Map<EventLoop, LoopScope> scopes = new LinkedHashMap<>();
     private final ServiceDirectory services;
@@ -113,7 +114,7 @@ public final class NodeProxy implements AutoCloseable {
         this.kernel = kernel;
         this.xds = xds;
         this.group = new MultiThreadIoEventLoopGroup(
-                options.loops(), new DefaultThreadFactory("proxy-worker"), EpollLoops.newFactory());
+                options.loops(), new DefaultThreadFactory("proxy-worker"), epoll.factory());
         this.services = new ServiceDirectory(xds, options.idleExpiry());
         this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
         this.policies = new PolicyDirectory(xds, options.nodeId(), options.idleExpiry(), registry);
@@ -219,7 +220,7 @@ public final class NodeProxy implements AutoCloseable {
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,
-                            new LoopShares(shares),
+                            new LoopShares(shares, epoll.passes(loop)),
                             new Turns(loop),
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
