@@ -193,9 +193,9 @@ suite_applies() {
 }
 
 # Not among the suites of a plain ./test: what one workload notices of another one that wants ten times what it should of
-# anything that they share, see GreedyNeighboursTest. SECONDS_EACH, TIMES: how long each is measured, and the bound.
+# anything that they share, see GreedyNeighboursTest. SECONDS_EACH, ROUNDS, TIMES: how long and how often each is measured, and the bound.
 suite_neighbours() {
-	e2e_long neighbours GreedyNeighboursTest "-Dneighbours.seconds=${SECONDS_EACH:-10}" "-Dneighbours.times=${TIMES:-1.5}" -Dneighbours.unnoticed=300 \
+	e2e_long neighbours GreedyNeighboursTest "-Dneighbours.seconds=${SECONDS_EACH:-10}" "-Dneighbours.rounds=${ROUNDS:-3}" "-Dneighbours.times=${TIMES:-1.5}" -Dneighbours.unnoticed=300 \
 		-Dneighbours.kinds=questions,crafted,subscriptions,garbage,idle,pipelining,stalled,large,heavy
 }
 

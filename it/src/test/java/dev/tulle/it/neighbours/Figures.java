@@ -4,6 +4,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 
 /** What the quiet neighbour measured: of each of his ways how often, how many failures, and how long in microseconds. */
 record Figures(Map<String, Way> ways) {
@@ -41,6 +42,32 @@ record Figures(Map<String, Way> ways) {
             throw new AssertionError("no figures: " + printed);
         }
         return new Figures(ways);
+    }
+
+    /** Of several measurements: all that was done, and of the times the median of each, as a busy machine spoils one. */
+    static Figures median(List<Figures> all) {
+        Map<String, Way> ways = new TreeMap<>();
+        for (String name : WAYS) {
+            List<Way> each = all.stream().map(figures -> figures.way(name)).toList();
+            ways.put(
+                    name,
+                    new Way(
+                            each.stream().mapToInt(Way::done).sum(),
+                            each.stream().mapToInt(Way::failed).sum(),
+                            median(each.stream().mapToInt(Way::median)),
+                            median(each.stream().mapToInt(Way::p99)),
+                            each.stream()
+                                    .map(Way::why)
+                                    .filter(why -> !why.equals("-"))
+                                    .findFirst()
+                                    .orElse("-")));
+        }
+        return new Figures(ways);
+    }
+
+    private static int median(IntStream values) {
+        int[] sorted = values.sorted().toArray();
+        return sorted[sorted.length / 2];
     }
 
     Way way(String name) {
