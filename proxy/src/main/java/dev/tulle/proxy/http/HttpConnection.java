@@ -237,6 +237,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
             process(in);
         } finally {
             processing = false;
+            busy();
         }
         if (state == State.CLOSED || state == State.LINGERING || !in.isReadable()) {
             in.release();
