@@ -15,16 +15,19 @@ import java.util.Set;
 
 /** Decodes Istio's DestinationRule. */
 final class DestinationRuleDecoder {
-    private static final Map<String, Optional<Balancing>> SIMPLE = Map.of(
-            "UNSPECIFIED", Optional.empty(),
-            "LEAST_REQUEST", Optional.of(Balancing.LEAST_REQUEST),
-            "LEAST_CONN", Optional.of(Balancing.LEAST_REQUEST),
-            "ROUND_ROBIN", Optional.of(Balancing.ROUND_ROBIN),
-            "RANDOM", Optional.of(Balancing.RANDOM),
-            "PASSTHROUGH", Optional.of(Balancing.PASSTHROUGH));
-
     private static final Map<String, Boolean> TLS_MODES =
             Map.of("DISABLE", true, "SIMPLE", false, "MUTUAL", false, "ISTIO_MUTUAL", false);
+
+    /** What a policy must have one of. */
+    private static final List<String> PARTS = List.of(
+            "connectionPool",
+            "loadBalancer",
+            "outlierDetection",
+            "portLevelSettings",
+            "proxyProtocol",
+            "retryBudget",
+            "tls",
+            "tunnel");
 
     private DestinationRuleDecoder() {}
 
@@ -38,36 +41,23 @@ final class DestinationRuleDecoder {
         String host = spec.requiredString("host");
         Position position = spec.position("host");
         IstioFields.checkHost(spec, "host", host);
-        IstioFields.exportTo(spec);
+        IstioFields.exportTo(spec, manifest.ref().namespace(), false);
         spec.unsupported("workloadSelector");
         TrafficPolicy policy = policy(spec);
         List<Subset> subsets = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (Fields subset : spec.objects("subsets")) {
             String name = subset.requiredString("name");
-            if (!name.isEmpty() && !isSubsetName(name)) {
-                subset.error("name", "letters, digits, '-', '_' and '.', at most 63", "not a name for a subset");
-            }
+            IstioFields.checkSubset(subset, "name", name);
             if (!name.isEmpty() && !names.add(name)) {
                 subset.error("name", "each subset once", "two subsets have this name");
             }
-            subsets.add(new Subset(name, subset.stringMap("labels"), policy(subset), subset.position("name")));
+            Map<String, String> labels = IstioFields.labels(subset, "labels");
+            subsets.add(new Subset(name, labels, policy(subset), subset.position("name")));
             subset.done();
         }
         spec.done();
         return new DestinationRule(manifest, host, position, policy, subsets);
-    }
-
-    /** A subset's name becomes part of a cluster's name, whose parts are joined by '|'. */
-    private static boolean isSubsetName(String name) {
-        return name.length() <= 63
-                && name.chars()
-                        .allMatch(c -> (c >= 'a' && c <= 'z')
-                                || (c >= 'A' && c <= 'Z')
-                                || (c >= '0' && c <= '9')
-                                || c == '-'
-                                || c == '_'
-                                || c == '.');
     }
 
     private static TrafficPolicy policy(Fields owner) {
@@ -81,7 +71,7 @@ final class DestinationRuleDecoder {
         Optional<Fields> balancer = policy.object("loadBalancer");
         Optional<LocalityPreference> locality =
                 balancer.flatMap(b -> b.object("localityLbSetting")).map(LocalityDecoder::decode);
-        Optional<Balancing> balancing = balancer.flatMap(DestinationRuleDecoder::balancing);
+        Optional<Balancing> balancing = balancer.flatMap(BalancerDecoder::decode);
         Optional<Fields> pool = policy.object("connectionPool");
         Optional<Fields> tcp = pool.flatMap(p -> p.object("tcp"));
         Optional<Fields> http = pool.flatMap(p -> p.object("http"));
@@ -96,11 +86,25 @@ final class DestinationRuleDecoder {
         });
         http.ifPresent(h -> {
             h.unsupported(
-                    "h2UpgradePolicy", "http2MaxRequests", "maxConcurrentStreams", "maxRetries", "useClientProtocol");
+                    "h2UpgradePolicy",
+                    "http2KeepAlive",
+                    "http2MaxRequests",
+                    "maxConcurrentStreams",
+                    "maxRetries",
+                    "useClientProtocol");
             h.done();
         });
-        pool.ifPresent(Fields::done);
+        pool.ifPresent(p -> {
+            if (!p.has("tcp") && !p.has("http")) {
+                p.error("", "tcp, http or both", "a pool of connections without settings");
+            }
+            p.done();
+        });
+        boolean empty = PARTS.stream().noneMatch(policy::has);
         policy.done();
+        if (empty) {
+            policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
+        }
         return new TrafficPolicy(
                 balancing, locality, connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
     }
@@ -123,27 +127,5 @@ final class DestinationRuleDecoder {
                 "sni",
                 "subjectAltNames");
         tls.done();
-    }
-
-    private static Optional<Balancing> balancing(Fields balancer) {
-        Optional<Balancing> hash = balancer.object("consistentHash").map(DestinationRuleDecoder::hash);
-        balancer.unsupported("backendUtilization", "warmup", "warmupDurationSecs", "zoneAwareLbSetting");
-        Optional<Balancing> simple = balancer.choice("simple", SIMPLE).flatMap(choice -> choice);
-        if (hash.isPresent() && simple.isPresent()) {
-            balancer.error("simple", "simple or consistentHash, not both", "the balancer is named twice");
-        }
-        balancer.done();
-        return hash.or(() -> simple);
-    }
-
-    /** By the caller's address; the ring's kind and size make no difference that a caller could see. */
-    private static Balancing hash(Fields hash) {
-        hash.unsupported("httpCookie", "httpHeaderName", "httpQueryParameterName");
-        if (!hash.bool("useSourceIp").orElse(false)) {
-            hash.error("useSourceIp", "true", "the caller's address is the only key that this version can hash");
-        }
-        hash.tolerate("maglev", "minimumRingSize", "ringHash");
-        hash.done();
-        return Balancing.SOURCE_HASH;
     }
 }

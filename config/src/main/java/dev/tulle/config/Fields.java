@@ -24,6 +24,14 @@ import org.jspecify.annotations.Nullable;
 final class Fields {
     private static final String UNSUPPORTED = "not supported by this version of Tulle";
 
+    /** Ends a sentence about what is right in itself. */
+    static final String NOT_SUPPORTED = " is " + UNSUPPORTED;
+
+    /** Ends a sentence about a form that is unusual but right. */
+    static final String VALID_ALL_THE_SAME = " (valid all the same, but " + UNSUPPORTED + ")";
+
+    private static final String DURATION = "a duration such as 500ms, 2s or 1m30s, in whole milliseconds";
+
     private final Findings findings;
     private final Tree.Mapping node;
     private final String path;
@@ -101,7 +109,12 @@ final class Fields {
     /** Refuses a field's value that is right in itself but that this version cannot honour. */
     void unsupportedValue(String name, String what, String expected) {
         Tree value = node.get(name);
-        findings.error(value == null ? node : value, path(name), expected, what + " is " + UNSUPPORTED);
+        findings.error(value == null ? node : value, path(name), expected, what + NOT_SUPPORTED);
+    }
+
+    /** Refuses the form of a field's value, which is valid but which this version cannot honour. */
+    void unsupportedForm(String name, String expected, String message) {
+        error(name, expected, message + VALID_ALL_THE_SAME);
     }
 
     /** Refuses every field that was not asked for. */
@@ -250,6 +263,37 @@ final class Fields {
         return out;
     }
 
+    /** The texts of a list with their places; items of another type are reported and left out. */
+    List<Item> texts(String name) {
+        List<Item> out = new ArrayList<>();
+        List<Tree> items = items(name);
+        for (int i = 0; i < items.size(); i++) {
+            Tree item = items.get(i);
+            String field = path(name) + "[" + i + "]";
+            Position at = new Position(item.line(), item.column(), field);
+            string(item, field).ifPresent(text -> out.add(new Item(findings, at, text)));
+        }
+        return out;
+    }
+
+    /** How many entries a list has, of whatever type. */
+    int count(String name) {
+        return present(name) instanceof Tree.Sequence list ? list.items().size() : 0;
+    }
+
+    /** True for a list that is there and has no entry. */
+    boolean isEmptyList(String name) {
+        return present(name) instanceof Tree.Sequence list && list.items().isEmpty();
+    }
+
+    /** Reports a list that is longer than its kind allows. */
+    void atMost(String name, int most) {
+        int found = count(name);
+        if (found > most) {
+            error(name, "at most " + most + " entries", found + " entries are too many");
+        }
+    }
+
     /** Where each item of a list is written. */
     List<Position> positions(String name) {
         List<Position> out = new ArrayList<>();
@@ -303,6 +347,29 @@ final class Fields {
         return integer(name, 1, 65535);
     }
 
+    /** A port of which 0 means the same as none. */
+    OptionalInt portOrNone(String name) {
+        OptionalInt port = integer(name, 0, 65535);
+        return port.isPresent() && port.getAsInt() == 0 ? OptionalInt.empty() : port;
+    }
+
+    /** A number that may be larger than this version can use. */
+    OptionalInt integerUpTo(String name, int min, int usable) {
+        return integerUpTo(name, min, usable, Integer.MAX_VALUE);
+    }
+
+    /** The same for one that has a bound of its own. */
+    OptionalInt integerUpTo(String name, int min, int usable, int valid) {
+        if (present(name) instanceof Tree.Scalar scalar
+                && scalar.type() == ScalarType.INTEGER
+                && scalar.integer() > usable
+                && scalar.integer() <= valid) {
+            unsupportedValue(name, "a number above " + usable, "at most " + usable);
+            return OptionalInt.empty();
+        }
+        return integer(name, min, usable);
+    }
+
     OptionalInt requiredPort(String name) {
         return requiredInteger(name, 1, 65535);
     }
@@ -342,15 +409,31 @@ final class Fields {
         return Optional.empty();
     }
 
-    /** A duration of 0 or more, such as {@code 1.5s}. */
+    /** A duration of a millisecond or more in whole milliseconds, as Istio has every duration. */
     Optional<Duration> duration(String name) {
+        Optional<Duration> duration = duration(name, DURATION);
+        Optional<String> fault = duration.flatMap(Words::millisecondsFault);
+        fault.ifPresent(found -> error(name, DURATION, found));
+        return fault.isPresent() ? Optional.empty() : duration;
+    }
+
+    /** A duration as Gateway API writes them: whole numbers of up to five digits with their units; zero means none. */
+    Optional<Duration> gatewayDuration(String name) {
+        String expected = "a duration such as 500ms, 2s or 1m30s, each number with at most five digits";
+        Optional<Duration> duration = duration(name, expected);
+        if (duration.isPresent() && !Words.isGatewayDuration(string(name).orElse("0"))) {
+            error(name, expected, "not a duration of Gateway API");
+            return Optional.empty();
+        }
+        return duration;
+    }
+
+    private Optional<Duration> duration(String name, String expected) {
         Tree value = present(name);
         if (value == null) {
             return Optional.empty();
         }
-        String expected = "a duration such as 500ms, 2s or 1m30s";
-        if (!(value instanceof Tree.Scalar scalar)
-                || (scalar.type() != ScalarType.STRING && !scalar.text().equals("0"))) {
+        if (!(value instanceof Tree.Scalar scalar) || scalar.type() != ScalarType.STRING) {
             wrongType(value, path(name), expected);
             return Optional.empty();
         }
@@ -381,7 +464,8 @@ final class Fields {
     Optional<String> wire(String name, WireText kind) {
         Optional<String> text = string(name);
         Optional<String> fault = text.flatMap(kind::fault);
-        fault.ifPresent(found -> error(name, kind.expected(), found));
+        // Istio and Gateway API take any text here; what cannot be sent would have to be escaped.
+        fault.ifPresent(found -> unsupportedForm(name, kind.expected(), found));
         return fault.isPresent() ? Optional.empty() : text;
     }
 
@@ -403,7 +487,13 @@ final class Fields {
     }
 
     private boolean isTaken(String name, Optional<RegexException> fault) {
-        fault.ifPresent(f -> error(name, f.expected(), String.valueOf(f.getMessage())));
+        fault.ifPresent(f -> {
+            if (f.isSyntax()) {
+                error(name, f.expected(), String.valueOf(f.getMessage()));
+            } else {
+                unsupportedForm(name, f.expected(), String.valueOf(f.getMessage()));
+            }
+        });
         return fault.isEmpty();
     }
 

@@ -111,6 +111,7 @@ public final class Translator {
                 translator.clusters,
                 translator.endpoints,
                 config.authorizations().stream()
+                        .filter(authorization -> !authorization.trial())
                         .map(IstioAuthorization::policy)
                         .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)),
                 localities);

@@ -105,7 +105,7 @@ class AuthorizationTest {
         Map<String, Workload> workloads = workloads(
                 policy("default", "all", "spec: {}"),
                 policy("other", "elsewhere", "spec: {}"),
-                policy("istio-system", "mesh", "spec: {action: DENY}"),
+                policy("istio-system", "mesh", "spec: {action: DENY, rules: [{}]}"),
                 policy("tulle-system", "v2", "spec: {selector: {matchLabels: {version: v2}}}"),
                 policy("default", "reviews", "spec: {selector: {matchLabels: {app: reviews, version: v1}}}"));
         assertEquals(
