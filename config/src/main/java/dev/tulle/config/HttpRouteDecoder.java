@@ -51,21 +51,22 @@ final class HttpRouteDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new HttpRoute(manifest, List.of(), List.of(), List.of()));
+                .orElse(new HttpRoute(manifest, List.of(), List.of()));
     }
 
     private static HttpRoute decodeSpec(Manifest manifest, Fields spec) {
         String namespace = manifest.ref().namespace();
         List<Parent> parents = parents(spec, namespace);
-        List<String> hostnames = new ArrayList<>();
         spec.atMost("hostnames", MOST);
-        for (Item host : spec.texts("hostnames")) {
+        List<Item> hostnames = spec.texts("hostnames");
+        for (Item host : hostnames) {
             String name = host.text();
-            if (Words.isDnsDomain(name.startsWith("*.") ? name.substring(2) : name)) {
-                hostnames.add(name);
-            } else {
+            if (!Words.isDnsDomain(name.startsWith("*.") ? name.substring(2) : name)) {
                 host.error("host names or '*.suffix', in lower case", "not a host name");
             }
+        }
+        if (!hostnames.isEmpty()) {
+            spec.warning("hostnames", "no such field", "host names say nothing when the parent is a Service");
         }
         spec.unsupported("useDefaultGateways");
         List<HttpRule> rules = new ArrayList<>();
@@ -89,7 +90,7 @@ final class HttpRouteDecoder {
             spec.error("rules", "at least one rule", "a route without rules");
         }
         spec.done();
-        return new HttpRoute(manifest, parents, hostnames, rules);
+        return new HttpRoute(manifest, parents, rules);
     }
 
     private static HttpRule emptyRule() {

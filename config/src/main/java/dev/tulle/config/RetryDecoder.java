@@ -15,22 +15,31 @@ import java.util.stream.IntStream;
 final class RetryDecoder {
     /** Conditions that the proxy knows. */
     private static final Set<String> SUPPORTED = Set.of(
-            "5xx", "connect-failure", "gateway-error", "refused-stream", "reset", "retriable-4xx", "unavailable");
+            "5xx",
+            "cancelled",
+            "connect-failure",
+            "deadline-exceeded",
+            "gateway-error",
+            "internal",
+            "refused-stream",
+            "reset",
+            "resource-exhausted",
+            "retriable-4xx",
+            "unavailable");
 
     /** Conditions that Envoy knows beside these. */
     private static final Set<String> VALID = Set.of(
-            "cancelled",
-            "deadline-exceeded",
             "envoy-ratelimited",
             "http3-post-connect-failure",
-            "internal",
             "reset-before-request",
-            "resource-exhausted",
             "retriable-headers",
             "retriable-status-codes");
 
-    /** What Istio retries on when a rule gives attempts only; {@code cancelled} has no meaning below HTTP/2. */
-    private static final Set<String> DEFAULT = Set.of("connect-failure", "refused-stream", "unavailable");
+    /**
+     * What is retried on when a rule gives attempts only. Istio adds {@code unavailable} and {@code cancelled}, which are
+     * about gRPC: its ports are carried as bytes, and to watch for it elsewhere would keep requests from the kernel.
+     */
+    private static final Set<String> DEFAULT = Set.of("connect-failure", "refused-stream");
 
     /** The codes that have a name, which are those that Istio takes. */
     private static final Set<Integer> CODES =

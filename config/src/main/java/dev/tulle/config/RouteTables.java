@@ -137,9 +137,8 @@ final class RouteTables {
         List<Route> routes = new ArrayList<>();
         for (HttpRule rule : source.rules()) {
             for (HttpRule.Match match : rule.matches()) {
-                for (RouteMatch narrowed : RoutePrecedence.forHostnames(match.route(), source.hostnames())) {
-                    routes.add(route(rule, match, narrowed, source, port));
-                }
+                // Gateway API: host names say nothing about a route whose parent is a Service.
+                routes.add(route(rule, match, match.route(), source, port));
             }
         }
         return routes;
@@ -173,7 +172,9 @@ final class RouteTables {
             String cluster = cluster(mirror.destination(), source.ref(), source.namespace(), port);
             mirrors.add(new RouteAction.Mirror(cluster, mirror.partsPerMillion()));
         }
-        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors);
+        // Gateway API has 500 for a backend that there is not, Istio's own kind 503.
+        int notFound = source instanceof HttpRoute ? 500 : 503;
+        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors, notFound);
     }
 
     private List<WeightedCluster> clusters(

@@ -118,6 +118,28 @@ class AuthorizationTest {
     }
 
     @Test
+    void aDryRunGuardsNobody() {
+        String tried = policy("default", "tried", "spec: {rules: []}")
+                .replace("name: tried", "name: tried, annotations: {istio.io/dry-run: \"true\"}");
+        Map<String, Workload> workloads = workloads(tried, policy("default", "enforced", "spec: {}"));
+        assertEquals(List.of("default/enforced"), policiesOf(workloads, "node1/default/reviews-v1"));
+        assertEquals(
+                List.of("default/enforced"),
+                List.copyOf(Fixtures.translate(
+                                Fixtures.bookinfoWorkloads(), tried, policy("default", "enforced", "spec: {}"))
+                        .state()
+                        .policies()
+                        .keySet()));
+    }
+
+    @Test
+    void withoutSpecItAllowsNothing() {
+        assertEquals(
+                List.of("default/empty"),
+                policiesOf(workloads(policy("default", "empty")), "node1/default/reviews-v1"));
+    }
+
+    @Test
     void withoutPoliciesWorkloadsStayTheSameObjects() {
         List<Workload> registered = Fixtures.bookinfoWorkloads();
         Map<String, Workload> translated =

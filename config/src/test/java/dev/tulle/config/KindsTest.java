@@ -186,11 +186,9 @@ class KindsTest {
                         new PathMatch.Regex("/x.*"),
                         new PathMatch.SegmentPrefix("/apis"),
                         new PathMatch.SegmentPrefix("/api")),
-                routes.subList(0, 4).stream().map(r -> r.match().path()).toList());
-        assertEquals(8, routes.size(), "one route for each host name");
-        assertEquals(
-                new Named(":authority", new StringMatch.Regex("(?i)\\Qreviews.example\\E(:[0-9]+)?"), false).name(),
-                routes.getFirst().match().headers().getFirst().name());
+                routes.stream().map(r -> r.match().path()).toList());
+        assertEquals(4, routes.size(), "host names make no routes");
+        assertEquals(List.of(), routes.getFirst().match().headers());
         assertEquals(new RouteAction.DirectResponse(500, ""), routes.get(1).action());
         Route api = routes.get(3);
         RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, api.action());
@@ -208,6 +206,75 @@ class KindsTest {
                 List.of(new Field("x-b", "9")),
                 forward.clusters().getFirst().headers().request().set());
         assertEquals(List.of(new Field("x-resp", "r")), api.headers().response().set());
+    }
+
+    @Test
+    void aBackendThatThereIsNotIs500InGatewayApiAnd503InIstio() {
+        String route = Fixtures.yaml(
+                "apiVersion: gateway.networking.k8s.io/v1",
+                "kind: HTTPRoute",
+                "metadata: {name: r}",
+                "spec:",
+                "  parentRefs: [{group: \"\", kind: Service, name: reviews}]",
+                "  rules: [{backendRefs: [{name: reviews, port: 9080}, {name: nowhere, port: 80}]}]");
+        String service = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: VirtualService",
+                "metadata: {name: v}",
+                "spec: {hosts: [ratings], http: [{route: [{destination: {host: nowhere}}]}]}");
+        Map<String, dev.tulle.model.RouteConfiguration> routes = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(), Fixtures.bookinfo("services.yaml"), route, service)
+                .state()
+                .routes();
+        assertEquals(500, notFound(routes, "reviews"));
+        assertEquals(503, notFound(routes, "ratings"));
+        assertEquals(503, notFound(routes, "details"));
+    }
+
+    private static int notFound(Map<String, dev.tulle.model.RouteConfiguration> routes, String service) {
+        Route first = routes.getOrDefault(
+                        service + ".default.svc.cluster.local:9080",
+                        new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes()
+                .getFirst();
+        return assertInstanceOf(RouteAction.Forward.class, first.action()).notFound();
+    }
+
+    @Test
+    void whatDoesNotConcernTheMeshIsPassedOverWithALine() {
+        ParsedManifest parsed = new ManifestParser()
+                .parse(
+                        "all.yaml",
+                        Fixtures.yaml(
+                                "apiVersion: apps/v1",
+                                "kind: Deployment",
+                                "metadata: {name: web}",
+                                "spec: {replicas: 2}",
+                                "---",
+                                "apiVersion: v1",
+                                "kind: List",
+                                "items:",
+                                "- {apiVersion: v1, kind: ConfigMap, metadata: {name: web}, data: {a: b}}",
+                                "- {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}"));
+        assertEquals(
+                List.of("Service"),
+                parsed.resources().stream().map(r -> r.ref().kind()).toList());
+        assertTrue(parsed.complete());
+        assertEquals(
+                List.of("Deployment default/web", "ConfigMap default/web"),
+                parsed.problems().stream().map(Problem::resource).toList());
+        assertTrue(parsed.problems().stream().noneMatch(Problem::isError));
+        for (String refused : List.of(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\n",
+                "apiVersion: v1\nkind: Servce\nmetadata: {name: a}\n")) {
+            assertTrue(new ManifestParser()
+                    .parse("x", refused)
+                    .problems()
+                    .getFirst()
+                    .isError());
+        }
     }
 
     @ParameterizedTest
