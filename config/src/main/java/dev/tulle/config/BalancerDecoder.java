@@ -1,11 +1,13 @@
 package dev.tulle.config;
 
+import dev.tulle.config.DestinationRule.LoadBalancer;
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.LocalityPreference;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Decodes {@code loadBalancer} of a DestinationRule, but for localities, which are {@link LocalityDecoder}'s. */
+/** Decodes {@code loadBalancer} of a DestinationRule; localities are {@link LocalityDecoder}'s. */
 final class BalancerDecoder {
     private static final Map<String, Optional<Balancing>> SIMPLE = Map.of(
             "UNSPECIFIED", Optional.empty(),
@@ -20,7 +22,9 @@ final class BalancerDecoder {
 
     private BalancerDecoder() {}
 
-    static Optional<Balancing> decode(Fields balancer) {
+    static LoadBalancer decode(Fields balancer) {
+        Optional<LocalityPreference> locality =
+                balancer.object("localityLbSetting").map(LocalityDecoder::decode);
         Optional<Balancing> hash = balancer.object("consistentHash").map(BalancerDecoder::hash);
         balancer.unsupported("backendUtilization", "warmup", "warmupDurationSecs", "zoneAwareLbSetting");
         Optional<Balancing> simple = balancer.choice("simple", SIMPLE).flatMap(choice -> choice);
@@ -28,7 +32,7 @@ final class BalancerDecoder {
             balancer.error("simple", "simple or consistentHash, not both", "the balancer is named twice");
         }
         balancer.done();
-        return hash.or(() -> simple);
+        return new LoadBalancer(hash.or(() -> simple), locality);
     }
 
     /** By the caller's address; the ring's kind and size make no difference that a caller could see. */

@@ -1,9 +1,9 @@
 package dev.tulle.config;
 
+import dev.tulle.config.DestinationRule.ConnectionPool;
+import dev.tulle.config.DestinationRule.LoadBalancer;
 import dev.tulle.config.DestinationRule.Subset;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
-import dev.tulle.model.Cluster.Balancing;
-import dev.tulle.model.LocalityPreference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -68,13 +68,19 @@ final class DestinationRuleDecoder {
         Fields policy = found.get();
         policy.unsupported("outlierDetection", "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel");
         policy.object("tls").ifPresent(DestinationRuleDecoder::checkTls);
-        Optional<Fields> balancer = policy.object("loadBalancer");
-        Optional<LocalityPreference> locality =
-                balancer.flatMap(b -> b.object("localityLbSetting")).map(LocalityDecoder::decode);
-        Optional<Balancing> balancing = balancer.flatMap(BalancerDecoder::decode);
-        Optional<Fields> pool = policy.object("connectionPool");
-        Optional<Fields> tcp = pool.flatMap(p -> p.object("tcp"));
-        Optional<Fields> http = pool.flatMap(p -> p.object("http"));
+        Optional<LoadBalancer> balancer = policy.object("loadBalancer").map(BalancerDecoder::decode);
+        Optional<ConnectionPool> pool = policy.object("connectionPool").map(DestinationRuleDecoder::pool);
+        boolean empty = PARTS.stream().noneMatch(policy::has);
+        policy.done();
+        if (empty) {
+            policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
+        }
+        return new TrafficPolicy(balancer, pool);
+    }
+
+    private static ConnectionPool pool(Fields pool) {
+        Optional<Fields> tcp = pool.object("tcp");
+        Optional<Fields> http = pool.object("http");
         Optional<Duration> connectTimeout = tcp.flatMap(t -> t.duration("connectTimeout"));
         OptionalInt maxConnections = integer(tcp, "maxConnections");
         OptionalInt maxPending = integer(http, "http1MaxPendingRequests");
@@ -94,19 +100,11 @@ final class DestinationRuleDecoder {
                     "useClientProtocol");
             h.done();
         });
-        pool.ifPresent(p -> {
-            if (!p.has("tcp") && !p.has("http")) {
-                p.error("", "tcp, http or both", "a pool of connections without settings");
-            }
-            p.done();
-        });
-        boolean empty = PARTS.stream().noneMatch(policy::has);
-        policy.done();
-        if (empty) {
-            policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
+        if (!pool.has("tcp") && !pool.has("http")) {
+            pool.error("", "tcp, http or both", "a pool of connections without settings");
         }
-        return new TrafficPolicy(
-                balancing, locality, connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
+        pool.done();
+        return new ConnectionPool(connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
     }
 
     private static OptionalInt integer(Optional<Fields> fields, String name) {

@@ -12,166 +12,18 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
-import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads the fields of one mapping. Whoever decodes asks for each field by name and type; a wrong type or value becomes
- * a problem and the field counts as absent, so that one pass finds everything. {@link #done()} then refuses every field
- * that nobody asked for. Not thread-safe.
+ * a problem and the field counts as absent, so that one pass finds everything. Not thread-safe.
  */
-final class Fields {
-    private static final String UNSUPPORTED = "not supported by this version of Tulle";
-
-    /** Ends a sentence about what is right in itself. */
-    static final String NOT_SUPPORTED = " is " + UNSUPPORTED;
-
-    /** Ends a sentence about a form that is unusual but right. */
-    static final String VALID_ALL_THE_SAME = " (valid all the same, but " + UNSUPPORTED + ")";
-
+final class Fields extends FieldReader {
     private static final String DURATION = "a duration such as 500ms, 2s or 1m30s, in whole milliseconds";
 
-    private final Findings findings;
-    private final Tree.Mapping node;
-    private final String path;
-    private final Set<String> known = new TreeSet<>();
-    private final Set<String> refused = new TreeSet<>();
-
     Fields(Findings findings, Tree.Mapping node, String path) {
-        this.findings = findings;
-        this.node = node;
-        this.path = path;
-    }
-
-    Findings findings() {
-        return findings;
-    }
-
-    Tree.Mapping node() {
-        return node;
-    }
-
-    /** The path of a field of this mapping. */
-    String path(String name) {
-        if (name.isEmpty()) {
-            return path;
-        }
-        return path.isEmpty() ? name : path + "." + name;
-    }
-
-    /** Where this mapping begins. */
-    Position position() {
-        return new Position(node.line(), node.column(), path);
-    }
-
-    /** Where a field's value is written; where the mapping begins when it is absent. */
-    Position position(String name) {
-        Tree at = node.get(name);
-        return at == null
-                ? new Position(node.line(), node.column(), path(name))
-                : new Position(at.line(), at.column(), path(name));
-    }
-
-    /** Names of all fields that are present. */
-    List<String> names() {
-        return node.entries().stream().map(entry -> entry.key().text()).toList();
-    }
-
-    /** True when the field is there and has a value. */
-    boolean has(String name) {
-        return present(name) != null;
-    }
-
-    private @Nullable Tree present(String name) {
-        known.add(name);
-        Tree value = node.get(name);
-        return value instanceof Tree.Scalar scalar && scalar.type() == ScalarType.NULL ? null : value;
-    }
-
-    /** Fields that may be there and mean nothing to the mesh. */
-    void tolerate(String... names) {
-        known.addAll(List.of(names));
-    }
-
-    /** Fields that exist but that this version cannot honour: each one present is refused by name. */
-    void unsupported(String... names) {
-        for (String name : names) {
-            known.add(name);
-            refused.add(name);
-            Tree value = present(name);
-            if (value != null) {
-                findings.error(value, path(name), "this field to be left out", UNSUPPORTED);
-            }
-        }
-    }
-
-    /** Refuses a field's value that is right in itself but that this version cannot honour. */
-    void unsupportedValue(String name, String what, String expected) {
-        Tree value = node.get(name);
-        findings.error(value == null ? node : value, path(name), expected, what + NOT_SUPPORTED);
-    }
-
-    /** Refuses the form of a field's value, which is valid but which this version cannot honour. */
-    void unsupportedForm(String name, String expected, String message) {
-        error(name, expected, message + VALID_ALL_THE_SAME);
-    }
-
-    /** Refuses every field that was not asked for. */
-    void done() {
-        for (Tree.Entry entry : node.entries()) {
-            String name = entry.key().text();
-            if (!known.contains(name)) {
-                Set<String> usable = new TreeSet<>(known);
-                usable.removeAll(refused);
-                String guess = Words.nearest(name, usable)
-                        .map(word -> ", did you mean '" + word + "'?")
-                        .orElse("");
-                findings.error(
-                        entry.key().line(),
-                        entry.key().column(),
-                        path(name),
-                        name,
-                        usable.isEmpty() ? "no field" : "one of " + String.join(", ", usable),
-                        "unknown field" + guess);
-            }
-        }
-    }
-
-    /** Adds a problem at a field's value, or at the mapping when the field is absent. */
-    void error(String name, String expected, String message) {
-        Tree at = node.get(name);
-        if (at == null) {
-            findings.error(node.line(), node.column(), path(name), "", expected, message);
-        } else {
-            findings.error(at, path(name), expected, message);
-        }
-    }
-
-    void warning(String name, String expected, String message) {
-        Tree at = node.get(name);
-        findings.warning(at == null ? node : at, path(name), expected, message);
-    }
-
-    private void missing(String name, String expected) {
-        findings.error(node.line(), node.column(), path(name), "", expected, "this field is required");
-    }
-
-    private void wrongType(Tree at, String field, String expected) {
-        String type =
-                switch (at) {
-                    case Tree.Scalar scalar ->
-                        switch (scalar.type()) {
-                            case STRING -> "a string";
-                            case INTEGER, FLOAT -> "a number";
-                            case BOOLEAN -> "a boolean";
-                            case NULL -> "nothing";
-                        };
-                    case Tree.Sequence _ -> "a list";
-                    case Tree.Mapping _ -> "a mapping";
-                };
-        String hint = expected.startsWith("a string") && at instanceof Tree.Scalar ? " (put it in quotes)" : "";
-        findings.error(at, field, expected + hint, "wrong type: " + type);
+        super(findings, node, path);
     }
 
     Optional<Fields> object(String name) {
@@ -180,7 +32,7 @@ final class Fields {
             return Optional.empty();
         }
         if (value instanceof Tree.Mapping mapping) {
-            return Optional.of(new Fields(findings, mapping, path(name)));
+            return Optional.of(new Fields(findings(), mapping, path(name)));
         }
         wrongType(value, path(name), "a mapping");
         return Optional.empty();
@@ -200,24 +52,12 @@ final class Fields {
         for (int i = 0; i < items.size(); i++) {
             String field = path(name) + "[" + i + "]";
             if (items.get(i) instanceof Tree.Mapping mapping) {
-                out.add(new Fields(findings, mapping, field));
+                out.add(new Fields(findings(), mapping, field));
             } else {
                 wrongType(items.get(i), field, "a mapping");
             }
         }
         return out;
-    }
-
-    private List<Tree> items(String name) {
-        Tree value = present(name);
-        if (value == null) {
-            return List.of();
-        }
-        if (value instanceof Tree.Sequence sequence) {
-            return sequence.items();
-        }
-        wrongType(value, path(name), "a list");
-        return List.of();
     }
 
     Optional<String> string(String name) {
@@ -235,10 +75,10 @@ final class Fields {
 
     /** The string, which must not be empty; an empty one after a problem was reported. */
     String requiredString(String name) {
-        if (node.get(name) instanceof Tree.Scalar scalar
+        if (node().get(name) instanceof Tree.Scalar scalar
                 && scalar.quoted()
                 && scalar.text().isEmpty()) {
-            known.add(name);
+            tolerate(name);
             error(name, "a string that is not empty", "empty");
             return "";
         }
@@ -271,35 +111,7 @@ final class Fields {
             Tree item = items.get(i);
             String field = path(name) + "[" + i + "]";
             Position at = new Position(item.line(), item.column(), field);
-            string(item, field).ifPresent(text -> out.add(new Item(findings, at, text)));
-        }
-        return out;
-    }
-
-    /** How many entries a list has, of whatever type. */
-    int count(String name) {
-        return present(name) instanceof Tree.Sequence list ? list.items().size() : 0;
-    }
-
-    /** True for a list that is there and has no entry. */
-    boolean isEmptyList(String name) {
-        return present(name) instanceof Tree.Sequence list && list.items().isEmpty();
-    }
-
-    /** Reports a list that is longer than its kind allows. */
-    void atMost(String name, int most) {
-        int found = count(name);
-        if (found > most) {
-            error(name, "at most " + most + " entries", found + " entries are too many");
-        }
-    }
-
-    /** Where each item of a list is written. */
-    List<Position> positions(String name) {
-        List<Position> out = new ArrayList<>();
-        List<Tree> items = items(name);
-        for (int i = 0; i < items.size(); i++) {
-            out.add(new Position(items.get(i).line(), items.get(i).column(), path(name) + "[" + i + "]"));
+            string(item, field).ifPresent(text -> out.add(new Item(findings(), at, text)));
         }
         return out;
     }
@@ -330,7 +142,7 @@ final class Fields {
         }
         long number = scalar.integer();
         if (number < min || number > max) {
-            findings.error(value, field, expected, number < 0 && min >= 0 ? "negative" : "out of range");
+            findings().error(value, field, expected, number < 0 && min >= 0 ? "negative" : "out of range");
             return OptionalInt.empty();
         }
         return OptionalInt.of((int) number);
@@ -387,7 +199,7 @@ final class Fields {
         }
         double number = scalar.number();
         if (!(number >= min && number <= max)) {
-            findings.error(value, path(name), expected, number < 0 && min >= 0 ? "negative" : "out of range");
+            findings().error(value, path(name), expected, number < 0 && min >= 0 ? "negative" : "out of range");
             return OptionalDouble.empty();
         }
         return OptionalDouble.of(number);
@@ -440,7 +252,7 @@ final class Fields {
         Optional<Duration> duration = Words.duration(scalar.text());
         if (duration.isEmpty()) {
             boolean negative = scalar.text().startsWith("-");
-            findings.error(value, path(name), expected, negative ? "negative" : "not a duration");
+            findings().error(value, path(name), expected, negative ? "negative" : "not a duration");
         }
         return duration;
     }
@@ -473,12 +285,6 @@ final class Fields {
     Optional<String> replacingRegex(String name) {
         Optional<String> text = string(name);
         return text.isPresent() && isTaken(name, Regex.replacingFault(text.get())) ? text : Optional.empty();
-    }
-
-    /** A regular expression that can be matched in bounded time. */
-    Optional<String> regex(String name) {
-        Optional<String> text = string(name);
-        return text.isPresent() && isRegex(name, text.get()) ? text : Optional.empty();
     }
 
     /** Reports a regular expression that cannot be matched in bounded time. */

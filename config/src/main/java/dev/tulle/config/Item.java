@@ -13,11 +13,11 @@ record Item(Findings findings, Position at, String text) {
 
     /** Refuses it although it is right, because this version cannot honour it. */
     void unsupported(String what, String expected) {
-        error(expected, what + Fields.NOT_SUPPORTED);
+        error(expected, what + FieldReader.NOT_SUPPORTED);
     }
 
     /** Refuses its form although it is valid, because this version cannot honour it. */
     void unsupportedForm(String expected, String message) {
-        error(expected, message + Fields.VALID_ALL_THE_SAME);
+        error(expected, message + FieldReader.VALID_ALL_THE_SAME);
     }
 }

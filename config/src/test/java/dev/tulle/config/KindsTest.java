@@ -132,15 +132,16 @@ class KindsTest {
                 .destinationRules()
                 .getFirst();
         assertEquals(Optional.of(Balancing.ROUND_ROBIN), rule.policy().balancing());
-        assertEquals(Optional.of(Duration.ofMillis(30)), rule.policy().connectTimeout());
-        assertEquals(OptionalInt.of(100), rule.policy().maxConnections());
-        assertEquals(OptionalInt.of(1), rule.policy().maxPendingRequests());
-        assertEquals(OptionalInt.of(10), rule.policy().maxRequestsPerConnection());
-        assertEquals(Optional.of(Duration.ofHours(1)), rule.policy().idleTimeout());
+        assertEquals(Optional.of(Duration.ofMillis(30)), rule.policy().pool().connectTimeout());
+        assertEquals(OptionalInt.of(100), rule.policy().pool().maxConnections());
+        assertEquals(OptionalInt.of(1), rule.policy().pool().maxPendingRequests());
+        assertEquals(OptionalInt.of(10), rule.policy().pool().maxRequestsPerConnection());
+        assertEquals(Optional.of(Duration.ofHours(1)), rule.policy().pool().idleTimeout());
         DestinationRule.TrafficPolicy subset =
                 rule.subsets().getFirst().policy().over(rule.policy());
         assertEquals(Optional.of(Balancing.RANDOM), subset.balancing());
-        assertEquals(OptionalInt.of(100), subset.maxConnections());
+        assertEquals(Optional.empty(), subset.locality(), "a load balancer of its own is the whole of it");
+        assertEquals(OptionalInt.of(100), subset.pool().maxConnections(), "the other part is inherited");
         assertEquals(Map.of(), rule.subsets().get(1).labels());
     }
 
