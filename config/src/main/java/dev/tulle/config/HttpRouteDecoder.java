@@ -203,7 +203,7 @@ final class HttpRouteDecoder {
         rule.done();
         Action action;
         if (filters.redirect().isPresent()) {
-            action = new Action.Answer(filters.redirect().get());
+            action = new Action.Answer(filters.redirect().get(), true);
             if (!backends.isEmpty()) {
                 rule.error("backendRefs", "backendRefs or a RequestRedirect, not both", "a rule with several actions");
             }

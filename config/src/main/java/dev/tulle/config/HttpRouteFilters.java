@@ -144,8 +144,13 @@ record HttpRouteFilters(
                     status,
                     scheme,
                     hostname(settings),
-                    port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(),
+                    // Gateway API: a scheme has its usual port with it; without one the port that was asked stays.
+                    port.isPresent() ? Optional.of(port.getAsInt()) : scheme.map(Builder::usualPort),
                     path(settings));
+        }
+
+        private static int usualPort(String scheme) {
+            return scheme.equals("https") ? 443 : 80;
         }
 
         private Optional<PathRewrite> path(Fields settings) {

@@ -26,8 +26,9 @@ final class HttpRuleDecoder {
     private static final int PARTS = 1_000_000;
     private static final int MAX_BODY = 1 << 20;
 
-    private static final Map<String, Integer> REDIRECT_PORTS =
-            Map.of("FROM_PROTOCOL_DEFAULT", 0, "FROM_REQUEST_PORT", 1);
+    /** Whether a redirect goes to the port that was asked; the other is what happens without a word. */
+    private static final Map<String, Boolean> REDIRECT_PORTS =
+            Map.of("FROM_PROTOCOL_DEFAULT", false, "FROM_REQUEST_PORT", true);
 
     /** The codes that Envoy can send; Istio lets others pass and sends nothing. */
     private static final Set<Integer> REDIRECT_CODES = Set.of(301, 302, 303, 307, 308);
@@ -72,7 +73,7 @@ final class HttpRuleDecoder {
             }
         }
         if (redirect.isPresent()) {
-            return new Action.Answer(redirect(redirect.get(), matches));
+            return redirect(redirect.get(), matches);
         }
         if (direct.isPresent()) {
             return new Action.Answer(directResponse(direct.get()));
@@ -100,7 +101,7 @@ final class HttpRuleDecoder {
         }
     }
 
-    private static RouteAction redirect(Fields redirect, List<HttpRule.Match> matches) {
+    private static Action.Answer redirect(Fields redirect, List<HttpRule.Match> matches) {
         Optional<String> uri = text(redirect, "uri", WireText.TARGET);
         Optional<String> prefix = text(redirect, "prefixRewrite", WireText.TARGET);
         if (uri.isPresent() && prefix.isPresent()) {
@@ -115,11 +116,9 @@ final class HttpRuleDecoder {
             redirect.error("scheme", "http or https", "unknown scheme");
         }
         OptionalInt port = redirect.portOrNone("port");
-        if (redirect.choice("derivePort", REDIRECT_PORTS).isPresent()) {
-            redirect.unsupportedValue("derivePort", "a derived port", "port");
-            if (redirect.has("port")) {
-                redirect.error("port", "port or derivePort, not both", "two ports");
-            }
+        boolean atAskedPort = redirect.choice("derivePort", REDIRECT_PORTS).orElse(false);
+        if (redirect.has("derivePort") && redirect.has("port")) {
+            redirect.error("port", "port or derivePort, not both", "two ports");
         }
         if (List.of("uri", "prefixRewrite", "authority", "scheme").stream()
                         .allMatch(name -> redirect.string(name).orElse("").isEmpty())
@@ -136,12 +135,14 @@ final class HttpRuleDecoder {
         redirect.done();
         Optional<PathRewrite> path =
                 uri.<PathRewrite>map(PathRewrite.Full::new).or(() -> prefix.map(PathRewrite.MatchedPrefix::new));
-        return new RouteAction.Redirect(
-                REDIRECT_CODES.contains(status) ? status : 301,
-                scheme,
-                authority,
-                port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(),
-                path);
+        return new Action.Answer(
+                new RouteAction.Redirect(
+                        REDIRECT_CODES.contains(status) ? status : 301,
+                        scheme,
+                        authority,
+                        port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(),
+                        path),
+                atAskedPort);
     }
 
     private static RouteAction directResponse(Fields direct) {

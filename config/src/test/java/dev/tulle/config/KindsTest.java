@@ -243,6 +243,93 @@ class KindsTest {
         return assertInstanceOf(RouteAction.Forward.class, first.action()).notFound();
     }
 
+    private static RouteAction.Redirect redirect(String kind, String redirect) {
+        String parts = kind.equals("HTTPRoute")
+                ? "{parentRefs: [{group: \"\", kind: Service, name: reviews}], rules: [{filters: [{type: RequestRedirect,"
+                        + " requestRedirect: " + redirect + "}]}]}"
+                : "{hosts: [reviews], http: [{redirect: " + redirect + "}]}";
+        String version = kind.equals("HTTPRoute") ? "gateway.networking.k8s.io/v1" : "networking.istio.io/v1";
+        Route first = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(),
+                        Fixtures.bookinfo("services.yaml"),
+                        "apiVersion: " + version + "\nkind: " + kind + "\nmetadata: {name: r}\nspec: " + parts + "\n")
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes()
+                .getFirst();
+        return assertInstanceOf(RouteAction.Redirect.class, first.action());
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "VirtualService | {scheme: https}                                      |",
+        "VirtualService | {authority: a, port: 8443}                           | 8443",
+        "VirtualService | {authority: a, derivePort: FROM_REQUEST_PORT}        | 9080",
+        "VirtualService | {authority: a, derivePort: FROM_PROTOCOL_DEFAULT}    |",
+        "HTTPRoute      | {scheme: https}                                      | 443",
+        "HTTPRoute      | {scheme: http, hostname: a}                          | 80",
+        "HTTPRoute      | {hostname: a}                                        | 9080",
+        "HTTPRoute      | {hostname: a, port: 8443}                            | 8443"
+    })
+    void thePortOfARedirect(String kind, String redirect, Integer port) {
+        assertEquals(Optional.ofNullable(port), redirect(kind, redirect).port());
+    }
+
+    @Test
+    void aSingleDestinationsHeadersAreOneStepWithTheRules() {
+        Route route = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(),
+                        Fixtures.bookinfo("services.yaml"),
+                        Fixtures.yaml(
+                                "apiVersion: networking.istio.io/v1",
+                                "kind: VirtualService",
+                                "metadata: {name: v}",
+                                "spec: {hosts: [reviews], http: [{headers: {request: {set: {x: rule}}}, route: [",
+                                "  {destination: {host: reviews}, headers: {request: {set: {x: destination}}}}]}]}"))
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes()
+                .getFirst();
+        assertEquals(
+                List.of(new Field("x", "rule"), new Field("x", "destination")),
+                route.headers().request().set());
+        RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, route.action());
+        assertEquals(
+                dev.tulle.model.HeaderMutation.NONE,
+                forward.clusters().getFirst().headers());
+    }
+
+    @Test
+    void oneVirtualServiceRoutesAHost() {
+        String[] services = new String[2];
+        for (int i = 0; i < 2; i++) {
+            services[i] = Fixtures.yaml(
+                    "apiVersion: networking.istio.io/v1",
+                    "kind: VirtualService",
+                    "metadata: {name: v" + i + "}",
+                    "spec: {hosts: [reviews], http: [{name: r" + i + ", match: [{uri: {prefix: /" + i
+                            + "}}], route: [{destination: {host: ratings}}]}]}");
+        }
+        List<Route> routes = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(), Fixtures.bookinfo("services.yaml"), services[1], services[0])
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes();
+        assertEquals(List.of("r0"), routes.stream().map(Route::name).toList());
+    }
+
     @Test
     void whatDoesNotConcernTheMeshIsPassedOverWithALine() {
         ParsedManifest parsed = new ManifestParser()
