@@ -33,6 +33,7 @@ final class HttpMatchDecoder {
         PathMatch path = match.object("uri").map(HttpMatchDecoder::path).orElse(new PathMatch.Prefix("/"));
         boolean ignoreCase = match.bool("ignoreUriCase").orElse(false);
         Optional<StringMatch> method = condition(match, "method");
+        match.object("method").ifPresent(HttpMatchDecoder::checkMethod);
         List<Named> headers = new ArrayList<>();
         condition(match, "authority").ifPresent(m -> headers.add(new Named(":authority", m, false)));
         condition(match, "scheme").ifPresent(m -> headers.add(new Named(":scheme", m, false)));
@@ -59,6 +60,12 @@ final class HttpMatchDecoder {
     /** A condition on what every request has: one that only asks for its presence is none. */
     private static Optional<StringMatch> condition(Fields match, String name) {
         return match.object(name).flatMap(f -> stringMatch(f, false)).filter(m -> !(m instanceof StringMatch.Present));
+    }
+
+    private static void checkMethod(Fields method) {
+        method.string("exact").filter(word -> !Words.isToken(word)).ifPresent(_ -> {
+            method.unsupportedForm("exact", "a method such as GET", "no request can have this method");
+        });
     }
 
     private static List<Named> named(Fields match, String field, boolean header, boolean inverted) {
