@@ -265,16 +265,18 @@ class KindsTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {
-        "VirtualService | {scheme: https}                                      |",
-        "VirtualService | {authority: a, port: 8443}                           | 8443",
-        "VirtualService | {authority: a, derivePort: FROM_REQUEST_PORT}        | 9080",
-        "VirtualService | {authority: a, derivePort: FROM_PROTOCOL_DEFAULT}    |",
-        "HTTPRoute      | {scheme: https}                                      | 443",
-        "HTTPRoute      | {scheme: http, hostname: a}                          | 80",
-        "HTTPRoute      | {hostname: a}                                        | 9080",
-        "HTTPRoute      | {hostname: a, port: 8443}                            | 8443"
-    })
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "VirtualService | {scheme: https}                                      |",
+                "VirtualService | {authority: a, port: 8443}                           | 8443",
+                "VirtualService | {authority: a, derivePort: FROM_REQUEST_PORT}        | 9080",
+                "VirtualService | {authority: a, derivePort: FROM_PROTOCOL_DEFAULT}    |",
+                "HTTPRoute      | {scheme: https}                                      | 443",
+                "HTTPRoute      | {scheme: http, hostname: a}                          | 80",
+                "HTTPRoute      | {hostname: a}                                        | 9080",
+                "HTTPRoute      | {hostname: a, port: 8443}                            | 8443"
+            })
     void thePortOfARedirect(String kind, String redirect, Integer port) {
         assertEquals(Optional.ofNullable(port), redirect(kind, redirect).port());
     }
