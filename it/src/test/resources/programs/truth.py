@@ -25,7 +25,7 @@ def ask(connection):
     return word + "/" + answer.headers.get("x-generation", "-")
 
 
-def request(fresh):
+def request(fresh, tries=3):
     global kept
     reused = not fresh and kept is not None
     connection = kept if reused else http.client.HTTPConnection(*place(web), timeout=5)
@@ -40,8 +40,8 @@ def request(fresh):
         connection.close()
         if not fresh:
             kept = None
-        # A connection that was cut while nobody used it says nothing: every client makes another one.
-        return request(False) if reused and isinstance(error, CUT) else type(error).__name__
+        # A connection that was cut, as by the end of a killed proxy, says nothing: a client makes another one.
+        return request(fresh, tries - 1) if tries > 1 and isinstance(error, CUT) else type(error).__name__
 
 
 def knock():

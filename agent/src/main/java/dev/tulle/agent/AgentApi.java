@@ -6,6 +6,7 @@ import com.google.gson.JsonObject;
 import dev.tulle.agent.enrol.EnrolRequest;
 import dev.tulle.agent.enrol.EnrolSpec;
 import dev.tulle.agent.enrol.Lease;
+import dev.tulle.agent.enrol.Probe;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.agent.host.Cgroups;
@@ -52,7 +53,7 @@ final class AgentApi {
 
     LocalApi api() {
         return new LocalApi(Map.of(
-                "run", (params, _) -> run(params),
+                "run", (params, asker) -> run(params, asker.isForOwner()),
                 "release", (params, _) -> release(params),
                 "workloads", (_, _) -> loop.call(status::workloads),
                 "status", (_, _) -> status(),
@@ -63,8 +64,9 @@ final class AgentApi {
                 "detach", (_, _) -> detach()));
     }
 
-    private JsonElement run(JsonObject params) throws Exception {
+    private JsonElement run(JsonObject params, boolean forOwner) throws Exception {
         EnrolSpec spec = EnrolRequest.parse(params);
+        checkProbes(spec, forOwner);
         long deadline = System.nanoTime() + PREFIX_TIMEOUT.toNanos();
         while (loop.call(() -> state.network().isEmpty()) && System.nanoTime() < deadline) {
             Thread.sleep(50);
@@ -83,6 +85,16 @@ final class AgentApi {
             answer.add("env", environment(lease));
             return answer;
         });
+    }
+
+    /** Commands of probes run as the agent does: who may enrol must not become root by that. */
+    static void checkProbes(EnrolSpec spec, boolean forOwner) throws RefusedException {
+        if (!forOwner && spec.probes().stream().anyMatch(probe -> probe.check() instanceof Probe.Check.Exec)) {
+            throw new RefusedException(
+                    Code.FORBIDDEN,
+                    "probe 'exec:…': its command would run as root, so only root may ask for it; expected"
+                            + " tcp:PORT or http:PORT/PATH");
+        }
     }
 
     /** What was accepted and will hardly be what was meant, one sentence each. */

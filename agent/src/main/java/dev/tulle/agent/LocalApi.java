@@ -45,6 +45,11 @@ final class LocalApi implements LocalApiServer.Handler {
     interface Stream {
         /** Sends one more answer. */
         void send(JsonElement result) throws IOException;
+
+        /** True when root asks. */
+        default boolean isForOwner() {
+            return false;
+        }
     }
 
     @Override
@@ -66,7 +71,7 @@ final class LocalApi implements LocalApiServer.Handler {
             JsonObject params = message.has("params") && message.get("params").isJsonObject()
                     ? message.getAsJsonObject("params")
                     : new JsonObject();
-            replies.send(result(method.call(params, one -> replies.send(result(one)))));
+            replies.send(result(method.call(params, stream(replies))));
         } catch (RefusedException e) {
             replies.send(error(e.code().name().toLowerCase(Locale.ROOT).replace('_', '-'), e.getMessage()));
         } catch (JsonParseException e) {
@@ -81,6 +86,20 @@ final class LocalApi implements LocalApiServer.Handler {
             LOG.log(System.Logger.Level.ERROR, name + " failed", e);
             replies.send(error("failed", String.valueOf(e.getMessage())));
         }
+    }
+
+    private static Stream stream(LocalApiServer.Replies replies) {
+        return new Stream() {
+            @Override
+            public void send(JsonElement result) throws IOException {
+                replies.send(result(result));
+            }
+
+            @Override
+            public boolean isForOwner() {
+                return replies.areForOwner();
+            }
+        };
     }
 
     private static String result(JsonElement result) {

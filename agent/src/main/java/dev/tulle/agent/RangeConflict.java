@@ -21,6 +21,10 @@ final class RangeConflict {
 
     /** The first conflict in one sentence; empty when there is none. */
     static Optional<String> of(AgentOptions options) throws IOException {
+        Optional<String> left = outside(Survivors.of(options), options.range());
+        if (left.isPresent()) {
+            return left;
+        }
         Cidr prefix = Files.isDirectory(options.stateDirectory())
                 ? Cidr.parse(new LeaseStore(options.stateDirectory())
                                 .load()
@@ -41,6 +45,16 @@ final class RangeConflict {
         }
         List<String> routes = Files.exists(ROUTES) ? Files.readAllLines(ROUTES) : List.of();
         return routes(routes, prefix, options.serviceRange());
+    }
+
+    /** Workloads that live on at addresses of another range: nobody would guard those, nor serve them. */
+    static Optional<String> outside(List<MeshEnd.Survivor> living, Cidr range) {
+        return living.stream()
+                .filter(workload -> !range.contains(workload.address()))
+                .findFirst()
+                .map(workload -> "workload " + workload.workload() + " still runs and has the address "
+                        + workload.address() + ", which is not of " + range
+                        + ": end it first, or keep the range that the mesh had");
     }
 
     /** The same of the lines of the kernel's table of IPv4 routes. */

@@ -21,6 +21,18 @@ class RangeConflictTest {
     }
 
     @Test
+    void aLivingWorkloadAtAnAddressOfAnotherRangeIsOne() {
+        List<MeshEnd.Survivor> living =
+                List.of(new MeshEnd.Survivor("default/web", "100.88.0.10", List.of("http:8000"), List.of()));
+        assertEquals(Optional.empty(), RangeConflict.outside(living, Cidr.of("range", "100.88.0.0/16")));
+        assertEquals(Optional.empty(), RangeConflict.outside(List.of(), Cidr.of("range", "100.87.0.0/16")));
+        assertEquals(
+                Optional.of("workload default/web still runs and has the address 100.88.0.10, which is not of"
+                        + " 100.87.0.0/16: end it first, or keep the range that the mesh had"),
+                RangeConflict.outside(living, Cidr.of("range", "100.87.0.0/16")));
+    }
+
+    @Test
     void theDefaultRouteAndTheHostsNetworkAreNone() {
         assertEquals(
                 Optional.empty(),

@@ -73,6 +73,11 @@ public final class LocalApiServer implements AutoCloseable {
          * @throws IOException when the client has gone
          */
         void send(String line) throws IOException;
+
+        /** True when root asks, or the user that serves: what others may not have done for them. */
+        default boolean areForOwner() {
+            return false;
+        }
     }
 
     private final Path path;
@@ -222,10 +227,20 @@ public final class LocalApiServer implements AutoCloseable {
         try (channel;
                 BufferedReader in = new BufferedReader(
                         new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8), 1 << 12)) {
-            Replies replies = line -> {
-                connection.busySince = System.nanoTime();
-                LocalApiClient.writeLine(channel, line);
-                connection.busySince = 0;
+            boolean owner =
+                    SocketAccess.isOwner(access.numberOf(connection.user).orElse(UNKNOWN_USER));
+            Replies replies = new Replies() {
+                @Override
+                public void send(String line) throws IOException {
+                    connection.busySince = System.nanoTime();
+                    LocalApiClient.writeLine(channel, line);
+                    connection.busySince = 0;
+                }
+
+                @Override
+                public boolean areForOwner() {
+                    return owner;
+                }
             };
             for (int first = in.read(); first >= 0; first = in.read()) {
                 connection.busySince = System.nanoTime();

@@ -47,6 +47,16 @@ class LocalApiTest {
     }
 
     @Test
+    void tellsWhetherTheOwnerAsks() throws IOException {
+        Path socket = dir.resolve("owner.sock");
+        try (LocalApiServer _ = LocalApiServer.start(
+                        socket, (line, replies) -> replies.send(Boolean.toString(replies.areForOwner())));
+                LocalApiClient client = LocalApiClient.connect(socket)) {
+            assertEquals("true", client.call("?"));
+        }
+    }
+
+    @Test
     void refusesALiveSocketAndReplacesAStaleOne() throws IOException {
         Path socket = dir.resolve("api.sock");
         try (LocalApiServer server = LocalApiServer.start(socket, (line, replies) -> {})) {

@@ -1,0 +1,36 @@
+package dev.tulle.agent;
+
+import static org.junit.jupiter.api.Assertions.assertDoesNotThrow;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.google.gson.JsonParser;
+import dev.tulle.agent.enrol.EnrolRequest;
+import dev.tulle.agent.enrol.EnrolSpec;
+import dev.tulle.agent.enrol.RefusedException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What members of the mesh's group may not have the agent do, which is root. */
+class AgentApiTest {
+    private static EnrolSpec spec(String probe) throws RefusedException {
+        String request = "{\"name\":\"a\",\"ports\":[\"http:80\"],\"probes\":[" + probe + "]}";
+        return EnrolRequest.parse(JsonParser.parseString(request).getAsJsonObject());
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"\"exec:true\"", "{\"exec\":{\"command\":[\"true\"]}}", "\"tcp:80\",\"exec:true\""})
+    void aCommandIsRunForRootAlone(String probe) throws RefusedException {
+        EnrolSpec spec = spec(probe);
+        RefusedException refused = assertThrows(RefusedException.class, () -> AgentApi.checkProbes(spec, false));
+        assertEquals(RefusedException.Code.FORBIDDEN, refused.code());
+        assertDoesNotThrow(() -> AgentApi.checkProbes(spec, true));
+    }
+
+    @Test
+    void otherProbesAreForAllWhoMayEnrol() throws RefusedException {
+        EnrolSpec spec = spec("\"tcp:80\",\"http/health\"");
+        assertDoesNotThrow(() -> AgentApi.checkProbes(spec, false));
+    }
+}
