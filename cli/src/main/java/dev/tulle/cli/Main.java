@@ -2,7 +2,10 @@ package dev.tulle.cli;
 
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.role.StopSignal;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import picocli.CommandLine;
@@ -20,8 +23,24 @@ public final class Main {
     /** Runs one command and exits with its status. */
     public static void main(String[] args) {
         int status = run(args);
-        System.out.flush();
+        // Flushes, too. What was asked for may have been done, but nobody can read it.
+        if (System.out.checkError() && status == 0) {
+            status = CommandFailure.NO;
+            if (!isPipe()) {
+                System.err.println("tulle: standard output cannot be written");
+            }
+        }
         StopSignal.exit(status);
+    }
+
+    /** A reader that has read enough is no trouble worth a word. */
+    private static boolean isPipe() {
+        try {
+            String target = Files.readSymbolicLink(Path.of("/proc/self/fd/1")).toString();
+            return target.startsWith("pipe:") || target.startsWith("socket:");
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** Runs one command in this process and returns its exit status. */

@@ -86,6 +86,24 @@ class CommandsTest {
     }
 
     @Test
+    void aKindThatThereIsNotIsAWrongCommandLine() {
+        for (List<String> command : List.of(List.of("get", "foo"), List.of("delete", "foo", "a"))) {
+            assertEquals(2, run(command.toArray(String[]::new)));
+        }
+        assertTrue(errors().contains("unknown kind 'foo': expected one of AuthorizationPolicy, "), errors());
+    }
+
+    @Test
+    void toApplyNothingIsNotDone() throws IOException {
+        Path file = Files.writeString(directory.resolve("empty.yaml"), "# nothing\n");
+        try (LocalApiServer _ = role(
+                "control.sock", "{\"ok\":true,\"result\":{\"resources\":[],\"warnings\":[],\"notEnforced\":[]}}")) {
+            assertEquals(1, run("apply", "-f", file.toString()));
+        }
+        assertTrue(errors().contains("nothing to apply: no object in " + file), errors());
+    }
+
+    @Test
     void aNoIsStatus1WithTheProblemsBelow() throws IOException {
         Path file = Files.writeString(directory.resolve("a.yaml"), "kind: X\n");
         String answer = "{\"ok\":false,\"error\":{\"code\":\"INVALID\",\"message\":\"invalid\",\"details\":["

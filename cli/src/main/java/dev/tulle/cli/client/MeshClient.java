@@ -100,11 +100,12 @@ public final class MeshClient implements AutoCloseable {
             return new MeshClient(role, socket, LocalApiClient.connect(socket, CONNECT), silence);
         } catch (IOException e) {
             String why;
-            if (!Files.exists(socket)) {
+            // Where the folder may not be looked into it neither exists nor does not.
+            if (Files.notExists(socket)) {
                 why = "nothing serves " + socket
                         + "; start the mesh with 'tulle up', or name it with --mesh or --run-dir";
             } else if (e instanceof AccessDeniedException || !Files.isWritable(socket)) {
-                why = "no permission for " + socket + "; run this command as root";
+                why = "no permission for " + socket + "; run this command as root, or as a member of the mesh's group";
             } else {
                 why = "nobody answers on " + socket + "; the mesh was stopped, hangs, or is starting again";
             }

@@ -74,6 +74,9 @@ public final class ApplyCommand extends BaseCommand {
             throw new CommandFailure(CommandFailure.NO, "not everything was applied:", refused);
         }
         Shortfalls.check(shortfalls);
+        if (isNothing(results)) {
+            throw new CommandFailure(CommandFailure.NO, "nothing to apply: no object in " + String.join(", ", files));
+        }
         return 0;
     }
 
@@ -84,6 +87,12 @@ public final class ApplyCommand extends BaseCommand {
         Json.objects(earlier)
                 .forEach(result -> Json.objects(result, "resources").forEach(also::add));
         return timeout.into(Json.of("manifests", manifests, "also", also, "wait", wait, "strict", strict));
+    }
+
+    private static boolean isNothing(JsonArray results) {
+        return Json.objects(results).stream()
+                .allMatch(result -> Json.objects(result, "resources").isEmpty()
+                        && texts(result.get("warnings")).isEmpty());
     }
 
     private static String text(JsonArray results) {

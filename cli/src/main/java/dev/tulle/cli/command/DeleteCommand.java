@@ -33,13 +33,13 @@ public final class DeleteCommand extends BaseCommand {
 
     @Override
     public Integer call() {
+        String of = Resources.kind(kind);
         JsonObject result;
         try (MeshClient control = MeshClient.control(place)) {
             result = control.object(
-                    "delete",
-                    timeout.into(Json.of("kind", Resources.kind(kind), "namespace", namespace.one(), "name", name)));
+                    "delete", timeout.into(Json.of("kind", of, "namespace", namespace.one(), "name", name)));
         }
-        out().println("deleted " + Resources.kind(kind) + " " + namespace.one() + "/" + name);
+        out().println("deleted " + of + " " + namespace.one() + "/" + name);
         Shortfalls.check(ApplyCommand.texts(result.get("notEnforced")));
         return 0;
     }

@@ -1,7 +1,9 @@
 package dev.tulle.cli.command;
 
+import dev.tulle.cli.client.CommandFailure;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeSet;
 
 /** The names under which a kind of resource may be given on the command line. */
 final class Resources {
@@ -29,8 +31,19 @@ final class Resources {
 
     private Resources() {}
 
-    /** The kind as manifests spell it; an unknown one as it was given, for the control plane to refuse. */
+    /**
+     * The kind as manifests spell it.
+     *
+     * @throws CommandFailure with status 2 for one that there is not
+     */
     static String kind(String given) {
-        return KINDS.getOrDefault(given.toLowerCase(Locale.ROOT), given);
+        String kind = KINDS.get(given.toLowerCase(Locale.ROOT));
+        if (kind == null) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE,
+                    "unknown kind '" + given + "': expected one of "
+                            + String.join(", ", new TreeSet<>(KINDS.values())));
+        }
+        return kind;
     }
 }
