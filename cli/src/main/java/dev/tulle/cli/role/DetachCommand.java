@@ -6,6 +6,7 @@ import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -46,6 +47,9 @@ public final class DetachCommand extends BaseCommand {
             if (!survivors.isEmpty()) {
                 StopReport.unreachable(survivors).forEach(out()::println);
                 out().flush();
+            } else if (!Files.isDirectory(options.agent().stateDirectory())) {
+                out().println("which workloads become unreachable is not known: there is no state directory "
+                        + options.agent().stateDirectory() + " (--state names another)");
             }
             boolean supervised = PidFile.living(run, "up").isPresent();
             if (!supervised) {
