@@ -237,7 +237,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
             process(in);
         } finally {
             processing = false;
-            busy();
         }
         if (state == State.CLOSED || state == State.LINGERING || !in.isReadable()) {
             in.release();

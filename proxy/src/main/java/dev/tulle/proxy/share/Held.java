@@ -63,12 +63,12 @@ public final class Held {
      * @param now the time, as {@link System#nanoTime} has it
      */
     public boolean mayBegin(long now) {
-        return shares.mayBegin(this, now);
+        return shares.time().allows(taken, now);
     }
 
     /** Says how long the loop has been busy with a request, in nanoseconds. */
     public void took(long nanos) {
-        shares.took(this, nanos);
+        shares.time().used(taken, nanos);
     }
 
     /** Says so many bytes wait for the client, 0 when it reads again. */

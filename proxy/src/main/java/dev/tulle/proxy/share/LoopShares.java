@@ -40,17 +40,8 @@ public final class LoopShares {
         this.time = new LoopTime(passes);
     }
 
-    /** True when a request of the connection may begin in this pass of the loop. */
-    boolean mayBegin(Held held, long now) {
-        boolean may = time.allows(held.taken, now);
-        if (!may) {
-            held.share().over(Over.LOOP_TIME);
-        }
-        return may;
-    }
-
-    void took(Held held, long nanos) {
-        time.used(held.taken, nanos);
+    LoopTime time() {
+        return time;
     }
 
     Shares all() {
