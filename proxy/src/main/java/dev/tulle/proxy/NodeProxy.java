@@ -89,7 +89,6 @@ public final class NodeProxy implements AutoCloseable {
     private final Supplier<HttpOptions> kernel;
     private final XdsClient xds;
     private final MetricRegistry registry = new MetricRegistry();
-    private final EpollLoops epoll = new EpollLoops();
     private final MultiThreadIoEventLoopGroup group;
     private final Map<EventLoop, LoopScope> scopes = new LinkedHashMap<>();
     private final ServiceDirectory services;
@@ -114,7 +113,7 @@ public final class NodeProxy implements AutoCloseable {
         this.kernel = kernel;
         this.xds = xds;
         this.group = new MultiThreadIoEventLoopGroup(
-                options.loops(), new DefaultThreadFactory("proxy-worker"), epoll.factory());
+                options.loops(), new DefaultThreadFactory("proxy-worker"), EpollLoops.newFactory());
         this.services = new ServiceDirectory(xds, options.idleExpiry());
         this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
         this.policies = new PolicyDirectory(xds, options.nodeId(), options.idleExpiry(), registry);
@@ -220,7 +219,7 @@ public final class NodeProxy implements AutoCloseable {
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,
-                            new LoopShares(shares, epoll.passes(loop)),
+                            new LoopShares(shares),
                             new Turns(loop),
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,

@@ -77,9 +77,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     /** Requests begun in this turn. */
     private int begun;
 
-    /** Since when the loop is busy with this connection's next request. */
-    private long busySince;
-
     private boolean turnDue;
     private boolean processing;
     private boolean reading;
@@ -232,7 +229,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     /** Handles bytes; keeps what has to wait. */
     private void consume(ByteBuf in) {
         processing = true;
-        busySince = System.nanoTime();
         try {
             process(in);
         } finally {
@@ -270,7 +266,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
                         return;
                     }
                     headComplete();
-                    busy();
                 }
                 case BODY -> {
                     if (!exchange.takesBody() || !in.isReadable()) {
@@ -295,14 +290,13 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
 
     /**
      * True when the next request may begin: the client has read the answers to those before it, but for what fits into a
-     * socket, and others have had their turn since this connection's, or its client's, began.
+     * socket, and others have had their turn since this connection's began.
      */
     private boolean mayBegin() {
         if (!channel.isWritable() && !out.flush()) {
             return false;
         }
-        Held place = held;
-        if (begun < TURN && (place == null || place.mayBegin(busySince))) {
+        if (begun < TURN) {
             begun++;
             return true;
         }
@@ -331,16 +325,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
             out.flush();
             exchange.flushUpstream();
         }
-    }
-
-    /** Counts how long the request has kept the loop from others. */
-    private void busy() {
-        long now = System.nanoTime();
-        Held place = held;
-        if (place != null) {
-            place.took(now - busySince);
-        }
-        busySince = now;
     }
 
     private void headComplete() {

@@ -1,6 +1,5 @@
 package dev.tulle.proxy.loop;
 
-import io.netty.channel.EventLoop;
 import io.netty.channel.IoHandle;
 import io.netty.channel.IoHandler;
 import io.netty.channel.IoHandlerContext;
@@ -10,28 +9,23 @@ import io.netty.channel.IoRegistration;
 import io.netty.channel.epoll.EpollIoHandler;
 import io.netty.channel.epoll.EpollIoOps;
 import io.netty.util.concurrent.ThreadAwareExecutor;
-import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.LongSupplier;
 
 /**
- * Epoll event loops that count their passes and never forget a socket. Netty 4.2.18 takes a socket that waits for nothing out of the epoll set
+ * Epoll event loops that never forget a socket. Netty 4.2.18 takes a socket that waits for nothing out of the epoll set
  * but believes that it is still in it: a connection whose client has ended its half could not be waited for again, and
  * the first write that had to wait would break it (ENOENT). Here such a socket stays registered, waiting edge-triggered
  * for errors only.
  */
 public final class EpollLoops {
-    private final Map<ThreadAwareExecutor, Handler> handlers = new ConcurrentHashMap<>();
+    private EpollLoops() {}
 
     /** Makes the handlers of event loops. */
-    public IoHandlerFactory factory() {
+    public static IoHandlerFactory newFactory() {
         IoHandlerFactory epoll = EpollIoHandler.newFactory();
         return new IoHandlerFactory() {
             @Override
             public IoHandler newHandler(ThreadAwareExecutor executor) {
-                Handler handler = new Handler(epoll.newHandler(executor));
-                handlers.put(executor, handler);
-                return handler;
+                return new Handler(epoll.newHandler(executor));
             }
 
             @Override
@@ -41,23 +35,7 @@ public final class EpollLoops {
         };
     }
 
-    /** How often a loop has looked at its sockets; to be asked on the loop. */
-    public LongSupplier passes(EventLoop loop) {
-        Handler handler = handlers.get((ThreadAwareExecutor) loop);
-        if (handler == null) {
-            throw new IllegalArgumentException("not a loop of these: " + loop);
-        }
-        return () -> handler.passes;
-    }
-
-    private static final class Handler implements IoHandler {
-        private final IoHandler epoll;
-        private long passes;
-
-        Handler(IoHandler epoll) {
-            this.epoll = epoll;
-        }
-
+    private record Handler(IoHandler epoll) implements IoHandler {
         @Override
         public void initialize() {
             epoll.initialize();
@@ -65,7 +43,6 @@ public final class EpollLoops {
 
         @Override
         public int run(IoHandlerContext context) {
-            passes++;
             return epoll.run(context);
         }
 

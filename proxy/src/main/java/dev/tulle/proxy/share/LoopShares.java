@@ -6,7 +6,6 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The connections of one loop by client: which of them go when a client wants more than its share. Loop-confined. */
@@ -23,25 +22,14 @@ public final class LoopShares {
         private @Nullable Held first;
         private int size;
         private final Set<Held> stalled = new LinkedHashSet<>();
-        private final LoopTime.Taken taken = new LoopTime.Taken();
     }
 
     private final Shares all;
-    private final LoopTime time;
     private final Map<String, Ring> rings = new HashMap<>();
 
-    /**
-     * None yet.
-     *
-     * @param passes how often the loop has looked at its sockets
-     */
-    public LoopShares(Shares all, LongSupplier passes) {
+    /** None yet. */
+    public LoopShares(Shares all) {
         this.all = all;
-        this.time = new LoopTime(passes);
-    }
-
-    LoopTime time() {
-        return time;
     }
 
     Shares all() {
@@ -108,7 +96,6 @@ public final class LoopShares {
             first.previous = held;
         }
         ring.size++;
-        held.taken = ring.taken;
     }
 
     void remove(Held held) {
