@@ -5,7 +5,6 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.accept.Listeners;
 import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.accept.Sources;
-import dev.tulle.proxy.accept.Turns;
 import dev.tulle.proxy.admin.AdminApi;
 import dev.tulle.proxy.admin.AdminPages;
 import dev.tulle.proxy.discovery.NameDirectory;
@@ -220,7 +219,6 @@ public final class NodeProxy implements AutoCloseable {
                             new MetricHandles(istio, outside),
                             refused,
                             new LoopShares(shares),
-                            new Turns(loop),
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
                             options.onDemandTimeout().toNanos(),

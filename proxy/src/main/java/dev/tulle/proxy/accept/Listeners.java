@@ -161,8 +161,7 @@ public final class Listeners implements AutoCloseable {
                     @Override
                     protected void initChannel(Channel channel) {
                         LoopScope scope = scopes.apply(channel);
-                        String client = Sources.presumed(channel.remoteAddress());
-                        if (scope.shares().accept(channel, client, true) == null) {
+                        if (scope.shares().accept(channel, Sources.presumed(channel.remoteAddress()), true) == null) {
                             scope.refused().with(OutboundFlow.OVER_SHARE).increment();
                             channel.close();
                             return;
@@ -170,7 +169,7 @@ public final class Listeners implements AutoCloseable {
                         channel.config().setAllocator(scope.worker().allocator());
                         channel.config().setRecvByteBufAllocator(scope.worker().readOption());
                         scope.connections().add(channel);
-                        channel.pipeline().addLast(new TurnHandler(scope.turns(), client, () -> handler.apply(scope)));
+                        channel.pipeline().addLast(handler.apply(scope));
                     }
                 });
         var bound = (inherited.isPresent() ? bootstrap.register() : bootstrap.bind(where, port)).awaitUninterruptibly();
