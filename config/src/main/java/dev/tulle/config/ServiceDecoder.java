@@ -4,7 +4,6 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.ServicePort;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -32,10 +31,7 @@ final class ServiceDecoder {
     private ServiceDecoder() {}
 
     static ConfigResource decode(Manifest manifest, Fields document) {
-        if (!document.has("spec")) {
-            document.unsupportedValue("spec", "a Service without ports", "a spec with at least one port");
-        }
-        return document.object("spec")
+        return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
                 .orElse(new KubernetesService(
                         manifest, List.of(), false, Map.of(), List.of(), 0, LocalityPreference.ANYWHERE));
@@ -52,8 +48,7 @@ final class ServiceDecoder {
                             "lower-case letters, digits and '-', at most 63",
                             "not a name for a Service");
         }
-        boolean here = spec.choice("type", TYPES).orElse(true);
-        if (!here) {
+        if (!spec.choice("type", TYPES).orElse(true)) {
             spec.unsupportedValue("type", "ExternalName", "ClusterIP (a ServiceEntry can name an outside host)");
         }
         boolean headless = false;
@@ -96,7 +91,7 @@ final class ServiceDecoder {
         }
         spec.unsupported("externalIPs", "externalName");
         Map<String, String> selector = spec.stringMap("selector");
-        List<ServicePort> ports = ports(spec, headless || !here);
+        List<ServicePort> ports = ports(spec);
         spec.done();
         return new KubernetesService(manifest, addresses, headless, selector, ports, sticky, preference);
     }
@@ -112,15 +107,12 @@ final class ServiceDecoder {
         return seconds;
     }
 
-    /** @param optional whether Kubernetes takes the service without ports */
-    private static List<ServicePort> ports(Fields spec, boolean optional) {
+    private static List<ServicePort> ports(Fields spec) {
         List<ServicePort> ports = new ArrayList<>();
         Set<String> names = new HashSet<>();
-        Map<Integer, String> numbers = new HashMap<>();
+        Set<Integer> numbers = new HashSet<>();
         List<Fields> list = spec.objects("ports");
-        if (list.isEmpty() && optional) {
-            spec.unsupportedValue("ports", "a service without ports", "at least one port");
-        } else if (list.isEmpty()) {
+        if (list.isEmpty()) {
             spec.error("ports", "at least one port", "a service without ports serves nothing");
         }
         for (Fields port : list) {
@@ -140,12 +132,8 @@ final class ServiceDecoder {
                 port.error("name", "each name once", "two ports have this name");
             }
             // UDP and TCP may share a number, but a port path and a listener are per number.
-            String word = port.string("protocol").orElse("TCP");
-            String earlier = number > 0 ? numbers.putIfAbsent(number, word) : null;
-            if (word.equals(earlier)) {
+            if (number > 0 && !numbers.add(number)) {
                 port.error("port", "each port number once", "two ports have this number");
-            } else if (earlier != null) {
-                port.unsupportedForm("port", "each port number once", "two ports have this number");
             }
             port.done();
             if (number > 0) {

@@ -139,7 +139,8 @@ public final class Regex {
         try {
             return Pattern.compile(text);
         } catch (PatternSyntaxException e) {
-            throw RegexException.notRe2(String.valueOf(e.getDescription()));
+            throw new RegexException(
+                    "not a regular expression: " + e.getDescription(), "a regular expression in RE2 syntax");
         } catch (StackOverflowError e) {
             throw new RegexException("this regular expression is nested too deeply", "fewer repetitions");
         }

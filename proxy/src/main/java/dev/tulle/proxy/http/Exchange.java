@@ -194,8 +194,7 @@ final class Exchange implements UpstreamUser {
             case FORWARD -> {
                 WorkerCluster target = chosen == null ? null : chosen.cluster();
                 if (chosen == null || target == null) {
-                    int status = chosen == null ? 503 : chosen.notFound();
-                    reply(status, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
+                    reply(503, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
                     return;
                 }
                 forward(target, chosen, decided);
@@ -421,12 +420,6 @@ final class Exchange implements UpstreamUser {
         reply(503, tally.flags, tally.details, "upstream connect error: " + reason);
     }
 
-    /** True when a try that brought no response, or none in time, may be followed by another. */
-    private boolean retriesReset() {
-        ForwardPlan chosen = routing.plan();
-        return chosen != null && chosen.retriesReset();
-    }
-
     /** Schedules another try if policy and budget allow. */
     private boolean beginRetry() {
         ForwardPlan chosen = routing.plan();
@@ -462,7 +455,7 @@ final class Exchange implements UpstreamUser {
         tries.answered(connection.channel(), tally.code);
         byKernel = false;
         deadlines.moved();
-        if (chosen.retriesResponses() && chosen.retries(answer) && beginRetry()) {
+        if (chosen.retriesResponses() && chosen.retriesCode(tally.code) && beginRetry()) {
             return;
         }
         boolean tunnel = tally.code == 101;
@@ -548,7 +541,8 @@ final class Exchange implements UpstreamUser {
             return;
         }
         tries.failed(connection.channel());
-        if (retriesReset() && beginRetry()) {
+        ForwardPlan chosen = routing.plan();
+        if (chosen != null && chosen.retriesReset() && beginRetry()) {
             return;
         }
         reply(
@@ -628,7 +622,7 @@ final class Exchange implements UpstreamUser {
             if (phase == Phase.RESPONDING) {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 fail();
-            } else if (deadlines.isOnlyTry(now) && retriesReset() && beginRetry()) {
+            } else if (deadlines.isOnlyTry(now) && beginRetry()) {
                 armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
