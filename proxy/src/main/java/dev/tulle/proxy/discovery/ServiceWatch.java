@@ -44,8 +44,10 @@ final class ServiceWatch implements AutoCloseable {
     private String unusable = "";
 
     private boolean closed;
-    private boolean waiting;
+    /** Ends the wait for what is still on its way; null while nothing is. */
     private @Nullable ScheduledFuture<?> patience;
+    /** Tells one wait from the next. */
+    private int waits;
 
     ServiceWatch(XdsClient xds, OutboundService service, ScheduledExecutorService timer) {
         this.xds = xds;
@@ -138,6 +140,7 @@ final class ServiceWatch implements AutoCloseable {
         }
         Listener found = root.value;
         if (found == null) {
+            waitNoMore();
             dropAll();
             service.absent();
             return;
@@ -167,16 +170,28 @@ final class ServiceWatch implements AutoCloseable {
             complete &= watch.isAnswered();
         }
         if (complete || force) {
+            waitNoMore();
             publish(found, needed);
-        } else if (!waiting) {
-            waiting = true;
-            patience = timer.schedule(this::patienceOver, PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
+        } else if (patience == null) {
+            int wait = waits;
+            patience = timer.schedule(() -> patienceOver(wait), PATIENCE_MILLIS, TimeUnit.MILLISECONDS);
         }
     }
 
-    private synchronized void patienceOver() {
-        waiting = false;
-        rebuild(true);
+    private synchronized void patienceOver(int wait) {
+        // What it was about may have come while this waited for the lock; the next change has its own time.
+        if (wait == waits) {
+            rebuild(true);
+        }
+    }
+
+    private void waitNoMore() {
+        ScheduledFuture<?> alarm = patience;
+        waits++;
+        patience = null;
+        if (alarm != null) {
+            alarm.cancel(false);
+        }
     }
 
     private @Nullable Value<RouteConfiguration> watchRoutes(@Nullable String name) {
@@ -253,10 +268,7 @@ final class ServiceWatch implements AutoCloseable {
     @Override
     public synchronized void close() {
         closed = true;
-        ScheduledFuture<?> alarm = patience;
-        if (alarm != null) {
-            alarm.cancel(false);
-        }
+        waitNoMore();
         dropAll();
         Value<Listener> root = listener;
         if (root != null) {
