@@ -12,7 +12,8 @@ import java.util.Optional;
 
 /**
  * Whether the addresses that a mesh is about to take are somebody else's on this host: of another mesh, running or stopped
- * with living workloads, or of a network that the host has a route to.
+ * with living workloads, or of a network that the host has a route to; and whether the mesh's own living workloads have
+ * others.
  */
 final class RangeConflict {
     private static final Path ROUTES = Path.of("/proc/net/route");

@@ -165,8 +165,9 @@ public final class LocalApiServer implements AutoCloseable {
         try {
             UserPrincipal user =
                     channel.getOption(ExtendedSocketOptions.SO_PEERCRED).user();
-            if (admits(user)) {
-                Connection connection = new Connection(channel, user);
+            int uid = access.numberOf(user).orElse(UNKNOWN_USER);
+            if (admits(user, uid)) {
+                Connection connection = new Connection(channel, user, SocketAccess.isOwner(uid));
                 open.add(connection);
                 Thread.ofVirtual().name("local-api-connection").start(() -> serve(connection));
                 taken = true;
@@ -204,13 +205,15 @@ public final class LocalApiServer implements AutoCloseable {
     private static final class Connection {
         final SocketChannel channel;
         final UserPrincipal user;
+        final boolean owner;
 
         /** When a line began to come, or to be written, in {@link System#nanoTime}; 0 while neither is so. */
         volatile long busySince;
 
-        Connection(SocketChannel channel, UserPrincipal user) {
+        Connection(SocketChannel channel, UserPrincipal user, boolean owner) {
             this.channel = channel;
             this.user = user;
+            this.owner = owner;
         }
 
         void close() {
@@ -227,8 +230,6 @@ public final class LocalApiServer implements AutoCloseable {
         try (channel;
                 BufferedReader in = new BufferedReader(
                         new InputStreamReader(Channels.newInputStream(channel), StandardCharsets.UTF_8), 1 << 12)) {
-            boolean owner =
-                    SocketAccess.isOwner(access.numberOf(connection.user).orElse(UNKNOWN_USER));
             Replies replies = new Replies() {
                 @Override
                 public void send(String line) throws IOException {
@@ -239,7 +240,7 @@ public final class LocalApiServer implements AutoCloseable {
 
                 @Override
                 public boolean areForOwner() {
-                    return owner;
+                    return connection.owner;
                 }
             };
             for (int first = in.read(); first >= 0; first = in.read()) {
@@ -300,8 +301,7 @@ public final class LocalApiServer implements AutoCloseable {
     }
 
     /** Whether the peer may use the socket: by the user that the kernel noted when it connected. */
-    private boolean admits(UserPrincipal user) {
-        int uid = access.numberOf(user).orElse(UNKNOWN_USER);
+    private boolean admits(UserPrincipal user, int uid) {
         if (!access.admits(uid)) {
             refusals.note(where(), "user " + user.getName(), "expected " + access.expected());
             return false;

@@ -97,6 +97,17 @@ class AuthorizationTest {
                 ResourceRef.DEFAULT);
     }
 
+    /** Its workloads name policies of which nothing is heard. */
+    private static MeshState withoutPolicies(MeshState whole) {
+        return new MeshState(
+                whole.services(),
+                whole.workloads(),
+                whole.listeners(),
+                whole.routes(),
+                whole.clusters(),
+                whole.endpoints());
+    }
+
     private static Meshes mesh(Origin origin, AuthorizationPolicy... policies) {
         return Meshes.mesh()
                 .subset("", origin.port())
@@ -343,14 +354,7 @@ class AuthorizationTest {
         try (Origin origin = Origin.answering(ORIGIN)) {
             Meshes named = mesh(origin, denyPath("/admin"));
             MeshState whole = named.build();
-            // The workload names a policy of which nothing is heard.
-            MeshState withoutPolicy = new MeshState(
-                    whole.services(),
-                    whole.workloads(),
-                    whole.listeners(),
-                    whole.routes(),
-                    whole.clusters(),
-                    whole.endpoints());
+            MeshState withoutPolicy = withoutPolicies(whole);
             try (ProxyFixture proxy = proxy(withoutPolicy);
                     RawClient waiting = new RawClient(proxy.port)) {
                 waiting.send("GET /a HTTP/1.1\r\nHost: web\r\n\r\n");
@@ -430,13 +434,7 @@ class AuthorizationTest {
             AuthorizationPolicy me =
                     policy(Action.ALLOW, "me", new Rule(List.of(principal("*/sa/me")), List.of(), List.of()));
             MeshState whole = open.policies(me).build();
-            MeshState unknown = new MeshState(
-                    whole.services(),
-                    whole.workloads(),
-                    whole.listeners(),
-                    whole.routes(),
-                    whole.clusters(),
-                    whole.endpoints());
+            MeshState unknown = withoutPolicies(whole);
             try (ProxyFixture proxy = proxy(before);
                     RawClient client = new RawClient(proxy.port)) {
                 client.send("hello");

@@ -47,9 +47,9 @@ public final class DetachCommand extends BaseCommand {
             if (!survivors.isEmpty()) {
                 StopReport.unreachable(survivors).forEach(out()::println);
                 out().flush();
-            } else if (!Files.isDirectory(options.agent().stateDirectory())) {
+            } else if (!Files.isDirectory(options.stateDirectory())) {
                 out().println("which workloads become unreachable is not known: there is no state directory "
-                        + options.agent().stateDirectory() + " (--state names another)");
+                        + options.stateDirectory() + " (--state names another)");
             }
             boolean supervised = PidFile.living(run, "up").isPresent();
             if (!supervised) {
