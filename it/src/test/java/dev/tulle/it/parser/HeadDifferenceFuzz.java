@@ -44,6 +44,7 @@ public final class HeadDifferenceFuzz {
             heads.add(new Head(Kind.REQUEST, Heads.bytes("POST /a HTTP/1.1\r\nHost: a\r\n" + line + "\r\n\r\n")));
             heads.add(new Head(Kind.RESPONSE, Heads.bytes("HTTP/1.1 200 OK\r\n" + line + "\r\n\r\n")));
         }
+        heads.add(new Head(Kind.REQUEST, Heads.bytes("GET /" + "a".repeat(900) + " HTTP/1.1\r\nHost: a\r\n\r\n")));
         List<byte[]> seeds = new ArrayList<>();
         for (Head head : heads) {
             byte[] seed = new byte[head.bytes().length + 1];

@@ -14,11 +14,10 @@ import dev.tulle.proxy.http1.ResponseHead;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
-import java.util.regex.Pattern;
 
 /** That the proxy's parser understands a head which the kernel's parser takes, and in the same way. */
 final class SameMeaning {
-    private static final Pattern PLAIN = Pattern.compile("/(?!/|\\.)([\\w\\-.~&'()*+,:=]|/(?![/.]))*");
+    private static final String PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~&'()*+,:=/";
 
     private SameMeaning() {}
 
@@ -56,7 +55,7 @@ final class SameMeaning {
         assertFalse(proxy.isAbsolute() || proxy.expectsContinue() || proxy.isUpgrade() || proxy.isConnect(), shown);
         assertFalse(proxy.authority().isEmpty(), shown);
         // A path that a server could read as another one is the proxy's.
-        assertTrue(PLAIN.matcher(taken.path()).matches(), shown);
+        assertTrue(isPlain(taken.path()), shown);
         for (int i = 0; i < KernelParser.NAMES.size(); i++) {
             assertEquals(proxy.header(KernelParser.NAMES.get(i)), taken.values().get(i), shown);
         }
@@ -70,5 +69,14 @@ final class SameMeaning {
         assertTrue(proxy.code() >= 200, shown);
         boolean bodyless = proxy.isBodyless(head.kind() == Kind.RESPONSE_TO_HEAD);
         assertEquals(bodyless ? 0 : proxy.contentLength(), taken.body(), shown);
+    }
+
+    // Not by a regular expression: one with a choice that repeats takes stack for each character.
+    private static boolean isPlain(String path) {
+        boolean plain = path.startsWith("/") && !path.contains("//") && !path.contains("/.");
+        for (int i = 0; i < path.length() && plain; i++) {
+            plain = PLAIN.indexOf(path.charAt(i)) >= 0;
+        }
+        return plain;
     }
 }
