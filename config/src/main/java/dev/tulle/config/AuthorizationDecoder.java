@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * Decodes Istio's AuthorizationPolicy. Whatever would make the policy mean less than it says is refused: a field left
@@ -38,16 +39,22 @@ final class AuthorizationDecoder {
             "source.serviceAccount",
             "source.trustDomain");
 
+    private static final Pattern MAPPED_KEY =
+            Pattern.compile("(?:request\\.headers|request\\.auth\\.claims|experimental\\.envoy\\.filters\\.).*\\[.+]");
+
+    private static final int MOST_RULES = 512;
+
     private AuthorizationDecoder() {}
 
     static ConfigResource decode(Manifest manifest, Fields document) {
-        return document.requiredObject("spec")
-                .map(spec -> decodeSpec(manifest, spec))
-                .orElse(made(manifest, Map.of(), Action.ALLOW, List.of()));
+        boolean trial = DryRun.decode(document);
+        return document.object("spec")
+                .map(spec -> decodeSpec(manifest, spec, trial))
+                .orElse(made(manifest, Map.of(), Action.ALLOW, List.of(), trial));
     }
 
     private static IstioAuthorization made(
-            Manifest manifest, Map<String, String> selector, Action action, List<Rule> rules) {
+            Manifest manifest, Map<String, String> selector, Action action, List<Rule> rules, boolean trial) {
         String namespace = manifest.ref().namespace();
         return new IstioAuthorization(
                 manifest,
@@ -57,14 +64,15 @@ final class AuthorizationDecoder {
                         IstioAuthorization.scope(namespace, selector),
                         action,
                         rules,
-                        manifest.ref()));
+                        manifest.ref()),
+                trial);
     }
 
-    private static IstioAuthorization decodeSpec(Manifest manifest, Fields spec) {
+    private static IstioAuthorization decodeSpec(Manifest manifest, Fields spec, boolean trial) {
         Map<String, String> selector = Map.of();
         Optional<Fields> chosen = spec.object("selector");
         if (chosen.isPresent()) {
-            selector = chosen.get().stringMap("matchLabels");
+            selector = IstioFields.selector(chosen.get(), "matchLabels");
             chosen.get().done();
         }
         Optional<Action> action = spec.choice("action", ACTIONS).orElse(Optional.of(Action.ALLOW));
@@ -76,8 +84,12 @@ final class AuthorizationDecoder {
         for (Fields rule : spec.objects("rules")) {
             rules.add(rule(rule));
         }
+        spec.atMost("rules", MOST_RULES);
+        if (rules.isEmpty() && spec.count("rules") == 0 && action.equals(Optional.of(Action.DENY))) {
+            spec.error("rules", "at least one rule; {} is one that matches everything", "this denies nothing");
+        }
         spec.done();
-        return made(manifest, selector, action.orElse(Action.DENY), rules);
+        return made(manifest, selector, action.orElse(Action.DENY), rules, trial);
     }
 
     private static Rule rule(Fields rule) {
@@ -104,7 +116,7 @@ final class AuthorizationDecoder {
     private static List<Fields> entries(Fields rule, String name) {
         List<Fields> entries = rule.objects(name);
         if (rule.has(name) && entries.isEmpty()) {
-            rule.error(name, "at least one entry, or no such field", "an empty list");
+            rule.unsupportedForm(name, "at least one entry, or no such field", "an empty list");
         }
         return entries;
     }
@@ -147,20 +159,22 @@ final class AuthorizationDecoder {
     }
 
     private static void notEmpty(Fields fields, String what) {
-        if (fields.names().isEmpty()) {
+        if (fields.names().stream().allMatch(name -> fields.isEmptyList(name))) {
             fields.error("", "at least one field", what + " that asks nothing");
         }
     }
 
     private static Optional<Condition> condition(Fields entry) {
         String key = entry.requiredString("key");
-        if (!entry.has("values") && !entry.has("notValues")) {
+        if (entry.count("values") == 0 && entry.count("notValues") == 0) {
             entry.error("values", "values, notValues or both", "this field is required");
         }
         if (key.startsWith(HEADERS) && key.endsWith("]")) {
             String name = key.substring(HEADERS.length(), key.length() - 1);
-            if (!Words.isToken(name)) {
+            if (name.isEmpty()) {
                 entry.error("key", "request.headers[NAME]", "not the name of a header field");
+            } else if (!Words.isToken(name)) {
+                entry.unsupportedForm("key", "request.headers[NAME]", "not the name of a header field");
             }
             return Optional.of(new Condition.Header(
                     name.toLowerCase(Locale.ROOT), patterns(entry, "values"), patterns(entry, "notValues")));
@@ -178,7 +192,7 @@ final class AuthorizationDecoder {
             }
             default -> {
                 entry.tolerate("values", "notValues");
-                if (KNOWN_KEYS.contains(key) || key.startsWith("request.") || key.startsWith("experimental.")) {
+                if (KNOWN_KEYS.contains(key) || MAPPED_KEY.matcher(key).matches()) {
                     entry.unsupportedValue("key", "this attribute", KEYS);
                 } else if (!key.isEmpty()) {
                     entry.error("key", KEYS, "unknown attribute");
@@ -190,24 +204,13 @@ final class AuthorizationDecoder {
 
     // ---- lists of values ----
 
-    /** One value of a list, with its place. */
-    private record Item(Fields list, Position at, String text) {
-        void error(String expected, String message) {
-            list.findings().error(at.line(), at.column(), at.field(), text, expected, message);
-        }
-    }
-
-    /** The values of a list that are not empty; an empty list would ask nothing and is refused. */
+    /** The values of a list that are not empty; an empty list, which asks nothing, is refused. */
     private static List<Item> items(Fields owner, String name) {
-        List<String> texts = owner.strings(name);
-        List<Position> places = owner.positions(name);
-        if (owner.has(name) && places.isEmpty()) {
-            owner.error(name, "at least one value, or no such field", "an empty list");
+        if (owner.isEmptyList(name)) {
+            owner.unsupportedForm(name, "at least one value, or no such field", "an empty list");
         }
         List<Item> items = new ArrayList<>();
-        // Where their numbers differ, an item has the wrong type, which has been said.
-        for (int i = 0; texts.size() == places.size() && i < texts.size(); i++) {
-            Item item = new Item(owner, places.get(i), texts.get(i));
+        for (Item item : owner.texts(name)) {
             if (item.text().isEmpty()) {
                 item.error("a value that is not empty", "empty");
             } else {
@@ -220,7 +223,7 @@ final class AuthorizationDecoder {
     private static TextPattern pattern(Item item, String text) {
         int star = text.indexOf('*', text.startsWith("*") ? 1 : 0);
         if (star >= 0 && (star < text.length() - 1 || text.startsWith("*"))) {
-            item.error("a value, PREFIX*, *SUFFIX or *", "a '*' may stand only at one end");
+            item.unsupportedForm("a value, PREFIX*, *SUFFIX or *", "a '*' may stand only at one end");
         }
         return TextPattern.parse(text);
     }
@@ -237,7 +240,8 @@ final class AuthorizationDecoder {
         List<TextPattern> out = new ArrayList<>();
         for (Item item : items(owner, name)) {
             if (item.text().startsWith("spiffe:")) {
-                item.error("TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT", "a principal is written without spiffe://");
+                item.unsupportedForm(
+                        "TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT", "a principal is written without spiffe://");
             }
             out.add(pattern(item, item.text()));
         }
@@ -258,9 +262,9 @@ final class AuthorizationDecoder {
         for (Item item : items(owner, name)) {
             String bare = item.text().replace("*", "");
             if (!bare.isEmpty() && !Words.isToken(bare)) {
-                item.error("a method such as GET", "not a method");
+                item.unsupportedForm("a method such as GET", "not a method");
             } else if (!bare.equals(bare.toUpperCase(Locale.ROOT))) {
-                item.error(item.text().toUpperCase(Locale.ROOT), "methods are compared with regard to case");
+                item.unsupportedForm(item.text().toUpperCase(Locale.ROOT), "methods are compared with regard to case");
             }
             out.add(pattern(item, item.text()));
         }
@@ -271,34 +275,47 @@ final class AuthorizationDecoder {
         List<TextPattern> out = new ArrayList<>();
         for (Item item : items(owner, name)) {
             String text = item.text();
-            if (text.contains("{*}") || text.contains("{**}")) {
-                item.error(
-                        "a path, PREFIX*, *SUFFIX or *", "a path template is not supported by this version of Tulle");
-            } else if (!text.startsWith("/") && !text.startsWith("*")) {
-                item.error("a path that begins with '/', or *SUFFIX", "not a path");
-            } else if (text.contains("?") || text.contains("#")) {
-                item.error("a path without query", "a policy compares the path only");
-            } else {
-                String canonical = PathReadings.canonicalOf(text);
-                if (canonical == null) {
-                    item.error("'%' only before two hexadecimal digits", "a broken escape");
-                } else if (!canonical.equals(text)) {
-                    item.error(canonical, "not the form in which paths are compared");
-                }
+            Optional<String> fault = PathTemplate.fault(text);
+            if (fault.isPresent()) {
+                item.error("a path, or a template such as /a/{*} and /a/{**}", fault.get());
+                continue;
             }
+            if (PathTemplate.isTemplate(text)) {
+                item.unsupported("a path template", "a path, PREFIX*, *SUFFIX or *");
+                continue;
+            }
+            checkPath(item, text);
             out.add(pattern(item, text));
         }
         return out;
+    }
+
+    private static void checkPath(Item item, String text) {
+        if (!text.startsWith("/") && !text.startsWith("*")) {
+            item.unsupportedForm("a path that begins with '/', or *SUFFIX", "not a path");
+        } else if (text.contains("?") || text.contains("#")) {
+            item.unsupportedForm("a path without query", "a policy compares the path only");
+        } else {
+            String canonical = PathReadings.canonicalOf(text);
+            if (canonical == null) {
+                item.unsupportedForm("'%' only before two hexadecimal digits", "a broken escape");
+            } else if (!canonical.equals(text)) {
+                item.unsupportedForm(canonical, "not the form in which paths are compared");
+            }
+        }
     }
 
     private static List<Integer> ports(Fields owner, String name) {
         List<Integer> out = new ArrayList<>();
         for (Item item : items(owner, name)) {
             String text = item.text();
-            boolean digits = text.length() <= 5 && text.chars().allMatch(c -> c >= '0' && c <= '9');
-            int port = digits ? Integer.parseInt(text) : 0;
-            if (port < 1 || port > 65535) {
+            boolean digits = text.chars().allMatch(c -> c >= '0' && c <= '9');
+            String significant = text.replaceFirst("^0+(?=.)", "");
+            int port = digits && significant.length() <= 5 ? Integer.parseInt(significant) : -1;
+            if (port < 0 || port > 65535) {
                 item.error("a port from 1 to 65535, in quotes", "not a port");
+            } else if (port == 0) {
+                item.unsupported("port 0", "a port from 1 to 65535, in quotes");
             } else {
                 out.add(port);
             }

@@ -195,7 +195,7 @@ final class CrossValidator {
                                                 self
                                                         ? "the host is here twice"
                                                         : "the host is also routed by " + earlier.ref()
-                                                                + ", whose rules come first")
+                                                                + ", whose rules for requests alone count")
                                         .as(Warning.HOST_ROUTED_TWICE)));
                     }
                 }

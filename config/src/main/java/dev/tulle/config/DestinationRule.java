@@ -27,7 +27,7 @@ public record DestinationRule(
      * A named part of the endpoints.
      *
      * @param labels all must be on the workload; empty selects every endpoint
-     * @param policy what differs from the rule's own policy
+     * @param policy parts that replace those of the rule's own policy
      */
     public record Subset(String name, Map<String, String> labels, TrafficPolicy policy, Position position) {
         public Subset {
@@ -35,39 +35,44 @@ public record DestinationRule(
         }
     }
 
-    /** How to reach and balance endpoints; an empty part is inherited, at last from the mesh's defaults. */
-    public record TrafficPolicy(
-            Optional<Balancing> balancing,
-            Optional<LocalityPreference> locality,
+    /**
+     * How to reach and balance endpoints. An empty part is inherited, at last from the mesh's defaults; one that is there is
+     * the whole of it: what it leaves open is not looked up elsewhere.
+     */
+    public record TrafficPolicy(Optional<LoadBalancer> loadBalancer, Optional<ConnectionPool> connectionPool) {
+        /** Says nothing. */
+        public static final TrafficPolicy NONE = new TrafficPolicy(Optional.empty(), Optional.empty());
+
+        /** This policy, with the parts that it leaves out taken from {@code base}. */
+        public TrafficPolicy over(TrafficPolicy base) {
+            return new TrafficPolicy(loadBalancer.or(base::loadBalancer), connectionPool.or(base::connectionPool));
+        }
+
+        Optional<Balancing> balancing() {
+            return loadBalancer.flatMap(LoadBalancer::balancing);
+        }
+
+        Optional<LocalityPreference> locality() {
+            return loadBalancer.flatMap(LoadBalancer::locality);
+        }
+
+        /** The bounds on connections; none where nothing is said. */
+        ConnectionPool pool() {
+            return connectionPool.orElse(ConnectionPool.NONE);
+        }
+    }
+
+    /** How endpoints are chosen. */
+    public record LoadBalancer(Optional<Balancing> balancing, Optional<LocalityPreference> locality) {}
+
+    /** Bounds on connections. */
+    public record ConnectionPool(
             Optional<Duration> connectTimeout,
             OptionalInt maxConnections,
             OptionalInt maxPendingRequests,
             OptionalInt maxRequestsPerConnection,
             Optional<Duration> idleTimeout) {
-        /** Says nothing. */
-        public static final TrafficPolicy NONE = new TrafficPolicy(
-                Optional.empty(),
-                Optional.empty(),
-                Optional.empty(),
-                OptionalInt.empty(),
-                OptionalInt.empty(),
-                OptionalInt.empty(),
-                Optional.empty());
-
-        /** This policy, with what it leaves open taken from {@code base}. */
-        public TrafficPolicy over(TrafficPolicy base) {
-            return new TrafficPolicy(
-                    balancing.or(base::balancing),
-                    locality.or(base::locality),
-                    connectTimeout.or(base::connectTimeout),
-                    first(maxConnections, base.maxConnections),
-                    first(maxPendingRequests, base.maxPendingRequests),
-                    first(maxRequestsPerConnection, base.maxRequestsPerConnection),
-                    idleTimeout.or(base::idleTimeout));
-        }
-
-        private static OptionalInt first(OptionalInt own, OptionalInt base) {
-            return own.isPresent() ? own : base;
-        }
+        static final ConnectionPool NONE = new ConnectionPool(
+                Optional.empty(), OptionalInt.empty(), OptionalInt.empty(), OptionalInt.empty(), Optional.empty());
     }
 }

@@ -1,9 +1,9 @@
 package dev.tulle.config;
 
+import dev.tulle.config.DestinationRule.ConnectionPool;
+import dev.tulle.config.DestinationRule.LoadBalancer;
 import dev.tulle.config.DestinationRule.Subset;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
-import dev.tulle.model.Cluster.Balancing;
-import dev.tulle.model.LocalityPreference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -15,16 +15,19 @@ import java.util.Set;
 
 /** Decodes Istio's DestinationRule. */
 final class DestinationRuleDecoder {
-    private static final Map<String, Optional<Balancing>> SIMPLE = Map.of(
-            "UNSPECIFIED", Optional.empty(),
-            "LEAST_REQUEST", Optional.of(Balancing.LEAST_REQUEST),
-            "LEAST_CONN", Optional.of(Balancing.LEAST_REQUEST),
-            "ROUND_ROBIN", Optional.of(Balancing.ROUND_ROBIN),
-            "RANDOM", Optional.of(Balancing.RANDOM),
-            "PASSTHROUGH", Optional.of(Balancing.PASSTHROUGH));
-
     private static final Map<String, Boolean> TLS_MODES =
             Map.of("DISABLE", true, "SIMPLE", false, "MUTUAL", false, "ISTIO_MUTUAL", false);
+
+    /** What a policy must have one of. */
+    private static final List<String> PARTS = List.of(
+            "connectionPool",
+            "loadBalancer",
+            "outlierDetection",
+            "portLevelSettings",
+            "proxyProtocol",
+            "retryBudget",
+            "tls",
+            "tunnel");
 
     private DestinationRuleDecoder() {}
 
@@ -38,36 +41,23 @@ final class DestinationRuleDecoder {
         String host = spec.requiredString("host");
         Position position = spec.position("host");
         IstioFields.checkHost(spec, "host", host);
-        IstioFields.exportTo(spec);
+        IstioFields.exportTo(spec, manifest.ref().namespace(), false);
         spec.unsupported("workloadSelector");
         TrafficPolicy policy = policy(spec);
         List<Subset> subsets = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (Fields subset : spec.objects("subsets")) {
             String name = subset.requiredString("name");
-            if (!name.isEmpty() && !isSubsetName(name)) {
-                subset.error("name", "letters, digits, '-', '_' and '.', at most 63", "not a name for a subset");
-            }
+            IstioFields.checkSubset(subset, "name", name);
             if (!name.isEmpty() && !names.add(name)) {
                 subset.error("name", "each subset once", "two subsets have this name");
             }
-            subsets.add(new Subset(name, subset.stringMap("labels"), policy(subset), subset.position("name")));
+            Map<String, String> labels = IstioFields.labels(subset, "labels");
+            subsets.add(new Subset(name, labels, policy(subset), subset.position("name")));
             subset.done();
         }
         spec.done();
         return new DestinationRule(manifest, host, position, policy, subsets);
-    }
-
-    /** A subset's name becomes part of a cluster's name, whose parts are joined by '|'. */
-    private static boolean isSubsetName(String name) {
-        return name.length() <= 63
-                && name.chars()
-                        .allMatch(c -> (c >= 'a' && c <= 'z')
-                                || (c >= 'A' && c <= 'Z')
-                                || (c >= '0' && c <= '9')
-                                || c == '-'
-                                || c == '_'
-                                || c == '.');
     }
 
     private static TrafficPolicy policy(Fields owner) {
@@ -78,13 +68,19 @@ final class DestinationRuleDecoder {
         Fields policy = found.get();
         policy.unsupported("outlierDetection", "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel");
         policy.object("tls").ifPresent(DestinationRuleDecoder::checkTls);
-        Optional<Fields> balancer = policy.object("loadBalancer");
-        Optional<LocalityPreference> locality =
-                balancer.flatMap(b -> b.object("localityLbSetting")).map(LocalityDecoder::decode);
-        Optional<Balancing> balancing = balancer.flatMap(DestinationRuleDecoder::balancing);
-        Optional<Fields> pool = policy.object("connectionPool");
-        Optional<Fields> tcp = pool.flatMap(p -> p.object("tcp"));
-        Optional<Fields> http = pool.flatMap(p -> p.object("http"));
+        Optional<LoadBalancer> balancer = policy.object("loadBalancer").map(BalancerDecoder::decode);
+        Optional<ConnectionPool> pool = policy.object("connectionPool").map(DestinationRuleDecoder::pool);
+        boolean empty = PARTS.stream().noneMatch(policy::has);
+        policy.done();
+        if (empty) {
+            policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
+        }
+        return new TrafficPolicy(balancer, pool);
+    }
+
+    private static ConnectionPool pool(Fields pool) {
+        Optional<Fields> tcp = pool.object("tcp");
+        Optional<Fields> http = pool.object("http");
         Optional<Duration> connectTimeout = tcp.flatMap(t -> t.duration("connectTimeout"));
         OptionalInt maxConnections = integer(tcp, "maxConnections");
         OptionalInt maxPending = integer(http, "http1MaxPendingRequests");
@@ -96,13 +92,19 @@ final class DestinationRuleDecoder {
         });
         http.ifPresent(h -> {
             h.unsupported(
-                    "h2UpgradePolicy", "http2MaxRequests", "maxConcurrentStreams", "maxRetries", "useClientProtocol");
+                    "h2UpgradePolicy",
+                    "http2KeepAlive",
+                    "http2MaxRequests",
+                    "maxConcurrentStreams",
+                    "maxRetries",
+                    "useClientProtocol");
             h.done();
         });
-        pool.ifPresent(Fields::done);
-        policy.done();
-        return new TrafficPolicy(
-                balancing, locality, connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
+        if (!pool.has("tcp") && !pool.has("http")) {
+            pool.error("", "tcp, http or both", "a pool of connections without settings");
+        }
+        pool.done();
+        return new ConnectionPool(connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
     }
 
     private static OptionalInt integer(Optional<Fields> fields, String name) {
@@ -123,27 +125,5 @@ final class DestinationRuleDecoder {
                 "sni",
                 "subjectAltNames");
         tls.done();
-    }
-
-    private static Optional<Balancing> balancing(Fields balancer) {
-        Optional<Balancing> hash = balancer.object("consistentHash").map(DestinationRuleDecoder::hash);
-        balancer.unsupported("backendUtilization", "warmup", "warmupDurationSecs", "zoneAwareLbSetting");
-        Optional<Balancing> simple = balancer.choice("simple", SIMPLE).flatMap(choice -> choice);
-        if (hash.isPresent() && simple.isPresent()) {
-            balancer.error("simple", "simple or consistentHash, not both", "the balancer is named twice");
-        }
-        balancer.done();
-        return hash.or(() -> simple);
-    }
-
-    /** By the caller's address; the ring's kind and size make no difference that a caller could see. */
-    private static Balancing hash(Fields hash) {
-        hash.unsupported("httpCookie", "httpHeaderName", "httpQueryParameterName");
-        if (!hash.bool("useSourceIp").orElse(false)) {
-            hash.error("useSourceIp", "true", "the caller's address is the only key that this version can hash");
-        }
-        hash.tolerate("maglev", "minimumRingSize", "ringHash");
-        hash.done();
-        return Balancing.SOURCE_HASH;
     }
 }

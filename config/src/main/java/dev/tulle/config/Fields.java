@@ -12,153 +12,18 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
-import java.util.Set;
 import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads the fields of one mapping. Whoever decodes asks for each field by name and type; a wrong type or value becomes
- * a problem and the field counts as absent, so that one pass finds everything. {@link #done()} then refuses every field
- * that nobody asked for. Not thread-safe.
+ * a problem and the field counts as absent, so that one pass finds everything. Not thread-safe.
  */
-final class Fields {
-    private static final String UNSUPPORTED = "not supported by this version of Tulle";
-
-    private final Findings findings;
-    private final Tree.Mapping node;
-    private final String path;
-    private final Set<String> known = new TreeSet<>();
-    private final Set<String> refused = new TreeSet<>();
+final class Fields extends FieldReader {
+    private static final String DURATION = "a duration such as 500ms, 2s or 1m30s, in whole milliseconds";
 
     Fields(Findings findings, Tree.Mapping node, String path) {
-        this.findings = findings;
-        this.node = node;
-        this.path = path;
-    }
-
-    Findings findings() {
-        return findings;
-    }
-
-    Tree.Mapping node() {
-        return node;
-    }
-
-    /** The path of a field of this mapping. */
-    String path(String name) {
-        if (name.isEmpty()) {
-            return path;
-        }
-        return path.isEmpty() ? name : path + "." + name;
-    }
-
-    /** Where this mapping begins. */
-    Position position() {
-        return new Position(node.line(), node.column(), path);
-    }
-
-    /** Where a field's value is written; where the mapping begins when it is absent. */
-    Position position(String name) {
-        Tree at = node.get(name);
-        return at == null
-                ? new Position(node.line(), node.column(), path(name))
-                : new Position(at.line(), at.column(), path(name));
-    }
-
-    /** Names of all fields that are present. */
-    List<String> names() {
-        return node.entries().stream().map(entry -> entry.key().text()).toList();
-    }
-
-    /** True when the field is there and has a value. */
-    boolean has(String name) {
-        return present(name) != null;
-    }
-
-    private @Nullable Tree present(String name) {
-        known.add(name);
-        Tree value = node.get(name);
-        return value instanceof Tree.Scalar scalar && scalar.type() == ScalarType.NULL ? null : value;
-    }
-
-    /** Fields that may be there and mean nothing to the mesh. */
-    void tolerate(String... names) {
-        known.addAll(List.of(names));
-    }
-
-    /** Fields that exist but that this version cannot honour: each one present is refused by name. */
-    void unsupported(String... names) {
-        for (String name : names) {
-            known.add(name);
-            refused.add(name);
-            Tree value = present(name);
-            if (value != null) {
-                findings.error(value, path(name), "this field to be left out", UNSUPPORTED);
-            }
-        }
-    }
-
-    /** Refuses a field's value that is right in itself but that this version cannot honour. */
-    void unsupportedValue(String name, String what, String expected) {
-        Tree value = node.get(name);
-        findings.error(value == null ? node : value, path(name), expected, what + " is " + UNSUPPORTED);
-    }
-
-    /** Refuses every field that was not asked for. */
-    void done() {
-        for (Tree.Entry entry : node.entries()) {
-            String name = entry.key().text();
-            if (!known.contains(name)) {
-                Set<String> usable = new TreeSet<>(known);
-                usable.removeAll(refused);
-                String guess = Words.nearest(name, usable)
-                        .map(word -> ", did you mean '" + word + "'?")
-                        .orElse("");
-                findings.error(
-                        entry.key().line(),
-                        entry.key().column(),
-                        path(name),
-                        name,
-                        usable.isEmpty() ? "no field" : "one of " + String.join(", ", usable),
-                        "unknown field" + guess);
-            }
-        }
-    }
-
-    /** Adds a problem at a field's value, or at the mapping when the field is absent. */
-    void error(String name, String expected, String message) {
-        Tree at = node.get(name);
-        if (at == null) {
-            findings.error(node.line(), node.column(), path(name), "", expected, message);
-        } else {
-            findings.error(at, path(name), expected, message);
-        }
-    }
-
-    void warning(String name, String expected, String message) {
-        Tree at = node.get(name);
-        findings.warning(at == null ? node : at, path(name), expected, message);
-    }
-
-    private void missing(String name, String expected) {
-        findings.error(node.line(), node.column(), path(name), "", expected, "this field is required");
-    }
-
-    private void wrongType(Tree at, String field, String expected) {
-        String type =
-                switch (at) {
-                    case Tree.Scalar scalar ->
-                        switch (scalar.type()) {
-                            case STRING -> "a string";
-                            case INTEGER, FLOAT -> "a number";
-                            case BOOLEAN -> "a boolean";
-                            case NULL -> "nothing";
-                        };
-                    case Tree.Sequence _ -> "a list";
-                    case Tree.Mapping _ -> "a mapping";
-                };
-        String hint = expected.startsWith("a string") && at instanceof Tree.Scalar ? " (put it in quotes)" : "";
-        findings.error(at, field, expected + hint, "wrong type: " + type);
+        super(findings, node, path);
     }
 
     Optional<Fields> object(String name) {
@@ -167,7 +32,7 @@ final class Fields {
             return Optional.empty();
         }
         if (value instanceof Tree.Mapping mapping) {
-            return Optional.of(new Fields(findings, mapping, path(name)));
+            return Optional.of(new Fields(findings(), mapping, path(name)));
         }
         wrongType(value, path(name), "a mapping");
         return Optional.empty();
@@ -187,24 +52,12 @@ final class Fields {
         for (int i = 0; i < items.size(); i++) {
             String field = path(name) + "[" + i + "]";
             if (items.get(i) instanceof Tree.Mapping mapping) {
-                out.add(new Fields(findings, mapping, field));
+                out.add(new Fields(findings(), mapping, field));
             } else {
                 wrongType(items.get(i), field, "a mapping");
             }
         }
         return out;
-    }
-
-    private List<Tree> items(String name) {
-        Tree value = present(name);
-        if (value == null) {
-            return List.of();
-        }
-        if (value instanceof Tree.Sequence sequence) {
-            return sequence.items();
-        }
-        wrongType(value, path(name), "a list");
-        return List.of();
     }
 
     Optional<String> string(String name) {
@@ -222,10 +75,10 @@ final class Fields {
 
     /** The string, which must not be empty; an empty one after a problem was reported. */
     String requiredString(String name) {
-        if (node.get(name) instanceof Tree.Scalar scalar
+        if (node().get(name) instanceof Tree.Scalar scalar
                 && scalar.quoted()
                 && scalar.text().isEmpty()) {
-            known.add(name);
+            tolerate(name);
             error(name, "a string that is not empty", "empty");
             return "";
         }
@@ -250,12 +103,15 @@ final class Fields {
         return out;
     }
 
-    /** Where each item of a list is written. */
-    List<Position> positions(String name) {
-        List<Position> out = new ArrayList<>();
+    /** The texts of a list with their places; items of another type are reported and left out. */
+    List<Item> texts(String name) {
+        List<Item> out = new ArrayList<>();
         List<Tree> items = items(name);
         for (int i = 0; i < items.size(); i++) {
-            out.add(new Position(items.get(i).line(), items.get(i).column(), path(name) + "[" + i + "]"));
+            Tree item = items.get(i);
+            String field = path(name) + "[" + i + "]";
+            Position at = new Position(item.line(), item.column(), field);
+            string(item, field).ifPresent(text -> out.add(new Item(findings(), at, text)));
         }
         return out;
     }
@@ -286,7 +142,7 @@ final class Fields {
         }
         long number = scalar.integer();
         if (number < min || number > max) {
-            findings.error(value, field, expected, number < 0 && min >= 0 ? "negative" : "out of range");
+            findings().error(value, field, expected, number < 0 && min >= 0 ? "negative" : "out of range");
             return OptionalInt.empty();
         }
         return OptionalInt.of((int) number);
@@ -301,6 +157,29 @@ final class Fields {
 
     OptionalInt port(String name) {
         return integer(name, 1, 65535);
+    }
+
+    /** A port of which 0 means the same as none. */
+    OptionalInt portOrNone(String name) {
+        OptionalInt port = integer(name, 0, 65535);
+        return port.isPresent() && port.getAsInt() == 0 ? OptionalInt.empty() : port;
+    }
+
+    /** A number that may be larger than this version can use. */
+    OptionalInt integerUpTo(String name, int min, int usable) {
+        return integerUpTo(name, min, usable, Integer.MAX_VALUE);
+    }
+
+    /** The same for one that has a bound of its own. */
+    OptionalInt integerUpTo(String name, int min, int usable, int valid) {
+        if (present(name) instanceof Tree.Scalar scalar
+                && scalar.type() == ScalarType.INTEGER
+                && scalar.integer() > usable
+                && scalar.integer() <= valid) {
+            unsupportedValue(name, "a number above " + usable, "at most " + usable);
+            return OptionalInt.empty();
+        }
+        return integer(name, min, usable);
     }
 
     OptionalInt requiredPort(String name) {
@@ -320,7 +199,7 @@ final class Fields {
         }
         double number = scalar.number();
         if (!(number >= min && number <= max)) {
-            findings.error(value, path(name), expected, number < 0 && min >= 0 ? "negative" : "out of range");
+            findings().error(value, path(name), expected, number < 0 && min >= 0 ? "negative" : "out of range");
             return OptionalDouble.empty();
         }
         return OptionalDouble.of(number);
@@ -342,22 +221,38 @@ final class Fields {
         return Optional.empty();
     }
 
-    /** A duration of 0 or more, such as {@code 1.5s}. */
+    /** A duration of a millisecond or more in whole milliseconds, as Istio has every duration. */
     Optional<Duration> duration(String name) {
+        Optional<Duration> duration = duration(name, DURATION);
+        Optional<String> fault = duration.flatMap(Words::millisecondsFault);
+        fault.ifPresent(found -> error(name, DURATION, found));
+        return fault.isPresent() ? Optional.empty() : duration;
+    }
+
+    /** A duration as Gateway API writes them: whole numbers of up to five digits with their units; zero means none. */
+    Optional<Duration> gatewayDuration(String name) {
+        String expected = "a duration such as 500ms, 2s or 1m30s, each number with at most five digits";
+        Optional<Duration> duration = duration(name, expected);
+        if (duration.isPresent() && !Words.isGatewayDuration(string(name).orElse("0"))) {
+            error(name, expected, "not a duration of Gateway API");
+            return Optional.empty();
+        }
+        return duration;
+    }
+
+    private Optional<Duration> duration(String name, String expected) {
         Tree value = present(name);
         if (value == null) {
             return Optional.empty();
         }
-        String expected = "a duration such as 500ms, 2s or 1m30s";
-        if (!(value instanceof Tree.Scalar scalar)
-                || (scalar.type() != ScalarType.STRING && !scalar.text().equals("0"))) {
+        if (!(value instanceof Tree.Scalar scalar) || scalar.type() != ScalarType.STRING) {
             wrongType(value, path(name), expected);
             return Optional.empty();
         }
         Optional<Duration> duration = Words.duration(scalar.text());
         if (duration.isEmpty()) {
             boolean negative = scalar.text().startsWith("-");
-            findings.error(value, path(name), expected, negative ? "negative" : "not a duration");
+            findings().error(value, path(name), expected, negative ? "negative" : "not a duration");
         }
         return duration;
     }
@@ -381,7 +276,8 @@ final class Fields {
     Optional<String> wire(String name, WireText kind) {
         Optional<String> text = string(name);
         Optional<String> fault = text.flatMap(kind::fault);
-        fault.ifPresent(found -> error(name, kind.expected(), found));
+        // Istio and Gateway API take any text here; what cannot be sent would have to be escaped.
+        fault.ifPresent(found -> unsupportedForm(name, kind.expected(), found));
         return fault.isPresent() ? Optional.empty() : text;
     }
 
@@ -391,19 +287,19 @@ final class Fields {
         return text.isPresent() && isTaken(name, Regex.replacingFault(text.get())) ? text : Optional.empty();
     }
 
-    /** A regular expression that can be matched in bounded time. */
-    Optional<String> regex(String name) {
-        Optional<String> text = string(name);
-        return text.isPresent() && isRegex(name, text.get()) ? text : Optional.empty();
-    }
-
     /** Reports a regular expression that cannot be matched in bounded time. */
     boolean isRegex(String name, String text) {
         return isTaken(name, Regex.fault(text));
     }
 
     private boolean isTaken(String name, Optional<RegexException> fault) {
-        fault.ifPresent(f -> error(name, f.expected(), String.valueOf(f.getMessage())));
+        fault.ifPresent(f -> {
+            if (f.isSyntax()) {
+                error(name, f.expected(), String.valueOf(f.getMessage()));
+            } else {
+                unsupportedForm(name, f.expected(), String.valueOf(f.getMessage()));
+            }
+        });
         return fault.isEmpty();
     }
 

@@ -55,6 +55,8 @@ final class Findings {
                         p.value(),
                         p.expected(),
                         p.message()))
+                // A field that is looked at twice has one problem all the same.
+                .distinct()
                 .toList();
     }
 }

@@ -9,9 +9,14 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
 
 /** Decodes {@code match} of a VirtualService's rule for requests. */
 final class HttpMatchDecoder {
+    private static final Set<String> PSEUDO_HEADERS =
+            new TreeSet<>(List.of(":authority", ":method", ":path", ":scheme", ":status"));
+
     private HttpMatchDecoder() {}
 
     /** The alternatives of a rule; one that matches everything when it has none. */
@@ -27,30 +32,24 @@ final class HttpMatchDecoder {
         String name = match.string("name").orElse("");
         PathMatch path = match.object("uri").map(HttpMatchDecoder::path).orElse(new PathMatch.Prefix("/"));
         boolean ignoreCase = match.bool("ignoreUriCase").orElse(false);
-        Optional<StringMatch> method = match.object("method").flatMap(HttpMatchDecoder::method);
+        Optional<StringMatch> method = condition(match, "method");
+        match.object("method").ifPresent(HttpMatchDecoder::checkMethod);
         List<Named> headers = new ArrayList<>();
-        match.object("authority")
-                .flatMap(f -> stringMatch(f, false))
-                .ifPresent(m -> headers.add(new Named(":authority", m, false)));
-        match.object("scheme")
-                .flatMap(f -> stringMatch(f, false))
-                .ifPresent(m -> headers.add(new Named(":scheme", m, false)));
+        condition(match, "authority").ifPresent(m -> headers.add(new Named(":authority", m, false)));
+        condition(match, "scheme").ifPresent(m -> headers.add(new Named(":scheme", m, false)));
         headers.addAll(named(match, "headers", true, false));
         headers.addAll(named(match, "withoutHeaders", true, true));
         List<Named> params = named(match, "queryParams", false, false);
-        OptionalInt port = match.port("port");
-        List<String> gateways = match.strings("gateways");
-        if (!gateways.isEmpty() && !gateways.equals(List.of("mesh"))) {
-            match.unsupportedValue("gateways", "a gateway", "\"mesh\" or nothing");
-        }
+        OptionalInt port = match.portOrNone("port");
+        IstioFields.gateways(match);
         match.unsupported("sourceLabels", "sourceNamespace", "statPrefix");
         match.done();
         return new HttpRule.Match(name, new RouteMatch(path, ignoreCase, method, headers, params), port);
     }
 
     private static PathMatch path(Fields uri) {
-        Optional<StringMatch> match = stringMatch(uri, false);
-        return switch (match.orElse(new StringMatch.Prefix("/"))) {
+        Optional<StringMatch> match = stringMatch(uri, true);
+        return switch (match.orElse(new StringMatch.Present())) {
             case StringMatch.Exact exact -> new PathMatch.Exact(exact.value());
             case StringMatch.Prefix prefix -> new PathMatch.Prefix(prefix.value());
             case StringMatch.Regex regex -> new PathMatch.Regex(regex.pattern());
@@ -58,12 +57,15 @@ final class HttpMatchDecoder {
         };
     }
 
-    private static Optional<StringMatch> method(Fields fields) {
-        Optional<StringMatch> match = stringMatch(fields, false);
-        if (match.orElse(null) instanceof StringMatch.Exact exact && !Words.isToken(exact.value())) {
-            fields.error("exact", "a method such as GET", "no request can have this method");
-        }
-        return match;
+    /** A condition on what every request has: one that only asks for its presence is none. */
+    private static Optional<StringMatch> condition(Fields match, String name) {
+        return match.object(name).flatMap(f -> stringMatch(f, false)).filter(m -> !(m instanceof StringMatch.Present));
+    }
+
+    private static void checkMethod(Fields method) {
+        method.string("exact").filter(word -> !Words.isToken(word)).ifPresent(_ -> {
+            method.unsupportedForm("exact", "a method such as GET", "no request can have this method");
+        });
     }
 
     private static List<Named> named(Fields match, String field, boolean header, boolean inverted) {
@@ -73,37 +75,57 @@ final class HttpMatchDecoder {
             return out;
         }
         for (String name : map.get().names()) {
-            if (header && !name.startsWith(":") && !IstioFields.checkHeaderName(map.get(), name, name)) {
+            if (header && !PSEUDO_HEADERS.contains(name) && !Words.isToken(name)) {
+                map.get()
+                        .error(
+                                name,
+                                "a header field, or one of " + String.join(", ", PSEUDO_HEADERS),
+                                "not the name of a header field");
                 continue;
             }
             String key = header ? name.toLowerCase(Locale.ROOT) : name;
-            // An entry without a value asks only that the field is there.
-            if (!map.get().has(name)) {
-                out.add(new Named(key, new StringMatch.Present(), inverted));
-            } else {
+            // A condition without content asks only that the field is there.
+            if (map.get().has(name)) {
                 map.get()
                         .object(name)
-                        .flatMap(f -> stringMatch(f, true))
+                        .flatMap(f -> inverted ? absence(f) : stringMatch(f, false))
                         .ifPresent(m -> out.add(new Named(key, m, inverted)));
+            } else if (header && !inverted) {
+                map.get().error(name, "a condition; {} asks only that the field is there", "no condition");
+            } else {
+                out.add(new Named(key, new StringMatch.Present(), inverted));
             }
         }
         return out;
     }
 
-    /** {@code exact}, {@code prefix} or {@code regex}; an empty mapping means "present" where that is allowed. */
-    static Optional<StringMatch> stringMatch(Fields fields, boolean mayBeEmpty) {
+    /** As {@link #stringMatch}; the regular expression {@code *}, which is none, stands for "present". */
+    private static Optional<StringMatch> absence(Fields fields) {
+        boolean any = fields.string("regex").filter("*"::equals).isPresent();
+        if (!any || fields.has("exact") || fields.has("prefix")) {
+            return stringMatch(fields, false);
+        }
+        fields.done();
+        return Optional.of(new StringMatch.Present());
+    }
+
+    /** {@code exact}, {@code prefix} or {@code regex}; an empty mapping means "present". */
+    static Optional<StringMatch> stringMatch(Fields fields, boolean anyPrefix) {
         Optional<String> exact = fields.string("exact");
         Optional<String> prefix = fields.string("prefix");
-        Optional<String> regex = fields.regex("regex");
+        Optional<String> regex = IstioFields.regex(fields, "regex");
         fields.done();
         int given = (fields.has("exact") ? 1 : 0) + (fields.has("prefix") ? 1 : 0) + (fields.has("regex") ? 1 : 0);
-        if (given > 1 || (given == 0 && !mayBeEmpty)) {
-            fields.error(
-                    "", "exactly one of exact, prefix and regex", given > 1 ? "several conditions" : "no condition");
+        if (given > 1) {
+            fields.error("", "exactly one of exact, prefix and regex", "several conditions");
             return Optional.empty();
         }
         if (given == 0) {
             return Optional.of(new StringMatch.Present());
+        }
+        if (!anyPrefix && prefix.isPresent() && prefix.get().isEmpty()) {
+            fields.error("prefix", "a text that is not empty, or no condition", "an empty prefix");
+            return Optional.empty();
         }
         return exact.<StringMatch>map(StringMatch.Exact::new)
                 .or(() -> prefix.map(StringMatch.Prefix::new))

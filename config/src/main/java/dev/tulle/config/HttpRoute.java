@@ -4,15 +4,12 @@ import java.util.List;
 import java.util.OptionalInt;
 
 /**
- * Gateway API's HTTPRoute with Services as parents (routes inside the mesh).
- *
- * @param hostnames authorities it holds for, lower case, exact or {@code *.suffix}; empty means all
+ * Gateway API's HTTPRoute with Services as parents (routes inside the mesh). Its host names are checked and not kept: with
+ * such parents they say nothing.
  */
-public record HttpRoute(Manifest manifest, List<Parent> parents, List<String> hostnames, List<HttpRule> rules)
-        implements ConfigResource {
+public record HttpRoute(Manifest manifest, List<Parent> parents, List<HttpRule> rules) implements ConfigResource {
     public HttpRoute {
         parents = List.copyOf(parents);
-        hostnames = List.copyOf(hostnames);
         rules = List.copyOf(rules);
     }
 

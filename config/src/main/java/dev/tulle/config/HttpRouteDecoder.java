@@ -12,11 +12,14 @@ import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.StringMatch;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.regex.Pattern;
 
 /** Decodes Gateway API's HTTPRoute with Services as parents; filters are {@link HttpRouteFilters}'. */
 final class HttpRouteDecoder {
@@ -24,6 +27,16 @@ final class HttpRouteDecoder {
             words("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH");
     private static final Map<String, String> PATH_TYPES = words("Exact", "PathPrefix", "RegularExpression");
     private static final Map<String, String> VALUE_TYPES = words("Exact", "RegularExpression");
+
+    private static final Pattern PATH = Pattern.compile("(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})++");
+
+    /** The most entries that most lists of Gateway API may have. */
+    private static final int MOST = 16;
+
+    private static final int MOST_PARENTS = 32;
+    private static final int MOST_MATCHES = 64;
+    private static final int MOST_MATCHES_OF_ALL = 128;
+    private static final int MOST_PATH = 1024;
 
     private HttpRouteDecoder() {}
 
@@ -38,44 +51,78 @@ final class HttpRouteDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new HttpRoute(manifest, List.of(), List.of(), List.of()));
+                .orElse(new HttpRoute(manifest, List.of(), List.of()));
     }
 
     private static HttpRoute decodeSpec(Manifest manifest, Fields spec) {
         String namespace = manifest.ref().namespace();
-        List<Parent> parents = new ArrayList<>();
-        for (Fields parent : spec.objects("parentRefs")) {
-            parent(parent, namespace).ifPresent(parents::add);
-        }
-        if (!spec.has("parentRefs")) {
-            spec.error("parentRefs", "at least one Service", "this field is required");
-        }
-        List<String> hostnames = new ArrayList<>();
-        for (String host : spec.strings("hostnames")) {
-            String name = host.toLowerCase(Locale.ROOT);
-            if (!IstioFields.isHost(name) || name.equals("*")) {
-                spec.error("hostnames", "host names or '*.suffix'", "'" + host + "' is not a host name");
-            } else {
-                hostnames.add(name);
+        List<Parent> parents = parents(spec, namespace);
+        spec.atMost("hostnames", MOST);
+        List<Item> hostnames = spec.texts("hostnames");
+        for (Item host : hostnames) {
+            String name = host.text();
+            if (!Words.isDnsDomain(name.startsWith("*.") ? name.substring(2) : name)) {
+                host.error("host names or '*.suffix', in lower case", "not a host name");
             }
+        }
+        if (!hostnames.isEmpty()) {
+            spec.warning("hostnames", "no such field", "host names say nothing when the parent is a Service");
         }
         spec.unsupported("useDefaultGateways");
         List<HttpRule> rules = new ArrayList<>();
         List<Fields> list = spec.objects("rules");
+        spec.atMost("rules", MOST);
+        Set<String> names = new HashSet<>();
         for (int i = 0; i < list.size(); i++) {
-            rules.add(rule(list.get(i), namespace, "rules[" + i + "]"));
+            Fields rule = list.get(i);
+            rules.add(rule(rule, namespace, "rules[" + i + "]"));
+            rule.string("name").filter(name -> !names.add(name)).ifPresent(_ -> {
+                rule.error("name", "each name once", "two rules have this name");
+            });
         }
-        if (list.isEmpty()) {
+        if (rules.stream().mapToInt(rule -> rule.matches().size()).sum() > MOST_MATCHES_OF_ALL) {
+            spec.error("rules", "at most " + MOST_MATCHES_OF_ALL + " matches in all rules", "too many matches");
+        }
+        if (!spec.has("rules")) {
+            // Gateway API: one rule for everything, which forwards nowhere.
+            rules.add(emptyRule());
+        } else if (list.isEmpty()) {
             spec.error("rules", "at least one rule", "a route without rules");
         }
         spec.done();
-        return new HttpRoute(manifest, parents, hostnames, rules);
+        return new HttpRoute(manifest, parents, rules);
+    }
+
+    private static HttpRule emptyRule() {
+        Action nowhere = new Action.Forward(
+                List.of(), Duration.ZERO, RetryPolicy.DEFAULT, Optional.empty(), Rewrite.NONE, List.of());
+        HttpRule.Match any = new HttpRule.Match("", gatewayAny(), OptionalInt.empty());
+        return new HttpRule("rules[0]", List.of(any), nowhere, FaultInjection.NONE, HeaderMutation.NONE);
+    }
+
+    private static List<Parent> parents(Fields spec, String namespace) {
+        List<Parent> parents = new ArrayList<>();
+        Set<List<Object>> seen = new HashSet<>();
+        spec.atMost("parentRefs", MOST_PARENTS);
+        for (Fields parent : spec.objects("parentRefs")) {
+            parent(parent, namespace).ifPresent(found -> {
+                parents.add(found);
+                if (!seen.add(List.of(found.namespace(), found.service(), found.port()))) {
+                    parent.error("name", "each parent once", "this parent is here twice");
+                }
+            });
+        }
+        if (parents.isEmpty() && spec.objects("parentRefs").isEmpty()) {
+            spec.warning("parentRefs", "at least one Service", "a route without parents routes nothing");
+        }
+        return parents;
     }
 
     private static Optional<Parent> parent(Fields parent, String namespace) {
         String group = parent.string("group").orElse("gateway.networking.k8s.io");
         String kind = parent.string("kind").orElse("Gateway");
         String name = parent.requiredString("name");
+        checkReference(parent);
         String own = parent.string("namespace").orElse(namespace);
         OptionalInt port = parent.port("port");
         Position position = parent.position("name");
@@ -95,13 +142,38 @@ final class HttpRouteDecoder {
         return Optional.of(new Parent(own, name, port, position));
     }
 
+    /** Group, kind and names of a reference, as far as their form goes. */
+    private static void checkReference(Fields ref) {
+        ref.string("group")
+                .filter(group -> !group.isEmpty() && !Words.isDnsDomain(group))
+                .ifPresent(_ -> {
+                    ref.error("group", "an API group, \"\" for the core one", "not a group");
+                });
+        ref.string("kind")
+                .filter(kind -> kind.isEmpty()
+                        || kind.length() > 63
+                        || !kind.chars().allMatch(c -> c == '-' || Character.isLetterOrDigit(c)))
+                .ifPresent(_ -> ref.error("kind", "a kind such as Service", "not a kind"));
+        ref.string("namespace").filter(text -> !Words.isDnsLabel(text)).ifPresent(_ -> {
+            ref.error("namespace", "lower-case letters, digits and '-', at most 63", "not a namespace");
+        });
+        ref.string("name").filter(name -> name.length() > 253).ifPresent(_ -> {
+            ref.error("name", "at most 253 characters", "too long");
+        });
+    }
+
     private static String shorten(String word) {
         return word.length() > 40 ? word.substring(0, 40) : word;
     }
 
     private static HttpRule rule(Fields rule, String namespace, String defaultName) {
         String name = rule.string("name").orElse(defaultName);
+        if (rule.has("name") && !Words.isDnsDomain(name)) {
+            rule.error("name", "lower-case letters, digits, '-' and '.', at most 253", "not a name");
+        }
         List<HttpRule.Match> matches = new ArrayList<>();
+        rule.atMost("matches", MOST_MATCHES);
+        rule.atMost("backendRefs", MOST);
         for (Fields match : rule.objects("matches")) {
             matches.add(new HttpRule.Match("", match(match), OptionalInt.empty()));
         }
@@ -120,8 +192,8 @@ final class HttpRouteDecoder {
         RetryPolicy retry = RetryPolicy.DEFAULT;
         Optional<Fields> timeouts = rule.object("timeouts");
         if (timeouts.isPresent()) {
-            timeout = timeouts.get().duration("request").orElse(Duration.ZERO);
-            Duration perTry = timeouts.get().duration("backendRequest").orElse(Duration.ZERO);
+            timeout = timeouts.get().gatewayDuration("request").orElse(Duration.ZERO);
+            Duration perTry = timeouts.get().gatewayDuration("backendRequest").orElse(Duration.ZERO);
             retry = new RetryPolicy(retry.attempts(), perTry, retry.on());
             if (!timeout.isZero() && perTry.compareTo(timeout) > 0) {
                 timeouts.get().error("backendRequest", "at most timeouts.request", "longer than the whole request");
@@ -131,7 +203,7 @@ final class HttpRouteDecoder {
         rule.done();
         Action action;
         if (filters.redirect().isPresent()) {
-            action = new Action.Answer(filters.redirect().get());
+            action = new Action.Answer(filters.redirect().get(), true);
             if (!backends.isEmpty()) {
                 rule.error("backendRefs", "backendRefs or a RequestRedirect, not both", "a rule with several actions");
             }
@@ -156,8 +228,12 @@ final class HttpRouteDecoder {
         String group = ref.string("group").orElse("");
         String kind = ref.string("kind").orElse("Service");
         String name = ref.requiredString("name");
+        checkReference(ref);
         String own = ref.string("namespace").orElse(namespace);
-        OptionalInt port = ref.requiredPort("port");
+        OptionalInt port = ref.port("port");
+        if (!ref.has("port") && group.isEmpty() && kind.equals("Service")) {
+            ref.requiredPort("port");
+        }
         Position position = ref.position("name");
         ref.done();
         if (!(group.isEmpty() || group.equals("core")) || !kind.equals("Service")) {
@@ -167,6 +243,9 @@ final class HttpRouteDecoder {
         if (!own.equals(namespace)) {
             ref.unsupportedValue("namespace", "a backend in another namespace", "a Service in the route's namespace");
             return Optional.empty();
+        }
+        if (!ref.has("port") && !group.isEmpty()) {
+            ref.unsupportedValue("port", "a backend without a port", "an integer from 1 to 65535");
         }
         return name.isEmpty() || port.isEmpty()
                 ? Optional.empty()
@@ -186,10 +265,15 @@ final class HttpRouteDecoder {
         String type = path.choice("type", PATH_TYPES).orElse("PathPrefix");
         String value = path.string("value").orElse("/");
         boolean regex = type.equals("RegularExpression");
-        if (regex) {
+        if (value.length() > MOST_PATH) {
+            path.error("value", "at most " + MOST_PATH + " characters", "too long");
+        } else if (regex) {
             path.isRegex("value", value);
-        } else if (!value.startsWith("/") || value.contains("//") || value.contains("?") || value.contains("#")) {
-            path.error("value", "a path that begins with '/', without '//', '?' and '#'", "not a path");
+        } else if (!isPath(value)) {
+            path.error(
+                    "value",
+                    "a path that begins with '/', of the characters of a URL, without '//', '/./', '/../' and '%2F'",
+                    "not a path");
         }
         path.done();
         if (regex) {
@@ -198,19 +282,35 @@ final class HttpRouteDecoder {
         return type.equals("Exact") ? new PathMatch.Exact(value) : new PathMatch.SegmentPrefix(withoutSlash(value));
     }
 
+    private static boolean isPath(String value) {
+        String closed = value.endsWith("/") ? value : value + "/";
+        String lower = value.toLowerCase(Locale.ROOT);
+        return value.startsWith("/")
+                && PATH.matcher(value).matches()
+                && !value.contains("//")
+                && !closed.contains("/./")
+                && !closed.contains("/../")
+                && !lower.contains("%2f");
+    }
+
     private static String withoutSlash(String prefix) {
         return prefix.length() > 1 && prefix.endsWith("/") ? prefix.substring(0, prefix.length() - 1) : prefix;
     }
 
     private static List<Named> named(Fields match, String field, boolean header) {
         List<Named> out = new ArrayList<>();
+        Set<String> written = new HashSet<>();
+        match.atMost(field, MOST);
         for (Fields entry : match.objects(field)) {
             String type = entry.choice("type", VALUE_TYPES).orElse("Exact");
-            String name = entry.requiredString("name");
+            String name = HeaderChanges.gatewayName(entry);
             String value = entry.requiredString("value");
             String key = header ? name.toLowerCase(Locale.ROOT) : name;
-            if (header && !name.isEmpty()) {
-                IstioFields.checkHeaderName(entry, "name", name);
+            if (!name.isEmpty() && !written.add(name)) {
+                entry.error("name", "each name once", "this name is here twice");
+            }
+            if (value.length() > (header ? 4096 : 1024)) {
+                entry.error("value", "at most " + (header ? 4096 : 1024) + " characters", "too long");
             }
             boolean regex = type.equals("RegularExpression");
             if (!regex || entry.isRegex("value", value)) {

@@ -23,6 +23,9 @@ record HttpRouteFilters(
         HeaderMutation headers, Optional<RouteAction> redirect, Optional<Rewrite> rewrite, List<Mirror> mirrors) {
     private static final int PARTS = 1_000_000;
 
+    /** The most entries that a list of Gateway API may have here. */
+    private static final int MOST = 16;
+
     private static final Map<String, String> TYPES = Map.of(
             "RequestHeaderModifier", "requestHeaderModifier",
             "ResponseHeaderModifier", "responseHeaderModifier",
@@ -73,6 +76,7 @@ record HttpRouteFilters(
 
         void read(Fields owner, boolean wholeRule) {
             Set<String> seen = new HashSet<>();
+            owner.atMost("filters", MOST);
             for (Fields filter : owner.objects("filters")) {
                 if (!filter.has("type")) {
                     filter.requiredString("type");
@@ -122,8 +126,8 @@ record HttpRouteFilters(
 
         private static Optional<String> hostname(Fields settings) {
             Optional<String> host = settings.string("hostname");
-            if (host.isPresent() && !Words.isDnsName(host.get().toLowerCase(Locale.ROOT))) {
-                settings.error("hostname", "a host name", "not a host name");
+            if (host.isPresent() && !Words.isDnsDomain(host.get())) {
+                settings.error("hostname", "a host name in lower case", "not a host name");
                 return Optional.empty();
             }
             return host;
@@ -132,13 +136,21 @@ record HttpRouteFilters(
         private RouteAction redirect(Fields settings) {
             Optional<String> scheme = settings.choice("scheme", Map.of("http", "http", "https", "https"));
             OptionalInt port = settings.port("port");
-            int status = settings.integer("statusCode", 301, 308).orElse(302);
+            int status = settings.integer("statusCode", 300, 399).orElse(302);
+            if (!Set.of(301, 302, 303, 307, 308).contains(status)) {
+                settings.error("statusCode", "301, 302, 303, 307 or 308", "not such a code");
+            }
             return new RouteAction.Redirect(
                     status,
                     scheme,
                     hostname(settings),
-                    port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(),
+                    // Gateway API: a scheme has its usual port with it; without one the port that was asked stays.
+                    port.isPresent() ? Optional.of(port.getAsInt()) : scheme.map(Builder::usualPort),
                     path(settings));
+        }
+
+        private static int usualPort(String scheme) {
+            return scheme.equals("https") ? 443 : 80;
         }
 
         private Optional<PathRewrite> path(Fields settings) {
@@ -155,13 +167,16 @@ record HttpRouteFilters(
                 path.presentString(field);
             }
             String value = path.wire(field, WireText.TARGET).orElse("");
+            if (value.length() > 1024) {
+                path.error(field, "at most 1024 characters", "too long");
+            }
             path.tolerate("type");
             path.done();
             if (field.equals("replaceFullPath")) {
                 return Optional.of(new PathRewrite.Full(value));
             }
-            if (matches.stream().anyMatch(m -> !(m.route().path() instanceof PathMatch.SegmentPrefix))) {
-                path.error(field, "a match of type PathPrefix in every match of the rule", "no prefix to replace");
+            if (matches.size() != 1 || !(matches.getFirst().route().path() instanceof PathMatch.SegmentPrefix)) {
+                path.error(field, "exactly one match in the rule, of type PathPrefix", "no single prefix to replace");
             }
             return Optional.of(new PathRewrite.MatchedPrefix(value));
         }
@@ -170,6 +185,9 @@ record HttpRouteFilters(
             OptionalInt percent = settings.integer("percent", 0, 100);
             int parts = percent.isPresent() ? percent.getAsInt() * (PARTS / 100) : PARTS;
             Optional<Fields> fraction = settings.object("fraction");
+            if (settings.has("percent") && settings.has("fraction")) {
+                settings.error("fraction", "percent or fraction, not both", "the share is named twice");
+            }
             if (fraction.isPresent()) {
                 int numerator = fraction.get()
                         .requiredInteger("numerator", 0, Integer.MAX_VALUE)
@@ -191,9 +209,15 @@ record HttpRouteFilters(
 
         private static Changes changes(Fields settings) {
             List<String> remove = new ArrayList<>();
-            for (String name : settings.strings("remove")) {
-                if (IstioFields.checkHeaderName(settings, "remove", name)) {
-                    remove.add(name.toLowerCase(Locale.ROOT));
+            settings.atMost("remove", MOST);
+            Set<String> seen = new HashSet<>();
+            for (Item item : settings.texts("remove")) {
+                if (!seen.add(item.text())) {
+                    item.error("each name once", "this name is here twice");
+                } else if (!Words.isToken(item.text()) || item.text().equalsIgnoreCase("host")) {
+                    item.unsupportedForm("a header field's name, but not Host", "it cannot be removed");
+                } else {
+                    remove.add(item.text().toLowerCase(Locale.ROOT));
                 }
             }
             return new Changes(fields(settings, "set"), fields(settings, "add"), remove);
@@ -201,12 +225,12 @@ record HttpRouteFilters(
 
         private static List<Field> fields(Fields settings, String name) {
             List<Field> out = new ArrayList<>();
+            settings.atMost(name, MOST);
+            Set<String> seen = new HashSet<>();
             for (Fields entry : settings.objects(name)) {
-                String header = entry.requiredString("name");
-                String value = entry.requiredString("value");
-                boolean right = !header.isEmpty() && IstioFields.checkHeaderName(entry, "name", header);
-                if (right && IstioFields.checkHeaderValue(entry, "value", value)) {
-                    out.add(new Field(header.toLowerCase(Locale.ROOT), value));
+                HeaderChanges.gatewayField(entry).ifPresent(out::add);
+                if (!seen.add(entry.string("name").orElse(""))) {
+                    entry.error("name", "each name once", "this name is here twice");
                 }
                 entry.done();
             }

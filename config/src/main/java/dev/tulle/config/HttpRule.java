@@ -56,8 +56,17 @@ public record HttpRule(String name, List<Match> matches, Action action, FaultInj
             }
         }
 
-        /** Answers by itself: a redirect or a fixed response. */
-        record Answer(RouteAction action) implements Action {}
+        /**
+         * Answers by itself: a redirect or a fixed response.
+         *
+         * @param atAskedPort whether a redirect without a port keeps the service port that was asked
+         */
+        record Answer(RouteAction action, boolean atAskedPort) implements Action {
+            /** One that needs no port. */
+            Answer(RouteAction action) {
+                this(action, false);
+            }
+        }
     }
 
     /** A shadow copy for a share of the requests, in parts per million. */

@@ -10,10 +10,11 @@ import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Rewrite;
+import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.WireText;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -23,16 +24,14 @@ import java.util.Set;
 /** Decodes one entry of {@code spec.http} of a VirtualService. */
 final class HttpRuleDecoder {
     private static final int PARTS = 1_000_000;
+    private static final int MAX_BODY = 1 << 20;
 
-    /** Conditions that the proxy knows; the rest of Envoy's are refused by name. */
-    private static final Set<String> RETRY_ON = Set.of(
-            "5xx", "connect-failure", "gateway-error", "refused-stream", "reset", "retriable-4xx", "unavailable");
+    /** Whether a redirect goes to the port that was asked; the other is what happens without a word. */
+    private static final Map<String, Boolean> REDIRECT_PORTS =
+            Map.of("FROM_PROTOCOL_DEFAULT", false, "FROM_REQUEST_PORT", true);
 
-    /** What Istio retries on when a rule gives attempts only; {@code cancelled} has no meaning below HTTP/2. */
-    private static final Set<String> DEFAULT_RETRY_ON = Set.of("connect-failure", "refused-stream", "unavailable");
-
-    private static final Map<String, Integer> REDIRECT_PORTS =
-            Map.of("FROM_PROTOCOL_DEFAULT", 0, "FROM_REQUEST_PORT", 1);
+    /** The codes that Envoy can send; Istio lets others pass and sends nothing. */
+    private static final Set<Integer> REDIRECT_CODES = Set.of(301, 302, 303, 307, 308);
 
     private HttpRuleDecoder() {}
 
@@ -40,32 +39,41 @@ final class HttpRuleDecoder {
         String name = rule.string("name").orElse(defaultName);
         List<HttpRule.Match> matches = HttpMatchDecoder.matches(rule);
         rule.unsupported("corsPolicy", "delegate");
-        HeaderMutation headers = IstioFields.headers(rule);
+        HeaderMutation headers = HeaderChanges.of(rule);
         FaultInjection fault = rule.object("fault").map(HttpRuleDecoder::fault).orElse(FaultInjection.NONE);
-        Action action = action(rule);
+        Action action = action(rule, matches, headers);
         rule.done();
         return new HttpRule(name, matches, action, fault, headers);
     }
 
-    private static Action action(Fields rule) {
+    private static Action action(Fields rule, List<HttpRule.Match> matches, HeaderMutation headers) {
         Optional<Fields> redirect = rule.object("redirect");
         Optional<Fields> direct = rule.object("directResponse");
+        boolean routed = !rule.objects("route").isEmpty();
         List<Destination> destinations = VirtualServiceDecoder.destinations(rule, "route", true);
         Duration timeout = rule.duration("timeout").orElse(Duration.ZERO);
-        RetryPolicy retry = rule.object("retries").map(HttpRuleDecoder::retries).orElse(RetryPolicy.DEFAULT);
+        RetryPolicy retry = rule.object("retries").map(RetryDecoder::decode).orElse(RetryPolicy.DEFAULT);
         Optional<Fields> rewriteFields = rule.object("rewrite");
-        Optional<String> uri = rewriteFields.flatMap(r -> r.wire("uri", WireText.TARGET));
+        Optional<String> uri = rewriteFields.flatMap(r -> text(r, "uri", WireText.TARGET));
         Rewrite rewrite = rewriteFields.map(r -> rewrite(r, uri)).orElse(Rewrite.NONE);
+        checkAuthority(rule, rewriteFields, headers);
         List<Mirror> mirrors = mirrors(rule);
-        int actions = (redirect.isPresent() ? 1 : 0) + (direct.isPresent() ? 1 : 0) + (rule.has("route") ? 1 : 0);
-        if (actions != 1) {
+        int actions = (redirect.isPresent() ? 1 : 0) + (direct.isPresent() ? 1 : 0) + (routed ? 1 : 0);
+        if (actions != 1 && !rule.has("delegate")) {
             rule.error(
                     actions == 0 ? "route" : redirect.isPresent() ? "redirect" : "directResponse",
                     "exactly one of route, redirect and directResponse",
                     actions == 0 ? "a rule without an action" : "a rule with several actions");
         }
+        if (redirect.isPresent() || direct.isPresent()) {
+            for (String other : List.of("fault", "rewrite")) {
+                if (rule.has(other)) {
+                    rule.error(other, "a rule that forwards", "a rule that answers by itself has no " + other);
+                }
+            }
+        }
         if (redirect.isPresent()) {
-            return new Action.Answer(redirect(redirect.get()));
+            return redirect(redirect.get(), matches);
         }
         if (direct.isPresent()) {
             return new Action.Answer(directResponse(direct.get()));
@@ -73,120 +81,157 @@ final class HttpRuleDecoder {
         return new Action.Forward(destinations, timeout, retry, uri, rewrite, mirrors);
     }
 
-    private static RouteAction redirect(Fields redirect) {
-        Optional<PathRewrite> path = redirect.wire("uri", WireText.TARGET).map(PathRewrite.Full::new);
-        Optional<String> authority = redirect.wire("authority", WireText.AUTHORITY);
-        Optional<String> scheme = redirect.wire("scheme", WireText.SCHEME);
-        OptionalInt port = redirect.port("port");
-        redirect.choice("derivePort", REDIRECT_PORTS)
-                .ifPresent(_ -> redirect.unsupportedValue("derivePort", "a derived port", "port"));
-        int status = redirect.integer("redirectCode", 300, 399).orElse(301);
+    /** A text of which an empty one means the same as none. */
+    private static Optional<String> text(Fields fields, String name, WireText kind) {
+        return fields.string(name).filter(String::isEmpty).isPresent() ? Optional.empty() : fields.wire(name, kind);
+    }
+
+    /** There is one authority, so it is changed in one way. */
+    private static void checkAuthority(Fields rule, Optional<Fields> rewrite, HeaderMutation headers) {
+        long ways = headers.request().set().stream()
+                .filter(field -> field.name().equals("host"))
+                .count();
+        if (rewrite.flatMap(r -> r.string("authority"))
+                .filter(text -> !text.isEmpty())
+                .isPresent()) {
+            ways++;
+        }
+        if (ways > 1) {
+            rule.error("headers", "one change of the authority", "the authority is set several times");
+        }
+    }
+
+    private static Action.Answer redirect(Fields redirect, List<HttpRule.Match> matches) {
+        Optional<String> uri = text(redirect, "uri", WireText.TARGET);
+        Optional<String> prefix = text(redirect, "prefixRewrite", WireText.TARGET);
+        if (uri.isPresent() && prefix.isPresent()) {
+            redirect.error("prefixRewrite", "uri or prefixRewrite, not both", "two changes of the path");
+        }
+        if (prefix.isPresent() && matches.stream().anyMatch(m -> !(m.route().path() instanceof PathMatch.Prefix))) {
+            redirect.error("prefixRewrite", "a prefix in every match of a uri", "no prefix to replace");
+        }
+        Optional<String> authority = text(redirect, "authority", WireText.AUTHORITY);
+        Optional<String> scheme = redirect.string("scheme").filter(word -> !word.isEmpty());
+        if (scheme.isPresent() && !scheme.get().equals("http") && !scheme.get().equals("https")) {
+            redirect.error("scheme", "http or https", "unknown scheme");
+        }
+        OptionalInt port = redirect.portOrNone("port");
+        boolean atAskedPort = redirect.choice("derivePort", REDIRECT_PORTS).orElse(false);
+        if (redirect.has("derivePort") && redirect.has("port")) {
+            redirect.error("port", "port or derivePort, not both", "two ports");
+        }
+        if (List.of("uri", "prefixRewrite", "authority", "scheme").stream()
+                        .allMatch(name -> redirect.string(name).orElse("").isEmpty())
+                && !redirect.has("port")
+                && !redirect.has("derivePort")) {
+            redirect.error("", "a uri, prefixRewrite, authority, scheme or port", "a redirect to nowhere else");
+        }
+        int status = redirect.integer("redirectCode", 0, Integer.MAX_VALUE).orElse(301);
+        if (status != 0 && (status < 300 || status > 399)) {
+            redirect.error("redirectCode", "an integer from 300 to 399", "out of range");
+        } else if (status != 0 && !REDIRECT_CODES.contains(status)) {
+            redirect.unsupportedValue("redirectCode", "this code", "301, 302, 303, 307 or 308");
+        }
         redirect.done();
-        return new RouteAction.Redirect(
-                status, scheme, authority, port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(), path);
+        Optional<PathRewrite> path =
+                uri.<PathRewrite>map(PathRewrite.Full::new).or(() -> prefix.map(PathRewrite.MatchedPrefix::new));
+        return new Action.Answer(
+                new RouteAction.Redirect(
+                        REDIRECT_CODES.contains(status) ? status : 301,
+                        scheme,
+                        authority,
+                        port.isPresent() ? Optional.of(port.getAsInt()) : Optional.empty(),
+                        path),
+                atAskedPort);
     }
 
     private static RouteAction directResponse(Fields direct) {
-        int status = direct.requiredInteger("status", 200, 599).orElse(500);
+        if (!direct.has("status")) {
+            direct.requiredInteger("status", 200, 599);
+        }
+        int status = status(direct, "status").orElse(500);
         Optional<Fields> body = direct.object("body");
         String text = "";
         if (body.isPresent()) {
             text = body.get().string("string").orElse("");
             body.get().unsupported("bytes");
+            if (text.getBytes(StandardCharsets.UTF_8).length > MAX_BODY) {
+                body.get().error("string", "at most " + MAX_BODY + " bytes", "too long");
+            }
             body.get().done();
         }
         direct.done();
         return new RouteAction.DirectResponse(status, text);
     }
 
+    /** A status that Istio takes, of which Envoy cannot send the last, 600. */
+    private static OptionalInt status(Fields fields, String name) {
+        return fields.integerUpTo(name, 200, 599, 600);
+    }
+
     private static Rewrite rewrite(Fields fields, Optional<String> uri) {
         Optional<PathRewrite> path = Optional.empty();
         Optional<Fields> regex = fields.object("uriRegexRewrite");
         if (regex.isPresent()) {
-            Optional<String> pattern = regex.get().replacingRegex("match");
-            if (!regex.get().has("rewrite")) {
-                regex.get().presentString("rewrite");
-            }
-            String substitution = regex.get().wire("rewrite", WireText.TARGET).orElse("");
+            Optional<String> pattern = IstioFields.replacingRegex(regex.get(), "match");
             if (!regex.get().has("match")) {
                 regex.get().requiredString("match");
             }
+            if (regex.get().string("rewrite").orElse("").isEmpty()) {
+                regex.get().requiredString("rewrite");
+            }
+            String substitution = regex.get().wire("rewrite", WireText.TARGET).orElse("");
             regex.get().done();
             path = pattern.map(p -> new PathRewrite.Regex(p, substitution));
             if (uri.isPresent()) {
                 fields.error("uriRegexRewrite", "uri or uriRegexRewrite, not both", "two rewrites of the path");
             }
         }
-        Optional<String> authority = fields.wire("authority", WireText.AUTHORITY);
+        Optional<String> authority = text(fields, "authority", WireText.AUTHORITY);
+        if (regex.isEmpty()
+                && fields.string("uri").orElse("").isEmpty()
+                && fields.string("authority").orElse("").isEmpty()) {
+            fields.error("", "a uri, uriRegexRewrite or authority", "a rewrite that changes nothing");
+        }
         fields.done();
         return authority.isEmpty() && path.isEmpty() ? Rewrite.NONE : new Rewrite(authority, path);
     }
 
-    private static RetryPolicy retries(Fields retries) {
-        int attempts = retries.requiredInteger("attempts", 0, 100).orElse(0);
-        Duration perTry = retries.duration("perTryTimeout").orElse(Duration.ZERO);
-        Set<String> on = new LinkedHashSet<>();
-        Optional<String> conditions = retries.string("retryOn");
-        if (conditions.isPresent()) {
-            for (String word : conditions.get().split(",", -1)) {
-                String condition = word.strip();
-                if (isStatus(condition) || RETRY_ON.contains(condition)) {
-                    on.add(condition);
-                } else if (!condition.isEmpty()) {
-                    retries.unsupportedValue(
-                            "retryOn",
-                            "the condition '" + (condition.length() > 40 ? condition.substring(0, 40) : condition)
-                                    + "'",
-                            "a status code or " + String.join(", ", new java.util.TreeSet<>(RETRY_ON)));
-                }
-            }
-        }
-        retries.unsupported("backoff", "retryIgnorePreviousHosts", "retryRemoteLocalities");
-        retries.done();
-        return attempts == 0
-                ? RetryPolicy.NONE
-                : new RetryPolicy(attempts, perTry, on.isEmpty() ? DEFAULT_RETRY_ON : on);
-    }
-
-    private static boolean isStatus(String word) {
-        return word.length() == 3
-                && word.charAt(0) >= '1'
-                && word.charAt(0) <= '5'
-                && Character.isDigit(word.charAt(1))
-                && Character.isDigit(word.charAt(2));
-    }
-
     private static FaultInjection fault(Fields fault) {
-        Optional<Delay> delay = fault.object("delay").map(HttpRuleDecoder::delay);
-        Optional<Abort> abort = fault.object("abort").map(HttpRuleDecoder::abort);
+        if (!fault.has("delay") && !fault.has("abort")) {
+            fault.error("", "a delay, an abort or both", "a fault without an effect");
+        }
+        Optional<Delay> delay = fault.object("delay").flatMap(HttpRuleDecoder::delay);
+        Optional<Abort> abort = fault.object("abort").flatMap(HttpRuleDecoder::abort);
         fault.done();
         return new FaultInjection(delay, abort);
     }
 
-    private static Delay delay(Fields delay) {
-        if (!delay.has("fixedDelay") && !delay.has("exponentialDelay")) {
-            delay.error("fixedDelay", "a duration such as 2s", "this field is required");
-        }
-        Duration duration = delay.duration("fixedDelay").orElse(Duration.ZERO);
+    private static Optional<Delay> delay(Fields delay) {
+        Optional<Duration> duration = delay.duration("fixedDelay");
         delay.unsupported("exponentialDelay");
-        int share = faultShare(delay);
-        delay.done();
-        return new Delay(duration, share);
-    }
-
-    private static Abort abort(Fields abort) {
-        if (!abort.has("httpStatus") && !abort.has("grpcStatus") && !abort.has("http2Error")) {
-            abort.error("httpStatus", "an integer from 200 to 599", "this field is required");
+        Optional<Integer> older = IstioFields.olderShare(delay, "percent");
+        int share = faultShare(delay, older);
+        if (!delay.has("fixedDelay") && !delay.has("exponentialDelay")) {
+            delay.warning("", "fixedDelay: a duration such as 2s", "a delay without a duration delays no request");
         }
-        int status = abort.integer("httpStatus", 200, 599).orElse(500);
-        abort.unsupported("grpcStatus", "http2Error");
-        int share = faultShare(abort);
-        abort.done();
-        return new Abort(status, share);
+        delay.done();
+        return duration.map(fixed -> new Delay(fixed, share));
     }
 
-    private static int faultShare(Fields fault) {
-        Optional<Integer> share = IstioFields.share(fault, "percentage", "percent");
+    private static Optional<Abort> abort(Fields abort) {
+        OptionalInt status = status(abort, "httpStatus");
+        abort.unsupported("grpcStatus", "http2Error");
+        int share = faultShare(abort, Optional.empty());
+        if (!abort.has("httpStatus") && !abort.has("grpcStatus") && !abort.has("http2Error")) {
+            abort.warning("", "httpStatus: an integer from 200 to 599", "an abort without a status aborts no request");
+        }
+        abort.done();
+        return status.isPresent() ? Optional.of(new Abort(status.getAsInt(), share)) : Optional.empty();
+    }
+
+    private static int faultShare(Fields fault, Optional<Integer> older) {
+        Optional<Integer> share = IstioFields.shareOfFaults(fault).or(() -> older);
         if (share.isEmpty()) {
             fault.warning(
                     "percentage",
@@ -198,12 +243,18 @@ final class HttpRuleDecoder {
 
     private static List<Mirror> mirrors(Fields rule) {
         List<Mirror> out = new ArrayList<>();
-        Optional<Integer> share = IstioFields.share(rule, "mirrorPercentage", "mirrorPercent");
+        Optional<Integer> older = IstioFields.olderShare(rule, "mirrorPercent");
+        Optional<Integer> oldest = IstioFields.olderShare(rule, "mirror_percent");
+        Optional<Integer> share =
+                IstioFields.share(rule, "mirrorPercentage").or(() -> older).or(() -> oldest);
+        if (rule.has("mirror") && !rule.objects("mirrors").isEmpty()) {
+            rule.error("mirrors", "mirror or mirrors, not both", "mirrors are named in two ways");
+        }
         rule.object("mirror")
                 .ifPresent(mirror -> out.add(new Mirror(
                         VirtualServiceDecoder.destination(mirror, 1, HeaderMutation.NONE), share.orElse(PARTS))));
         for (Fields mirror : rule.objects("mirrors")) {
-            int parts = IstioFields.share(mirror, "percentage", "percent").orElse(PARTS);
+            int parts = IstioFields.share(mirror, "percentage").orElse(PARTS);
             mirror.requiredObject("destination")
                     .ifPresent(d ->
                             out.add(new Mirror(VirtualServiceDecoder.destination(d, 1, HeaderMutation.NONE), parts)));

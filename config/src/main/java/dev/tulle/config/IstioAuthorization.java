@@ -13,8 +13,10 @@ import java.util.TreeMap;
  *
  * @param selector all of these labels must be on the workload; empty selects every one
  * @param policy what it says
+ * @param trial whether it is only tried out: then nothing is refused because of it
  */
-public record IstioAuthorization(Manifest manifest, Map<String, String> selector, AuthorizationPolicy policy)
+public record IstioAuthorization(
+        Manifest manifest, Map<String, String> selector, AuthorizationPolicy policy, boolean trial)
         implements ConfigResource {
     /** The namespaces whose policies are about the whole mesh: Istio's name and ours. */
     public static final Set<String> ROOT_NAMESPACES = Set.of("istio-system", "tulle-system");
@@ -33,7 +35,8 @@ public record IstioAuthorization(Manifest manifest, Map<String, String> selector
 
     /** True when the policy applies to the workload. */
     boolean appliesTo(Workload workload) {
-        return (ROOT_NAMESPACES.contains(namespace()) || namespace().equals(workload.namespace()))
+        return !trial
+                && (ROOT_NAMESPACES.contains(namespace()) || namespace().equals(workload.namespace()))
                 && Backends.matches(selector, workload.labels());
     }
 }

@@ -3,6 +3,7 @@ package dev.tulle.config;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 
 /** The kinds that can be read, and the well-known ones that cannot. */
@@ -39,7 +40,8 @@ final class Kinds {
     private static final List<String> UNSUPPORTED = List.of(
             "BackendTLSPolicy",
             "CiliumNetworkPolicy",
-            "ConfigMap",
+            "EndpointSlice",
+            "Endpoints",
             "EnvoyFilter",
             "GRPCRoute",
             "Gateway",
@@ -59,7 +61,53 @@ final class Kinds {
             "WasmPlugin",
             "WorkloadGroup");
 
+    /** Kinds of Kubernetes' core group that say nothing to a mesh. */
+    private static final Set<String> CORE = Set.of(
+            "ConfigMap",
+            "Event",
+            "LimitRange",
+            "Namespace",
+            "Node",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "Pod",
+            "PodTemplate",
+            "ReplicationController",
+            "ResourceQuota",
+            "Secret",
+            "ServiceAccount");
+
+    /** Kubernetes' other groups that say nothing to a mesh. */
+    private static final Set<String> GROUPS = Set.of(
+            "admissionregistration.k8s.io",
+            "apiextensions.k8s.io",
+            "apiregistration.k8s.io",
+            "apps",
+            "authentication.k8s.io",
+            "authorization.k8s.io",
+            "autoscaling",
+            "batch",
+            "certificates.k8s.io",
+            "coordination.k8s.io",
+            "events.k8s.io",
+            "flowcontrol.apiserver.k8s.io",
+            "metrics.k8s.io",
+            "node.k8s.io",
+            "policy",
+            "rbac.authorization.k8s.io",
+            "resource.k8s.io",
+            "scheduling.k8s.io",
+            "storage.k8s.io");
+
     private Kinds() {}
+
+    /** True for what stands beside a mesh's objects in a whole {@code kubectl apply} file and does not concern it. */
+    static boolean isPassedOver(String apiVersion, String kind) {
+        int slash = apiVersion.indexOf('/');
+        return slash < 0
+                ? apiVersion.equals("v1") && CORE.contains(kind)
+                : GROUPS.contains(apiVersion.substring(0, slash)) && !KINDS.containsKey(kind);
+    }
 
     /** The names of the kinds that can be read. */
     static List<String> names() {

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /** Decodes the {@code localityLbSetting} of a DestinationRule. */
@@ -33,19 +34,22 @@ final class LocalityDecoder {
 
     private static List<Share> shares(Fields setting) {
         List<Share> shares = new ArrayList<>();
+        LocalityCover sources = new LocalityCover();
         for (Fields share : setting.objects("distribute")) {
             String from = share.requiredString("from");
-            if (!from.isEmpty() && !isPlace(from)) {
-                share.error("from", PLACE, "not a place");
+            if (!from.isEmpty()) {
+                checkPlace(share, "from", from, sources.add(from));
             }
             Map<String, Integer> to = new LinkedHashMap<>();
             share.requiredObject("to").ifPresent(places -> {
                 for (String place : places.names()) {
                     places.integer(place, 1, 100).ifPresent(weight -> to.put(place, weight));
-                    if (!isPlace(place)) {
-                        places.error(place, PLACE, "the name of this field is not a place");
-                    }
                 }
+                // A mapping has no order: what comes first must not decide.
+                LocalityCover targets = new LocalityCover();
+                places.names().stream()
+                        .sorted(LocalityCover.WIDEST_FIRST)
+                        .forEach(place -> checkPlace(places, place, place, targets.add(place)));
                 int sum = to.values().stream().mapToInt(Integer::intValue).sum();
                 if (sum != 100) {
                     share.error("to", "weights that sum to 100", "they sum to " + sum);
@@ -57,16 +61,24 @@ final class LocalityDecoder {
         return shares;
     }
 
+    private static void checkPlace(Fields fields, String field, String place, Optional<String> fault) {
+        if (fault.isPresent()) {
+            fields.error(field, PLACE, "'" + place + "' is " + fault.get());
+        } else if (!isPlace(place)) {
+            fields.unsupportedForm(field, PLACE, "'" + place + "' is not a place");
+        }
+    }
+
     private static Map<String, String> failover(Fields setting) {
         Map<String, String> failover = new TreeMap<>();
         for (Fields pair : setting.objects("failover")) {
             String from = region(pair, "from");
             String to = region(pair, "to");
-            if (!from.isEmpty() && from.equals(to)) {
+            if (from.equals(to)) {
                 pair.error("to", "another region than from", "a region cannot stand in for itself");
             }
             if (!from.isEmpty() && failover.putIfAbsent(from, to) != null) {
-                pair.error("from", "each region once", "two entries are about this region");
+                pair.unsupportedForm("from", "each region once", "two entries are about this region");
             }
             pair.done();
         }
@@ -74,9 +86,11 @@ final class LocalityDecoder {
     }
 
     private static String region(Fields pair, String name) {
-        String region = pair.requiredString(name);
-        if (!region.isEmpty() && (region.contains("/") || region.contains("*") || !isPlace(region))) {
+        String region = pair.string(name).orElse("");
+        if (region.contains("/") || region.contains("*")) {
             pair.error(name, "a region, without zone and without *", "not a region");
+        } else if (!isPlace(region)) {
+            pair.unsupportedForm(name, "a region, without zone and without *", "not a region");
         }
         return region;
     }

@@ -211,6 +211,12 @@ public final class ManifestParser {
                 list(findings, fields, mapping);
                 return;
             }
+            if (Kinds.isPassedOver(apiVersion, kind)) {
+                Metadata.identity(fields, kind, mapping.line(), file)
+                        .ifPresent(ref -> findings.resource(ResourceKey.of(ref).toString()));
+                fields.warning("kind", "", "this kind does not concern the mesh and is passed over");
+                return;
+            }
             Optional<Kinds.Kind> known = Kinds.find(fields, apiVersion, kind);
             Optional<ResourceRef> identity = Metadata.identity(fields, kind, mapping.line(), file);
             if (identity.isEmpty()) {
@@ -241,6 +247,9 @@ public final class ManifestParser {
                     fields.requiredObject("metadata").map(Metadata::decode).orElse(Map.of()),
                     mapping.object());
             fields.tolerate("status");
+            if (apiVersion.contains(".istio.io/") && !kind.equals("AuthorizationPolicy")) {
+                DryRun.refuse(fields);
+            }
             try {
                 ConfigResource resource = known.get().decoder().decode(manifest, fields);
                 fields.done();

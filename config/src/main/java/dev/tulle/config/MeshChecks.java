@@ -58,7 +58,7 @@ public final class MeshChecks {
 
     private static void policies(Mesh mesh) {
         for (IstioAuthorization policy : mesh.config().authorizations()) {
-            if (mesh.state().workloads().values().stream().anyMatch(policy::appliesTo)) {
+            if (policy.trial() || mesh.state().workloads().values().stream().anyMatch(policy::appliesTo)) {
                 continue;
             }
             String selector = policy.selector().entrySet().stream()

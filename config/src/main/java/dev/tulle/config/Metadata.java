@@ -34,7 +34,7 @@ final class Metadata {
                 metadata.error("namespace", "lower-case letters, digits and '-', at most 63", "not a namespace");
             }
         });
-        Map<String, String> labels = metadata.stringMap("labels");
+        Map<String, String> labels = IstioFields.labels(metadata, "labels");
         metadata.stringMap("annotations");
         metadata.tolerate(
                 "creationTimestamp",

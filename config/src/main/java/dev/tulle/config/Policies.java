@@ -55,9 +55,9 @@ final class Policies {
         if (balancing == Balancing.LEAST_REQUEST || balancing == Balancing.PASSTHROUGH) {
             return Optional.of("the balancing " + balancing);
         }
-        if (policy.maxConnections().orElse(0) > 0) {
+        if (policy.pool().maxConnections().orElse(0) > 0) {
             return Optional.of("a bound on connections");
         }
-        return policy.connectTimeout().map(_ -> "a connect timeout");
+        return policy.pool().connectTimeout().map(_ -> "a connect timeout");
     }
 }

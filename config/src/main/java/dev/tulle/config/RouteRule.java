@@ -135,7 +135,8 @@ record RouteRule(
     private static Map<String, Object> stringMatch(Fields fields) {
         Map<String, Object> out = new LinkedHashMap<>();
         for (String kind : STRING_MATCH) {
-            (kind.equals("regex") ? fields.regex(kind) : fields.string(kind)).ifPresent(text -> out.put(kind, text));
+            (kind.equals("regex") ? IstioFields.regex(fields, kind) : fields.string(kind))
+                    .ifPresent(text -> out.put(kind, text));
         }
         if (out.size() != 1 && STRING_MATCH.stream().filter(fields::has).count() != 1) {
             fields.error("", "exactly one of exact, prefix and regex", "not one condition");
@@ -205,8 +206,7 @@ record RouteRule(
         Map<String, Object> add = new LinkedHashMap<>();
         for (String name : headers.names()) {
             headers.string(name).ifPresent(value -> {
-                if (IstioFields.checkHeaderName(headers, name, name)
-                        && IstioFields.checkHeaderValue(headers, name, value)) {
+                if (HeaderChanges.field(headers, name, value, true).isPresent()) {
                     add.put(name, value);
                 }
             });

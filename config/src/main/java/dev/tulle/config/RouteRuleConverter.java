@@ -209,23 +209,36 @@ public final class RouteRuleConverter {
                         .append(clean(key))
                         .append('-')
                         .append(clean(value)));
-                name = all.length() > 50 ? all.substring(0, 50) : all.toString();
+                name = trimmed(all.length() > 50 ? all.substring(0, 50) : all.toString());
             }
-            String unique = name;
+            String unique = name.isEmpty() ? "subset" : name;
             for (int i = 2; named.labels().containsKey(unique); i++) {
-                unique = name + "-" + i;
+                unique = (name.isEmpty() ? "subset" : name) + "-" + i;
             }
             named.labels().put(unique, sorted);
             return unique;
         }
 
+        /** What may stand in the name of a subset: letters, digits and inner hyphens. */
         private static String clean(String text) {
             StringBuilder out = new StringBuilder();
             text.codePoints()
-                    .map(c -> c < 128 && (Character.isLetterOrDigit(c) || c == '-' || c == '.' || c == '_') ? c : '-')
+                    .map(c -> c < 128 && Character.isLetterOrDigit(c) ? c : '-')
                     .limit(50)
                     .forEach(out::appendCodePoint);
-            return out.toString();
+            return trimmed(out.toString());
+        }
+
+        private static String trimmed(String name) {
+            int from = 0;
+            int to = name.length();
+            while (from < to && name.charAt(from) == '-') {
+                from++;
+            }
+            while (to > from && name.charAt(to - 1) == '-') {
+                to--;
+            }
+            return name.substring(from, to);
         }
 
         List<Map<String, Object>> destinationRules() {

@@ -91,12 +91,10 @@ final class RouteTables {
     RouteConfiguration http(Draft draft, ServicePort port, List<String> addresses) {
         List<Route> routes = new ArrayList<>();
         for (VirtualService service : virtualServicesOf(draft.hostname())) {
-            for (HttpRule rule : service.http()) {
-                for (HttpRule.Match match : rule.matches()) {
-                    if (match.port().isEmpty() || match.port().getAsInt() == port.number()) {
-                        routes.add(route(rule, match, match.route(), service, port));
-                    }
-                }
+            routes.addAll(routesOf(service, port));
+            if (!routes.isEmpty()) {
+                // As in Istio, one virtual service routes a host: the next does not get what this one leaves.
+                break;
             }
         }
         List<Route> attached = new ArrayList<>();
@@ -133,13 +131,24 @@ final class RouteTables {
                         && (parent.port().isEmpty() || parent.port().getAsInt() == port.number()));
     }
 
+    private List<Route> routesOf(VirtualService source, ServicePort port) {
+        List<Route> routes = new ArrayList<>();
+        for (HttpRule rule : source.http()) {
+            for (HttpRule.Match match : rule.matches()) {
+                if (match.port().isEmpty() || match.port().getAsInt() == port.number()) {
+                    routes.add(route(rule, match, match.route(), source, port));
+                }
+            }
+        }
+        return routes;
+    }
+
     private List<Route> routesOf(HttpRoute source, ServicePort port) {
         List<Route> routes = new ArrayList<>();
         for (HttpRule rule : source.rules()) {
             for (HttpRule.Match match : rule.matches()) {
-                for (RouteMatch narrowed : RoutePrecedence.forHostnames(match.route(), source.hostnames())) {
-                    routes.add(route(rule, match, narrowed, source, port));
-                }
+                // Gateway API: host names say nothing about a route whose parent is a Service.
+                routes.add(route(rule, match, match.route(), source, port));
             }
         }
         return routes;
@@ -149,11 +158,34 @@ final class RouteTables {
             HttpRule rule, HttpRule.Match match, RouteMatch condition, ConfigResource source, ServicePort port) {
         RouteAction action =
                 switch (rule.action()) {
-                    case Action.Answer answer -> answer.action();
+                    case Action.Answer answer ->
+                        answer.action() instanceof RouteAction.Redirect redirect
+                                ? redirect(redirect, answer.atAskedPort(), port)
+                                : answer.action();
                     case Action.Forward forward -> forward(forward, condition.path(), source, port);
                 };
         String name = match.name().isEmpty() ? rule.name() : rule.name() + "." + match.name();
-        return new Route(name, condition, action, rule.fault(), rule.headers(), source.ref());
+        return new Route(name, condition, action, rule.fault(), headers(rule), source.ref());
+    }
+
+    /** As in Istio, a single destination's changes are one step with the rule's, and those of a split one before it. */
+    private static HeaderMutation headers(HttpRule rule) {
+        return rule.action() instanceof Action.Forward forward
+                        && forward.destinations().size() == 1
+                ? rule.headers().with(forward.destinations().getFirst().headers())
+                : rule.headers();
+    }
+
+    /** Fills in the port of a redirect that takes it from the port that was asked. */
+    private static RouteAction redirect(RouteAction.Redirect redirect, boolean atAskedPort, ServicePort port) {
+        return redirect.port().isPresent() || !atAskedPort
+                ? redirect
+                : new RouteAction.Redirect(
+                        redirect.status(),
+                        redirect.scheme(),
+                        redirect.authority(),
+                        Optional.of(port.number()),
+                        redirect.path());
     }
 
     private RouteAction forward(Action.Forward forward, PathMatch path, ConfigResource source, ServicePort port) {
@@ -173,14 +205,17 @@ final class RouteTables {
             String cluster = cluster(mirror.destination(), source.ref(), source.namespace(), port);
             mirrors.add(new RouteAction.Mirror(cluster, mirror.partsPerMillion()));
         }
-        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors);
+        // Gateway API has 500 for a backend that there is not, Istio's own kind 503.
+        int notFound = source instanceof HttpRoute ? 500 : 503;
+        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors, notFound);
     }
 
     private List<WeightedCluster> clusters(
             List<Destination> destinations, ResourceRef source, String namespace, ServicePort port) {
         List<WeightedCluster> out = new ArrayList<>(destinations.size());
         for (Destination d : destinations) {
-            out.add(new WeightedCluster(cluster(d, source, namespace, port), d.weight(), d.headers()));
+            HeaderMutation headers = destinations.size() == 1 ? HeaderMutation.NONE : d.headers();
+            out.add(new WeightedCluster(cluster(d, source, namespace, port), d.weight(), headers));
         }
         return out;
     }

@@ -4,6 +4,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.ServicePort;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -31,7 +32,10 @@ final class ServiceDecoder {
     private ServiceDecoder() {}
 
     static ConfigResource decode(Manifest manifest, Fields document) {
-        return document.requiredObject("spec")
+        if (!document.has("spec")) {
+            document.unsupportedValue("spec", "a Service without ports", "a spec with at least one port");
+        }
+        return document.object("spec")
                 .map(spec -> decodeSpec(manifest, spec))
                 .orElse(new KubernetesService(
                         manifest, List.of(), false, Map.of(), List.of(), 0, LocalityPreference.ANYWHERE));
@@ -48,7 +52,8 @@ final class ServiceDecoder {
                             "lower-case letters, digits and '-', at most 63",
                             "not a name for a Service");
         }
-        if (!spec.choice("type", TYPES).orElse(true)) {
+        boolean here = spec.choice("type", TYPES).orElse(true);
+        if (!here) {
             spec.unsupportedValue("type", "ExternalName", "ClusterIP (a ServiceEntry can name an outside host)");
         }
         boolean headless = false;
@@ -91,7 +96,7 @@ final class ServiceDecoder {
         }
         spec.unsupported("externalIPs", "externalName");
         Map<String, String> selector = spec.stringMap("selector");
-        List<ServicePort> ports = ports(spec);
+        List<ServicePort> ports = ports(spec, headless || !here);
         spec.done();
         return new KubernetesService(manifest, addresses, headless, selector, ports, sticky, preference);
     }
@@ -107,12 +112,15 @@ final class ServiceDecoder {
         return seconds;
     }
 
-    private static List<ServicePort> ports(Fields spec) {
+    /** @param optional whether Kubernetes takes the service without ports */
+    private static List<ServicePort> ports(Fields spec, boolean optional) {
         List<ServicePort> ports = new ArrayList<>();
         Set<String> names = new HashSet<>();
-        Set<Integer> numbers = new HashSet<>();
+        Map<Integer, String> numbers = new HashMap<>();
         List<Fields> list = spec.objects("ports");
-        if (list.isEmpty()) {
+        if (list.isEmpty() && optional) {
+            spec.unsupportedValue("ports", "a service without ports", "at least one port");
+        } else if (list.isEmpty()) {
             spec.error("ports", "at least one port", "a service without ports serves nothing");
         }
         for (Fields port : list) {
@@ -132,8 +140,12 @@ final class ServiceDecoder {
                 port.error("name", "each name once", "two ports have this name");
             }
             // UDP and TCP may share a number, but a port path and a listener are per number.
-            if (number > 0 && !numbers.add(number)) {
+            String word = port.string("protocol").orElse("TCP");
+            String earlier = number > 0 ? numbers.putIfAbsent(number, word) : null;
+            if (word.equals(earlier)) {
                 port.error("port", "each port number once", "two ports have this number");
+            } else if (earlier != null) {
+                port.unsupportedForm("port", "each port number once", "two ports have this number");
             }
             port.done();
             if (number > 0) {

@@ -111,6 +111,7 @@ public final class Translator {
                 translator.clusters,
                 translator.endpoints,
                 config.authorizations().stream()
+                        .filter(authorization -> !authorization.trial())
                         .map(IstioAuthorization::policy)
                         .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)),
                 localities);
@@ -190,11 +191,11 @@ public final class Translator {
                 port.number(),
                 subset,
                 balancing,
-                policy.connectTimeout().orElse(Cluster.DEFAULT_CONNECT_TIMEOUT),
-                policy.maxConnections().orElse(0),
-                policy.maxPendingRequests().orElse(0),
-                policy.maxRequestsPerConnection().orElse(0),
-                policy.idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
+                policy.pool().connectTimeout().orElse(Cluster.DEFAULT_CONNECT_TIMEOUT),
+                policy.pool().maxConnections().orElse(0),
+                policy.pool().maxPendingRequests().orElse(0),
+                policy.pool().maxRequestsPerConnection().orElse(0),
+                policy.pool().idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
                 origin);
         if (clusters.putIfAbsent(name, cluster) == null) {
             endpoints.put(

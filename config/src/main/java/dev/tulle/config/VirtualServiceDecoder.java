@@ -17,19 +17,17 @@ final class VirtualServiceDecoder {
     }
 
     private static VirtualService decodeSpec(Manifest manifest, Fields spec) {
-        List<String> hosts = spec.strings("hosts");
-        if (hosts.isEmpty()) {
-            spec.error("hosts", "at least one host", "this field is required");
-        }
-        for (String host : hosts) {
-            IstioFields.checkHost(spec, "hosts", host);
-        }
-        List<String> gateways = spec.strings("gateways");
-        if (!gateways.isEmpty() && !gateways.equals(List.of("mesh"))) {
-            spec.unsupportedValue("gateways", "a gateway", "\"mesh\" or nothing");
-        }
-        IstioFields.exportTo(spec);
+        List<Item> hosts = spec.texts("hosts");
+        List<Item> gateways = IstioFields.gateways(spec);
+        boolean ofMesh =
+                gateways.isEmpty() || gateways.stream().anyMatch(g -> g.text().equals("mesh"));
+        hosts.forEach(host -> checkHost(host, ofMesh));
+        checkOverlaps(hosts);
+        IstioFields.exportTo(spec, manifest.ref().namespace(), false);
         spec.unsupported("tls");
+        if (hosts.isEmpty()) {
+            checkDelegate(spec);
+        }
         List<HttpRule> http = new ArrayList<>();
         List<Fields> rules = spec.objects("http");
         for (int i = 0; i < rules.size(); i++) {
@@ -42,18 +40,62 @@ final class VirtualServiceDecoder {
         if (http.isEmpty() && tcp.isEmpty() && !spec.has("tls")) {
             spec.error("http", "rules under http or tcp", "a virtual service without rules");
         }
-        List<Position> positions = spec.positions("hosts");
         spec.done();
-        return new VirtualService(manifest, positions, hosts, http, tcp);
+        return new VirtualService(
+                manifest,
+                hosts.stream().map(Item::at).toList(),
+                hosts.stream().map(Item::text).toList(),
+                http,
+                tcp);
+    }
+
+    private static void checkHost(Item host, boolean ofMesh) {
+        if (Words.isIpAddress(host.text())) {
+            host.unsupported("an address as host", "a service name or a host name");
+        } else if (host.text().equals("*") && ofMesh) {
+            host.error("the hosts that are meant", "the mesh's own traffic cannot be routed for every host at once");
+        } else {
+            IstioFields.checkHost(host);
+        }
+    }
+
+    /** Two hosts of one virtual service must not stand for the same. */
+    private static void checkOverlaps(List<Item> hosts) {
+        for (int i = 0; i < hosts.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                if (Names.overlap(hosts.get(j).text(), hosts.get(i).text())) {
+                    hosts.get(i)
+                            .error(
+                                    "hosts of which no two overlap",
+                                    "covered by " + hosts.get(j).text() + " as well");
+                    break;
+                }
+            }
+        }
+    }
+
+    /** Without hosts it is a part of another virtual service, and may hold rules for requests only. */
+    private static void checkDelegate(Fields spec) {
+        if (spec.has("gateways") || spec.has("tcp") || spec.has("tls")) {
+            spec.error("hosts", "at least one host", "this field is required");
+        } else {
+            spec.unsupportedValue("hosts", "a virtual service without hosts, to be delegated to,", "at least one host");
+        }
     }
 
     private static TcpRule tcpRule(Fields rule) {
         List<Integer> ports = new ArrayList<>();
+        boolean everyPort = false;
         for (Fields match : rule.objects("match")) {
-            match.unsupported("destinationSubnets", "gateways", "sourceLabels", "sourceNamespace", "sourceSubnet");
-            OptionalInt port = match.requiredPort("port");
+            match.unsupported("destinationSubnets", "sourceLabels", "sourceNamespace", "sourceSubnet");
+            IstioFields.gateways(match);
+            OptionalInt port = match.portOrNone("port");
+            everyPort |= port.isEmpty();
             port.ifPresent(ports::add);
             match.done();
+        }
+        if (everyPort) {
+            ports.clear();
         }
         List<Destination> destinations = destinations(rule, "route", false);
         if (destinations.isEmpty()) {
@@ -68,8 +110,8 @@ final class VirtualServiceDecoder {
         List<Destination> out = new ArrayList<>();
         List<Fields> routes = rule.objects(field);
         for (Fields route : routes) {
-            OptionalInt weight = route.integer("weight", 0, 1_000_000);
-            HeaderMutation headers = http ? IstioFields.headers(route) : HeaderMutation.NONE;
+            OptionalInt weight = route.integerUpTo("weight", 0, 1_000_000);
+            HeaderMutation headers = http ? HeaderChanges.of(route) : HeaderMutation.NONE;
             // Istio: a single destination takes everything, whatever its weight says.
             int share = weight.orElse(routes.size() == 1 ? 100 : 0);
             route.requiredObject("destination")
@@ -90,10 +132,15 @@ final class VirtualServiceDecoder {
 
     static Destination destination(Fields fields, int weight, HeaderMutation headers) {
         String host = fields.requiredString("host");
-        if (!host.isEmpty() && (!IstioFields.isHost(host) || Hosts.isPattern(host))) {
+        if (host.equals("*") || (!host.isEmpty() && !Names.isDomainOrPattern(host))) {
             fields.error("host", "a service name or a host name", "not a host");
+        } else if (Hosts.isPattern(host)) {
+            fields.unsupportedValue("host", "a wildcard as destination", "a service name or a host name");
+        } else {
+            IstioFields.checkHost(fields, "host", host);
         }
         String subset = fields.string("subset").orElse("");
+        IstioFields.checkSubset(fields, "subset", subset);
         OptionalInt port = OptionalInt.empty();
         var selector = fields.object("port");
         if (selector.isPresent()) {

@@ -4,10 +4,14 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /** Small readers of words: durations, addresses, names, and the guess at what a misspelt word meant. Pure. */
 final class Words {
     private static final int MAX_GUESS = 64;
+    private static final Pattern GATEWAY_NAME =
+            Pattern.compile("LABEL(?:\\.LABEL)*+".replace("LABEL", "[a-z0-9](?:[-a-z0-9]*+(?<=[a-z0-9]))?+"));
+    private static final Pattern GATEWAY_DURATION = Pattern.compile("(?:[0-9]{1,5}(?:h|ms|m|s)){1,4}");
 
     private Words() {}
 
@@ -41,6 +45,19 @@ final class Words {
             nanos += Double.parseDouble(digits) * scale;
         }
         return nanos <= Long.MAX_VALUE / 2.0 ? Optional.of(Duration.ofNanos(Math.round(nanos))) : Optional.empty();
+    }
+
+    /** Why Istio would not take a duration; empty when it would. */
+    static Optional<String> millisecondsFault(Duration duration) {
+        if (duration.compareTo(Duration.ofMillis(1)) < 0) {
+            return Optional.of("shorter than a millisecond");
+        }
+        return duration.toNanosPart() % 1_000_000 == 0 ? Optional.empty() : Optional.of("finer than milliseconds");
+    }
+
+    /** True for what Gateway API takes as a duration. */
+    static boolean isGatewayDuration(String text) {
+        return GATEWAY_DURATION.matcher(text).matches();
     }
 
     private static double unitNanos(String unit) {
@@ -124,6 +141,11 @@ final class Words {
             }
         }
         return true;
+    }
+
+    /** True for {@link #isDnsName} names whose labels may be longer than DNS allows, which is what Gateway API takes. */
+    static boolean isDnsDomain(String text) {
+        return text.length() <= 253 && GATEWAY_NAME.matcher(text).matches();
     }
 
     static boolean isDnsLabel(String label) {

@@ -130,6 +130,12 @@ final class YamlReader {
         final Tree tree;
         Tree.@Nullable Scalar key;
         long size = 1;
+        /** True for a pair in a list that has no braces. */
+        boolean bare;
+
+        boolean plainKey;
+        /** What the pair is instead, when it turns out to be an address. */
+        Tree.@Nullable Scalar address;
 
         Frame(boolean mapping, Optional<Anchor> anchor, int line, int column) {
             this.anchor = anchor;
@@ -160,6 +166,12 @@ final class YamlReader {
             case SequenceStart -> open(event, false, ((SequenceStartEvent) event).getTag());
             case MappingEnd, SequenceEnd -> {
                 Frame frame = stack.pop();
+                Tree.Scalar address = frame.address;
+                if (address != null && frame.size == 3) {
+                    sizes.put(address, 1L);
+                    attach(event, address, 1);
+                    return;
+                }
                 frame.anchor.ifPresent(anchor -> anchors.put(anchor, frame.tree));
                 sizes.put(frame.tree, frame.size);
                 attach(event, frame.tree, frame.size);
@@ -174,6 +186,7 @@ final class YamlReader {
                         scalar.getValue(), !scalar.isPlain() || !tag.isEmpty(), line(event), column(event));
                 scalar.getAnchor().ifPresent(anchor -> anchors.put(anchor, tree));
                 sizes.put(tree, 1L);
+                noteAddress(scalar, tree);
                 attach(event, tree, 1);
             }
             case Alias -> {
@@ -194,6 +207,29 @@ final class YamlReader {
         }
     }
 
+    /**
+     * {@code [2001:db8::]} is a list of one pair without a value to YAML 1.2, and a list of one text to the YAML that
+     * kubectl reads: the address that was meant.
+     */
+    private void noteAddress(ScalarEvent scalar, Tree.Scalar value) {
+        Frame frame = stack.peek();
+        if (frame == null
+                || !frame.bare
+                || !frame.plainKey
+                || frame.size != 2
+                || !value.text().isEmpty()) {
+            return;
+        }
+        Tree.Scalar key = frame.key;
+        int next = scalar.getStartMark()
+                .filter(mark -> mark.getPointer() < mark.getBuffer().length)
+                .map(mark -> mark.getBuffer()[mark.getPointer()])
+                .orElse(0);
+        if (key != null && !value.quoted() && (next == ',' || next == ']')) {
+            frame.address = new Tree.Scalar(key.text() + ":", false, key.line(), key.column());
+        }
+    }
+
     private void open(Event event, boolean mapping, Optional<String> tag) {
         String found = tag.orElse("");
         if (!found.isEmpty() && !found.equals("!")) {
@@ -202,7 +238,15 @@ final class YamlReader {
         if (stack.size() >= limits.maxDepth()) {
             throw refuse(event, "nested too deeply", "", "at most " + limits.maxDepth() + " levels");
         }
-        stack.push(new Frame(mapping, ((NodeEvent) event).getAnchor(), line(event), column(event)));
+        Frame owner = stack.peek();
+        Frame frame = new Frame(mapping, ((NodeEvent) event).getAnchor(), line(event), column(event));
+        frame.bare = mapping
+                && owner != null
+                && owner.items != null
+                && event.getStartMark()
+                        .map(Mark::getIndex)
+                        .equals(event.getEndMark().map(Mark::getIndex));
+        stack.push(frame);
     }
 
     private void attach(Event event, Tree tree, long size) {
@@ -233,6 +277,7 @@ final class YamlReader {
             if (!frame.names.add(name.text())) {
                 throw refuse(event, "this key is here twice", name.text(), "each key once in a mapping");
             }
+            frame.plainKey = !name.quoted();
             frame.key = new Tree.Scalar(name.text(), true, line(event), column(event));
         } else {
             throw refuse(event, "a key must be a name", tree.shown(), "a string");

@@ -105,7 +105,7 @@ class AuthorizationTest {
         Map<String, Workload> workloads = workloads(
                 policy("default", "all", "spec: {}"),
                 policy("other", "elsewhere", "spec: {}"),
-                policy("istio-system", "mesh", "spec: {action: DENY}"),
+                policy("istio-system", "mesh", "spec: {action: DENY, rules: [{}]}"),
                 policy("tulle-system", "v2", "spec: {selector: {matchLabels: {version: v2}}}"),
                 policy("default", "reviews", "spec: {selector: {matchLabels: {app: reviews, version: v1}}}"));
         assertEquals(
@@ -115,6 +115,28 @@ class AuthorizationTest {
                 List.of("default/all", "istio-system/mesh", "tulle-system/v2"),
                 policiesOf(workloads, "node1/default/reviews-v2"));
         assertEquals(List.of("default/all", "istio-system/mesh"), policiesOf(workloads, "node1/default/ratings-v1"));
+    }
+
+    @Test
+    void aDryRunGuardsNobody() {
+        String tried = policy("default", "tried", "spec: {rules: []}")
+                .replace("name: tried", "name: tried, annotations: {istio.io/dry-run: \"true\"}");
+        Map<String, Workload> workloads = workloads(tried, policy("default", "enforced", "spec: {}"));
+        assertEquals(List.of("default/enforced"), policiesOf(workloads, "node1/default/reviews-v1"));
+        assertEquals(
+                List.of("default/enforced"),
+                List.copyOf(Fixtures.translate(
+                                Fixtures.bookinfoWorkloads(), tried, policy("default", "enforced", "spec: {}"))
+                        .state()
+                        .policies()
+                        .keySet()));
+    }
+
+    @Test
+    void withoutSpecItAllowsNothing() {
+        assertEquals(
+                List.of("default/empty"),
+                policiesOf(workloads(policy("default", "empty")), "node1/default/reviews-v1"));
     }
 
     @Test

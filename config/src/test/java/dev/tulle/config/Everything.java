@@ -43,10 +43,10 @@ final class Everything {
             "        response: {set: {x-d: \"4\"}}",
             "      rewrite: {uri: /z, authority: other}",
             "      timeout: 2s",
-            "      retries: {attempts: 3, perTryTimeout: 500ms, retryOn: \"5xx, connect-failure,503\"}",
-            "      mirror: {host: details, port: {number: 9080}}",
-            "      mirrorPercentage: {value: 10}",
+            "      retries: {attempts: 3, perTryTimeout: 500ms, retryOn: \"5xx,connect-failure,503\"}",
             "      mirrors:",
+            "        - destination: {host: details, port: {number: 9080}}",
+            "          percentage: {value: 10}",
             "        - destination: {host: ratings}",
             "          percentage: {value: 1}",
             "      route:",
@@ -61,6 +61,8 @@ final class Everything {
             "      directResponse: {status: 200, body: {string: fine}}",
             "    - match: [{uri: {prefix: /r}}]",
             "      rewrite: {uriRegexRewrite: {match: \"^/r/([^/]+)\", rewrite: \"/x/\\\\1\"}}",
+            "      mirror: {host: details, port: {number: 9080}}",
+            "      mirrorPercentage: {value: 10}",
             "      route: [{destination: {host: reviews}}]",
             "  tcp:",
             "    - match: [{port: 5432}]",
@@ -90,7 +92,7 @@ final class Everything {
             "    - name: all",
             "      trafficPolicy:",
             "        loadBalancer:",
-            "          localityLbSetting: {distribute: [{from: r/*, to: {r/z: 60, \"*\": 40}}]}");
+            "          localityLbSetting: {distribute: [{from: r/*, to: {r/z: 60, q: 40}}]}");
 
     static final String SERVICE_ENTRY = Fixtures.yaml(
             "apiVersion: networking.istio.io/v1",
@@ -155,7 +157,6 @@ final class Everything {
             "          method: GET",
             "          headers: [{name: X-A, value: \"1\"}, {type: RegularExpression, name: x-b, value: \"b+\"}]",
             "          queryParams: [{name: q, value: z}]",
-            "        - path: {type: PathPrefix, value: /apis}",
             "      filters:",
             "        - type: RequestHeaderModifier",
             "          requestHeaderModifier:",
@@ -177,6 +178,8 @@ final class Everything {
             "            - type: RequestHeaderModifier",
             "              requestHeaderModifier: {set: [{name: x-b, value: \"9\"}]}",
             "        - {kind: Service, name: ratings, port: 9080}",
+            "    - matches: [{path: {type: PathPrefix, value: /apis}}]",
+            "      backendRefs: [{name: reviews, port: 9080}]",
             "    - matches: [{path: {type: Exact, value: /old}}]",
             "      filters:",
             "        - type: RequestRedirect",

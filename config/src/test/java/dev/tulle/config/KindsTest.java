@@ -132,15 +132,16 @@ class KindsTest {
                 .destinationRules()
                 .getFirst();
         assertEquals(Optional.of(Balancing.ROUND_ROBIN), rule.policy().balancing());
-        assertEquals(Optional.of(Duration.ofMillis(30)), rule.policy().connectTimeout());
-        assertEquals(OptionalInt.of(100), rule.policy().maxConnections());
-        assertEquals(OptionalInt.of(1), rule.policy().maxPendingRequests());
-        assertEquals(OptionalInt.of(10), rule.policy().maxRequestsPerConnection());
-        assertEquals(Optional.of(Duration.ofHours(1)), rule.policy().idleTimeout());
+        assertEquals(Optional.of(Duration.ofMillis(30)), rule.policy().pool().connectTimeout());
+        assertEquals(OptionalInt.of(100), rule.policy().pool().maxConnections());
+        assertEquals(OptionalInt.of(1), rule.policy().pool().maxPendingRequests());
+        assertEquals(OptionalInt.of(10), rule.policy().pool().maxRequestsPerConnection());
+        assertEquals(Optional.of(Duration.ofHours(1)), rule.policy().pool().idleTimeout());
         DestinationRule.TrafficPolicy subset =
                 rule.subsets().getFirst().policy().over(rule.policy());
         assertEquals(Optional.of(Balancing.RANDOM), subset.balancing());
-        assertEquals(OptionalInt.of(100), subset.maxConnections());
+        assertEquals(Optional.empty(), subset.locality(), "a load balancer of its own is the whole of it");
+        assertEquals(OptionalInt.of(100), subset.pool().maxConnections(), "the other part is inherited");
         assertEquals(Map.of(), rule.subsets().get(1).labels());
     }
 
@@ -186,11 +187,9 @@ class KindsTest {
                         new PathMatch.Regex("/x.*"),
                         new PathMatch.SegmentPrefix("/apis"),
                         new PathMatch.SegmentPrefix("/api")),
-                routes.subList(0, 4).stream().map(r -> r.match().path()).toList());
-        assertEquals(8, routes.size(), "one route for each host name");
-        assertEquals(
-                new Named(":authority", new StringMatch.Regex("(?i)\\Qreviews.example\\E(:[0-9]+)?"), false).name(),
-                routes.getFirst().match().headers().getFirst().name());
+                routes.stream().map(r -> r.match().path()).toList());
+        assertEquals(4, routes.size(), "host names make no routes");
+        assertEquals(List.of(), routes.getFirst().match().headers());
         assertEquals(new RouteAction.DirectResponse(500, ""), routes.get(1).action());
         Route api = routes.get(3);
         RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, api.action());
@@ -208,6 +207,164 @@ class KindsTest {
                 List.of(new Field("x-b", "9")),
                 forward.clusters().getFirst().headers().request().set());
         assertEquals(List.of(new Field("x-resp", "r")), api.headers().response().set());
+    }
+
+    @Test
+    void aBackendThatThereIsNotIs500InGatewayApiAnd503InIstio() {
+        String route = Fixtures.yaml(
+                "apiVersion: gateway.networking.k8s.io/v1",
+                "kind: HTTPRoute",
+                "metadata: {name: r}",
+                "spec:",
+                "  parentRefs: [{group: \"\", kind: Service, name: reviews}]",
+                "  rules: [{backendRefs: [{name: reviews, port: 9080}, {name: nowhere, port: 80}]}]");
+        String service = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: VirtualService",
+                "metadata: {name: v}",
+                "spec: {hosts: [ratings], http: [{route: [{destination: {host: nowhere}}]}]}");
+        Map<String, dev.tulle.model.RouteConfiguration> routes = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(), Fixtures.bookinfo("services.yaml"), route, service)
+                .state()
+                .routes();
+        assertEquals(500, notFound(routes, "reviews"));
+        assertEquals(503, notFound(routes, "ratings"));
+        assertEquals(503, notFound(routes, "details"));
+    }
+
+    private static int notFound(Map<String, dev.tulle.model.RouteConfiguration> routes, String service) {
+        Route first = routes.getOrDefault(
+                        service + ".default.svc.cluster.local:9080",
+                        new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes()
+                .getFirst();
+        return assertInstanceOf(RouteAction.Forward.class, first.action()).notFound();
+    }
+
+    private static RouteAction.Redirect redirect(String kind, String redirect) {
+        String parts = kind.equals("HTTPRoute")
+                ? "{parentRefs: [{group: \"\", kind: Service, name: reviews}], rules: [{filters: [{type: RequestRedirect,"
+                        + " requestRedirect: " + redirect + "}]}]}"
+                : "{hosts: [reviews], http: [{redirect: " + redirect + "}]}";
+        String version = kind.equals("HTTPRoute") ? "gateway.networking.k8s.io/v1" : "networking.istio.io/v1";
+        Route first = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(),
+                        Fixtures.bookinfo("services.yaml"),
+                        "apiVersion: " + version + "\nkind: " + kind + "\nmetadata: {name: r}\nspec: " + parts + "\n")
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes()
+                .getFirst();
+        return assertInstanceOf(RouteAction.Redirect.class, first.action());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "VirtualService | {scheme: https}                                      |",
+                "VirtualService | {authority: a, port: 8443}                           | 8443",
+                "VirtualService | {authority: a, derivePort: FROM_REQUEST_PORT}        | 9080",
+                "VirtualService | {authority: a, derivePort: FROM_PROTOCOL_DEFAULT}    |",
+                "HTTPRoute      | {scheme: https}                                      | 443",
+                "HTTPRoute      | {scheme: http, hostname: a}                          | 80",
+                "HTTPRoute      | {hostname: a}                                        | 9080",
+                "HTTPRoute      | {hostname: a, port: 8443}                            | 8443"
+            })
+    void thePortOfARedirect(String kind, String redirect, Integer port) {
+        assertEquals(Optional.ofNullable(port), redirect(kind, redirect).port());
+    }
+
+    @Test
+    void aSingleDestinationsHeadersAreOneStepWithTheRules() {
+        Route route = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(),
+                        Fixtures.bookinfo("services.yaml"),
+                        Fixtures.yaml(
+                                "apiVersion: networking.istio.io/v1",
+                                "kind: VirtualService",
+                                "metadata: {name: v}",
+                                "spec: {hosts: [reviews], http: [{headers: {request: {set: {x: rule}}}, route: [",
+                                "  {destination: {host: reviews}, headers: {request: {set: {x: destination}}}}]}]}"))
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes()
+                .getFirst();
+        assertEquals(
+                List.of(new Field("x", "rule"), new Field("x", "destination")),
+                route.headers().request().set());
+        RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, route.action());
+        assertEquals(
+                dev.tulle.model.HeaderMutation.NONE,
+                forward.clusters().getFirst().headers());
+    }
+
+    @Test
+    void oneVirtualServiceRoutesAHost() {
+        String[] services = new String[2];
+        for (int i = 0; i < 2; i++) {
+            services[i] = Fixtures.yaml(
+                    "apiVersion: networking.istio.io/v1",
+                    "kind: VirtualService",
+                    "metadata: {name: v" + i + "}",
+                    "spec: {hosts: [reviews], http: [{name: r" + i + ", match: [{uri: {prefix: /" + i
+                            + "}}], route: [{destination: {host: ratings}}]}]}");
+        }
+        List<Route> routes = Fixtures.translate(
+                        Fixtures.bookinfoWorkloads(), Fixtures.bookinfo("services.yaml"), services[1], services[0])
+                .state()
+                .routes()
+                .getOrDefault(
+                        "reviews.default.svc.cluster.local:9080", new dev.tulle.model.RouteConfiguration("", List.of()))
+                .virtualHosts()
+                .getFirst()
+                .routes();
+        assertEquals(List.of("r0"), routes.stream().map(Route::name).toList());
+    }
+
+    @Test
+    void whatDoesNotConcernTheMeshIsPassedOverWithALine() {
+        ParsedManifest parsed = new ManifestParser()
+                .parse(
+                        "all.yaml",
+                        Fixtures.yaml(
+                                "apiVersion: apps/v1",
+                                "kind: Deployment",
+                                "metadata: {name: web}",
+                                "spec: {replicas: 2}",
+                                "---",
+                                "apiVersion: v1",
+                                "kind: List",
+                                "items:",
+                                "- {apiVersion: v1, kind: ConfigMap, metadata: {name: web}, data: {a: b}}",
+                                "- {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}]}}"));
+        assertEquals(
+                List.of("Service"),
+                parsed.resources().stream().map(r -> r.ref().kind()).toList());
+        assertTrue(parsed.complete());
+        assertEquals(
+                List.of("Deployment default/web", "ConfigMap default/web"),
+                parsed.problems().stream().map(Problem::resource).toList());
+        assertTrue(parsed.problems().stream().noneMatch(Problem::isError));
+        for (String refused : List.of(
+                "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\n",
+                "apiVersion: v1\nkind: Servce\nmetadata: {name: a}\n")) {
+            assertTrue(new ManifestParser()
+                    .parse("x", refused)
+                    .problems()
+                    .getFirst()
+                    .isError());
+        }
     }
 
     @ParameterizedTest

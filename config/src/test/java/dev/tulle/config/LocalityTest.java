@@ -57,8 +57,8 @@ class LocalityTest {
         assertEquals(LocalityPreference.ANYWHERE, preference("", "{enabled: false}"));
         assertEquals(new Nearest(Map.of("r", "q")), preference("", "{failover: [{from: r, to: q}]}"));
         assertEquals(
-                new Split(List.of(new Share("r/*", Map.of("r/z", 70, "*", 30)))),
-                preference("", "{distribute: [{from: r/*, to: {r/z: 70, \"*\": 30}}]}"));
+                new Split(List.of(new Share("r/*", Map.of("r/z", 70, "q", 30)))),
+                preference("", "{distribute: [{from: r/*, to: {r/z: 70, q: 30}}]}"));
         assertEquals(new Nearest(Map.of()), preference(", trafficDistribution: PreferClose", ""));
         assertEquals(new Nearest(Map.of()), preference(", trafficDistribution: PreferSameZone", ""));
         assertEquals(

@@ -43,7 +43,10 @@ record SentRequest(RequestView request, String path, String authority, Changes c
         boolean dropped = changes.remove().contains(name)
                 || changes.set().stream().anyMatch(field -> field.name().equals(name));
         List<String> lines = new ArrayList<>(dropped ? List.of() : request.headers(name));
-        changes.set().stream().filter(field -> field.name().equals(name)).forEach(field -> lines.add(field.value()));
+        changes.set().stream()
+                .filter(field -> field.name().equals(name))
+                .reduce((before, last) -> last)
+                .ifPresent(field -> lines.add(field.value()));
         changes.add().stream().filter(field -> field.name().equals(name)).forEach(field -> lines.add(field.value()));
         return lines;
     }

@@ -1,11 +1,17 @@
 package dev.tulle.model;
 
 import java.util.List;
+import java.util.stream.Stream;
 
 /** Header changes of a route: {@code set} replaces, {@code add} appends, {@code remove} deletes; names are lower case. */
 public record HeaderMutation(Changes request, Changes response) {
     /** Changes nothing. */
     public static final HeaderMutation NONE = new HeaderMutation(Changes.NONE, Changes.NONE);
+
+    /** These changes and then others, as one step: of two that set one field the other's counts. */
+    public HeaderMutation with(HeaderMutation other) {
+        return new HeaderMutation(request.with(other.request), response.with(other.response));
+    }
 
     /** The changes in one direction, applied in the order remove, set, add. */
     public record Changes(List<Field> set, List<Field> add, List<String> remove) {
@@ -16,6 +22,14 @@ public record HeaderMutation(Changes request, Changes response) {
             set = List.copyOf(set);
             add = List.copyOf(add);
             remove = List.copyOf(remove);
+        }
+
+        private Changes with(Changes other) {
+            return new Changes(joined(set, other.set), joined(add, other.add), joined(remove, other.remove));
+        }
+
+        private static <T> List<T> joined(List<T> first, List<T> second) {
+            return Stream.concat(first.stream(), second.stream()).toList();
         }
 
         /** True when nothing is changed. */

@@ -9,7 +9,9 @@ import java.util.Set;
  * @param attempts retries after the first try, 0 or more
  * @param perTryTimeout bound on one try; zero means only the route's timeout bounds it
  * @param on Envoy's conditions: {@code connect-failure}, {@code refused-stream}, {@code reset}, {@code 5xx},
- *     {@code gateway-error}, {@code retriable-4xx}, {@code unavailable}, or a status code in digits
+ *     {@code gateway-error}, {@code retriable-4xx}, the name of a status of gRPC ({@code cancelled},
+ *     {@code deadline-exceeded}, {@code internal}, {@code resource-exhausted}, {@code unavailable}), or a status code in
+ *     digits
  */
 public record RetryPolicy(int attempts, Duration perTryTimeout, Set<String> on) {
     /** The default of routes that say nothing: two more tries when no connection could be made. */

@@ -14,13 +14,33 @@ public sealed interface RouteAction {
      * @param retry when to try again
      * @param rewrite changes of path and authority
      * @param mirrors shadow copies whose answers are thrown away
+     * @param notFound the status for a share whose cluster there is not: 503, 404 or 500
      */
     record Forward(
-            List<WeightedCluster> clusters, Duration timeout, RetryPolicy retry, Rewrite rewrite, List<Mirror> mirrors)
+            List<WeightedCluster> clusters,
+            Duration timeout,
+            RetryPolicy retry,
+            Rewrite rewrite,
+            List<Mirror> mirrors,
+            int notFound)
             implements RouteAction {
         public Forward {
             clusters = List.copyOf(clusters);
             mirrors = List.copyOf(mirrors);
+            if (notFound != 503 && notFound != 404 && notFound != 500) {
+                throw new IllegalArgumentException(
+                        "status without a cluster " + notFound + ": expected 503, 404 or 500");
+            }
+        }
+
+        /** One that answers 503 for a cluster that there is not. */
+        public Forward(
+                List<WeightedCluster> clusters,
+                Duration timeout,
+                RetryPolicy retry,
+                Rewrite rewrite,
+                List<Mirror> mirrors) {
+            this(clusters, timeout, retry, rewrite, mirrors, 503);
         }
     }
 

@@ -319,6 +319,67 @@ class RoutingTest {
     }
 
     @Test
+    void aTimeoutOfATryIsRetriedOnlyWhereTheRouteSaysSo() throws Exception {
+        AtomicInteger number = new AtomicInteger();
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    number.incrementAndGet();
+                    Thread.sleep(3_000);
+                    return false;
+                });
+                ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                        .subset("", origin.port())
+                        .routes(retrying(
+                                Duration.ofSeconds(5),
+                                new RetryPolicy(2, Duration.ofMillis(150), Set.of("connect-failure", "503"))))
+                        .build())) {
+            assertEquals(
+                    504,
+                    RawClient.once(proxy.port, "DELETE / HTTP/1.1\r\nHost: w\r\n\r\n")
+                            .code());
+            assertEquals(1, number.get());
+        }
+    }
+
+    @Test
+    void conditionsOfGrpcAskForItsStatus() throws Exception {
+        AtomicInteger number = new AtomicInteger();
+        String unavailable = "HTTP/1.1 200 OK\r\nGrpc-Status: 14\r\nContent-Length: 0\r\n\r\n";
+        String plain = "HTTP/1.1 503 No\r\nContent-Length: 2\r\n\r\nno";
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    String answer = number.incrementAndGet() == 1 ? unavailable : plain;
+                    out.write(answer.getBytes(StandardCharsets.ISO_8859_1));
+                    return true;
+                });
+                ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                        .subset("", origin.port())
+                        .routes(retrying(
+                                Duration.ofSeconds(5), new RetryPolicy(3, Duration.ZERO, Set.of("unavailable"))))
+                        .build())) {
+            assertEquals(503, RawClient.get(proxy.port, "/").code());
+            assertEquals(2, number.get(), "the status of gRPC is tried again, that of HTTP is not");
+        }
+    }
+
+    @Test
+    void aClusterThatThereIsNotHasTheStatusOfItsRoute() throws Exception {
+        for (int status : new int[] {503, 500}) {
+            RouteAction.Forward nowhere = new RouteAction.Forward(
+                    List.of(new WeightedCluster("outbound|80||nowhere", 1)),
+                    Duration.ZERO,
+                    RetryPolicy.DEFAULT,
+                    RouteAction.Rewrite.NONE,
+                    List.of(),
+                    status);
+            Route route = new Route(
+                    "all", RouteMatch.ANY, nowhere, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
+            try (ProxyFixture proxy =
+                    new ProxyFixture(Meshes.mesh().subset("", 1).routes(route).build())) {
+                assertEquals(status, RawClient.get(proxy.port, "/").code());
+            }
+        }
+    }
+
+    @Test
     void rewritesHeadersAndMirrors() throws Exception {
         try (Origin origin = Origin.start((request, out, socket) -> {
                     out.write("HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nok"

@@ -18,6 +18,7 @@ import dev.tulle.xds.proto.envoy.config.route.v3.DirectResponseAction;
 import dev.tulle.xds.proto.envoy.config.route.v3.RedirectAction;
 import dev.tulle.xds.proto.envoy.config.route.v3.RedirectAction.RedirectResponseCode;
 import dev.tulle.xds.proto.envoy.config.route.v3.RouteAction;
+import dev.tulle.xds.proto.envoy.config.route.v3.RouteAction.ClusterNotFoundResponseCode;
 import dev.tulle.xds.proto.envoy.extensions.filters.common.fault.v3.FaultDelay;
 import dev.tulle.xds.proto.envoy.extensions.filters.http.fault.v3.FaultAbort;
 import dev.tulle.xds.proto.envoy.extensions.filters.http.fault.v3.HTTPFault;
@@ -57,6 +58,12 @@ final class RouteActionCodec {
         if (!forward.retry().equals(RetryPolicy.NONE)) {
             out.setRetryPolicy(encode(forward.retry()));
         }
+        out.setClusterNotFoundResponseCode(
+                switch (forward.notFound()) {
+                    case 404 -> ClusterNotFoundResponseCode.NOT_FOUND;
+                    case 500 -> ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR;
+                    default -> ClusterNotFoundResponseCode.SERVICE_UNAVAILABLE;
+                });
         forward.rewrite().authority().ifPresent(out::setHostRewriteLiteral);
         forward.rewrite().path().ifPresent(path -> {
             switch (path) {
@@ -120,7 +127,15 @@ final class RouteActionCodec {
                 action.hasTimeout() ? Durations.decode(action.getTimeout()) : Duration.ofSeconds(15),
                 action.hasRetryPolicy() ? decode(action.getRetryPolicy()) : RetryPolicy.NONE,
                 new Rewrite(authority, path),
-                mirrors);
+                mirrors,
+                switch (action.getClusterNotFoundResponseCode()) {
+                    case SERVICE_UNAVAILABLE -> 503;
+                    case NOT_FOUND -> 404;
+                    case INTERNAL_SERVER_ERROR -> 500;
+                    case UNRECOGNIZED ->
+                        throw new IllegalArgumentException("cluster_not_found_response_code "
+                                + action.getClusterNotFoundResponseCodeValue() + " is unknown");
+                });
     }
 
     static RedirectAction encode(Redirect redirect) {

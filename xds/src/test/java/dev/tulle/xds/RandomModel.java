@@ -228,7 +228,8 @@ final class RandomModel {
                 Duration.ofMillis(random.nextInt(3) * 1500L),
                 retry,
                 new RouteAction.Rewrite(maybe(this::word), maybe(this::rewrite)),
-                list(2, () -> new RouteAction.Mirror(word(), random.nextInt(1_000_001))));
+                list(2, () -> new RouteAction.Mirror(word(), random.nextInt(1_000_001))),
+                pick(new Integer[] {503, 404, 500}));
     }
 
     private PathRewrite rewrite() {

@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class HttpForwarding {
     /** Conditions under which the proxy connects anew; a leased connection is connected already. */
-    private static final Set<String> WHILE_CONNECTING = Set.of("connect-failure", "refused-stream", "cancelled");
+    private static final Set<String> WHILE_CONNECTING = Set.of("connect-failure", "refused-stream");
 
     private final Map<String, Cluster> clusters;
     private final Map<String, EndpointSet> endpoints;
@@ -126,7 +126,7 @@ final class HttpForwarding {
             case "reset" -> 0;
             case "5xx" -> HttpTable.KEEP_5XX;
             case "gateway-error", "502", "504" -> HttpTable.KEEP_GATEWAY;
-            case "unavailable", "503" -> HttpTable.KEEP_503;
+            case "503" -> HttpTable.KEEP_503;
             case "retriable-4xx", "409" -> HttpTable.KEEP_409;
             default -> on.matches("5[0-9][0-9]") ? HttpTable.KEEP_5XX : -1;
         };

@@ -139,8 +139,7 @@ public final class Regex {
         try {
             return Pattern.compile(text);
         } catch (PatternSyntaxException e) {
-            throw new RegexException(
-                    "not a regular expression: " + e.getDescription(), "a regular expression in RE2 syntax");
+            throw RegexException.notRe2(String.valueOf(e.getDescription()));
         } catch (StackOverflowError e) {
             throw new RegexException("this regular expression is nested too deeply", "fewer repetitions");
         }

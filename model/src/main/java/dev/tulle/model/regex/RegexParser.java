@@ -148,7 +148,7 @@ final class RegexParser {
     }
 
     private static RegexException notRe2() {
-        return new RegexException("not a regular expression", "a regular expression in RE2 syntax");
+        return RegexException.notRe2("");
     }
 
     private static RegexException tooDeep() {

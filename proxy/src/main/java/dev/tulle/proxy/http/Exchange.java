@@ -194,7 +194,8 @@ final class Exchange implements UpstreamUser {
             case FORWARD -> {
                 WorkerCluster target = chosen == null ? null : chosen.cluster();
                 if (chosen == null || target == null) {
-                    reply(503, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
+                    int status = chosen == null ? 503 : chosen.notFound();
+                    reply(status, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
                     return;
                 }
                 forward(target, chosen, decided);
@@ -420,6 +421,12 @@ final class Exchange implements UpstreamUser {
         reply(503, tally.flags, tally.details, "upstream connect error: " + reason);
     }
 
+    /** True when a try that brought no response, or none in time, may be followed by another. */
+    private boolean retriesReset() {
+        ForwardPlan chosen = routing.plan();
+        return chosen != null && chosen.retriesReset();
+    }
+
     /** Schedules another try if policy and budget allow. */
     private boolean beginRetry() {
         ForwardPlan chosen = routing.plan();
@@ -455,7 +462,7 @@ final class Exchange implements UpstreamUser {
         tries.answered(connection.channel(), tally.code);
         byKernel = false;
         deadlines.moved();
-        if (chosen.retriesResponses() && chosen.retriesCode(tally.code) && beginRetry()) {
+        if (chosen.retriesResponses() && chosen.retries(answer) && beginRetry()) {
             return;
         }
         boolean tunnel = tally.code == 101;
@@ -541,8 +548,7 @@ final class Exchange implements UpstreamUser {
             return;
         }
         tries.failed(connection.channel());
-        ForwardPlan chosen = routing.plan();
-        if (chosen != null && chosen.retriesReset() && beginRetry()) {
+        if (retriesReset() && beginRetry()) {
             return;
         }
         reply(
@@ -622,7 +628,7 @@ final class Exchange implements UpstreamUser {
             if (phase == Phase.RESPONDING) {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 fail();
-            } else if (deadlines.isOnlyTry(now) && beginRetry()) {
+            } else if (deadlines.isOnlyTry(now) && retriesReset() && beginRetry()) {
                 armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");

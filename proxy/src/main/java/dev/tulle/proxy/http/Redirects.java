@@ -23,8 +23,9 @@ final class Redirects {
             int port = redirect.port().get();
             boolean usual = scheme.equals("http") ? port == 80 : scheme.equals("https") && port == 443;
             host = withoutPort(host) + (usual ? "" : ":" + port);
-        } else if (redirect.scheme().isPresent() && redirect.authority().isEmpty()) {
-            // Another scheme has another usual port: the received one would be wrong.
+        } else if (!scheme.equals("http") && redirect.authority().isEmpty() && host.endsWith(":80")) {
+            // The usual port of the request's scheme is not written for another; any other port was meant (as in
+            // Envoy).
             host = withoutPort(host);
         }
         String query = head.query();

@@ -9,6 +9,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.WeightedCluster;
+import dev.tulle.proxy.http1.ResponseHead;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -19,6 +20,14 @@ import org.jspecify.annotations.Nullable;
 
 /** One route and share made ready to act on: what can be computed before the request is. Loop-confined. */
 public final class ForwardPlan {
+    /** Envoy's conditions for responses whose head says the status of gRPC. */
+    private static final Map<String, String> GRPC_CONDITIONS = Map.of(
+            "1", "cancelled",
+            "4", "deadline-exceeded",
+            "8", "resource-exhausted",
+            "13", "internal",
+            "14", "unavailable");
+
     private final Route route;
     private final @Nullable WorkerCluster cluster;
     private final String clusterName;
@@ -27,6 +36,8 @@ public final class ForwardPlan {
     private final int retries;
     private final Set<String> retryOn;
     private final boolean retriesResponses;
+    private final boolean retriesGrpc;
+    private final int notFound;
     private final @Nullable PathRewriter rewriter;
     private final @Nullable String authority;
     private final HeaderProgram requestHeaders;
@@ -43,8 +54,10 @@ public final class ForwardPlan {
         RouteAction.PathRewrite rewrite = null;
         String host = requestHeaders.authority();
         long timeout = 0;
+        int missing = 503;
         switch (route.action()) {
             case RouteAction.Forward forward -> {
+                missing = forward.notFound();
                 timeout = forward.timeout().toNanos();
                 retry = forward.retry();
                 rewrite = forward.rewrite().path().orElse(null);
@@ -61,13 +74,15 @@ public final class ForwardPlan {
         }
         cluster = share == null ? null : clusters.get(share.cluster());
         clusterName = share == null ? "" : share.cluster();
+        notFound = missing;
         timeoutNanos = timeout;
         perTryNanos = retry.perTryTimeout().toNanos();
         retries = retry.attempts();
         retryOn = retry.on();
         List<String> others = new ArrayList<>(retryOn);
-        others.removeAll(List.of("connect-failure", "refused-stream", "cancelled"));
+        others.removeAll(List.of("connect-failure", "refused-stream"));
         retriesResponses = retries > 0 && !others.isEmpty();
+        retriesGrpc = retries > 0 && GRPC_CONDITIONS.values().stream().anyMatch(retryOn::contains);
         rewriter = rewrite == null ? null : new PathRewriter(rewrite, route.match());
         authority = host;
         mirrors = Map.copyOf(shadows);
@@ -96,6 +111,11 @@ public final class ForwardPlan {
     /** The share's cluster by name. */
     public String clusterName() {
         return clusterName;
+    }
+
+    /** The status to answer with when the control plane does not have the share's cluster. */
+    public int notFound() {
+        return notFound;
     }
 
     /** Bound on the whole request, 0 for none. */
@@ -128,11 +148,18 @@ public final class ForwardPlan {
         return retryOn.contains("reset") || retryOn.contains("5xx") || retryOn.contains("gateway-error");
     }
 
-    /** True when a response with this code may have the request tried again. */
-    public boolean retriesCode(int code) {
+    /** True when this response may have the request tried again. */
+    public boolean retries(ResponseHead answer) {
+        return retriesCode(answer.code()) || (retriesGrpc && retriesGrpc(answer.header("grpc-status")));
+    }
+
+    private boolean retriesGrpc(@Nullable String status) {
+        return status != null && retryOn.contains(GRPC_CONDITIONS.getOrDefault(status.strip(), ""));
+    }
+
+    private boolean retriesCode(int code) {
         return (code >= 500 && retryOn.contains("5xx"))
                 || ((code == 502 || code == 503 || code == 504) && retryOn.contains("gateway-error"))
-                || (code == 503 && retryOn.contains("unavailable"))
                 || (code == 409 && retryOn.contains("retriable-4xx"))
                 || retryOn.contains(Integer.toString(code));
     }

@@ -23,36 +23,45 @@ public final class HeaderProgram {
     private final List<HeaderMutation.Field> fields = new ArrayList<>();
     private final @Nullable String authority;
 
-    private HeaderProgram(List<HeaderMutation.Changes> all) {
+    private HeaderProgram(List<HeaderMutation.Changes> steps) {
         List<byte[]> names = new ArrayList<>();
-        ByteSink added = new ByteSink();
         String host = null;
-        for (HeaderMutation.Changes changes : all) {
-            changes.remove().stream().filter(HeaderProgram::isFree).forEach(name -> names.add(FieldName.lower(name)));
+        for (HeaderMutation.Changes changes : steps) {
+            for (String name : changes.remove()) {
+                if (isFree(name)) {
+                    drop(names, name);
+                }
+            }
             for (HeaderMutation.Field field : changes.set()) {
                 if (isHost(field.name())) {
                     host = field.value();
                 } else if (isFree(field.name()) && isClean(field.value())) {
-                    names.add(FieldName.lower(field.name()));
+                    drop(names, field.name());
                     fields.add(field);
-                    line(added, field);
                 }
             }
             for (HeaderMutation.Field field : changes.add()) {
                 if (isFree(field.name()) && isClean(field.value())) {
                     fields.add(field);
-                    line(added, field);
                 }
             }
         }
+        ByteSink added = new ByteSink();
+        fields.forEach(field -> line(added, field));
         dropped = names.toArray(byte[][]::new);
         lines = java.util.Arrays.copyOf(added.array(), added.length());
         authority = host;
     }
 
-    /** The changes in one direction, the route's and then the share's. */
+    /** Leaves out the received fields of this name, and those that a change before would have added. */
+    private void drop(List<byte[]> names, String name) {
+        names.add(FieldName.lower(name));
+        fields.removeIf(field -> field.name().equalsIgnoreCase(name));
+    }
+
+    /** The changes in one direction: the share's and then the route's, which win, as in Envoy. */
     public static HeaderProgram of(HeaderMutation.Changes route, HeaderMutation.Changes share) {
-        return route.isEmpty() && share.isEmpty() ? NONE : new HeaderProgram(List.of(route, share));
+        return route.isEmpty() && share.isEmpty() ? NONE : new HeaderProgram(List.of(share, route));
     }
 
     private static void line(ByteSink sink, HeaderMutation.Field field) {
