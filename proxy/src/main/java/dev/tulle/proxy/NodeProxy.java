@@ -5,6 +5,7 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.accept.Listeners;
 import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.accept.Sources;
+import dev.tulle.proxy.accept.Turns;
 import dev.tulle.proxy.admin.AdminApi;
 import dev.tulle.proxy.admin.AdminPages;
 import dev.tulle.proxy.discovery.NameDirectory;
@@ -88,6 +89,7 @@ public final class NodeProxy implements AutoCloseable {
     private final Supplier<HttpOptions> kernel;
     private final XdsClient xds;
     private final MetricRegistry registry = new MetricRegistry();
+    private final EpollLoops epoll = new EpollLoops();
     private final MultiThreadIoEventLoopGroup group;
     private final Map<EventLoop, LoopScope> scopes = new LinkedHashMap<>();
     private final ServiceDirectory services;
@@ -112,7 +114,7 @@ public final class NodeProxy implements AutoCloseable {
         this.kernel = kernel;
         this.xds = xds;
         this.group = new MultiThreadIoEventLoopGroup(
-                options.loops(), new DefaultThreadFactory("proxy-worker"), EpollLoops.newFactory());
+                options.loops(), new DefaultThreadFactory("proxy-worker"), epoll.factory());
         this.services = new ServiceDirectory(xds, options.idleExpiry());
         this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
         this.policies = new PolicyDirectory(xds, options.nodeId(), options.idleExpiry(), registry);
@@ -218,7 +220,8 @@ public final class NodeProxy implements AutoCloseable {
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,
-                            new LoopShares(shares),
+                            new LoopShares(shares, epoll.passes(loop)),
+                            new Turns(loop),
                             connections,
                             options.outboundPolicy() == ProxyOptions.OutboundPolicy.ALLOW_ANY,
                             options.onDemandTimeout().toNanos(),

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * stream makes the transport deliver what came before it. Loop-confined.
  */
 @SuppressWarnings("FutureReturnValueIgnored") // A failed close reaches the handlers by itself.
-final class EarlyBytes extends ChannelInboundHandlerAdapter {
+class EarlyBytes extends ChannelInboundHandlerAdapter {
     private @Nullable ByteBuf bytes;
     private boolean ended;
 
@@ -45,13 +45,13 @@ final class EarlyBytes extends ChannelInboundHandlerAdapter {
 
     /** The bytes so far, which now belong to the caller. */
     @Nullable
-    ByteBuf take() {
+    final ByteBuf take() {
         ByteBuf now = bytes;
         bytes = null;
         return now;
     }
 
-    void release() {
+    final void release() {
         ByteBuf now = take();
         if (now != null) {
             now.release();
@@ -59,7 +59,7 @@ final class EarlyBytes extends ChannelInboundHandlerAdapter {
     }
 
     /** Leaves; the successor, already in the pipeline, gets the bytes that were not taken and the stream's end. */
-    void leave(ChannelPipeline pipeline) {
+    final void leave(ChannelPipeline pipeline) {
         pipeline.remove(this);
         ByteBuf first = take();
         if (first != null) {

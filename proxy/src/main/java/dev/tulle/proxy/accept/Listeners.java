@@ -161,7 +161,8 @@ public final class Listeners implements AutoCloseable {
                     @Override
                     protected void initChannel(Channel channel) {
                         LoopScope scope = scopes.apply(channel);
-                        if (scope.shares().accept(channel, Sources.presumed(channel.remoteAddress()), true) == null) {
+                        String client = Sources.presumed(channel.remoteAddress());
+                        if (scope.shares().accept(channel, client, true) == null) {
                             scope.refused().with(OutboundFlow.OVER_SHARE).increment();
                             channel.close();
                             return;
@@ -169,7 +170,7 @@ public final class Listeners implements AutoCloseable {
                         channel.config().setAllocator(scope.worker().allocator());
                         channel.config().setRecvByteBufAllocator(scope.worker().readOption());
                         scope.connections().add(channel);
-                        channel.pipeline().addLast(handler.apply(scope));
+                        channel.pipeline().addLast(new TurnHandler(scope.turns(), client, () -> handler.apply(scope)));
                     }
                 });
         var bound = (inherited.isPresent() ? bootstrap.register() : bootstrap.bind(where, port)).awaitUninterruptibly();

@@ -22,6 +22,7 @@ import java.net.InetAddress;
  * @param passthrough metric handles of connections that leave the mesh
  * @param refused connections closed without being served, by reason
  * @param shares what each client has of the proxy
+ * @param turns in which order connections begin
  * @param connections all open client connections of the proxy
  * @param passesUnknown true when destinations outside the mesh are passed through
  * @param onDemandNanos how long a connection waits for its service's configuration
@@ -38,6 +39,7 @@ public record LoopScope(
         MetricHandles passthrough,
         MetricFamily<Counter> refused,
         LoopShares shares,
+        Turns turns,
         ChannelGroup connections,
         boolean passesUnknown,
         long onDemandNanos,

@@ -77,6 +77,9 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     /** Requests begun in this turn. */
     private int begun;
 
+    /** Since when the loop is busy with this connection's next request. */
+    private long busySince;
+
     private boolean turnDue;
     private boolean processing;
     private boolean reading;
@@ -229,10 +232,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     /** Handles bytes; keeps what has to wait. */
     private void consume(ByteBuf in) {
         processing = true;
+        busySince = System.nanoTime();
         try {
             process(in);
         } finally {
             processing = false;
+            busy();
         }
         if (state == State.CLOSED || state == State.LINGERING || !in.isReadable()) {
             in.release();
@@ -266,6 +271,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
                         return;
                     }
                     headComplete();
+                    busy();
                 }
                 case BODY -> {
                     if (!exchange.takesBody() || !in.isReadable()) {
@@ -290,13 +296,14 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
 
     /**
      * True when the next request may begin: the client has read the answers to those before it, but for what fits into a
-     * socket, and others have had their turn since this connection's began.
+     * socket, and others have had their turn since this connection's, or its client's, began.
      */
     private boolean mayBegin() {
         if (!channel.isWritable() && !out.flush()) {
             return false;
         }
-        if (begun < TURN) {
+        Held place = held;
+        if (begun < TURN && (place == null || place.mayBegin(busySince))) {
             begun++;
             return true;
         }
@@ -325,6 +332,16 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
             out.flush();
             exchange.flushUpstream();
         }
+    }
+
+    /** Counts how long the request has kept the loop from others. */
+    private void busy() {
+        long now = System.nanoTime();
+        Held place = held;
+        if (place != null) {
+            place.took(now - busySince);
+        }
+        busySince = now;
     }
 
     private void headComplete() {

@@ -35,6 +35,9 @@ public final class Held {
 
     boolean stalls;
 
+    /** What its client has had of the loop's time. */
+    LoopTime.Taken taken = new LoopTime.Taken();
+
     Held(LoopShares shares, Share share, boolean presumed) {
         this.shares = shares;
         this.share = share;
@@ -52,6 +55,20 @@ public final class Held {
     /** From now on this is what the connection carries. */
     public void occupy(Occupant by) {
         occupant = by;
+    }
+
+    /**
+     * True when a request may begin in this pass of the loop; otherwise it is to be tried again in the next one.
+     *
+     * @param now the time, as {@link System#nanoTime} has it
+     */
+    public boolean mayBegin(long now) {
+        return shares.mayBegin(this, now);
+    }
+
+    /** Says how long the loop has been busy with a request, in nanoseconds. */
+    public void took(long nanos) {
+        shares.took(this, nanos);
     }
 
     /** Says so many bytes wait for the client, 0 when it reads again. */

@@ -6,6 +6,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /** The connections of one loop by client: which of them go when a client wants more than its share. Loop-confined. */
@@ -22,14 +23,34 @@ public final class LoopShares {
         private @Nullable Held first;
         private int size;
         private final Set<Held> stalled = new LinkedHashSet<>();
+        private final LoopTime.Taken taken = new LoopTime.Taken();
     }
 
     private final Shares all;
+    private final LoopTime time;
     private final Map<String, Ring> rings = new HashMap<>();
 
-    /** None yet. */
-    public LoopShares(Shares all) {
+    /**
+     * None yet.
+     *
+     * @param passes how often the loop has looked at its sockets
+     */
+    public LoopShares(Shares all, LongSupplier passes) {
         this.all = all;
+        this.time = new LoopTime(passes);
+    }
+
+    /** True when a request of the connection may begin in this pass of the loop. */
+    boolean mayBegin(Held held, long now) {
+        boolean may = time.allows(held.taken, now);
+        if (!may) {
+            held.share().over(Over.LOOP_TIME);
+        }
+        return may;
+    }
+
+    void took(Held held, long nanos) {
+        time.used(held.taken, nanos);
     }
 
     Shares all() {
@@ -96,6 +117,7 @@ public final class LoopShares {
             first.previous = held;
         }
         ring.size++;
+        held.taken = ring.taken;
     }
 
     void remove(Held held) {

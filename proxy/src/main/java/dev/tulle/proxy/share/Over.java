@@ -8,6 +8,8 @@ public enum Over {
     IDLE("idle_connection_closed"),
     /** A connection that had not moved for longest was closed, as others of the client wait for readers too. */
     STALLED("stalled_connection_closed"),
+    /** A request waited for the loop's next pass, as those before it had taken the client's part of this one. */
+    LOOP_TIME("request_deferred"),
     /** A line of the access log was not written. */
     LOG_LINES("log_line_dropped");
 
