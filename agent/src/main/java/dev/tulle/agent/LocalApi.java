@@ -8,8 +8,10 @@ import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import com.google.gson.JsonPrimitive;
 import dev.tulle.agent.enrol.RefusedException;
+import dev.tulle.common.LocalApiProgress;
 import dev.tulle.common.LocalApiServer;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
@@ -22,6 +24,9 @@ final class LocalApi implements LocalApiServer.Handler {
     private static final Gson GSON =
             new GsonBuilder().disableHtmlEscaping().serializeNulls().create();
     private static final System.Logger LOG = System.getLogger(LocalApi.class.getName());
+
+    /** How long a caller that asks for it is told that its request is being worked on: a process starts in less. */
+    private static final Duration PROGRESS = Duration.ofSeconds(60);
 
     private final Map<String, Method> methods;
 
@@ -71,7 +76,11 @@ final class LocalApi implements LocalApiServer.Handler {
             JsonObject params = message.has("params") && message.get("params").isJsonObject()
                     ? message.getAsJsonObject("params")
                     : new JsonObject();
-            replies.send(result(method.call(params, stream(replies))));
+            JsonElement answer;
+            try (LocalApiProgress _ = LocalApiProgress.begin(replies, message.has("progress"), PROGRESS)) {
+                answer = method.call(params, stream(replies));
+            }
+            replies.send(result(answer));
         } catch (RefusedException e) {
             replies.send(error(e.code().name().toLowerCase(Locale.ROOT).replace('_', '-'), e.getMessage()));
         } catch (JsonParseException e) {

@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import dev.tulle.common.LocalApiProgress;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.config.ApplyResult;
 import dev.tulle.config.ConfigDirectory;
@@ -27,8 +28,8 @@ final class ControlApi implements LocalApiServer.Handler {
 
     private static final Duration LONGEST_WAIT = Duration.ofMinutes(10);
 
-    /** How often a caller is told that its request is being worked on. */
-    private static final Duration PROGRESS = Duration.ofSeconds(2);
+    /** How long a caller is told that its request is being worked on. */
+    private static final Duration PROGRESS = LONGEST_WAIT.plusMinutes(1);
 
     private static final System.Logger LOG = System.getLogger(ControlApi.class.getName());
 
@@ -45,7 +46,7 @@ final class ControlApi implements LocalApiServer.Handler {
             JsonObject call = parse(request);
             JsonElement params = call.get("params");
             JsonElement result;
-            try (Progress _ = call.has("progress") ? Progress.tell(replies, PROGRESS) : Progress.NONE) {
+            try (LocalApiProgress _ = LocalApiProgress.begin(replies, call.has("progress"), PROGRESS)) {
                 result = answer(text(call, "method"), params instanceof JsonObject object ? object : new JsonObject());
             }
             answer.addProperty("ok", true);

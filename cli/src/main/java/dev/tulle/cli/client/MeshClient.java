@@ -23,14 +23,11 @@ import java.util.concurrent.locks.LockSupport;
  * that says nothing (stopped, or overloaded) is not waited for.
  */
 public final class MeshClient implements AutoCloseable {
-    /** How long a role may say nothing. One that works on a long request tells so every two seconds. */
+    /** How long a role may say nothing. One that begins to work on a request tells so, and again every two seconds. */
     private static final Duration SILENCE = Duration.ofSeconds(7);
 
     /** How long a role may take to let a client in: one that is stopped does so until its queue is full. */
     private static final Duration CONNECT = Duration.ofSeconds(2);
-
-    /** For requests that wait for the host: to start a process, to write programs into the kernel. */
-    private static final Duration PATIENCE = Duration.ofSeconds(60);
 
     private final String role;
     private final Path socket;
@@ -74,7 +71,7 @@ public final class MeshClient implements AutoCloseable {
      * @throws CommandFailure with status 3 when it cannot be reached
      */
     public static MeshClient agent(MeshPlace place) {
-        return connect("agent", place.agentSocket(), PATIENCE);
+        return connect("agent", place.agentSocket(), SILENCE);
     }
 
     /**
@@ -92,7 +89,7 @@ public final class MeshClient implements AutoCloseable {
      * @throws CommandFailure with status 3 when it cannot be reached
      */
     public static MeshClient up(MeshPlace place) {
-        return connect("mesh", place.runDirectory().resolve("up.sock"), Duration.ZERO);
+        return connect("mesh", place.runDirectory().resolve("up.sock"), SILENCE);
     }
 
     private static MeshClient connect(String role, Path socket, Duration silence) {
@@ -145,12 +142,10 @@ public final class MeshClient implements AutoCloseable {
 
     /** Sends a request and reads to its answer, past the lines that only say that it is being worked on. */
     private JsonObject converse(String method, String request) throws IOException {
-        if (silence.isZero()) {
-            return JsonParser.parseString(connection.call(request)).getAsJsonObject();
-        }
         AtomicLong heard = new AtomicLong(System.nanoTime());
         AtomicBoolean done = new AtomicBoolean();
         AtomicBoolean silent = new AtomicBoolean();
+        boolean begun = false;
         Thread watch = Thread.ofVirtual().name("silence").start(() -> {
             while (!done.get() && System.nanoTime() - heard.get() < silence.toNanos()) {
                 LockSupport.parkNanos(silence.toNanos() - (System.nanoTime() - heard.get()));
@@ -172,13 +167,17 @@ public final class MeshClient implements AutoCloseable {
                 if (!Json.bool(answer, "progress")) {
                     return answer;
                 }
+                begun = true;
             }
         } catch (IOException e) {
             if (silent.get()) {
                 throw new CommandFailure(
                         CommandFailure.UNREACHABLE,
                         "the " + role + " at " + socket + " did not answer '" + method + "' within "
-                                + silence.toSeconds() + " s: it is stopped or overloaded; what it does is not known");
+                                + silence.toSeconds() + " s: it is stopped or overloaded; "
+                                + (begun
+                                        ? "it had begun, and what it does is not known"
+                                        : "it had not begun, and does nothing for a command that has ended"));
             }
             throw e;
         } finally {

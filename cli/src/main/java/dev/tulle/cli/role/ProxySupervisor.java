@@ -300,8 +300,12 @@ public final class ProxySupervisor implements AutoCloseable {
         try {
             long before = current();
             Path directory = runDirectory.resolve(RunFolder.HAND_OVER);
-            if (before == 0 || !serves(directory, before)) {
-                throw new IOException("no proxy serves that another one could take over from");
+            if (before == 0) {
+                throw new IOException("no proxy runs that another one could take over from");
+            }
+            if (!serves(directory, before)) {
+                throw new IOException("the proxy " + before + " does not say that it serves, so no other can take over"
+                        + " from it: it is starting, draining, stopped or overloaded");
             }
             ProxyProcess fresh = spawn();
             long end = System.nanoTime() + TAKE_OVER.toNanos();

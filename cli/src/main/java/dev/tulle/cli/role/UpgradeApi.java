@@ -4,15 +4,20 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
 import dev.tulle.cli.client.Json;
+import dev.tulle.common.LocalApiProgress;
 import dev.tulle.common.LocalApiServer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.time.Duration;
 
 /**
  * What `tulle up` can be asked for while it runs: {@code upgrade} with the role {@code proxy} (answers when the new
  * process serves) or {@code agent} (answers, then ends for the next version). Thread-safe.
  */
 final class UpgradeApi implements AutoCloseable {
+    /** How long a caller is told that its request is being worked on: longer than a new proxy may take to serve. */
+    private static final Duration PROGRESS = Duration.ofMinutes(2);
+
     private final ProxySupervisor proxy;
     private final StopSignal stop;
     private final LocalApiServer server;
@@ -47,13 +52,15 @@ final class UpgradeApi implements AutoCloseable {
             JsonObject asked = JsonParser.parseString(request).getAsJsonObject();
             String role = Json.text(Json.object(asked, "params"), "role");
             JsonObject result = new JsonObject();
-            switch (role) {
-                case "proxy" -> result.addProperty("pid", proxy.upgrade());
-                case "agent" -> {
-                    result.addProperty("pid", ProcessHandle.current().pid());
-                    end = true;
+            try (LocalApiProgress _ = LocalApiProgress.begin(replies, asked.has("progress"), PROGRESS)) {
+                switch (role) {
+                    case "proxy" -> result.addProperty("pid", proxy.upgrade());
+                    case "agent" -> {
+                        result.addProperty("pid", ProcessHandle.current().pid());
+                        end = true;
+                    }
+                    default -> throw new IOException("'" + role + "' cannot be upgraded; expected proxy or agent");
                 }
-                default -> throw new IOException("'" + role + "' cannot be upgraded; expected proxy or agent");
             }
             answer.addProperty("ok", true);
             answer.add("result", result);
