@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -15,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -34,6 +36,8 @@ final class FileSet {
 
     /** Bytes of all files together: their texts and what was read in them are kept. */
     static final long MAX_BYTES = 16 << 20;
+
+    private static final String OTHER = "it is no file, and no link to one; expected a text, or another name";
 
     /** How the names of our own temporary files begin. */
     private static final String TEMPORARY = ".tulle-";
@@ -82,11 +86,12 @@ final class FileSet {
         HELD
     }
 
-    /** True for names of manifests; editors' and our own temporary files have other names. */
+    /** True for names of manifests, in letters of any case; editors' and our own temporary files have other names. */
     static boolean isManifest(String name) {
+        String lower = name.toLowerCase(Locale.ROOT);
         return !name.startsWith(".")
                 && !name.startsWith("#")
-                && (name.endsWith(".yaml") || name.endsWith(".yml") || name.endsWith(".json"));
+                && (lower.endsWith(".yaml") || lower.endsWith(".yml") || lower.endsWith(".json"));
     }
 
     Collection<Entry> entries() {
@@ -201,7 +206,7 @@ final class FileSet {
         try {
             Stamp before = stamp(path);
             if (before == null) {
-                return gone(name);
+                return Files.exists(path, LinkOption.NOFOLLOW_LINKS) ? unreadable(name, OTHER) : gone(name);
             }
             if (earlier != null && earlier.stamp().equals(before) && !fitsNow(name, earlier)) {
                 return Outcome.SAME;
@@ -242,13 +247,13 @@ final class FileSet {
         } catch (NoSuchFileException e) {
             return gone(name);
         } catch (IOException e) {
-            return unreadable(name, e);
+            return unreadable(name, String.valueOf(e.getMessage()));
         }
     }
 
-    private Outcome unreadable(String name, IOException e) {
-        Problem problem = new Problem(
-                Severity.ERROR, shown(name), 0, 0, "", "", "", "", "cannot read this file: " + e.getMessage());
+    private Outcome unreadable(String name, String why) {
+        Problem problem =
+                new Problem(Severity.ERROR, shown(name), 0, 0, "", "", "", "", "cannot read this file: " + why);
         Stamp none = new Stamp(0, 0, 0, 0);
         ParsedManifest parsed = new ParsedManifest(shown(name), List.of(), List.of(problem), Set.of(), false);
         Entry earlier = put(name, new Entry(none, "", parsed));

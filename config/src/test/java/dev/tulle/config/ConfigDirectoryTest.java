@@ -129,6 +129,22 @@ class ConfigDirectoryTest {
     }
 
     @Test
+    void whatLooksLikeAManifestAndCannotBeReadIsTold() throws Exception {
+        Files.createDirectory(dir.resolve("folder.yaml"));
+        Files.createSymbolicLink(dir.resolve("link.yml"), dir.resolve("nowhere"));
+        put("LOUD.YAML", Fixtures.bookinfo("virtual-service-all-v1.yaml"));
+        ConfigSnapshot snapshot = await("both problems", errors(2).and(has(REVIEWS)));
+        assertTrue(
+                snapshot.problems().stream().allMatch(p -> p.toString().contains("it is no file, and no link to one")),
+                snapshot.problems().toString());
+        Files.delete(dir.resolve("folder.yaml"));
+        put("nowhere", Fixtures.bookinfo("virtual-service-reviews-50-v3.yaml"));
+        Files.delete(dir.resolve("LOUD.YAML"));
+        assertEquals(
+                List.of("v1", "v3"), subsets(await("the link's end", errors(0).and(has(REVIEWS)))));
+    }
+
+    @Test
     void aWrongDocumentRefusesOnlyItself() throws Exception {
         put("services.yaml", Fixtures.bookinfo("services.yaml").replaceFirst("port: 9080", "port: 90800"));
         ConfigSnapshot snapshot = await("the problem", errors(1));

@@ -105,17 +105,23 @@ final class Explainer {
                 headers.put(header.getKey().toLowerCase(Locale.ROOT), ControlApi.text(given, header.getKey()));
             }
         }
-        boolean url = to.contains("://");
         URI uri;
         try {
-            uri = new URI(url ? to : "tcp://" + to);
+            uri = new URI(to.contains("://") ? to : "tcp://" + to);
         } catch (URISyntaxException e) {
             throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");
         }
-        int port = uri.getPort();
-        if (port < 0 && url) {
-            port = "https".equals(uri.getScheme()) ? 443 : 80;
-        }
+        String scheme = uri.getScheme() == null ? "" : uri.getScheme().toLowerCase(Locale.ROOT);
+        int port =
+                switch (scheme) {
+                    case "http" -> uri.getPort() < 0 ? 80 : uri.getPort();
+                    case "https" -> uri.getPort() < 0 ? 443 : uri.getPort();
+                    case "tcp" -> uri.getPort();
+                    default ->
+                        throw new ApiFailure(
+                                "bad-request",
+                                "'" + to + "': found the scheme '" + scheme + "', expected http, https or tcp");
+                };
         if (uri.getHost() == null || port < 1 || port > 65535) {
             throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");
         }
@@ -124,7 +130,7 @@ final class Explainer {
         return new Request(
                 withoutFinalDot(uri.getHost().toLowerCase(Locale.ROOT)),
                 port,
-                url && uri.getScheme().equals("http"),
+                scheme.equals("http"),
                 path,
                 uri.getRawQuery() == null ? "" : uri.getRawQuery(),
                 sentAuthority,

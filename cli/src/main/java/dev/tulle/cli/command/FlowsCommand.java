@@ -2,6 +2,7 @@ package dev.tulle.cli.command;
 
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
@@ -30,7 +31,10 @@ public final class FlowsCommand extends BaseCommand {
             description = "Goes on with what happens from now.")
     private boolean follow;
 
-    @Option(names = "--last", paramLabel = "N", description = "The newest N of those kept (1024 of each kind).")
+    /** What the agent keeps, of each kind. */
+    private static final int KEPT = 1024;
+
+    @Option(names = "--last", paramLabel = "N", description = "The newest N of those kept (" + KEPT + " of each kind).")
     private int last = 100;
 
     @Option(names = "--refused", description = "Only what was refused.")
@@ -50,6 +54,9 @@ public final class FlowsCommand extends BaseCommand {
 
     @Override
     public Integer call() throws InterruptedException {
+        if (last < 1 || last > KEPT) {
+            throw new CommandFailure(CommandFailure.USAGE, "--last: found " + last + ", expected 1 to " + KEPT);
+        }
         long after = 0;
         do {
             JsonArray flows;

@@ -74,6 +74,9 @@ public final class ListCommands {
             }
             enrich(shown, place);
             output.print(out(), shown, () -> text(shown));
+            if (name != null && shown.isEmpty()) {
+                System.err.println("tulle " + method + ": none whose name contains '" + name + "'");
+            }
             return 0;
         }
 

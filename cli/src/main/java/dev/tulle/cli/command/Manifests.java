@@ -10,6 +10,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 
 /** Reads configuration files, directories and standard input. */
@@ -81,6 +82,13 @@ final class Manifests {
         try (Stream<Path> listed = Files.list(path)) {
             files = listed.filter(Manifests::isManifest).sorted().toList();
         }
+        for (Path file : files) {
+            if (!Files.isRegularFile(file)) {
+                throw new CommandFailure(
+                        CommandFailure.NO,
+                        file + ": it is no file, and no link to one; expected a text, or another name");
+            }
+        }
         if (files.isEmpty()) {
             throw new CommandFailure(CommandFailure.NO, argument + ": no file in it ends in .yaml, .yml or .json");
         }
@@ -88,8 +96,8 @@ final class Manifests {
     }
 
     private static boolean isManifest(Path path) {
-        String name = path.toString();
-        return (name.endsWith(".yaml") || name.endsWith(".yml") || name.endsWith(".json")) && Files.isRegularFile(path);
+        String name = path.toString().toLowerCase(Locale.ROOT);
+        return name.endsWith(".yaml") || name.endsWith(".yml") || name.endsWith(".json");
     }
 
     private static Manifest readFile(Path path) throws IOException {

@@ -186,6 +186,15 @@ public final class StatusCommand extends BaseCommand {
         List<String> troubles = new ArrayList<>();
         status.getAsJsonArray("troubles").forEach(trouble -> troubles.add(Json.plain(trouble)));
         text.append('\n').append(troubles.isEmpty() ? "healthy" : "not healthy: " + String.join("; ", troubles));
+        long refused = Json.objects(Json.object(status, "control"), "problems").stream()
+                .filter(problem -> Json.text(problem, "severity").equalsIgnoreCase("error"))
+                .count();
+        if (refused > 0) {
+            text.append(troubles.isEmpty() ? ", but " : "; ")
+                    .append(refused)
+                    .append(refused == 1 ? " configuration error" : " configuration errors")
+                    .append(" (above): what is refused is not in force");
+        }
         return text.append('\n').toString();
     }
 
