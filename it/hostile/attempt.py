@@ -30,7 +30,8 @@ def reason(error):
     number = getattr(error, "errno", None)
     if isinstance(error, TimeoutError):
         return "no answer"
-    return errno.errorcode.get(number, f"{type(error).__name__}: {error}") if number else f"{type(error).__name__}: {error}"
+    words = errno.errorcode.get(number) if number else None
+    return " ".join([words or f"{type(error).__name__}: {error}", *getattr(error, "__notes__", [])])
 
 
 def family_of(address):
@@ -55,6 +56,9 @@ def read_some(sock, size=65536):
                 break
     except TimeoutError:
         pass
+    except ConnectionResetError as error:
+        error.add_note(f"after {len(data)} bytes")
+        raise
     return data
 
 

@@ -84,6 +84,8 @@ class Field:
         self.log_folder = os.path.join(self.folder, "logs")
         os.mkdir(self.log_folder)
         self.mesh = meshes.Mesh("tulle-ho", 3, access_log=True)
+        # As workloads are by default.
+        self.mesh.every = ()
         try:
             self.mesh.wait_ready()
             for name in ("guarded", "denied"):
@@ -197,10 +199,17 @@ class Field:
     def troubles(self):
         """What the proxy says of connections that came to nothing, and the kernel's counters: for who was refused wrongly."""
         with open(self.mesh.folder + "/access.log", errors="replace") as log:
-            failed = [line.strip() for line in log if re.search(r'^\S+ "- - -" 0 (?!- )', line)]
+            lines = [line.strip() for line in log]
+        failed = [line for line in lines if re.search(r'^\S+ "- - -" 0 (?!- )', line)]
+        friends = [line for line in lines if "default/friend" in line]
         refused = [line for line in self.mesh.scrape(15090).splitlines()
                    if re.match(r"tulle_proxy_(connections_refused|over_share|policy_denied)\S* [1-9]", line)]
-        return failed[-20:] + refused + [str({k: v for k, v in self.mesh.kernel_counters().items() if v})]
+        with open("/proc/net/netstat") as counts:
+            names, values = [line.split()[1:] for line in counts if line.startswith("TcpExt:")][:2]
+        aborts = str({name: int(value) for name, value in zip(names, values) if "Abort" in name and value != "0"})
+        with open(self.mesh.folder + "/guarded.err", errors="replace") as log:
+            guarded = log.read().splitlines()[-20:]
+        return failed[-20:] + friends[-80:] + guarded + [aborts] + refused + [str({k: v for k, v in self.mesh.kernel_counters().items() if v})]
 
     def close(self):
         self.mesh.close()

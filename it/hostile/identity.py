@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 
 from attempt import LIMIT, family_of, got, mapped, read_some, reason, refused, status_of
 
@@ -54,21 +55,30 @@ def prepare(family, protocol, address, port):
 def dial(sock, family, address, port, way, request):
     """Connects in one of the ways and asks; what came back."""
     target = (mapped(address) if family == "6" and ":" not in address else address, port)
+    begun = time.monotonic()
     with sock:
-        if way == "connect":
-            sock.connect(target)
-            sock.sendall(request)
-        elif way == "twice":
-            # A first connection that ends, and the same socket again.
-            try:
-                sock.connect(("127.0.0.1" if family == "4" else "::1", 9))
-            except OSError:
-                pass
-            sock.connect(target)
-            sock.sendall(request)
-        elif way == "fast open":
-            sock.sendto(request, FASTOPEN_SEND, target)
-        return read_some(sock)
+        try:
+            return converse(sock, family, target, way, request)
+        except ConnectionResetError as error:
+            error.add_note(f"{time.monotonic() - begun:.3f} s after connect from {sock.getsockname()[:2]}")
+            raise
+
+
+def converse(sock, family, target, way, request):
+    if way == "connect":
+        sock.connect(target)
+        sock.sendall(request)
+    elif way == "twice":
+        # A first connection that ends, and the same socket again.
+        try:
+            sock.connect(("127.0.0.1" if family == "4" else "::1", 9))
+        except OSError:
+            pass
+        sock.connect(target)
+        sock.sendall(request)
+    elif way == "fast open":
+        sock.sendto(request, FASTOPEN_SEND, target)
+    return read_some(sock)
 
 
 def reach(preparation, way, address, port, request):
