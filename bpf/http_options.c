@@ -36,6 +36,8 @@ int tulle_setsockopt(struct bpf_sockopt *ctx)
 
 		if (splice && splice->http == TULLE_HTTP_U)
 			tulle_lease_offer(sk, splice, &offer);
+		else if (splice && splice->http == TULLE_HTTP_WATCH)
+			tulle_watched_offer(splice);
 	} else if (option == TULLE_OPT_TAKE && value + sizeof(struct tulle_http_take) <= end) {
 		struct tulle_http_take take = *(struct tulle_http_take *)value;
 

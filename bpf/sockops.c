@@ -15,6 +15,7 @@
 #include "lib/account.h"
 #include "lib/http_life.h"
 #include "lib/listener.h"
+#include "lib/waits.h"
 
 #define TULLE_SOL_TCP      6
 #define TULLE_TCP_NODELAY  1
@@ -156,31 +157,89 @@ static __always_inline void tulle_http_begin(struct bpf_sock_ops *ctx,
 					  ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
+enum tulle_way {
+	TULLE_WAY_TCP,
+	TULLE_WAY_SPLICED,
+	TULLE_WAY_WATCHED, /* on TCP, until it is known whether the server waits */
+};
+
+/* From the proxy to a server. That it speaks HTTP may not be known before the first request. */
+static __always_inline enum tulle_way tulle_way_to(const struct tulle_socket_key *own,
+						   const struct tulle_tenant *server)
+{
+	struct tulle_sockaddr endpoint = {.addr = own->remote, .port = own->rport};
+	struct tulle_waits_key key = {.lease = server->lease, .port = own->rport};
+	const __u32 *waits;
+
+	if (server->splicing != TULLE_SPLICING_HTTP)
+		return TULLE_WAY_TCP;
+	waits = bpf_map_lookup_elem(&tulle_waits, &key);
+	if (!waits)
+		return TULLE_WAY_WATCHED;
+	if (!bpf_map_lookup_elem(&tulle_http_endpoints, &endpoint))
+		return TULLE_WAY_TCP;
+	if (*waits == TULLE_WAITS_NOT)
+		return TULLE_WAY_SPLICED;
+	tulle_count(TULLE_REASON_HTTP_SERVER_WAITS);
+	return TULLE_WAY_TCP;
+}
+
+/* From a workload to the proxy. */
+static __always_inline enum tulle_way tulle_way_from(struct bpf_sock *sk,
+						     const struct tulle_tenant *client)
+{
+	const struct tulle_dialled *dialled = bpf_sk_storage_get(&tulle_dialled, sk, NULL, 0);
+
+	if (client->splicing != TULLE_SPLICING_HTTP || !dialled || !dialled->http)
+		return TULLE_WAY_TCP;
+	if (tulle_waits_on((const struct sock *)bpf_skc_to_tcp_sock(sk)) == TULLE_WAITS_NOT)
+		return TULLE_WAY_SPLICED;
+	tulle_count(TULLE_REASON_HTTP_CLIENT_WAITS);
+	return TULLE_WAY_TCP;
+}
+
 /*
- * Counts a connection of the mesh, and watches for its end; `key` is the socket's own. Returns
- * whether this end may be spliced.
+ * The caller's end is established and decides for both: may the connection be spliced without a
+ * program that notices, or because its workloads say so? `own` is the caller's key.
  */
-static __always_inline bool tulle_account_begin(struct bpf_sock_ops *ctx,
+static __always_inline enum tulle_way tulle_way_of(const struct tulle_config *config,
+						   const struct tulle_socket_key *own,
+						   struct bpf_sock *sk, enum tulle_end remote)
+{
+	bool proxys = tulle_is_proxys(config, &own->local);
+	const struct tulle_tenant *other = NULL;
+	const struct tulle_tenant *one =
+		tulle_tenant_of(config, proxys ? &own->remote : &own->local);
+
+	if (!one)
+		return TULLE_WAY_TCP;
+	if (proxys || remote == TULLE_END_OUTBOUND) {
+		if (one->splicing == TULLE_SPLICING_ALL)
+			return TULLE_WAY_SPLICED;
+		return proxys ? tulle_way_to(own, one) : tulle_way_from(sk, one);
+	}
+	other = tulle_tenant_of(config, &own->remote);
+	return other && one->splicing == TULLE_SPLICING_ALL &&
+			       other->splicing == TULLE_SPLICING_ALL && tulle_conn_worth(own)
+		       ? TULLE_WAY_SPLICED
+		       : TULLE_WAY_TCP;
+}
+
+/* Counts a connection of the mesh, and asks for its end to be told; `key` is the socket's own. */
+static __always_inline void tulle_account_begin(struct bpf_sock_ops *ctx,
 						const struct tulle_config *config,
 						const struct tulle_socket_key *key,
-						enum tulle_end local, enum tulle_end remote)
+						enum tulle_end local)
 {
-	bool active = ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB;
-	struct bpf_sock *sk = ctx->sk;
 	struct tulle_traffic *traffic = NULL;
-	bool worth = true;
 
 	if (local == TULLE_END_MESH)
 		traffic = tulle_traffic_of(config, key->local.w[3]);
-	if (traffic && active)
+	if (traffic && ctx->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB)
 		traffic->opened++;
 	else if (traffic)
 		traffic->accepted++;
-	if (active && sk && local == TULLE_END_MESH && remote == TULLE_END_MESH &&
-	    !tulle_is_proxys(config, &key->local))
-		worth = tulle_conn_worth(key);
 	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
-	return worth;
 }
 
 /* Not every socket that is watched is counted: a proxy's may have been watched for HTTP only. */
@@ -223,7 +282,8 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 	struct tulle_socket_key key = {}, peer;
 	enum tulle_end local, remote;
 	struct tulle_splice *splice;
-	struct tulle_peer self = {};
+	struct tulle_peer self = {}, unknown = {};
+	enum tulle_way way = TULLE_WAY_TCP;
 	struct bpf_sock *sk = ctx->sk;
 	int on = 1;
 
@@ -240,17 +300,22 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 	if (remote == TULLE_END_OTHER || (local == TULLE_END_OUTBOUND && local == remote))
 		return;
 	key.netns = bpf_get_netns_cookie(ctx);
-	if (!tulle_account_begin(ctx, config, &key, local, remote) ||
-	    !(config->flags & TULLE_F_SPLICE))
+	tulle_account_begin(ctx, config, &key, local);
+	if (!(config->flags & TULLE_F_SPLICE))
 		return;
-	/* The caller is established first, and it has decided for both. */
-	tulle_key_swap(&key, &peer);
-	if (!active && !bpf_map_lookup_elem(&tulle_peers, &peer))
-		return;
-
 	self.sock = (__u64)bpf_skc_to_tcp_sock(sk);
 	self.cookie = bpf_get_socket_cookie(ctx);
 	if (!self.sock)
+		return;
+	tulle_key_swap(&key, &peer);
+	/* The caller is established first, and it has decided for both. */
+	if (active)
+		way = tulle_way_of(config, &key, sk, remote);
+	else if (bpf_map_lookup_elem(&tulle_peers, &peer))
+		way = TULLE_WAY_SPLICED;
+	else if (tulle_is_proxys(config, &key.remote))
+		tulle_watch(&key, &self);
+	if (way == TULLE_WAY_TCP)
 		return;
 	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!splice) {
@@ -258,6 +323,11 @@ static __always_inline void tulle_offer(struct bpf_sock_ops *ctx)
 		return;
 	}
 	splice->peer = peer;
+	if (way == TULLE_WAY_WATCHED) {
+		splice->http = TULLE_HTTP_WATCH;
+		bpf_map_update_elem(&tulle_watched, &peer, &unknown, BPF_ANY);
+		return;
+	}
 	tulle_http_begin(ctx, config, splice, &key, &self, local);
 	if (bpf_map_update_elem(&tulle_peers, &key, &self, BPF_ANY) ||
 	    bpf_sock_hash_update(ctx, &tulle_sockets, &key, BPF_ANY))

@@ -14,7 +14,7 @@
  *             front of everything that TCP delivers later (the verdict program puts TCP's bytes
  *             behind it), so the order stays exact. A direction that spilled stays on TCP for good:
  *             while it was allowed to come back, a stalled reader behind a relay was seen to get
- *             wrong bytes, rarely and on a busy host; the cause is not understood.
+ *             wrong bytes, rarely and on a busy host; there is no such way back now.
  *
  * What the application has consumed is known where redirected bytes are kept apart in copied_seq
  * (kernels 6.6.128, 6.12.75, 6.18.14 and later, recognised by a field of struct sk_psock).
@@ -24,9 +24,9 @@
  * Failure policy: always SK_PASS; TCP carries what is not redirected. SK_DROP would show as EACCES
  * in the application.
  *
- * Not preserved: MSG_OOB loses its urgency, MSG_ZEROCOPY gets no completions, TCP statistics and
- * packet captures do not see the bytes, and a blocking reader without timeout that waits while a
- * reset arrives sees EAGAIN before ECONNRESET (the kernel's own doing; end of stream is exact).
+ * Not preserved: much that programs notice (docs/splicing.md). So a socket gets here only where it
+ * speaks HTTP and its program does not wait in its calls, or where its workload asks for it: see
+ * tulle_way_of in sockops.c, and waits.h.
  *
  * Kernel: 5.15 loads; the bound needs redirected bytes in sk_rmem_alloc (6.13 and stable kernels of
  * early 2025, 6.1.192 too), FIONREAD needs the exact accounting named above: the agent's self-test

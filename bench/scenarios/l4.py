@@ -74,14 +74,15 @@ def direct(scenario, binary, seconds):
         end(started)
 
 
-def in_mesh(scenario, binary, tier, seconds):
-    mesh = Mesh(scenario, tier)
+def in_mesh(scenario, binary, splice, seconds):
+    """`splice`: what all workloads ask for."""
+    mesh = Mesh(scenario, "splice")
     started = []
     try:
         for name, protocol, port, command in servers(mesh.folder, binary):
-            prefix = mesh.run_prefix(name, "--service", name, "--port", f"{protocol}:{port}")
+            prefix = mesh.run_prefix(name, "--service", name, "--port", f"{protocol}:{port}", "--splice", splice)
             started.append(scenario.start(prefix + ["taskset", "-c", str(SERVER_CPU)] + command))
-        prefix = mesh.run_prefix("load")
+        prefix = mesh.run_prefix("load", "--splice", splice)
         wait_ready(prefix, f"http://web:{WEB}/hello")
         for attempt in range(40):
             try:
@@ -108,12 +109,12 @@ def main():
         for number in range(options.rounds):
             note(f"round {number + 1} of {options.rounds}")
             scenario.add("direct", direct(scenario, binary, options.seconds))
-            scenario.add("kernel-l4", in_mesh(scenario, binary, "splice", options.seconds))
-            scenario.add("kernel-l4-unspliced", in_mesh(scenario, binary, "redirect", options.seconds))
+            scenario.add("kernel-l4", in_mesh(scenario, binary, "http", options.seconds))
+            scenario.add("kernel-l4-spliced", in_mesh(scenario, binary, "on", options.seconds))
         kinds = ("connections", "udp", "udp_connected")
         figures = ["requests_per_s", *(f"{kind}_per_s" for kind in kinds), *(f"{kind}_cpu_us" for kind in kinds), "p50_us"]
         ratios = {}
-        for peer in ("kernel-l4", "kernel-l4-unspliced"):
+        for peer in ("kernel-l4", "kernel-l4-spliced"):
             for figure in figures:
                 for name, ratio in scenario.ratios(figure, peer, "direct").items():
                     ratios[f"{name} {figure}"] = ratio
@@ -125,6 +126,7 @@ def main():
                 f" {CALLERS} callers.",
                 f"udp: datagrams of 64 bytes that came back, {WINDOW} under way; by sendto, and on a connected socket.",
                 "cpu: processor time of caller and server for each connection or datagram; it depends on the neighbours least.",
+                "kernel-l4: as a workload is by default; kernel-l4-spliced: with --splice on at both ends.",
                 f"Servers on processor {SERVER_CPU}, callers on processor {LOAD_CPU}.",
             ],
         )

@@ -4,6 +4,7 @@
 #define TULLE_HTTP_INFO_H
 
 #include "http_body.h"
+#include "waits.h"
 
 /* Several words that belong together may change while they are read; the state is read first and
  * last decides nothing: the proxy asks after it has taken the lease, when nobody changes them.
@@ -54,20 +55,43 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
 	return true;
 }
 
+/*
+ * Would a new connection to the same server be lent, or at least not be spliced as this one is?
+ * So it is where a watched server was found not to wait, and where one that is spliced was found
+ * to.
+ */
+static __always_inline bool tulle_info_renew(const struct tulle_splice *splice)
+{
+	if (splice->http == TULLE_HTTP_WATCH)
+		return tulle_waits_known(&splice->peer) == TULLE_WAITS_NOT;
+	return splice->http == TULLE_HTTP_U && !tulle_splices_all(&splice->peer) &&
+	       tulle_waits_known(&splice->peer) == TULLE_WAITS_YES;
+}
+
 static __always_inline bool tulle_info_lease(struct bpf_sockopt *ctx, struct bpf_sock *sk)
 {
 	struct tulle_http_lease_info *info = ctx->optval;
+	const struct tulle_splice *splice;
 	const struct tulle_lease *lease;
 	const __u32 *leased;
 	__u64 word;
 	__u32 id, state;
 
-	leased = bpf_sk_storage_get(&tulle_leased, sk, NULL, 0);
-	if (!leased || !*leased)
+	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
+	if (!splice || (void *)(info + 1) > ctx->optval_end)
 		return false;
+	leased = bpf_sk_storage_get(&tulle_leased, sk, NULL, 0);
+	if (!leased || !*leased) {
+		if (!tulle_info_renew(splice))
+			return false;
+		__builtin_memset(info, 0, sizeof(*info));
+		info->remaining = TULLE_LEASE_RENEW;
+		ctx->optlen = sizeof(*info);
+		return true;
+	}
 	id = *leased - 1;
 	lease = bpf_map_lookup_elem(&tulle_leases, &id);
-	if (!lease || (void *)(info + 1) > ctx->optval_end)
+	if (!lease)
 		return false;
 	word = tulle_load(&lease->word);
 	state = TULLE_LEASE_STATE(word);
@@ -77,6 +101,8 @@ static __always_inline bool tulle_info_lease(struct bpf_sockopt *ctx, struct bpf
 	info->remaining = TULLE_LEASE_LEFT(word);
 	if (word & TULLE_LEASE_PIECES && !tulle_sends_over(&lease->reader, 0))
 		info->remaining |= TULLE_LEASE_UNPROVEN;
+	if (state == TULLE_LEASE_PROXY && tulle_info_renew(splice))
+		info->remaining |= TULLE_LEASE_RENEW;
 	info->client = lease->client_number;
 	info->since_ns = lease->since_ns;
 	info->timeout_ms = lease->timeout_ms;

@@ -4,6 +4,7 @@
 #define TULLE_HTTP_OFFER_H
 
 #include "http_client.h"
+#include "waits.h"
 
 static __always_inline bool tulle_lease_number(__u32 *id)
 {
@@ -66,6 +67,27 @@ static __always_inline struct tulle_http_pool *tulle_pool_make(__u32 number, __u
 	return bpf_map_lookup_elem(&tulle_http_pools, &key);
 }
 
+/* TULLE_OPT_OFFER of a connection by which it is found out whether its server waits. */
+static __always_inline void tulle_watched_offer(const struct tulle_splice *splice)
+{
+	const struct tulle_peer *server = bpf_map_lookup_elem(&tulle_watched, &splice->peer);
+
+	if (server && server->sock && tulle_is_socket(server))
+		tulle_waits_learn(&splice->peer, server->sock);
+	tulle_count(TULLE_REASON_HTTP_SERVER_WATCHED);
+}
+
+/* Is the server, whose sockets were not seen waiting before, seen waiting now? */
+static __always_inline bool tulle_waits_now(struct tulle_splice *splice)
+{
+	const struct tcp_sock *server = tulle_reader(splice);
+
+	if (!server || tulle_splices_all(&splice->peer))
+		return false;
+	tulle_waits_learn(&splice->peer, (__u64)server);
+	return tulle_waits_known(&splice->peer) == TULLE_WAITS_YES;
+}
+
 /* TULLE_OPT_OFFER; `splice` is U's. */
 static __always_inline void tulle_lease_offer(struct bpf_sock *sk, struct tulle_splice *splice,
 					      const struct tulle_http_offer *offer)
@@ -81,7 +103,7 @@ static __always_inline void tulle_lease_offer(struct bpf_sock *sk, struct tulle_
 	endpoint.port = splice->peer.lport;
 	number = bpf_map_lookup_elem(&tulle_http_endpoints, &endpoint);
 	if (!number || splice->spilled || !tulle_config_if(TULLE_F_SPLICE) ||
-	    !tulle_in_order(splice)) {
+	    !tulle_in_order(splice) || tulle_waits_now(splice)) {
 		tulle_count(TULLE_REASON_HTTP_NOT_OFFERED);
 		return;
 	}

@@ -313,7 +313,9 @@ struct tulle_http_take {
 	__u32 pad;
 };
 
-/* get on U: struct tulle_http_lease_info; EOPNOTSUPP when it was never offered. */
+/* get on U: struct tulle_http_lease_info; EOPNOTSUPP when it was never offered, unless it is to be
+ * renewed.
+ */
 #define TULLE_OPT_LEASE 5
 
 /* set on any socket of the proxy, struct tulle_http_outcome: how tries at an endpoint ended that
@@ -341,12 +343,16 @@ enum tulle_lease_state {
 /* In `remaining`: the connection must not carry another request, now or later. */
 #define TULLE_LEASE_UNPROVEN (1ull << 63)
 
+/* In `remaining`: as soon as it is idle a new one is to take its place (see waits.h). */
+#define TULLE_LEASE_RENEW (1ull << 62)
+
 struct tulle_http_lease_info {
 	__u64 cookie;
 	__u64 client;   /* cookie-like number of the client record that holds it; 0: none */
 	__u64 since_ns; /* CLOCK_MONOTONIC of the request; 0: none yet */
 	/* Bytes to come, in or taken from ANSWER: of the response's body, BODY: of the request's.
 	 * TULLE_LEASE_UNPROVEN: a piece of a request may still be on its way to the server.
+	 * TULLE_LEASE_RENEW: a new connection is to take its place.
 	 */
 	__u64 remaining;
 	__u32 state; /* enum tulle_lease_state, now */

@@ -59,8 +59,17 @@ struct dst_entry {
 	struct net_device *dev;
 };
 
+struct file {
+	unsigned int f_flags;
+};
+
+struct socket {
+	struct file *file;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket *sk_socket;
 	struct dst_entry *sk_dst_cache;
 	void *sk_user_data;
 	struct sock_cgroup_data sk_cgrp_data;

@@ -282,6 +282,22 @@ struct {
 	__type(value, struct tulle_habit);
 } tulle_habits SEC(".maps");
 
+/* Whether servers wait in their calls: enum tulle_waits (see waits.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tulle_waits_key);
+	__type(value, __u32);
+} tulle_waits SEC(".maps");
+
+/* Server ends of connections by which that is found out. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct tulle_socket_key);
+	__type(value, struct tulle_peer);
+} tulle_watched SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, TULLE_HOSTS_MAX);

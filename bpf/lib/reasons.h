@@ -146,7 +146,10 @@
 	X(222, HTTP_STATS_FULL,     "http: no room for the request's counters")                    \
 	X(223, HTTP_EARLY,          "http: the server spoke before it had the whole request")      \
 	X(224, HTTP_SENDS_OVERLAP,  "http: another send or read of the client may be under way")   \
-	X(225, HTTP_METHOD_BODY,    "http: body of a method that has none by custom")
+	X(225, HTTP_METHOD_BODY,    "http: body of a method that has none by custom")              \
+	X(226, HTTP_CLIENT_WAITS,   "http: the client waits in its calls, its connection stays on TCP") \
+	X(227, HTTP_SERVER_WAITS,   "http: the server waits in its calls, its connections stay on TCP") \
+	X(228, HTTP_SERVER_WATCHED, "http: first connections to a server's port, seen on TCP whether it waits")
 /* clang-format on */
 
 enum tulle_reason {

@@ -5,8 +5,9 @@
  * exchange or two is therefore left on TCP, as long as it goes on doing so: one of every 16 is
  * spliced all the same, and each that turns out to be of use counts against the habit.
  *
- * Rare connections are always offered: what they cost does not matter, and what becomes of them is
- * not known. Kernel HTTP and the node proxy's connections are not asked; those are kept.
+ * Asked only of workloads that want all of theirs spliced. Rare connections are always offered:
+ * what they cost does not matter, and what becomes of them is not known. Kernel HTTP and the node
+ * proxy's connections are not asked; those are kept.
  */
 #ifndef TULLE_SPLICE_WORTH_H
 #define TULLE_SPLICE_WORTH_H

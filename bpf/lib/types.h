@@ -112,9 +112,16 @@ struct tulle_workload {
 /* tulle_tenants: who has an address of this node now, by its host part. */
 struct tulle_tenant {
 	TULLE_ADDED(reserved_tenant)
-	__u64 lease; /* 0: nobody */
-	__u32 open;  /* its records in tulle_conns, counted by the programs */
-	__u32 pad;
+	__u64 lease;    /* 0: nobody */
+	__u32 open;     /* its records in tulle_conns, counted by the programs */
+	__u32 splicing; /* enum tulle_splicing, for as long as the lease */
+};
+
+/* Which of a workload's sockets may be spliced: programs notice it (docs/splicing.md). */
+enum tulle_splicing {
+	TULLE_SPLICING_HTTP = 0, /* those that speak HTTP, as far as they cannot notice */
+	TULLE_SPLICING_ALL = 1,  /* all, towards others of this kind and the proxy */
+	TULLE_SPLICING_NONE = 2,
 };
 
 /* tulle_services */
@@ -373,6 +380,7 @@ enum tulle_http_role {
 	TULLE_HTTP_D = 2,
 	TULLE_HTTP_U = 3,
 	TULLE_HTTP_S = 4,
+	TULLE_HTTP_WATCH = 5, /* the proxy's, not spliced: does the server wait? (waits.h) */
 };
 
 struct tulle_splice {
@@ -515,6 +523,18 @@ struct tulle_habit {
 	__u32 last;  /* of the second before */
 	__u32 turns; /* connections begun while it was in force */
 	__u32 pad;
+};
+
+/* tulle_waits: how the sockets behave that a listener of a lease has accepted. */
+struct tulle_waits_key {
+	__u64 lease;
+	__u32 port;
+	__u32 pad;
+};
+
+enum tulle_waits {
+	TULLE_WAITS_NOT = 1, /* those that were looked at are in non-blocking mode */
+	TULLE_WAITS_YES = 2, /* one was not */
 };
 
 enum tulle_event_type {

@@ -22,6 +22,8 @@ SAMPLE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes
 BPF_SK_SKB_STREAM_VERDICT = 5
 BPF_SK_MSG_VERDICT = 7
 BPF_ANY = 0
+# enum tulle_splicing
+SPLICING_HTTP, SPLICING_ALL, SPLICING_NONE = range(3)
 RANDOM, HASH, ROUND_ROBIN, STICKY = range(4)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -133,7 +135,7 @@ class Maps:
         "tulle_tenants": (4, 16),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
         "tulle_permit": (20, 1), "tulle_ports": (4, 16), "tulle_declared": (8, 1), "tulle_behind": (8, 4), "tulle_lent": (4, 16), "tulle_lending": (4, 8), "tulle_accepting": (20, 8), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
-        "tulle_epoch": (4, 8), "tulle_conns": (48, 88), "tulle_habits": (8, 24), "tulle_pairs": (12, 32), "tulle_traffic": (4, 64),
+        "tulle_epoch": (4, 8), "tulle_conns": (48, 88), "tulle_habits": (8, 24), "tulle_waits": (16, 4), "tulle_watched": (48, 16), "tulle_pairs": (12, 32), "tulle_traffic": (4, 64),
         "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }
@@ -201,7 +203,7 @@ class Maps:
 
     # One method a kind of entry, in the words of lib/types.h.
 
-    def workload(self, cgroup_id, number, role, addr4="", addr6="", lease=0):
+    def workload(self, cgroup_id, number, role, addr4="", addr6="", lease=0, splicing=SPLICING_ALL):
         """lease: 0: 1000 and the number."""
         lease = lease or 1000 + number
         self.put("tulle_cgroups", struct.pack("Q", cgroup_id),
@@ -209,11 +211,11 @@ class Maps:
                  + struct.pack("Q", lease))
         if addr4:
             self.put("tulle_homes", self.home(addr4), struct.pack("I", number))
-            self.tenant(addr4, lease)
+            self.tenant(addr4, lease, splicing)
 
-    def tenant(self, addr4, lease):
+    def tenant(self, addr4, lease, splicing=SPLICING_ALL):
         """Whose address it is from now on; 0: nobody's."""
-        self.put("tulle_tenants", self.home(addr4), struct.pack("QI4x", lease, 0))
+        self.put("tulle_tenants", self.home(addr4), struct.pack("QII", lease, 0, splicing))
 
     def open_conns(self, addr4):
         return struct.unpack("QI4x", self.get("tulle_tenants", self.home(addr4)))[1]

@@ -23,7 +23,7 @@ LOOP = 7
 PROXY, POOLED, HELD, SENT, ANSWER, BODY = range(6)
 BUSY = (1 << SENT) | (1 << ANSWER) | (1 << BODY)
 ALL = (1 << POOLED) | (1 << HELD) | BUSY
-UNPROVEN = 1 << 63
+UNPROVEN, RENEW = 1 << 63, 1 << 62
 LEASE_INFO = struct.Struct("QQQQIIIHH16s")
 CLIENT_INFO = struct.Struct("QQQIIIIII1024sQ")
 IDEMPOTENT = (b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE")
@@ -47,7 +47,8 @@ def lease_info(sock):
              "client_port", "client_addr")
     info = dict(zip(names, LEASE_INFO.unpack(sock.getsockopt(SOL, LEASE, LEASE_INFO.size))))
     info["unproven"] = bool(info["remaining"] & UNPROVEN)
-    info["remaining"] &= ~UNPROVEN
+    info["renew"] = bool(info["remaining"] & RENEW)
+    info["remaining"] &= ~(UNPROVEN | RENEW)
     return info
 
 

@@ -68,7 +68,7 @@ def pour(mesh, binary, host, mode, size, stall, limit=180):
     """One run; (what it said, most memory of one connection's sockets)."""
     memory = Memory(mesh)
     command = mesh.command(
-        "run", "--name", "pour", "--", binary, host, "9080", mode, str(size), str(stall), str(WARM))
+        "run", "--name", "pour", *meshes.SPLICED, "--", binary, host, "9080", mode, str(size), str(stall), str(WARM))
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=meshes.CLEAN)
         out = done.stdout + done.stderr

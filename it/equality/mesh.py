@@ -46,6 +46,9 @@ def has_option(option):
     done = subprocess.run([TULLE, "up", "--help"], capture_output=True, text=True, env=CLEAN)
     return option in done.stdout + done.stderr
 
+# Its programs wait in their calls: unasked none of their connections would be the kernel's.
+SPLICED = ("--splice", "on")
+
 
 class Mesh:
     """One mesh. `number` (0..7) decides ranges and ports."""
@@ -94,12 +97,15 @@ class Mesh:
             raise RuntimeError(f"{' '.join(done.args)}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done
 
+    # Options of every workload.
+    every = SPLICED
+
     def workload(self, name, options, command, **pipes):
         """Starts a workload; its output goes to a file unless pipes are asked for."""
         if not pipes:
             pipes = {"stdin": subprocess.DEVNULL, "stdout": open(f"{self.folder}/{name}.log", "ab")}
         process = subprocess.Popen(
-            self.command("run", "--name", name, *options, "--", *command),
+            self.command("run", "--name", name, *self.every, *options, "--", *command),
             stderr=open(f"{self.folder}/{name}.err", "ab"), env=CLEAN, **pipes)
         self.processes[name] = process
         return process

@@ -31,14 +31,16 @@ run_command() {
 		exit 127
 	fi
 	java_command cli
+	# Who is not root may not write to control groups: the agent puts this process there.
+	[ "$EUID" = 0 ] || options+=(--enter "$$")
 	# The answer is shell text made by `tulle run` itself: exports, each value in single quotes, and the cgroup to enter.
 	script="$("${JAVA[@]}" dev.tulle.cli.Main run --shell "${options[@]}")" || exit $?
 	local TULLE_LEASE_CGROUP=""
 	export() { lease+=("$1"); }
 	eval "$script"
 	unset -f export
-	if ! printf '%s\n' "$$" >"$TULLE_LEASE_CGROUP/cgroup.procs"; then
-		printf 'tulle run: %s: cannot enter the cgroup of the workload\n' "$TULLE_LEASE_CGROUP" >&2
+	if [ "$EUID" = 0 ] && ! { printf '%s\n' "$$" >"$TULLE_LEASE_CGROUP/cgroup.procs"; } 2>/dev/null; then
+		printf 'tulle run: %s: cannot enter the cgroup of the workload, which is released in a while\n' "$TULLE_LEASE_CGROUP" >&2
 		exit 1
 	fi
 	# env takes a name with a = for a variable: a shell of its own becomes such a command.

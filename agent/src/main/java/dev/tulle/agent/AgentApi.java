@@ -14,6 +14,7 @@ import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Ip;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -99,13 +100,20 @@ final class AgentApi {
 
     /** What was accepted and will hardly be what was meant, one sentence each. */
     static List<String> warnings(EnrolSpec spec) {
-        boolean nameOnly = !spec.service().isEmpty() && spec.ports().isEmpty();
-        return nameOnly
-                ? List.of(
-                        "--service " + spec.service() + " without --port: a service has the ports that its workloads or"
-                                + " a Service object declare; with none its name does not exist. Expected for example --port"
-                                + " http:8080")
-                : List.of();
+        List<String> warnings = new ArrayList<>();
+        if (!spec.service().isEmpty() && spec.ports().isEmpty()) {
+            warnings.add(
+                    "--service " + spec.service() + " without --port: a service has the ports that its workloads or"
+                            + " a Service object declare; with none its name does not exist. Expected for example --port"
+                            + " http:8080");
+        }
+        String[] labels = spec.service().split("\\.");
+        if (labels.length > 2 && labels[2].equals("svc") && !labels[1].equals(spec.namespace())) {
+            warnings.add("--service " + spec.service() + " is of the namespace " + labels[1] + ", the workload of "
+                    + spec.namespace() + ": it takes a share of that service's requests, and no policy of "
+                    + labels[1] + " with a selector guards it. Expected --namespace " + labels[1]);
+        }
+        return warnings;
     }
 
     private JsonObject environment(Lease lease) {

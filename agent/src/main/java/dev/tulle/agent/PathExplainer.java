@@ -4,6 +4,7 @@ import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.datapath.MeshNetwork;
+import dev.tulle.agent.enrol.EnrolSpec.Splicing;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.service.Guard;
@@ -18,6 +19,7 @@ import dev.tulle.model.Endpoint;
 import java.net.InetAddress;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
@@ -50,13 +52,20 @@ final class PathExplainer {
         answer.addProperty("tier", tier.word());
         JsonArray steps = new JsonArray();
         steps.add(step("workload", state.uid(from) + " at " + state.addressOf(from), "lease " + from.group()));
-        steps.add(step("path", verdict.path() + (verdict.splice() ? ", spliced" : ""), verdict.text()));
+        steps.add(step("path", verdict.path() + (verdict.splice() ? ", spliced" : tcp(verdict)), verdict.text()));
         String refused = state.tier().refused().stream()
                 .map(report -> report.tier().word() + " refused: " + report.reason())
                 .collect(Collectors.joining("; "));
         steps.add(step("tier", tier.word(), refused.isEmpty() ? tier.description() : refused));
         answer.add("steps", steps);
         return answer;
+    }
+
+    /** What could skip TCP and does not. */
+    private String tcp(Verdict verdict) {
+        boolean could = state.datapath().tier() == Tier.SPLICE
+                && Set.of("kernel", "direct").contains(verdict.path());
+        return could ? ", over TCP (--splice on at both ends would skip it)" : "";
     }
 
     private static JsonObject step(String step, String decision, String origin) {
@@ -70,7 +79,7 @@ final class PathExplainer {
     private Verdict decide(Tier tier, Lease from, String text, int port, String route) {
         InetAddress address = Ip.parse(text).orElseThrow();
         String canonical = Ip.text(address);
-        boolean splices = tier == Tier.SPLICE;
+        boolean splices = tier == Tier.SPLICE && splicesAll(from);
         Optional<ServiceView> view = state.services().views().stream()
                 .filter(one -> one.service().addresses().contains(canonical))
                 .findFirst();
@@ -121,7 +130,7 @@ final class PathExplainer {
                             "direct",
                             Reason.CONNECT_DIRECT,
                             asked.after(Reason.CONNECT_DIRECT.text()),
-                            splices && local);
+                            splices && splicesAll(canonical));
                 case REFUSED -> new Verdict("refused", Reason.GUARD_POLICY, asked.text(), false);
                 case UNKNOWN -> new Verdict("proxy", Reason.CONNECT_PROXY, asked.text(), splices);
             };
@@ -190,7 +199,11 @@ final class PathExplainer {
     private Verdict ofTarget(Lease from, PortTarget target, String route, boolean splices, boolean udp) {
         return switch (target) {
             case PortTarget.Proxy(Reason reason, String text) -> new Verdict("proxy", reason, text, splices);
-            case PortTarget.Http(HttpTable table) -> http(table, route, splices);
+            case PortTarget.Http(HttpTable table) ->
+                http(
+                        table,
+                        route,
+                        state.datapath().tier() == Tier.SPLICE && from.spec().splicing() != Splicing.NONE);
             case PortTarget.Undecided _ ->
                 new Verdict("proxy", Reason.NONE, "the endpoints are not known yet", splices);
             case PortTarget.Kernel(var slots, var _)
@@ -215,7 +228,17 @@ final class PathExplainer {
         if (asked.stream().allMatch(one -> one.answer() == Answer.UNKNOWN)) {
             return new Verdict("proxy", Reason.CONNECT_PROXY, text, splices);
         }
-        return new Verdict("kernel", Reason.CONNECT_KERNEL, text, splices);
+        boolean all = splices && slots.stream().allMatch(endpoint -> splicesAll(endpoint.address()));
+        return new Verdict("kernel", Reason.CONNECT_KERNEL, text, all);
+    }
+
+    private static boolean splicesAll(Lease workload) {
+        return workload.spec().splicing() == Splicing.ALL;
+    }
+
+    /** Whether a workload of this host has the address that wants all of its connections spliced. */
+    private boolean splicesAll(String address) {
+        return state.byAddress(address).map(PathExplainer::splicesAll).orElse(false);
     }
 
     /** Of a request whose route is known, the way that it takes; else what holds for the port. */

@@ -99,11 +99,12 @@ final class PathsReport {
         one.addProperty("service", view.service().hostname());
         one.addProperty("port", port.number());
         one.addProperty("protocol", port.protocol().name().toLowerCase(Locale.ROOT));
+        // Only what speaks HTTP for certain skips TCP on its way to the proxy and from it.
         String viaProxy = state.datapath().tier() == Tier.SPLICE ? "spliced-proxy" : "proxy";
         switch (target) {
             case PortTarget.Kernel _ -> way(one, "kernel-l4", Reason.NONE, "");
-            case PortTarget.Undecided _ -> way(one, viaProxy, Reason.HTTP_UNKNOWN, Reason.HTTP_UNKNOWN.text());
-            case PortTarget.Proxy(Reason reason, String text) -> way(one, viaProxy, reason, text);
+            case PortTarget.Undecided _ -> way(one, "proxy", Reason.HTTP_UNKNOWN, Reason.HTTP_UNKNOWN.text());
+            case PortTarget.Proxy(Reason reason, String text) -> way(one, "proxy", reason, text);
             case PortTarget.Http(HttpTable table) -> {
                 way(one, "kernel-http", Reason.NONE, "");
                 one.add("routes", routes(table, viaProxy));

@@ -148,7 +148,7 @@ class KernelHttpTest {
             MeshHost.eventually(
                     "elsewhere",
                     () -> port(host).get("reasonCode").getAsString().equals("NEEDS_MTLS"));
-            assertEquals("spliced-proxy", port(host).get("path").getAsString());
+            assertEquals("proxy", port(host).get("path").getAsString());
         }
     }
 }

@@ -106,9 +106,12 @@ final class MeshHost implements AutoCloseable {
         throw new IOException("no workload " + name);
     }
 
-    /** Enrols and starts a command; its output goes to a file. */
+    /**
+     * Enrols and starts a command, all of whose connections may be spliced unless the request says something else; its
+     * output goes to a file.
+     */
     Started run(String params, String... command) throws IOException {
-        JsonObject lease = object("run", params);
+        JsonObject lease = object("run", params.contains("splice") ? params : spliced(params));
         List<String> full = new ArrayList<>(List.of(
                 "/bin/sh",
                 "-c",
@@ -124,6 +127,12 @@ final class MeshHost implements AutoCloseable {
         Process process = builder.start();
         processes.add(process);
         return new Started(process, output, lease.get("address").getAsString(), lease);
+    }
+
+    private static String spliced(String params) {
+        JsonObject request = JsonParser.parseString(params.replace('\'', '"')).getAsJsonObject();
+        request.addProperty("splice", "on");
+        return request.toString();
     }
 
     /** A process outside every workload, in the root control group. */

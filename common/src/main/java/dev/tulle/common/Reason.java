@@ -137,7 +137,10 @@ public enum Reason {
     HTTP_STATS_FULL(222, "http: no room for the request's counters"),
     HTTP_EARLY(223, "http: the server spoke before it had the whole request"),
     HTTP_SENDS_OVERLAP(224, "http: another send or read of the client may be under way"),
-    HTTP_METHOD_BODY(225, "http: body of a method that has none by custom");
+    HTTP_METHOD_BODY(225, "http: body of a method that has none by custom"),
+    HTTP_CLIENT_WAITS(226, "http: the client waits in its calls, its connection stays on TCP"),
+    HTTP_SERVER_WAITS(227, "http: the server waits in its calls, its connections stay on TCP"),
+    HTTP_SERVER_WATCHED(228, "http: first connections to a server's port, seen on TCP whether it waits");
 
     /** Entries of the kernel's table of counters: room for numbers to come. */
     public static final int TABLE_SIZE = 256;

@@ -106,12 +106,22 @@ class ContinuityTest {
         String program = lab.program("continuity.py").toString();
         lab.workload(
                 "web",
-                List.of("--service", "web", "--port", "http:9080", "--port", "tcp:9081", "--port", "auto:9082"),
+                List.of(
+                        "--splice",
+                        "on",
+                        "--service",
+                        "web",
+                        "--port",
+                        "http:9080",
+                        "--port",
+                        "tcp:9081",
+                        "--port",
+                        "auto:9082"),
                 List.of("python3", program, "serve", "9080", "9081", "9082"));
         lab.await("the server answers", Duration.ofSeconds(20), () -> answers(lab));
         Process load = lab.workload(
                 "load",
-                List.of(),
+                List.of("--splice", "on"),
                 List.of(
                         "python3",
                         program,

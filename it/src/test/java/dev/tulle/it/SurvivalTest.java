@@ -28,14 +28,14 @@ class SurvivalTest {
                     List.of("python3", lab.program("server.py").toString(), "web", "9080"));
             lab.workload(
                     "bytes",
-                    List.of("--service", "bytes", "--port", "tcp:7000"),
+                    List.of("--service", "bytes", "--port", "tcp:7000", "--splice", "on"),
                     List.of("python3", lab.program("transfer.py").toString(), "serve", "7000"));
             lab.await("both serve", Duration.ofSeconds(20), () -> answers(lab));
 
             Process load = lab.workload("load", List.of(), List.of("wrk", "-t1", "-c8", "-d10", "http://web:9080/"));
             Process transfer = lab.workload(
                     "transfer",
-                    List.of(),
+                    List.of("--splice", "on"),
                     List.of(
                             "python3",
                             lab.program("transfer.py").toString(),

@@ -15,18 +15,21 @@ import org.junit.jupiter.params.provider.ValueSource;
 class TransferTest {
     private static final int MIB = 1 << 20;
 
+    /** Of all workloads: over TCP alone their bytes go in the other tiers. */
+    private static final String SPLICE = "on";
+
     @ParameterizedTest
     @ValueSource(strings = {"splice", "redirect", "nftables", "explicit"})
     void bytesArriveWholeAndInOrder(String tier) throws Exception {
         try (MeshLab lab = MeshLab.start(tier)) {
             lab.workload(
                     "bytes",
-                    List.of("--service", "bytes", "--port", "tcp:7000"),
+                    List.of("--service", "bytes", "--port", "tcp:7000", "--splice", SPLICE),
                     List.of("python3", lab.program("transfer.py").toString(), "serve", "7000"));
             // The same bytes through the proxy: a port whose protocol must be detected.
             lab.workload(
                     "detected",
-                    List.of("--service", "detected", "--port", "auto:7001"),
+                    List.of("--service", "detected", "--port", "auto:7001", "--splice", SPLICE),
                     List.of("python3", lab.program("transfer.py").toString(), "serve", "7001"));
             lab.await(
                     "both serve",
@@ -58,8 +61,13 @@ class TransferTest {
 
     private static Command.Result transfer(MeshLab lab, String verb, String host, String port, int size, String pause)
             throws Exception {
-        return lab.in(
+        return lab.tulle(
+                        "run",
+                        "--name",
                         "mover",
+                        "--splice",
+                        SPLICE,
+                        "--",
                         "python3",
                         lab.program("transfer.py").toString(),
                         verb,

@@ -32,6 +32,7 @@ final class KernelModel implements HttpOptions {
         long since;
         long remaining;
         boolean unproven;
+        boolean renew;
         int timeoutMillis;
         int code;
 
@@ -71,6 +72,9 @@ final class KernelModel implements HttpOptions {
     private final Map<Integer, Long> passed = new HashMap<>();
     boolean there = true;
     boolean knowsClients = true;
+
+    /** Offers that are refused, with the advice to make a new connection. */
+    int renewals;
 
     @Override
     public synchronized boolean give(Channel channel, long consumed, int loop, int after) {
@@ -120,6 +124,11 @@ final class KernelModel implements HttpOptions {
         calls.add("offer");
         if (there) {
             Lease lease = leases.computeIfAbsent(channel, Lease::new);
+            if (renewals > 0) {
+                renewals--;
+                lease.renew = true;
+                return true;
+            }
             lease.cookie = cookie;
             lease.state = LeaseState.POOLED;
             lease.taken = LeaseState.PROXY;
@@ -154,6 +163,7 @@ final class KernelModel implements HttpOptions {
                 lease.since,
                 lease.remaining,
                 lease.unproven,
+                lease.renew,
                 lease.timeoutMillis,
                 lease.code,
                 client == null

@@ -1,6 +1,8 @@
 package dev.tulle.proxy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -34,6 +36,25 @@ class LeaseUpstreamTest {
                     assertEquals(lent.connections, lent.origin.connections.get());
                 }
             }
+        }
+    }
+
+    @Test
+    void aConnectionThatIsToBeRenewedIsClosedAndTheNextOneLent() throws Exception {
+        KernelModel kernel = new KernelModel();
+        kernel.renewals = 1;
+        try (Lent lent = new Lent(Lent.NEVER, Meshes.mesh(), kernel)) {
+            KernelModel.Lease first = kernel.leases.values().stream()
+                    .filter(lease -> lease.renew)
+                    .findFirst()
+                    .orElseThrow();
+            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(5);
+            while (first.channel.isOpen() && System.nanoTime() < end) {
+                Thread.sleep(5);
+            }
+            assertFalse(first.channel.isOpen());
+            assertNotSame(first, lent.lease);
+            lent.stillServes();
         }
     }
 

@@ -23,7 +23,7 @@ final class Lent implements AutoCloseable {
         throw new AssertionError("unexpected: " + request.line());
     };
 
-    final KernelModel kernel = new KernelModel();
+    final KernelModel kernel;
     final Origin origin;
     final ProxyFixture mesh;
     final RawClient client;
@@ -46,6 +46,12 @@ final class Lent implements AutoCloseable {
 
     /** With further things in the mesh. */
     Lent(Origin.Script script, Meshes meshes) throws Exception {
+        this(script, meshes, new KernelModel());
+    }
+
+    /** With a kernel that was told something before. */
+    Lent(Origin.Script script, Meshes meshes, KernelModel kernel) throws Exception {
+        this.kernel = kernel;
         BlockingQueue<Socket> sockets = new LinkedBlockingQueue<>();
         origin = Origin.start((request, out, socket) -> {
             if (request.line().startsWith("GET /first")) {

@@ -248,20 +248,21 @@ final class KernelMaps {
     }
 
     /** Connections of a lease that has ended are nobody's from here on. */
-    private void reconcileTenants(Map<Integer, Long> wanted) {
+    private void reconcileTenants(Map<Integer, WantedState.Tenant> wanted) {
         for (int place : Set.copyOf(tenant.keySet())) {
             if (!wanted.containsKey(place)) {
-                tenants.put(place, new TenantValue(0, 0));
+                tenants.put(place, new TenantValue(0, 0, 0));
                 ended.put(place, tenant.remove(place));
             }
         }
-        wanted.forEach((place, lease) -> {
-            if (!lease.equals(tenant.get(place))) {
-                if (tenant.containsKey(place)) {
-                    ended.put(place, tenant.get(place));
+        wanted.forEach((place, one) -> {
+            Long before = tenant.put(place, one.lease());
+            if (before == null || before != one.lease()) {
+                if (before != null) {
+                    ended.put(place, before);
                 }
-                tenants.put(place, new TenantValue(lease, 0));
-                tenant.put(place, lease);
+                tenants.put(
+                        place, new TenantValue(one.lease(), 0, one.splicing().number()));
             }
         });
     }
@@ -279,7 +280,7 @@ final class KernelMaps {
             TenantValue now = tenants.get(place);
             int open = counted.getOrDefault(place, 0);
             if (now != null && Math.abs(now.open() - open) > OPEN_TOLERANCE) {
-                tenants.put(place, new TenantValue(lease, open));
+                tenants.put(place, new TenantValue(lease, open, now.splicing()));
             }
         });
     }

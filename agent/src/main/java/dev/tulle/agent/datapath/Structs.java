@@ -142,7 +142,7 @@ final class Structs {
         }
     }
 
-    record TenantValue(long lease, int open) {}
+    record TenantValue(long lease, int open, int splicing) {}
 
     record ServiceKey(InetAddress vip, int port, byte proto) {}
 

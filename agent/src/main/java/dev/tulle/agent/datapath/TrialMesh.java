@@ -3,6 +3,7 @@ package dev.tulle.agent.datapath;
 import dev.tulle.agent.datapath.Structs.ServiceKey;
 import dev.tulle.agent.datapath.Structs.WorkloadValue;
 import dev.tulle.agent.datapath.WantedState.Serving;
+import dev.tulle.agent.enrol.EnrolSpec.Splicing;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.common.Cidr;
 import java.io.IOException;
@@ -112,7 +113,9 @@ final class TrialMesh {
                 members,
                 Map.of(CLIENT, 1, SERVER, 2),
                 Map.of(CLIENT_HOST, 1, SERVER_HOST, 2),
-                Map.of(CLIENT_HOST, 1L, SERVER_HOST, 2L),
+                Map.of(
+                        CLIENT_HOST, new WantedState.Tenant(1, Splicing.ALL),
+                        SERVER_HOST, new WantedState.Tenant(2, Splicing.ALL)),
                 services,
                 Map.of(),
                 http,

@@ -8,6 +8,7 @@ import dev.tulle.agent.datapath.Structs.SockAddr;
 import dev.tulle.agent.datapath.Structs.WorkloadValue;
 import dev.tulle.agent.enrol.EnrolSpec;
 import dev.tulle.agent.enrol.EnrolSpec.Permit;
+import dev.tulle.agent.enrol.EnrolSpec.Splicing;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.service.PortTarget;
@@ -35,7 +36,7 @@ import java.util.Set;
  * @param cgroups who runs in which control group, by the kernel's number
  * @param addrs workload ids by their addresses
  * @param homes the same by the host parts of the addresses
- * @param tenants leases by the host parts of the addresses
+ * @param tenants who has the addresses, by their host parts
  * @param services how each service address and port is served
  * @param names host names of the services behind these keys
  * @param http what the kernel forwards of the requests to some of them
@@ -47,7 +48,7 @@ record WantedState(
         Map<Long, WorkloadValue> cgroups,
         Map<InetAddress, Integer> addrs,
         Map<Integer, Integer> homes,
-        Map<Integer, Long> tenants,
+        Map<Integer, Tenant> tenants,
         Map<ServiceKey, Serving> services,
         Map<ServiceKey, String> names,
         Map<ServiceKey, HttpMaps.Serving> http,
@@ -66,6 +67,13 @@ record WantedState(
         declared = Map.copyOf(declared);
         permits = Set.copyOf(permits);
     }
+
+    /**
+     * Who has an address; the same for as long as the lease.
+     *
+     * @param lease its number
+     */
+    record Tenant(long lease, Splicing splicing) {}
 
     /**
      * How one service address and port is served.
@@ -95,7 +103,7 @@ record WantedState(
         Map<Long, WorkloadValue> cgroups = new HashMap<>();
         Map<InetAddress, Integer> addrs = new HashMap<>();
         Map<Integer, Integer> homes = new HashMap<>();
-        Map<Integer, Long> tenants = new HashMap<>();
+        Map<Integer, Tenant> tenants = new HashMap<>();
         Map<SockAddr, Integer> listens = new HashMap<>();
         Map<DeclaredKey, Integer> declared = new HashMap<>();
         Set<PermitKey> permits = new HashSet<>();
@@ -112,7 +120,9 @@ record WantedState(
                     new WorkloadValue(lease.id(), Structs.ROLE_WORKLOAD, addr4, addr6, lease.number()));
             addrs.put(addr4, lease.id());
             homes.put(network.hostPart(lease.address()), lease.id());
-            tenants.put(network.hostPart(lease.address()), lease.number());
+            tenants.put(
+                    network.hostPart(lease.address()),
+                    new Tenant(lease.number(), lease.spec().splicing()));
             if (network.ipv6()) {
                 addrs.put(addr6, lease.id());
             }

@@ -3,6 +3,7 @@ package dev.tulle.agent.enrol;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.tulle.agent.enrol.EnrolSpec.Source;
+import dev.tulle.agent.enrol.EnrolSpec.Splicing;
 import dev.tulle.agent.enrol.Probe.Check;
 import java.util.Locale;
 
@@ -36,6 +37,9 @@ final class EnrolJson {
         JsonArray probes = new JsonArray();
         spec.probes().forEach(probe -> probes.add(toJson(probe)));
         json.add("probes", probes);
+        if (spec.splicing() != Splicing.HTTP) {
+            json.addProperty("splice", spec.splicing().word());
+        }
         switch (spec.source()) {
             case Source.NewGroup _ -> json.addProperty("new", true);
             case Source.Unit(String unit) -> json.addProperty("unit", unit);

@@ -7,6 +7,7 @@ import com.google.gson.JsonPrimitive;
 import dev.tulle.agent.enrol.EnrolSpec.Permit;
 import dev.tulle.agent.enrol.EnrolSpec.Publication;
 import dev.tulle.agent.enrol.EnrolSpec.Source;
+import dev.tulle.agent.enrol.EnrolSpec.Splicing;
 import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.common.Ip;
 import dev.tulle.model.AppProtocol;
@@ -35,10 +36,12 @@ public final class EnrolRequest {
             "publish",
             "permit",
             "probes",
+            "splice",
             "unit",
             "cgroup",
             "pid",
-            "new");
+            "new",
+            "enter");
     private static final Pattern LABEL = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
     private static final Pattern LABEL_KEY =
             Pattern.compile("([-a-z0-9.]{1,253}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?");
@@ -93,7 +96,17 @@ public final class EnrolRequest {
                 publications,
                 permits,
                 probes,
+                splicing(text(params, "splice", Splicing.HTTP.word())),
                 source(params));
+    }
+
+    private static Splicing splicing(String word) throws RefusedException {
+        for (Splicing splicing : Splicing.values()) {
+            if (splicing.word().equals(word)) {
+                return splicing;
+            }
+        }
+        throw invalid("splice: found '" + word + "', expected on, off or http");
     }
 
     private static Source source(JsonObject params) throws RefusedException {
@@ -111,8 +124,9 @@ public final class EnrolRequest {
         if (params.has("pid")) {
             sources.add(new Source.Pid(number("pid", params.get("pid"), 1, Integer.MAX_VALUE)));
         }
-        if (isTrue(params, "new") || sources.isEmpty()) {
-            sources.add(new Source.NewGroup());
+        boolean enters = params.has("enter");
+        if (isTrue(params, "new") || enters || sources.isEmpty()) {
+            sources.add(new Source.NewGroup(enters ? number("enter", params.get("enter"), 1, Integer.MAX_VALUE) : 0));
         }
         if (sources.size() > 1) {
             throw invalid("expected only one of unit, cgroup, pid and new");

@@ -17,6 +17,7 @@ import java.util.TreeMap;
  * @param publications ports opened to the outside
  * @param permits callers outside the mesh that may reach it directly
  * @param probes readiness probes; it is ready when all pass
+ * @param splicing which of its connections may skip TCP
  * @param source where its processes are
  */
 public record EnrolSpec(
@@ -29,6 +30,7 @@ public record EnrolSpec(
         List<Publication> publications,
         List<Permit> permits,
         List<Probe> probes,
+        Splicing splicing,
         Source source) {
     public EnrolSpec {
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
@@ -46,7 +48,17 @@ public record EnrolSpec(
         Map<String, String> its = new TreeMap<>(labels);
         its.putIfAbsent(WORKLOAD_LABEL, name);
         return new EnrolSpec(
-                itsName, namespace, service, serviceAccount, its, ports, publications, permits, probes, source);
+                itsName,
+                namespace,
+                service,
+                serviceAccount,
+                its,
+                ports,
+                publications,
+                permits,
+                probes,
+                splicing,
+                source);
     }
 
     /** Namespace and name: unique on a node. */
@@ -57,6 +69,34 @@ public record EnrolSpec(
     /** The directory name of its own control group; a dot cannot occur in a name, so this cannot collide. */
     public String directoryName() {
         return namespace.equals("default") ? name : name + "." + namespace;
+    }
+
+    /** Which connections of a workload may skip TCP; the numbers are the kernel programs'. */
+    public enum Splicing {
+        /** Those that speak HTTP, where its programs cannot notice. */
+        HTTP(0, "http"),
+        /** All, with other workloads of this kind; what programs notice is in docs/splicing.md. */
+        ALL(1, "on"),
+        /** None. */
+        NONE(2, "off");
+
+        private final int number;
+        private final String word;
+
+        Splicing(int number, String word) {
+            this.number = number;
+            this.word = word;
+        }
+
+        /** {@code enum tulle_splicing}. */
+        public int number() {
+            return number;
+        }
+
+        /** As the user writes it. */
+        public String word() {
+            return word;
+        }
     }
 
     /**
@@ -89,8 +129,12 @@ public record EnrolSpec(
 
     /** Where the processes are. */
     public sealed interface Source {
-        /** A command about to be started in a new control group of the mesh. */
-        record NewGroup() implements Source {}
+        /**
+         * A command about to be started in a new control group of the mesh.
+         *
+         * @param pid the process that becomes the command and is put there, alone; 0: it enters by itself
+         */
+        record NewGroup(long pid) implements Source {}
 
         /** A systemd unit that runs. */
         record Unit(String unit) implements Source {}

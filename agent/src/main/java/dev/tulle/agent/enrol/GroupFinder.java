@@ -46,7 +46,7 @@ final class GroupFinder {
     /** Finds or makes the group that a request names. */
     Found find(EnrolSpec spec) throws RefusedException, IOException {
         return switch (spec.source()) {
-            case Source.NewGroup _ -> create(spec);
+            case Source.NewGroup(long pid) -> pid == 0 ? create(spec) : createFor(spec, pid);
             case Source.Unit(String unit) -> {
                 String group = checked(ofUnit(unit));
                 refuseOtherNetworks(group);
@@ -69,6 +69,21 @@ final class GroupFinder {
         String group = meshGroup + "/workloads/" + spec.directoryName();
         cgroups.create(group);
         return new Found(group, true);
+    }
+
+    /** For who may not write to control groups: the process is put there. */
+    private Found createFor(EnrolSpec spec, long pid) throws RefusedException, IOException {
+        refuseUnfit(pid);
+        String before = cgroups.groupOf(pid);
+        refuseMember(pid, before);
+        Found made = create(spec);
+        try {
+            cgroups.move(pid, made.group());
+        } catch (IOException e) {
+            cgroups.remove(made.group(), before);
+            throw e;
+        }
+        return made;
     }
 
     /** The group in which systemd runs a unit. */
@@ -95,20 +110,12 @@ final class GroupFinder {
     }
 
     private Found ofProcess(EnrolSpec spec, long pid) throws RefusedException, IOException {
-        if (pid == ProcessHandle.current().pid() || pid == 1) {
-            throw new RefusedException(Code.FORBIDDEN, "process " + pid + " cannot be a workload");
-        }
-        if (!Files.exists(Path.of("/proc/" + pid))) {
-            throw new RefusedException(Code.NOT_FOUND, "process " + pid + " does not exist");
-        }
-        refuseOtherNetwork(pid);
+        refuseUnfit(pid);
         String group = cgroups.groupOf(pid);
         if (isOwnLeaf(group, pid)) {
             return new Found(checked(group), false);
         }
-        if (group.startsWith(meshGroup + "/")) {
-            throw new RefusedException(Code.EXISTS, "process " + pid + " already belongs to the mesh: " + group);
-        }
+        refuseMember(pid, group);
         Found made = create(spec);
         try {
             cgroups.moveTree(pid, made.group());
@@ -117,6 +124,22 @@ final class GroupFinder {
             throw e;
         }
         return made;
+    }
+
+    private static void refuseUnfit(long pid) throws RefusedException {
+        if (pid == ProcessHandle.current().pid() || pid == 1) {
+            throw new RefusedException(Code.FORBIDDEN, "process " + pid + " cannot be a workload");
+        }
+        if (!Files.exists(Path.of("/proc/" + pid))) {
+            throw new RefusedException(Code.NOT_FOUND, "process " + pid + " does not exist");
+        }
+        refuseOtherNetwork(pid);
+    }
+
+    private void refuseMember(long pid, String group) throws RefusedException {
+        if (group.startsWith(meshGroup + "/")) {
+            throw new RefusedException(Code.EXISTS, "process " + pid + " already belongs to the mesh: " + group);
+        }
     }
 
     /** The same for all processes of a group and those below. */

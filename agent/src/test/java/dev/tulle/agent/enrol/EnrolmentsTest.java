@@ -123,6 +123,30 @@ class EnrolmentsTest {
     }
 
     @Test
+    void whoCannotEnterByItselfIsPutThere() throws Exception {
+        Enrolments enrolments = enrolments();
+        enrolments.adopt();
+        assertTrue(enrolments.grant(PREFIX));
+        Process shell = new ProcessBuilder("sleep", "60").start();
+        try {
+            // Of this hierarchy of plain files, the file that the kernel would read.
+            Path procs = Files.createDirectories(mount.resolve("tulle-test/workloads/a"))
+                    .resolve("cgroup.procs");
+            Files.createFile(procs);
+            Lease a = enrolments.enrol(spec("{'name':'a','new':true,'enter':" + shell.pid() + "}"), false);
+            assertEquals("/tulle-test/workloads/a", a.group());
+            assertEquals(Long.toString(shell.pid()), Files.readString(procs));
+        } finally {
+            shell.destroy();
+        }
+        RefusedException gone = assertThrows(
+                RefusedException.class,
+                () -> enrolments.enrol(spec("{'name':'b','enter':" + Integer.MAX_VALUE + "}"), false));
+        assertEquals(RefusedException.Code.NOT_FOUND, gone.code());
+        assertFalse(Files.exists(mount.resolve("tulle-test/workloads/b")));
+    }
+
+    @Test
     void aGroupThatNobodyEntersIsGivenUp() throws Exception {
         Enrolments enrolments = enrolments();
         enrolments.adopt();

@@ -59,6 +59,14 @@ final class LeaseOptions {
             description = "When it may get traffic: tcp:PORT, http:PORT/PATH or exec:COMMAND; repeatable.")
     private List<String> probes = new ArrayList<>();
 
+    @Option(
+            names = "--splice",
+            paramLabel = "WHICH",
+            description =
+                    "Which of its connections may skip TCP: http (those that speak HTTP, where no program notices;"
+                            + " default), on (all, with others of this kind; docs/splicing.md has what programs notice), off.")
+    private String splice = "http";
+
     /** Passes on what the agent thinks of a lease that it gave. */
     static void warn(JsonObject result, PrintStream err, String command) {
         if (result.has("warnings")) {
@@ -88,7 +96,9 @@ final class LeaseOptions {
                 "permit",
                 Json.texts(permits),
                 "probes",
-                Json.texts(probes));
+                Json.texts(probes),
+                "splice",
+                splice);
     }
 
     private JsonObject labelObject() {

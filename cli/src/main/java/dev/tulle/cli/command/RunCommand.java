@@ -12,8 +12,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * Gets a lease for a new workload. The launcher then enters the workload's cgroup and becomes the command, so that no
- * process of the mesh stands between the command and its caller.
+ * Gets a lease for a new workload. The launcher then enters the workload's cgroup (or is put there, where it is not root's)
+ * and becomes the command, so that no process of the mesh stands between the command and its caller.
  */
 @Command(
         name = "run",
@@ -29,6 +29,12 @@ public final class RunCommand extends BaseCommand {
     @Option(names = "--shell", hidden = true, description = "Print the lease as shell text for the launcher.")
     private boolean shell;
 
+    @Option(
+            names = "--enter",
+            hidden = true,
+            description = "The process that becomes the command; the agent puts it into the workload's cgroup.")
+    private long enter;
+
     /** Makes the command. */
     public RunCommand() {}
 
@@ -40,6 +46,9 @@ public final class RunCommand extends BaseCommand {
         }
         JsonObject params = lease.params();
         params.addProperty("new", true);
+        if (enter > 0) {
+            params.addProperty("enter", enter);
+        }
         JsonObject result;
         try (MeshClient agent = MeshClient.agent(place)) {
             result = agent.object("run", params);

@@ -50,7 +50,10 @@ public interface HttpOptions {
      */
     boolean outcome(Channel any, InetSocketAddress endpoint, int code);
 
-    /** Asks about a connection to an endpoint; null when it was never offered, or is closed. */
+    /**
+     * Asks about a connection to an endpoint; null when it is closed, or was never accepted and need not be renewed
+     * either.
+     */
     @Nullable
     LeaseInfo lease(Channel upstream);
 }

@@ -13,6 +13,8 @@ import java.net.InetSocketAddress;
  *     or taken from {@link LeaseState#BODY}
  * @param unproven true while a piece of a request may still be on its way to the server: the connection must not carry
  *     another one
+ * @param renew true when a new connection should take its place as soon as it is idle: the kernel has found out how the
+ *     server reads, and would treat a new one in another way
  * @param timeoutMillis of the request, 0 for none
  * @param code of the response whose head was forwarded, 0 for none
  * @param client the client's own address
@@ -24,6 +26,7 @@ public record LeaseInfo(
         long sinceNanos,
         long remaining,
         boolean unproven,
+        boolean renew,
         int timeoutMillis,
         int code,
         InetSocketAddress client) {}

@@ -132,6 +132,10 @@ public final class Leases implements Lender {
         LeaseInfo info = options.offer(idle.channel(), name, loop) ? options.lease(idle.channel()) : null;
         boolean accepted = info != null && info.cookie() == name;
         metrics.offered(accepted);
+        if (info != null && !accepted && info.renew()) {
+            idle.close();
+            return true;
+        }
         if (!accepted) {
             pool.refused(idle.idleSince() + PAUSE_AFTER_REFUSAL);
             return false;
@@ -191,7 +195,7 @@ public final class Leases implements Lender {
         metrics.taken(info.taken());
         switch (info.taken()) {
             case POOLED, HELD -> {
-                if (spoke || info.unproven()) {
+                if (spoke || info.unproven() || info.renew()) {
                     // Bytes that nobody asked for, or the end of an idle connection; or not fit for a next request.
                     connection.close();
                 } else {

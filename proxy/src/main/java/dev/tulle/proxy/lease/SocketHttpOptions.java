@@ -17,6 +17,7 @@ public final class SocketHttpOptions implements HttpOptions {
     private static final int HEAD_ROOM = 1024;
     private static final int ADDRESS = 16;
     private static final long UNPROVEN = 1L << 63;
+    private static final long RENEW = 1L << 62;
 
     private static final RawUnixChannelOption GIVE = option("GIVE", 1, 16);
     private static final RawUnixChannelOption CLIENT = option("CLIENT", 2, 48 + HEAD_ROOM + 8);
@@ -107,8 +108,9 @@ public final class SocketHttpOptions implements HttpOptions {
                 LeaseState.of(b.getInt(32)),
                 LeaseState.of(b.getInt(36)),
                 b.getLong(16),
-                b.getLong(24) & ~UNPROVEN,
+                b.getLong(24) & ~(UNPROVEN | RENEW),
                 (b.getLong(24) & UNPROVEN) != 0,
+                (b.getLong(24) & RENEW) != 0,
                 b.getInt(40),
                 b.getShort(44) & 0xffff,
                 socketAddress(address, b.getShort(46) & 0xffff));

@@ -40,7 +40,7 @@ public interface Lender {
         }
     };
 
-    /** Lends a connection that has just become idle; false when it stays with its pool. */
+    /** Lends a connection that has just become idle, or closes it; false when it stays with its pool. */
     boolean lend(UpstreamConnection idle);
 
     /**
