@@ -262,7 +262,7 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 	return TULLE_PROCEED;
 refuse:
 	tulle_report(TULLE_EVENT_CONNECT, d.reason, caller, cgroup, dst, port, proto);
-	return TULLE_REFUSE;
+	return tulle_refuse(d.reason);
 }
 
 static __always_inline int tulle_connect(struct bpf_sock_addr *ctx, bool inet6)

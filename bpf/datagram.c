@@ -239,7 +239,7 @@ static __always_inline int tulle_sendmsg(struct bpf_sock_addr *ctx, bool inet6)
 	if (!reason)
 		return TULLE_PROCEED;
 	tulle_report(TULLE_EVENT_SENDMSG, reason, caller, cgroup, &dst, port, TULLE_UDP);
-	return TULLE_REFUSE;
+	return tulle_refuse(reason);
 }
 
 static __always_inline int tulle_recvmsg(struct bpf_sock_addr *ctx, bool inet6)

@@ -31,7 +31,7 @@
 #define TULLE_HTTP_RESPONSE_MASK 2047
 #define TULLE_HTTP_RESPONSE_ROOM (2048 + 64)
 
-#define TULLE_HTTP_FIELDS     100 /* as many as the proxy takes */
+#define TULLE_HTTP_FIELDS     100 /* no more than the proxy takes */
 #define TULLE_HTTP_NAME_WORDS 5   /* longest name of a field: 39 characters */
 #define TULLE_HTTP_HOST_WORDS 16  /* longest Host: 127 characters */
 

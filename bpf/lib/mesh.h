@@ -11,7 +11,7 @@
 
 /* Verdicts of the cgroup socket hooks. */
 #define TULLE_PROCEED 1
-#define TULLE_REFUSE  0 /* the system call fails with EPERM */
+#define TULLE_REFUSE  0 /* the system call fails with EPERM, unless another error is set */
 
 static __always_inline void tulle_add(__u32 reason, __u64 value)
 {

@@ -6,6 +6,8 @@
 #ifndef TULLE_SOCK_ADDR_H
 #define TULLE_SOCK_ADDR_H
 
+#include <bpf/bpf_core_read.h>
+
 #include "addr.h"
 #include "kernel.h"
 #include "maps.h"
@@ -98,6 +100,21 @@ static __always_inline bool tulle_ipv6_only(const struct bpf_sock_addr *ctx, __u
 	if (!kernel)
 		return false;
 	return BPF_CORE_READ_BITFIELD_PROBED(&kernel->__sk_common, skc_ipv6only);
+}
+
+#define TULLE_ECONNREFUSED 111
+
+/*
+ * The verdict for a call that is refused. Where nobody serves, programs are told what they would be
+ * told of a port on which nobody listens, and try again or elsewhere; kernels before 5.18 know EPERM
+ * alone.
+ */
+static __always_inline int tulle_refuse(__u16 reason)
+{
+	if ((reason == TULLE_REASON_NO_ENDPOINT || reason == TULLE_REASON_SERVICE_REFUSED) &&
+	    bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_set_retval))
+		bpf_set_retval(-TULLE_ECONNREFUSED);
+	return TULLE_REFUSE;
 }
 
 #endif

@@ -123,12 +123,12 @@ def test_weights(lab):
 
 
 def test_refuse_and_empty(lab):
-    """REFUSE and a service without endpoints: EPERM, a counter and an event with the reason."""
+    """REFUSE and a service without endpoints: ECONNREFUSED, a counter and an event with the reason."""
     lab.maps.service(VIP + "5", 80, 5, REFUSE)
     lab.maps.service(VIP + "6", 80, 6, KERNEL)
     for last, reason in (("5", "SERVICE_REFUSED"), ("6", "NO_ENDPOINT")):
         before = lab.maps.counter(reason)
-        assert lab.run("workloads/a", connect_errno, VIP + last, 80) == errno.EPERM
+        assert lab.run("workloads/a", connect_errno, VIP + last, 80) == errno.ECONNREFUSED
         assert lab.maps.counter(reason) == before + 1
         event = lab.refusals()[-1]
         assert (event["reason"], event["workload"], event["dport"]) == (

@@ -77,7 +77,7 @@ final class LocalApi implements LocalApiServer.Handler {
                     ? message.getAsJsonObject("params")
                     : new JsonObject();
             JsonElement answer;
-            try (LocalApiProgress _ = LocalApiProgress.begin(replies, message.has("progress"), PROGRESS)) {
+            try (LocalApiProgress _ = LocalApiProgress.begin(replies, wantsProgress(message), PROGRESS)) {
                 answer = method.call(params, stream(replies));
             }
             replies.send(result(answer));
@@ -95,6 +95,10 @@ final class LocalApi implements LocalApiServer.Handler {
             LOG.log(System.Logger.Level.ERROR, name + " failed", e);
             replies.send(error("failed", String.valueOf(e.getMessage())));
         }
+    }
+
+    private static boolean wantsProgress(JsonObject message) {
+        return message.get("progress") instanceof JsonPrimitive word && word.isBoolean() && word.getAsBoolean();
     }
 
     private static Stream stream(LocalApiServer.Replies replies) {

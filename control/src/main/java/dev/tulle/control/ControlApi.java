@@ -5,6 +5,7 @@ import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import com.google.gson.JsonPrimitive;
 import dev.tulle.common.LocalApiProgress;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.config.ApplyResult;
@@ -46,7 +47,7 @@ final class ControlApi implements LocalApiServer.Handler {
             JsonObject call = parse(request);
             JsonElement params = call.get("params");
             JsonElement result;
-            try (LocalApiProgress _ = LocalApiProgress.begin(replies, call.has("progress"), PROGRESS)) {
+            try (LocalApiProgress _ = LocalApiProgress.begin(replies, wantsProgress(call), PROGRESS)) {
                 result = answer(text(call, "method"), params instanceof JsonObject object ? object : new JsonObject());
             }
             answer.addProperty("ok", true);
@@ -61,6 +62,10 @@ final class ControlApi implements LocalApiServer.Handler {
             answer = failure("internal", "the control plane failed: " + e, new JsonArray());
         }
         replies.send(answer.toString());
+    }
+
+    private static boolean wantsProgress(JsonObject call) {
+        return call.get("progress") instanceof JsonPrimitive word && word.isBoolean() && word.getAsBoolean();
     }
 
     private static JsonObject parse(String request) throws ApiFailure {

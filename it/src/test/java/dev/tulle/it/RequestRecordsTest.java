@@ -44,7 +44,7 @@ class RequestRecordsTest {
                 MeshLab.start(null, "--http-sample", Integer.toString(ONE_IN), "--access-log", log.toString())) {
             lab.workload(
                     "web",
-                    List.of("--service", "web", "--port", "http:9080"),
+                    List.of("--service", "web", "--port", "http:9080", "--splice", "on"),
                     List.of("python3", lab.program("status.py").toString(), "9080"));
             lab.await("the kernel forwards", Duration.ofSeconds(30), () -> {
                 try {
@@ -99,14 +99,14 @@ class RequestRecordsTest {
     }
 
     private static boolean ask(MeshLab lab, String... words) throws Exception {
-        List<String> command =
-                new ArrayList<>(List.of("python3", lab.program("asks.py").toString(), "web", "9080"));
+        List<String> command = new ArrayList<>(List.of("run", "--name", "ask", "--splice", "on", "--", "python3"));
+        command.addAll(List.of(lab.program("asks.py").toString(), "web", "9080"));
         int wanted = 0;
         for (String word : words) {
             command.add(word);
             wanted += Integer.parseInt(word.split("x")[1]);
         }
-        return lab.in("ask", command.toArray(String[]::new)).run().out().strip().equals(Integer.toString(wanted));
+        return lab.tulle(command.toArray(String[]::new)).run().out().strip().equals(Integer.toString(wanted));
     }
 
     private static JsonObject port(MeshLab lab) throws Exception {

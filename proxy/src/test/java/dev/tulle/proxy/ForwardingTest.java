@@ -96,7 +96,7 @@ class ForwardingTest {
                             out.write(b, at, n);
                             out.write("\r\n".getBytes(StandardCharsets.ISO_8859_1));
                         }
-                        out.write("0\r\nX-Trailer: dropped\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1));
+                        out.write("0\r\nContent-Type: dropped\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1));
                     } else {
                         out.write(request.body().getBytes(StandardCharsets.ISO_8859_1));
                     }

@@ -49,7 +49,7 @@ class SmugglingTest {
             "POST / HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 3\r\nHost: evil\n\r\n\r\n",
             "POST / HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000003\r\nabc\r\n0\r\n\r\nGET /evil HTTP/1.1\r\n\r\n",
             "GET / HTTP/1.1\r\nHost: w\r\nHost: evil\r\n\r\n",
-            "GET http://evil/evil HTTP/1.1\r\nHost: w\r\n\r\n",
+            "GET http://w/absolute HTTP/1.1\r\nHost: evil\r\n\r\n",
             "GET /\r\n\r\n",
             "GET / HTTP/1.1 GET /evil HTTP/1.1\r\nHost: w\r\n\r\n",
             "GET /\u000bx HTTP/1.1\r\nHost: w\r\n\r\n",

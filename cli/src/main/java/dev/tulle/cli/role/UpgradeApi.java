@@ -52,7 +52,7 @@ final class UpgradeApi implements AutoCloseable {
             JsonObject asked = JsonParser.parseString(request).getAsJsonObject();
             String role = Json.text(Json.object(asked, "params"), "role");
             JsonObject result = new JsonObject();
-            try (LocalApiProgress _ = LocalApiProgress.begin(replies, asked.has("progress"), PROGRESS)) {
+            try (LocalApiProgress _ = LocalApiProgress.begin(replies, Json.bool(asked, "progress"), PROGRESS)) {
                 switch (role) {
                     case "proxy" -> result.addProperty("pid", proxy.upgrade());
                     case "agent" -> {

@@ -58,6 +58,15 @@ public final class ChunkedBodyFuzz {
             at += in.readerIndex();
             Cost.must(body.isComplete() || body.isBroken() || !in.isReadable(), "left without a reason");
         }
+        String trailers = new String(body.trailers(), StandardCharsets.ISO_8859_1);
+        if (body.isComplete()) {
+            Matcher line = TRAILER.matcher(trailers);
+            int end = 0;
+            for (; line.region(end, trailers.length()).lookingAt(); end = line.end()) {
+                Cost.must(!trailers.regionMatches(true, end, "content-", 0, 8), "a field that must not follow a body");
+            }
+            Cost.must(end == trailers.length(), "trailers are not lines");
+        }
         return new Outcome(body.isBroken() ? "" : found.toString(), body.isComplete() ? at - 1 : -1, body.isBroken());
     }
 

@@ -12,13 +12,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at the first bytes of a connection where the port does not say what is spoken. HTTP/1 begins with a known method
- * and a space; everything else, HTTP/2's preface included, is bytes. A client that says nothing within {@value
+ * and a space, or with another one and a whole request line; everything else, HTTP/2's preface included, is bytes. A client that says nothing within {@value
  * #PATIENCE_MILLIS} ms waits for its server to speak first: bytes too. Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class ProtocolDetector extends ChannelInboundHandlerAdapter {
     private static final long PATIENCE_MILLIS = 500;
+    private static final int LINE_MAX = 8 << 10;
+    private static final int VERSION = " HTTP/1.1\r".length();
     private static final String[] METHODS = {
         "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "
     };
@@ -68,7 +70,31 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
             }
             perhaps |= method.startsWith(start);
         }
-        return perhaps ? null : Boolean.FALSE;
+        return perhaps ? null : isRequestLine(bytes);
+    }
+
+    /** Other methods (WebDAV's, PURGE) look as commands of other protocols do: the version decides. */
+    private static @Nullable Boolean isRequestLine(ByteBuf bytes) {
+        int from = bytes.readerIndex();
+        int end = Math.min(bytes.writerIndex(), from + LINE_MAX);
+        int space = from;
+        while (space < end && isMethod(bytes.getByte(space))) {
+            space++;
+        }
+        if (space == from || space == end || bytes.getByte(space) != ' ') {
+            return false;
+        }
+        int lineFeed = bytes.indexOf(space, end, (byte) '\n');
+        if (lineFeed < 0) {
+            return end - from < LINE_MAX ? null : Boolean.FALSE;
+        }
+        int version = Math.max(space, lineFeed - VERSION);
+        String last = bytes.toString(version, lineFeed - version, StandardCharsets.ISO_8859_1);
+        return last.equals(" HTTP/1.1\r") || last.equals(" HTTP/1.0\r");
+    }
+
+    private static boolean isMethod(byte b) {
+        return (b >= 'A' && b <= 'Z') || b == '-' || b == '_';
     }
 
     @Override

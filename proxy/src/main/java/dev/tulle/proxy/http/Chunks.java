@@ -7,7 +7,7 @@ import io.netty.buffer.ByteBuf;
 /** Writes a body in chunks. */
 final class Chunks {
     private static final byte[] CRLF = {'\r', '\n'};
-    private static final byte[] LAST = {'0', '\r', '\n', '\r', '\n'};
+    private static final byte[] LAST = {'0', '\r', '\n'};
 
     private Chunks() {}
 
@@ -23,8 +23,12 @@ final class Chunks {
         out.add(worker.sink().put(CRLF), 0);
     }
 
-    /** Ends the body. */
-    static void end(Worker worker, Outgoing out) {
-        out.add(worker.sink().put(LAST), 0);
+    /**
+     * Ends the body.
+     *
+     * @param trailers lines, each with its end
+     */
+    static void end(Worker worker, Outgoing out, byte[] trailers) {
+        out.add(worker.sink().put(LAST).put(trailers).put(CRLF), 0);
     }
 }

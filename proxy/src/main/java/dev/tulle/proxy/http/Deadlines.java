@@ -4,7 +4,9 @@ import java.util.concurrent.TimeUnit;
 
 /** The deadlines of one exchange: of the whole, of the current try, and of silence. Loop-confined. */
 final class Deadlines {
-    private static final long IDLE_TIMEOUT = TimeUnit.MINUTES.toNanos(5);
+    /** Only so that nothing stays for ever: Istio bounds no silence, and without a mesh there is no bound either. */
+    private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(24);
+
     private static final long NEVER = Long.MAX_VALUE;
 
     private long whole = NEVER;

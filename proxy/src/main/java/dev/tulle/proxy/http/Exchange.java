@@ -382,9 +382,13 @@ final class Exchange implements UpstreamUser {
         }
     }
 
-    /** The request's body is complete. */
-    void requestEnd() {
-        request.end(tries.upstream());
+    /**
+     * The request's body is complete.
+     *
+     * @param trailers lines that follow it, each with its end
+     */
+    void requestEnd(byte[] trailers) {
+        request.end(tries.upstream(), trailers);
         flushUpstream();
     }
 
@@ -507,6 +511,11 @@ final class Exchange implements UpstreamUser {
         if (writable && (!request.isComplete() || phase == Phase.TUNNEL)) {
             connection.resumeBody();
         }
+    }
+
+    @Override
+    public void responseTrailers(byte[] lines) {
+        response.trailers(lines);
     }
 
     @Override

@@ -190,10 +190,10 @@ final class HeadWriter {
                     FieldName.KEEP_ALIVE,
                     FieldName.PROXY_CONNECTION,
                     FieldName.TE,
-                    FieldName.TRAILER,
                     FieldName.PROXY_AUTHORIZATION,
                     FieldName.HTTP2_SETTINGS -> false;
             case FieldName.UPGRADE -> upgrade;
+            case FieldName.TRAILER -> head.isChunked() && !head.isNominated(field);
             default -> !head.isNominated(field);
         };
     }

@@ -7,6 +7,7 @@ import dev.tulle.proxy.lease.ClientLoan;
 import dev.tulle.proxy.lease.RequestTaker;
 import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.Outgoing;
+import dev.tulle.proxy.loop.QuickAck;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
@@ -31,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class HttpConnection extends ChannelInboundHandlerAdapter implements Held.Occupant {
-    private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(10);
+    private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
     private static final int LINGER_BYTES = 1 << 20;
@@ -83,6 +84,9 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     private boolean turnDue;
     private boolean processing;
     private boolean reading;
+    /** Bytes of this turn of the loop. */
+    private int arrived;
+
     private boolean doubtful;
     private boolean giveDue;
     /** The client has ended its half: what it asked is still answered. */
@@ -217,6 +221,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         reading = true;
         begun = 0;
         ByteBuf in = (ByteBuf) message;
+        arrived += in.readableBytes();
         ClientLoan kernel = loan;
         if (kernel != null) {
             kernel.takeBack();
@@ -423,7 +428,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     private void requestComplete() {
         if (state == State.BODY) {
             state = State.RESPONSE;
-            exchange.requestEnd();
+            exchange.requestEnd(body.trailers());
         }
     }
 
@@ -600,7 +605,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
             case HEAD -> {
                 doubtful = true;
                 state = State.RESPONSE;
-                exchange.refuse(408, "the request's head took longer than 10 s");
+                exchange.refuse(408, "the request's head took longer than 60 s");
             }
             case BODY, RESPONSE -> exchange.timeout();
             case TUNNEL -> {
@@ -630,6 +635,10 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
         reading = false;
+        if (arrived < QuickAck.SMALL && (state == State.BODY || (state == State.HEAD && !head.isEmpty()))) {
+            QuickAck.now(channel);
+        }
+        arrived = 0;
         give();
         out.flush();
         exchange.flushUpstream();

@@ -7,6 +7,8 @@ import org.jspecify.annotations.Nullable;
 
 /** Finds the end of a request's body, whichever way its head framed it. Loop-confined. */
 final class RequestBody {
+    private static final byte[] NO_TRAILERS = {};
+
     private final RequestHead head;
     private final ChunkedBody chunks = new ChunkedBody();
     private long remaining;
@@ -37,6 +39,11 @@ final class RequestBody {
         int n = (int) Math.min(remaining, in.readableBytes());
         remaining -= n;
         return in.readRetainedSlice(n);
+    }
+
+    /** The trailers that may be sent on, once it is complete. */
+    byte[] trailers() {
+        return head.isChunked() ? chunks.trailers() : NO_TRAILERS;
     }
 
     boolean isBroken() {

@@ -13,6 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /** How the request of one exchange goes to its endpoint, as often as it is tried. Loop-confined. */
 final class RequestSide {
+    private static final byte[] NO_TRAILERS = {};
     private static final byte[] CONTINUE = FieldName.lower("HTTP/1.1 100 Continue\r\n\r\n");
 
     private final Worker worker;
@@ -20,6 +21,7 @@ final class RequestSide {
     private final Routing routing;
     private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
+    private byte[] trailers = NO_TRAILERS;
     private boolean complete;
     private boolean unproven;
 
@@ -32,6 +34,7 @@ final class RequestSide {
 
     /** A request begins. */
     void reset() {
+        trailers = NO_TRAILERS;
         complete = false;
         unproven = false;
     }
@@ -108,7 +111,7 @@ final class RequestSide {
         if (kept != null) {
             write(out, kept);
             if (complete && head.isChunked()) {
-                Chunks.end(worker, out);
+                Chunks.end(worker, out, trailers);
             }
         }
     }
@@ -132,11 +135,16 @@ final class RequestSide {
         }
     }
 
-    /** The body is complete: there is nothing more to send but its end. */
-    void end(@Nullable UpstreamConnection to) {
+    /**
+     * The body is complete: there is nothing more to send but its end.
+     *
+     * @param lines its trailers
+     */
+    void end(@Nullable UpstreamConnection to, byte[] lines) {
+        trailers = lines;
         complete = true;
         if (to != null && head.isChunked()) {
-            Chunks.end(worker, to.out());
+            Chunks.end(worker, to.out(), trailers);
         }
         RouteDecision decided = routing.decision();
         ForwardPlan plan = routing.plan();

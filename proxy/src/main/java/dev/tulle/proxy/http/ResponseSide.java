@@ -11,10 +11,13 @@ import java.util.function.BooleanSupplier;
 
 /** How the response of one exchange goes to the client: framing, and whether the connection lives on. Loop-confined. */
 final class ResponseSide {
+    private static final byte[] NO_TRAILERS = {};
+
     private final Worker worker;
     private final RequestHead head;
     private final Outgoing out;
     private final BooleanSupplier draining;
+    private byte[] trailers = NO_TRAILERS;
     private boolean chunked;
     private boolean keepAlive;
 
@@ -27,8 +30,14 @@ final class ResponseSide {
 
     /** A request begins. */
     void reset() {
+        trailers = NO_TRAILERS;
         chunked = false;
         keepAlive = false;
+    }
+
+    /** What is to follow the body, where it goes on in chunks. */
+    void trailers(byte[] lines) {
+        trailers = lines;
     }
 
     /** Passes an informational response on. */
@@ -76,7 +85,7 @@ final class ResponseSide {
     /** The body is complete; true when the connection may carry another request. */
     boolean end(boolean requestComplete) {
         if (chunked) {
-            Chunks.end(worker, out);
+            Chunks.end(worker, out, trailers);
         }
         return keepAlive && requestComplete;
     }

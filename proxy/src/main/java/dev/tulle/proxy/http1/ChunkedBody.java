@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads a chunked body piece by piece, strictly: sizes are bare hexadecimal digits, every line ends in CRLF, extensions
- * are skipped, trailers are checked and dropped. Confined to one thread, reused.
+ * are skipped, trailers are checked and kept. Confined to one thread, reused.
  */
 public final class ChunkedBody {
     /** Bytes of one chunk's size line. */
@@ -36,6 +36,7 @@ public final class ChunkedBody {
     private int digits;
     private int line;
     private int trailers;
+    private final Trailers kept = new Trailers();
 
     /** Makes ready for the next body. */
     public void reset() {
@@ -44,6 +45,12 @@ public final class ChunkedBody {
         digits = 0;
         line = 0;
         trailers = 0;
+        kept.reset();
+    }
+
+    /** The trailers that may be sent on, each line with its end, once the body is complete; empty: none. */
+    public byte[] trailers() {
+        return kept.lines();
     }
 
     /** True when the whole body was read. */
@@ -88,10 +95,10 @@ public final class ChunkedBody {
                 line = 0;
                 yield b == '\n' ? State.SIZE_FIRST : State.BROKEN;
             }
-            case TRAILER_FIRST -> b == '\r' ? State.END_LINE_FEED : trailer(b, State.TRAILER_NAME);
+            case TRAILER_FIRST -> b == '\r' ? State.END_LINE_FEED : trailerFirst(b);
             case TRAILER_NAME -> b == ':' ? trailerValue() : trailer(b, State.TRAILER_NAME);
             case TRAILER_VALUE -> b == '\r' ? State.TRAILER_LINE_FEED : inTrailerValue(b);
-            case TRAILER_LINE_FEED -> b == '\n' ? State.TRAILER_FIRST : State.BROKEN;
+            case TRAILER_LINE_FEED -> trailerEnd(b);
             case END_LINE_FEED -> b == '\n' ? State.END : State.BROKEN;
             case DATA, END, BROKEN -> State.BROKEN;
         };
@@ -121,15 +128,29 @@ public final class ChunkedBody {
         return good ? State.EXTENSION : State.BROKEN;
     }
 
+    private State trailerFirst(byte b) {
+        kept.begin();
+        return trailer(b, State.TRAILER_NAME);
+    }
+
     private State trailer(byte b, State good) {
+        kept.add(b);
         return Ascii.isToken(b) && ++trailers <= MAX_TRAILERS ? good : State.BROKEN;
     }
 
+    private State trailerEnd(byte b) {
+        kept.end();
+        return b == '\n' ? State.TRAILER_FIRST : State.BROKEN;
+    }
+
     private State trailerValue() {
+        kept.named();
+        kept.add((byte) ':');
         return ++trailers <= MAX_TRAILERS ? State.TRAILER_VALUE : State.BROKEN;
     }
 
     private State inTrailerValue(byte b) {
+        kept.add(b);
         boolean good = (b >= 0x20 || b < 0 || b == '\t') && b != 0x7f && ++trailers <= MAX_TRAILERS;
         return good ? State.TRAILER_VALUE : State.BROKEN;
     }

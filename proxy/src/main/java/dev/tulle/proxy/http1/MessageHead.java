@@ -16,11 +16,20 @@ public abstract class MessageHead {
     /** Bytes of a head, start line included. */
     public static final int MAX_HEAD = 60 << 10;
 
-    /** Bytes of a request line. */
-    public static final int MAX_REQUEST_LINE = 8 << 10;
+    /** Bytes of a request line: queries may be long. */
+    public static final int MAX_REQUEST_LINE = MAX_HEAD;
+
+    /** Bytes of a path, which routes and policies read with expressions. */
+    public static final int MAX_PATH = 8 << 10;
+
+    /** Bytes of a status line. */
+    static final int MAX_STATUS_LINE = 8 << 10;
 
     /** Fields of a head. */
-    public static final int MAX_FIELDS = 100;
+    public static final int MAX_FIELDS = 1000;
+
+    /** Bytes of the values of Connection: each field is looked for in all of them. */
+    private static final int MAX_CONNECTION = 1 << 10;
 
     private static final int FIRST_SIZE = 1 << 10;
     private static final int STRIDE = 5;
@@ -45,6 +54,7 @@ public abstract class MessageHead {
     protected boolean connectionKeepAlive;
     protected boolean connectionUpgrade;
     private boolean nominates;
+    private int connectionBytes;
 
     /** Minor version: 0 or 1. */
     protected int minorVersion;
@@ -65,6 +75,7 @@ public abstract class MessageHead {
         connectionKeepAlive = false;
         connectionUpgrade = false;
         nominates = false;
+        connectionBytes = 0;
         minorVersion = 1;
         if (bytes.length > 8 * FIRST_SIZE) {
             // One large head does not keep an idle connection large.
@@ -196,6 +207,13 @@ public abstract class MessageHead {
         };
     }
 
+    /** From now on the last field has another value, which stands elsewhere in the head. */
+    final void lastValueIs(int start, int end) {
+        int at = (fieldCount - 1) * STRIDE;
+        fields[at + 2] = start;
+        fields[at + 3] = end;
+    }
+
     /** Notes a field of a known name; NEED_MORE means that it is good. */
     abstract ParseStatus known(int name, int start, int end);
 
@@ -236,6 +254,10 @@ public abstract class MessageHead {
     }
 
     private ParseStatus connection(int start, int end) {
+        connectionBytes += end - start;
+        if (connectionBytes > MAX_CONNECTION) {
+            return ParseStatus.BAD_CONNECTION;
+        }
         int from = start;
         while (from <= end) {
             int comma = from;

@@ -11,11 +11,11 @@ public enum ParseStatus {
     /** HTTP/0.9, HTTP/2 and others. */
     BAD_VERSION(505, "the version is neither HTTP/1.1 nor HTTP/1.0"),
     /** The request line passes its limit. */
-    LINE_TOO_LONG(414, "the request line is longer than 8 KiB"),
+    LINE_TOO_LONG(414, "the path is longer than 8 KiB, or the request line than 60 KiB"),
     /** The head passes its limit. */
     HEAD_TOO_LARGE(431, "the head is larger than 60 KiB"),
     /** Too many fields. */
-    TOO_MANY_FIELDS(431, "the head has more than 100 fields"),
+    TOO_MANY_FIELDS(431, "the head has more than 1,000 fields"),
     /** A bare CR or LF, or a line that does not end in both. */
     BAD_LINE_END(400, "a line does not end in CRLF"),
     /** A field name that is not a token, white space before the colon, or an obsolete folded line. */
@@ -33,7 +33,7 @@ public enum ParseStatus {
     /** Content-Length and Transfer-Encoding in one message. */
     BOTH_FRAMINGS(400, "the message has both Content-Length and Transfer-Encoding"),
     /** A Connection field that asks to remove what frames or addresses the message. */
-    BAD_CONNECTION(400, "the Connection field is malformed or names a field that must stay"),
+    BAD_CONNECTION(400, "the Connection field is malformed, longer than 1 KiB or names a field that must stay"),
     /** An expectation other than 100-continue. */
     BAD_EXPECT(417, "the expectation is not 100-continue"),
     /** A malformed chunk size, extension, end or trailer. */

@@ -9,6 +9,7 @@ public final class RequestHead extends MessageHead implements RequestView {
     private static final byte[] VERSION = FieldName.lower("http/1.");
     private static final byte[] CONTINUE = FieldName.lower("100-continue");
     private static final byte[] H2C = FieldName.lower("h2c");
+    private static final byte[] TLS = FieldName.lower("tls/");
     private static final byte[] HTTP_SCHEME = FieldName.lower("http://");
 
     private int methodEnd;
@@ -24,7 +25,7 @@ public final class RequestHead extends MessageHead implements RequestView {
     private boolean expectContinue;
     private boolean expectOther;
     private int upgradeField;
-    private boolean h2c;
+    private boolean ignoredUpgrade;
 
     private @Nullable String method;
     private @Nullable String path;
@@ -46,7 +47,7 @@ public final class RequestHead extends MessageHead implements RequestView {
         expectContinue = false;
         expectOther = false;
         upgradeField = -1;
-        h2c = false;
+        ignoredUpgrade = false;
         authorityStart = 0;
         authorityEnd = 0;
         methodStart = 0;
@@ -95,6 +96,9 @@ public final class RequestHead extends MessageHead implements RequestView {
             return ParseStatus.BAD_START_LINE;
         }
         targetEnd = i;
+        if ((question < 0 ? targetEnd : question) - targetStart > MAX_PATH) {
+            return ParseStatus.LINE_TOO_LONG;
+        }
         int version = i + 1;
         if (to - version != 8
                 || bytes[version] != 'H'
@@ -164,6 +168,9 @@ public final class RequestHead extends MessageHead implements RequestView {
                 if (!absolute) {
                     authorityStart = start;
                     authorityEnd = end;
+                } else if (!isConnect()) {
+                    // RFC 9112 section 3.2.2: the target's authority takes the place of what the field says.
+                    lastValueIs(authorityStart, authorityEnd);
                 } else if (!sameText(start, end, authorityStart, authorityEnd)) {
                     return ParseStatus.BAD_HOST;
                 }
@@ -176,8 +183,9 @@ public final class RequestHead extends MessageHead implements RequestView {
                 }
             }
             case FieldName.UPGRADE -> {
-                h2c |= FieldName.equalsLower(bytes, start, end, H2C);
-                h2c |= upgradeField >= 0;
+                ignoredUpgrade |= upgradeField >= 0
+                        || FieldName.equalsLower(bytes, start, end, H2C)
+                        || (end - start > TLS.length && FieldName.equalsLower(bytes, start, start + TLS.length, TLS));
                 upgradeField = fieldCount() - 1;
             }
             default -> {
@@ -204,7 +212,7 @@ public final class RequestHead extends MessageHead implements RequestView {
         if (expectOther) {
             return ParseStatus.BAD_EXPECT;
         }
-        if (hasBody() && (isConnect() || method().equals("TRACE") || isUpgrade())) {
+        if (hasBody() && (isConnect() || method().equals("TRACE"))) {
             return ParseStatus.BODY_NOT_ALLOWED;
         }
         return ParseStatus.COMPLETE;
@@ -220,9 +228,13 @@ public final class RequestHead extends MessageHead implements RequestView {
         return expectContinue && minorVersion == 1;
     }
 
-    /** True when the request asks for another protocol than HTTP/2, which is never upgraded to. */
+    /**
+     * True when the request asks for another protocol and may get it. A server may ignore that it is asked (RFC 9110
+     * section 7.8), which is done for HTTP/2 and TLS, offered in passing by clients that do without, and for requests with
+     * a body.
+     */
     public boolean isUpgrade() {
-        return connectionUpgrade && upgradeField >= 0 && !h2c && minorVersion == 1;
+        return connectionUpgrade && upgradeField >= 0 && !ignoredUpgrade && minorVersion == 1 && !hasBody();
     }
 
     /** True for CONNECT. */

@@ -13,7 +13,7 @@ public final class ResponseHead extends MessageHead {
 
     @Override
     int startLineLimit() {
-        return MAX_REQUEST_LINE;
+        return MAX_STATUS_LINE;
     }
 
     @Override

@@ -23,7 +23,7 @@ final class LeaseSweep {
     private static final long HELD = TimeUnit.SECONDS.toNanos(10);
 
     /** Silence after which an exchange of the proxy ends too. */
-    private static final long SILENT = TimeUnit.MINUTES.toNanos(5);
+    private static final long SILENT = TimeUnit.HOURS.toNanos(24);
 
     /** A request whose body takes longer is gone on with, so that a client's silence is noticed as in any other exchange. */
     private static final long BODY = TimeUnit.SECONDS.toNanos(10);

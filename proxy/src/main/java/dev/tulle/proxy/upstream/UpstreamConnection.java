@@ -4,6 +4,7 @@ import dev.tulle.proxy.http1.ChunkedBody;
 import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.loop.Outgoing;
+import dev.tulle.proxy.loop.QuickAck;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -40,6 +41,8 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private final Outgoing out;
     private final ResponseHead head = new ResponseHead();
     private final ChunkedBody chunked = new ChunkedBody();
+    /** Bytes of this turn of the loop. */
+    private int arrived;
 
     private Framing framing = Framing.IDLE;
     private long remaining;
@@ -177,6 +180,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext context, Object message) {
         ByteBuf in = (ByteBuf) message;
         try {
+            arrived += in.readableBytes();
             if (framing == Framing.LENT) {
                 pool.lender().spoke(this);
             }
@@ -234,6 +238,10 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         } else if (chunked.isBroken()) {
             malformed("malformed response: " + ParseStatus.BAD_CHUNK.text());
         } else if (chunked.isComplete()) {
+            byte[] trailers = chunked.trailers();
+            if (trailers.length > 0) {
+                current.responseTrailers(trailers);
+            }
             end(current, in);
         }
     }
@@ -313,6 +321,17 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
+        boolean unfinished =
+                switch (framing) {
+                    case HEAD -> !head.isEmpty();
+                    case LENGTH -> remaining > 0;
+                    case CHUNKED -> true;
+                    case IDLE, UNTIL_CLOSE, TUNNEL, LENT, CLOSED -> false;
+                };
+        if (unfinished && arrived < QuickAck.SMALL) {
+            QuickAck.now(channel);
+        }
+        arrived = 0;
         UpstreamUser current = user;
         if (current != null) {
             current.readComplete();

@@ -28,6 +28,15 @@ public interface UpstreamUser {
     /** A piece of the body, to be released by the receiver. */
     void responseData(ByteBuf data);
 
+    /**
+     * What follows the body of the response, before its end.
+     *
+     * @param lines fields that may be sent on, each with its line end
+     */
+    default void responseTrailers(byte[] lines) {
+        // Who passes nothing on has no use for them.
+    }
+
     /** The response is complete. */
     void responseEnd();
 

@@ -74,7 +74,9 @@ class RequestHeadTest {
             new Vector("GET / HTTP/1.1\r\nHost: a, b\r\n\r\n", ParseStatus.BAD_HOST),
             new Vector("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", ParseStatus.BAD_HOST),
             new Vector("GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", ParseStatus.BAD_HOST),
-            new Vector("GET http://b/ HTTP/1.1\r\n" + OK, ParseStatus.BAD_HOST),
+            new Vector("GET http://b/ HTTP/1.1\r\n" + OK, ParseStatus.COMPLETE),
+            new Vector("GET http://b/ HTTP/1.1\r\nHost: c\r\n" + OK, ParseStatus.BAD_HOST),
+            new Vector("CONNECT b:1 HTTP/1.1\r\n" + OK, ParseStatus.BAD_HOST),
             new Vector("GET / HTTP/1.1\r\nHost:\r\n\r\n", ParseStatus.COMPLETE),
             // length
             new Vector("POST / HTTP/1.1\r\nContent-Length: 5\r\n" + OK, ParseStatus.COMPLETE),
@@ -129,7 +131,8 @@ class RequestHeadTest {
             new Vector("TRACE / HTTP/1.1\r\nContent-Length: 1\r\n" + OK, ParseStatus.BODY_NOT_ALLOWED),
             new Vector(
                     "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n" + OK,
-                    ParseStatus.BODY_NOT_ALLOWED),
+                    ParseStatus.COMPLETE),
+            new Vector("GET / HTTP/1.1\r\nConnection: " + "a,".repeat(600) + "\r\n" + OK, ParseStatus.BAD_CONNECTION),
             new Vector("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 1\r\n\r\n", ParseStatus.BODY_NOT_ALLOWED));
 
     private static ParseStatus parse(RequestHead head, String request) {
@@ -248,8 +251,14 @@ class RequestHeadTest {
                 parse(new RequestHead(), "GET / HTTP/1.1\r\nX: " + "a".repeat(MessageHead.MAX_HEAD) + "\r\n" + OK));
         assertEquals(
                 ParseStatus.TOO_MANY_FIELDS,
-                parse(new RequestHead(), "GET / HTTP/1.1\r\n" + "X: a\r\n".repeat(100) + OK));
-        assertEquals(ParseStatus.COMPLETE, parse(new RequestHead(), "GET / HTTP/1.1\r\n" + "X: a\r\n".repeat(99) + OK));
+                parse(new RequestHead(), "GET / HTTP/1.1\r\n" + "X: a\r\n".repeat(1_000) + OK));
+        assertEquals(
+                ParseStatus.COMPLETE, parse(new RequestHead(), "GET / HTTP/1.1\r\n" + "X: a\r\n".repeat(999) + OK));
+        assertEquals(
+                ParseStatus.LINE_TOO_LONG,
+                parse(new RequestHead(), "GET /" + "a".repeat(MessageHead.MAX_PATH) + " HTTP/1.1\r\n" + OK));
+        assertEquals(
+                ParseStatus.COMPLETE, parse(new RequestHead(), "GET /?" + "a".repeat(50_000) + " HTTP/1.1\r\n" + OK));
         // Without an end the limit still holds.
         assertEquals(ParseStatus.LINE_TOO_LONG, parse(new RequestHead(), "a".repeat(MessageHead.MAX_REQUEST_LINE + 1)));
     }
@@ -270,9 +279,28 @@ class RequestHeadTest {
                 "GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
                         + OK);
         assertFalse(head.isUpgrade());
-        head.reset();
-        parse(head, "GET / HTTP/1.1\r\nUpgrade: websocket\r\n" + OK);
-        assertFalse(head.isUpgrade());
+        for (String ignored : List.of(
+                "GET / HTTP/1.1\r\nUpgrade: websocket\r\n",
+                "GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: TLS/1.2\r\n",
+                "POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: tls/1.3\r\nContent-Length: 1\r\n",
+                "POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n")) {
+            head.reset();
+            assertEquals(ParseStatus.COMPLETE, parse(head, ignored + OK));
+            assertFalse(head.isUpgrade(), ignored);
+        }
+    }
+
+    /** RFC 9112 section 3.2.2. */
+    @Test
+    void theAuthorityOfAnAbsoluteTargetTakesThePlaceOfHost() {
+        RequestHead head = new RequestHead();
+        assertEquals(
+                ParseStatus.COMPLETE,
+                parse(head, "GET http://b:81/x?y HTTP/1.1\r\nA: 1\r\nHost: example.org\r\nC: 2\r\n\r\n"));
+        assertEquals("b:81", head.authority());
+        assertEquals("b:81", head.header("host"));
+        assertEquals("2", head.header("c"));
+        assertEquals("/x", head.path());
     }
 
     @Test
