@@ -106,8 +106,8 @@ static __always_inline bool tulle_ipv6_only(const struct bpf_sock_addr *ctx, __u
 
 /*
  * The verdict for a call that is refused. Where nobody serves, programs are told what they would be
- * told of a port on which nobody listens, and try again or elsewhere; kernels before 5.18 know EPERM
- * alone.
+ * told of a port on which nobody listens, and try again or elsewhere; kernels before 5.18 know
+ * EPERM alone.
  */
 static __always_inline int tulle_refuse(__u16 reason)
 {

@@ -16,9 +16,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class HeadWriter {
     private static final byte[] VERSION = bytes(" HTTP/1.1\r\n");
-    private static final byte[] HOST = bytes("host: ");
-    private static final byte[] LENGTH = bytes("content-length: ");
-    private static final byte[] CHUNKED = bytes("transfer-encoding: chunked\r\n");
+    private static final byte[] HOST = bytes("Host");
+    private static final byte[] LENGTH = bytes("Content-Length");
+    private static final byte[] TRANSFER_ENCODING = bytes("Transfer-Encoding");
+    private static final byte[] COLON = bytes(": ");
+    private static final byte[] CHUNKED = bytes("chunked\r\n");
     private static final byte[] CLOSE = bytes("connection: close\r\n");
     private static final byte[] KEEP_ALIVE = bytes("connection: keep-alive\r\n");
     private static final byte[] UPGRADE = bytes("connection: upgrade\r\n");
@@ -60,7 +62,8 @@ final class HeadWriter {
         } else {
             out.put(b, head.pathStart(), head.targetEnd());
         }
-        out.put(VERSION).put(HOST);
+        out.put(VERSION);
+        name(out, head, FieldName.HOST, HOST);
         if (authority != null) {
             out.value(authority);
         } else {
@@ -70,9 +73,11 @@ final class HeadWriter {
         boolean outside = !client.outside().isEmpty();
         fields(out, head, changes, head.isUpgrade(), outside);
         if (head.isChunked()) {
+            name(out, head, FieldName.TRANSFER_ENCODING, TRANSFER_ENCODING);
             out.put(CHUNKED);
         } else if (head.contentLength() >= 0) {
-            out.put(LENGTH).putDecimal(head.contentLength()).put(CRLF);
+            name(out, head, FieldName.CONTENT_LENGTH, LENGTH);
+            out.putDecimal(head.contentLength()).put(CRLF);
         }
         if (head.isUpgrade()) {
             out.put(UPGRADE);
@@ -122,9 +127,11 @@ final class HeadWriter {
         boolean upgrade = head.code() == 101;
         fields(out, head, changes, upgrade, false);
         if (length >= 0) {
-            out.put(LENGTH).putDecimal(length).put(CRLF);
+            name(out, head, FieldName.CONTENT_LENGTH, LENGTH);
+            out.putDecimal(length).put(CRLF);
         }
         if (chunked) {
+            name(out, head, FieldName.TRANSFER_ENCODING, TRANSFER_ENCODING);
             out.put(CHUNKED);
         }
         if (upgrade) {
@@ -135,6 +142,16 @@ final class HeadWriter {
             out.put(KEEP_ALIVE);
         }
         out.put(CRLF);
+    }
+
+    /** The name of a field that is written anew, as its sender spelled it: some programs read it with regard to case. */
+    private static void name(ByteSink out, MessageHead head, int name, byte[] otherwise) {
+        int field = head.find(name);
+        if (field >= 0) {
+            out.put(head.bytes(), head.nameStart(field), head.nameEnd(field)).put(COLON);
+        } else {
+            out.put(otherwise).put(COLON);
+        }
     }
 
     /** Copies the fields that travel on; neighbours that are kept as they are go in one piece. */
@@ -212,7 +229,7 @@ final class HeadWriter {
             out.put("content-type: text/plain\r\n");
         }
         if (code != 204 && code != 304) {
-            out.put(LENGTH).putDecimal(body.length).put(CRLF);
+            out.put(LENGTH).put(COLON).putDecimal(body.length).put(CRLF);
         }
         if (close) {
             out.put(CLOSE);
