@@ -168,17 +168,16 @@ static __always_inline enum tulle_way tulle_way_to(const struct tulle_socket_key
 						   const struct tulle_tenant *server)
 {
 	struct tulle_sockaddr endpoint = {.addr = own->remote, .port = own->rport};
-	struct tulle_waits_key key = {.lease = server->lease, .port = own->rport};
-	const __u32 *waits;
+	__u32 waits;
 
 	if (server->splicing != TULLE_SPLICING_HTTP)
 		return TULLE_WAY_TCP;
-	waits = bpf_map_lookup_elem(&tulle_waits, &key);
+	waits = tulle_waits_of(server, own->rport);
 	if (!waits)
 		return TULLE_WAY_WATCHED;
 	if (!bpf_map_lookup_elem(&tulle_http_endpoints, &endpoint))
 		return TULLE_WAY_TCP;
-	if (*waits == TULLE_WAITS_NOT)
+	if (waits == TULLE_WAITS_NOT)
 		return TULLE_WAY_SPLICED;
 	tulle_count(TULLE_REASON_HTTP_SERVER_WAITS);
 	return TULLE_WAY_TCP;

@@ -62,10 +62,13 @@ static __always_inline bool tulle_info_client(struct bpf_sockopt *ctx, struct bp
  */
 static __always_inline bool tulle_info_renew(const struct tulle_splice *splice)
 {
+	const struct tulle_tenant *server = tulle_server_at(&splice->peer);
+	__u32 waits = server ? tulle_waits_of(server, splice->peer.lport) : 0;
+
 	if (splice->http == TULLE_HTTP_WATCH)
-		return tulle_waits_known(&splice->peer) == TULLE_WAITS_NOT;
-	return splice->http == TULLE_HTTP_U && !tulle_splices_all(&splice->peer) &&
-	       tulle_waits_known(&splice->peer) == TULLE_WAITS_YES;
+		return waits == TULLE_WAITS_NOT;
+	return splice->http == TULLE_HTTP_U && server && server->splicing != TULLE_SPLICING_ALL &&
+	       waits == TULLE_WAITS_YES;
 }
 
 static __always_inline bool tulle_info_lease(struct bpf_sockopt *ctx, struct bpf_sock *sk)

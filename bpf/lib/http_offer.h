@@ -70,22 +70,22 @@ static __always_inline struct tulle_http_pool *tulle_pool_make(__u32 number, __u
 /* TULLE_OPT_OFFER of a connection by which it is found out whether its server waits. */
 static __always_inline void tulle_watched_offer(const struct tulle_splice *splice)
 {
-	const struct tulle_peer *server = bpf_map_lookup_elem(&tulle_watched, &splice->peer);
+	const struct tulle_peer *end = bpf_map_lookup_elem(&tulle_watched, &splice->peer);
+	const struct tulle_tenant *server = tulle_server_at(&splice->peer);
 
-	if (server && server->sock && tulle_is_socket(server))
-		tulle_waits_learn(&splice->peer, server->sock);
+	if (server && end && end->sock && tulle_is_socket(end))
+		tulle_waits_learn(server, splice->peer.lport, (const struct sock *)end->sock);
 	tulle_count(TULLE_REASON_HTTP_SERVER_WATCHED);
 }
 
 /* Is the server, whose sockets were not seen waiting before, seen waiting now? */
 static __always_inline bool tulle_waits_now(struct tulle_splice *splice)
 {
-	const struct tcp_sock *server = tulle_reader(splice);
+	const struct sock *end = (const struct sock *)tulle_reader(splice);
+	const struct tulle_tenant *server = tulle_server_at(&splice->peer);
 
-	if (!server || tulle_splices_all(&splice->peer))
-		return false;
-	tulle_waits_learn(&splice->peer, (__u64)server);
-	return tulle_waits_known(&splice->peer) == TULLE_WAITS_YES;
+	return end && server && server->splicing != TULLE_SPLICING_ALL &&
+	       tulle_waits_learn(server, splice->peer.lport, end) == TULLE_WAITS_YES;
 }
 
 /* TULLE_OPT_OFFER; `splice` is U's. */

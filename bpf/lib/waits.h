@@ -20,7 +20,7 @@
 
 #define TULLE_O_NONBLOCK 04000
 
-/* How a workload wants its connections; NONE for an address that nobody has. */
+/* Who has this address of the node; NULL: it is none of the node's. */
 static __always_inline const struct tulle_tenant *tulle_tenant_of(const struct tulle_config *config,
 								  const struct tulle_addr *addr)
 {
@@ -42,18 +42,13 @@ static __always_inline __u32 tulle_waits_on(const struct sock *sock)
 	return BPF_CORE_READ(file, f_flags) & TULLE_O_NONBLOCK ? TULLE_WAITS_NOT : TULLE_WAITS_YES;
 }
 
-/* What is known of a server; `own` is the key of the end that calls it. */
-static __always_inline bool tulle_waits_key(const struct tulle_config *config,
-					    const struct tulle_addr *server, __u16 port,
-					    struct tulle_waits_key *key)
+/* What is known of a server's port: enum tulle_waits; 0: nothing yet. */
+static __always_inline __u32 tulle_waits_of(const struct tulle_tenant *server, __u32 port)
 {
-	const struct tulle_tenant *tenant = tulle_tenant_of(config, server);
+	struct tulle_waits_key key = {.lease = server->lease, .port = port};
+	const __u32 *known = bpf_map_lookup_elem(&tulle_waits, &key);
 
-	if (!tenant || !tenant->lease)
-		return false;
-	key->lease = tenant->lease;
-	key->port = port;
-	return true;
+	return known ? *known : 0;
 }
 
 /* The server's end of a watched connection exists. */
@@ -66,42 +61,30 @@ static __always_inline void tulle_watch(const struct tulle_socket_key *own,
 		*watched = *self;
 }
 
-/*
- * The proxy offers a connection: does its server wait? One who did once does for good. Asked again
- * of those that are spliced, for a server may treat its sockets in different ways.
- */
-static __always_inline void tulle_waits_learn(const struct tulle_socket_key *server, __u64 sock)
-{
-	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
-	struct tulle_waits_key key = {};
-	__u32 waits = tulle_waits_on((const struct sock *)sock), *known;
-
-	if (!config || !waits || !tulle_waits_key(config, &server->local, server->lport, &key))
-		return;
-	known = bpf_map_lookup_elem(&tulle_waits, &key);
-	if (known && *known >= waits)
-		return;
-	bpf_map_update_elem(&tulle_waits, &key, &waits, BPF_ANY);
-}
-
-static __always_inline __u32 tulle_waits_known(const struct tulle_socket_key *server)
-{
-	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
-	struct tulle_waits_key key = {};
-	const __u32 *known = NULL;
-
-	if (config && tulle_waits_key(config, &server->local, server->lport, &key))
-		known = bpf_map_lookup_elem(&tulle_waits, &key);
-	return known ? *known : 0;
-}
-
-/* Has its workload asked for all of its connections to be spliced? */
-static __always_inline bool tulle_splices_all(const struct tulle_socket_key *server)
+/* Whose workload is at the server's end with this key; NULL: nobody's, or nothing is spliced. */
+static __always_inline const struct tulle_tenant *
+tulle_server_at(const struct tulle_socket_key *server)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
 	const struct tulle_tenant *tenant = config ? tulle_tenant_of(config, &server->local) : NULL;
 
-	return tenant && tenant->splicing == TULLE_SPLICING_ALL;
+	return tenant && tenant->lease ? tenant : NULL;
+}
+
+/*
+ * The proxy offers a connection: does its server wait? One who did once does for good. Asked again
+ * of those that are spliced, for a server may treat its sockets in different ways. Returns what is
+ * known now.
+ */
+static __always_inline __u32 tulle_waits_learn(const struct tulle_tenant *server, __u32 port,
+					       const struct sock *sock)
+{
+	struct tulle_waits_key key = {.lease = server->lease, .port = port};
+	__u32 waits = tulle_waits_on(sock), known = tulle_waits_of(server, port);
+
+	if (waits <= known || bpf_map_update_elem(&tulle_waits, &key, &waits, BPF_ANY))
+		return known;
+	return waits;
 }
 
 #endif

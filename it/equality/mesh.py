@@ -46,6 +46,7 @@ def has_option(option):
     done = subprocess.run([TULLE, "up", "--help"], capture_output=True, text=True, env=CLEAN)
     return option in done.stdout + done.stderr
 
+
 # Its programs wait in their calls: unasked none of their connections would be the kernel's.
 SPLICED = ("--splice", "on")
 
@@ -53,8 +54,10 @@ SPLICED = ("--splice", "on")
 class Mesh:
     """One mesh. `number` (0..7) decides ranges and ports."""
 
-    def __init__(self, name, number, *options, access_log=bool(os.environ.get("KEEP"))):
+    def __init__(self, name, number, *options, access_log=bool(os.environ.get("KEEP")), every=SPLICED):
+        """`every`: options of each workload."""
         self.name = name
+        self.every = every
         self.offset = 5000 + 1000 * number
         self.range = 70 + number
         self.folder = tempfile.mkdtemp(prefix=name + "-")
@@ -96,9 +99,6 @@ class Mesh:
         if check and done.returncode != 0:
             raise RuntimeError(f"{' '.join(done.args)}: status {done.returncode}\n{done.stdout}{done.stderr}")
         return done
-
-    # Options of every workload.
-    every = SPLICED
 
     def workload(self, name, options, command, **pipes):
         """Starts a workload; its output goes to a file unless pipes are asked for."""

@@ -83,9 +83,8 @@ class Field:
             shutil.copy(os.path.join(HERE, name), self.folder)
         self.log_folder = os.path.join(self.folder, "logs")
         os.mkdir(self.log_folder)
-        self.mesh = meshes.Mesh("tulle-ho", 3, access_log=True)
-        # As workloads are by default.
-        self.mesh.every = ()
+        # Workloads as they are by default.
+        self.mesh = meshes.Mesh("tulle-ho", 3, access_log=True, every=())
         try:
             self.mesh.wait_ready()
             for name in ("guarded", "denied"):

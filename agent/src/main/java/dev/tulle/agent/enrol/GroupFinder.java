@@ -76,9 +76,20 @@ final class GroupFinder {
         refuseUnfit(pid);
         String before = cgroups.groupOf(pid);
         refuseMember(pid, before);
+        return createWith(spec, before, group -> cgroups.move(pid, group));
+    }
+
+    /** Puts processes into a group. */
+    @FunctionalInterface
+    private interface Moving {
+        void into(String group) throws IOException;
+    }
+
+    /** A group of its own with processes in it; none, where they cannot be moved. */
+    private Found createWith(EnrolSpec spec, String before, Moving moving) throws IOException {
         Found made = create(spec);
         try {
-            cgroups.move(pid, made.group());
+            moving.into(made.group());
         } catch (IOException e) {
             cgroups.remove(made.group(), before);
             throw e;
@@ -116,14 +127,7 @@ final class GroupFinder {
             return new Found(checked(group), false);
         }
         refuseMember(pid, group);
-        Found made = create(spec);
-        try {
-            cgroups.moveTree(pid, made.group());
-        } catch (IOException e) {
-            cgroups.remove(made.group(), group);
-            throw e;
-        }
-        return made;
+        return createWith(spec, group, made -> cgroups.moveTree(pid, made));
     }
 
     private static void refuseUnfit(long pid) throws RefusedException {

@@ -59,6 +59,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     private final @Nullable ServiceChooser chooser;
     private @Nullable Connector connector;
     private final Channel channel;
+    private final QuickAck quickAck;
     private final Outgoing out;
     private final RequestHead head = new RequestHead();
     private final RequestBody body = new RequestBody(head);
@@ -84,9 +85,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     private boolean turnDue;
     private boolean processing;
     private boolean reading;
-    /** Bytes of this turn of the loop. */
-    private int arrived;
-
     private boolean doubtful;
     private boolean giveDue;
     /** The client has ended its half: what it asked is still answered. */
@@ -103,6 +101,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         this.scope = scope;
         this.peer = peer;
         this.channel = channel;
+        this.quickAck = new QuickAck(channel);
         this.service = service;
         this.chooser = chooser;
         this.out = new Outgoing(channel);
@@ -221,7 +220,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         reading = true;
         begun = 0;
         ByteBuf in = (ByteBuf) message;
-        arrived += in.readableBytes();
+        quickAck.came(in.readableBytes());
         ClientLoan kernel = loan;
         if (kernel != null) {
             kernel.takeBack();
@@ -635,10 +634,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
         reading = false;
-        if (arrived < QuickAck.SMALL && (state == State.BODY || (state == State.HEAD && !head.isEmpty()))) {
-            QuickAck.now(channel);
-        }
-        arrived = 0;
+        quickAck.turnOver(state == State.BODY || (state == State.HEAD && !head.isEmpty()));
         give();
         out.flush();
         exchange.flushUpstream();

@@ -7,8 +7,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Finds the end of a request's body, whichever way its head framed it. Loop-confined. */
 final class RequestBody {
-    private static final byte[] NO_TRAILERS = {};
-
     private final RequestHead head;
     private final ChunkedBody chunks = new ChunkedBody();
     private long remaining;
@@ -43,7 +41,7 @@ final class RequestBody {
 
     /** The trailers that may be sent on, once it is complete. */
     byte[] trailers() {
-        return head.isChunked() ? chunks.trailers() : NO_TRAILERS;
+        return head.isChunked() ? chunks.trailers() : ChunkedBody.NO_TRAILERS;
     }
 
     boolean isBroken() {

@@ -1,6 +1,7 @@
 package dev.tulle.proxy.http;
 
 import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.http1.ChunkedBody;
 import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.ByteSink;
@@ -13,7 +14,6 @@ import org.jspecify.annotations.Nullable;
 
 /** How the request of one exchange goes to its endpoint, as often as it is tried. Loop-confined. */
 final class RequestSide {
-    private static final byte[] NO_TRAILERS = {};
     private static final byte[] CONTINUE = FieldName.lower("HTTP/1.1 100 Continue\r\n\r\n");
 
     private final Worker worker;
@@ -21,7 +21,7 @@ final class RequestSide {
     private final Routing routing;
     private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
-    private byte[] trailers = NO_TRAILERS;
+    private byte[] trailers = ChunkedBody.NO_TRAILERS;
     private boolean complete;
     private boolean unproven;
 
@@ -34,7 +34,7 @@ final class RequestSide {
 
     /** A request begins. */
     void reset() {
-        trailers = NO_TRAILERS;
+        trailers = ChunkedBody.NO_TRAILERS;
         complete = false;
         unproven = false;
     }

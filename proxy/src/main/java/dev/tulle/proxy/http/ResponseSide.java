@@ -1,5 +1,6 @@
 package dev.tulle.proxy.http;
 
+import dev.tulle.proxy.http1.ChunkedBody;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.loop.ByteSink;
@@ -11,13 +12,11 @@ import java.util.function.BooleanSupplier;
 
 /** How the response of one exchange goes to the client: framing, and whether the connection lives on. Loop-confined. */
 final class ResponseSide {
-    private static final byte[] NO_TRAILERS = {};
-
     private final Worker worker;
     private final RequestHead head;
     private final Outgoing out;
     private final BooleanSupplier draining;
-    private byte[] trailers = NO_TRAILERS;
+    private byte[] trailers = ChunkedBody.NO_TRAILERS;
     private boolean chunked;
     private boolean keepAlive;
 
@@ -30,7 +29,7 @@ final class ResponseSide {
 
     /** A request begins. */
     void reset() {
-        trailers = NO_TRAILERS;
+        trailers = ChunkedBody.NO_TRAILERS;
         chunked = false;
         keepAlive = false;
     }

@@ -9,7 +9,6 @@ import java.util.List;
  * for what was decided by. Confined to one thread, reused.
  */
 final class Trailers {
-    private static final byte[] NONE = {};
     private static final int KEPT = 1 << 10;
     private static final List<byte[]> NAMES = lower(
             "authorization",
@@ -31,7 +30,7 @@ final class Trailers {
     private static final List<byte[]> PREFIXES =
             lower("content-", "x-forwarded-", "x-envoy-", "proxy-", "if-", "accept", "sec-", "x-b3-", "traceparent");
 
-    private byte[] lines = NONE;
+    private byte[] lines = ChunkedBody.NO_TRAILERS;
     private int filled;
     private int lineStart;
     private int nameEnd;
@@ -43,7 +42,7 @@ final class Trailers {
     void reset() {
         filled = 0;
         if (lines.length > KEPT) {
-            lines = NONE;
+            lines = ChunkedBody.NO_TRAILERS;
         }
     }
 
@@ -84,6 +83,6 @@ final class Trailers {
 
     /** The lines, each with its end; none: empty. */
     byte[] lines() {
-        return filled == 0 ? NONE : Arrays.copyOf(lines, filled);
+        return filled == 0 ? ChunkedBody.NO_TRAILERS : Arrays.copyOf(lines, filled);
     }
 }

@@ -41,8 +41,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private final Outgoing out;
     private final ResponseHead head = new ResponseHead();
     private final ChunkedBody chunked = new ChunkedBody();
-    /** Bytes of this turn of the loop. */
-    private int arrived;
+    private final QuickAck quickAck;
 
     private Framing framing = Framing.IDLE;
     private long remaining;
@@ -59,6 +58,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     UpstreamConnection(EndpointPool pool, Channel channel) {
         this.pool = pool;
         this.channel = channel;
+        this.quickAck = new QuickAck(channel);
         this.out = new Outgoing(channel);
     }
 
@@ -180,7 +180,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     public void channelRead(ChannelHandlerContext context, Object message) {
         ByteBuf in = (ByteBuf) message;
         try {
-            arrived += in.readableBytes();
+            quickAck.came(in.readableBytes());
             if (framing == Framing.LENT) {
                 pool.lender().spoke(this);
             }
@@ -328,10 +328,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
                     case CHUNKED -> true;
                     case IDLE, UNTIL_CLOSE, TUNNEL, LENT, CLOSED -> false;
                 };
-        if (unfinished && arrived < QuickAck.SMALL) {
-            QuickAck.now(channel);
-        }
-        arrived = 0;
+        quickAck.turnOver(unfinished);
         UpstreamUser current = user;
         if (current != null) {
             current.readComplete();
