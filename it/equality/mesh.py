@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,24 @@ def has_option(option):
     return option in done.stdout + done.stderr
 
 
+def free_offset(first):
+    """The first offset at which a mesh's ports are free: other meshes may be left in this host's kernel."""
+    for offset in range(first, first + 1000, 100):
+        if all(is_free(port + offset) for port in (15001, 15014, 15020, 15021, 15053, 15080, 15090)):
+            return offset
+    sys.exit(f"no offset from {first} to {first + 900} leaves a mesh its ports")
+
+
+def is_free(port):
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 # Its programs wait in their calls: unasked none of their connections would be the kernel's.
 SPLICED = ("--splice", "on")
 
@@ -58,7 +77,7 @@ class Mesh:
         """`every`: options of each workload."""
         self.name = name
         self.every = every
-        self.offset = 5000 + 1000 * number
+        self.offset = free_offset(5000 + 1000 * number)
         self.range = 70 + number
         self.folder = tempfile.mkdtemp(prefix=name + "-")
         os.chmod(self.folder, 0o777 if os.environ.get("KEEP") else 0o755)

@@ -232,6 +232,12 @@ suite_demo() {
 # whatever the tests of this run do.
 clear_killed_runs() {
 	local pins name mount
+	for pins in /sys/fs/bpf/*/maps/tulle_config; do
+		[ -e "$pins" ] || continue
+		name="${pins#/sys/fs/bpf/}"
+		name="${name%%/*}"
+		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
+	done
 	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"

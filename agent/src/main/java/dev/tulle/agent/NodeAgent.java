@@ -239,12 +239,13 @@ public final class NodeAgent implements AutoCloseable {
     }
 
     /**
-     * Whether addresses of a mesh that does not run yet are somebody else's on this host, in one sentence.
+     * Whether addresses or ports of a mesh that does not run yet are somebody else's on this host: one sentence that says
+     * what can be done as well.
      *
      * @throws IOException when that cannot be found out
      */
-    public static Optional<String> rangeConflict(AgentOptions options) throws IOException {
-        return RangeConflict.of(options);
+    public static Optional<String> conflict(AgentOptions options) throws IOException {
+        return HostConflict.of(options);
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.tulle.agent.datapath;
 
+import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.kernel.BpfException;
@@ -112,8 +113,25 @@ public final class KernelPins {
      * @param prefix its node's workload addresses
      * @param services its services' addresses
      * @param range6 the first 96 bits of its workloads' IPv6 twins in text form; empty where there are none
+     * @param ports what nobody else may bind
      */
-    public record PinnedMesh(String name, Cidr prefix, Cidr services, String range6) {}
+    public record PinnedMesh(String name, Cidr prefix, Cidr services, String range6, List<PinnedPort> ports) {
+        public PinnedMesh {
+            ports = List.copyOf(ports);
+        }
+    }
+
+    /**
+     * A port that a pinned mesh keeps for itself.
+     *
+     * @param namespace the cookie of its network namespace; 0: of all
+     */
+    public record PinnedPort(int number, boolean udp, long namespace) {
+        /** Whether a mesh of a network namespace cannot have that port. */
+        public boolean keeps(MeshPort wanted, long inNamespace) {
+            return number == wanted.number() && udp == wanted.udp() && (namespace == 0 || namespace == inNamespace);
+        }
+    }
 
     /**
      * The other meshes beside a folder of pins.
@@ -155,10 +173,25 @@ public final class KernelPins {
                     name,
                     cidr(config.nodeNet(), config.nodeMask()),
                     cidr(config.vipNet(), config.vipMask()),
-                    config.range6().isAnyLocalAddress() ? "" : Ip.text(config.range6())));
+                    config.range6().isAnyLocalAddress() ? "" : Ip.text(config.range6()),
+                    ports(pin.resolveSibling(PortMaps.PORTS))));
         } catch (BpfException | LayoutException e) {
             LOG.log(System.Logger.Level.DEBUG, pin + ": " + e.getMessage());
             return Optional.empty();
+        }
+    }
+
+    private static List<PinnedPort> ports(Path pin) throws LayoutException {
+        if (!Files.exists(pin)) {
+            return List.of();
+        }
+        try (BpfMap map = BpfMap.openPinned(pin)) {
+            return PortMaps.typed(map).snapshot().entrySet().stream()
+                    .map(entry -> new PinnedPort(
+                            entry.getKey().port(),
+                            entry.getKey().proto() == Structs.UDP,
+                            entry.getValue().netns()))
+                    .toList();
         }
     }
 

@@ -22,6 +22,9 @@ import java.util.Set;
 final class PortMaps {
     private static final System.Logger LOG = System.getLogger(PortMaps.class.getName());
 
+    /** The map of the mesh's own ports. */
+    static final String PORTS = "tulle_ports";
+
     private final TypedMap<PortKey, PortValue> ports;
     private final BpfMap accepting;
     private final RecordCodec<SockAddr> address;
@@ -29,10 +32,14 @@ final class PortMaps {
     private boolean told;
 
     PortMaps(BpfObject object) {
-        this.ports = Structs.map(object.map("tulle_ports"), PortKey.class, PortValue.class);
+        this.ports = typed(object.map(PORTS));
         this.accepting = object.map("tulle_accepting");
         // Maps of sockets have no types of their own.
         this.address = Structs.codec(SockAddr.class, object.map("tulle_listen").keyLayout());
+    }
+
+    static TypedMap<PortKey, PortValue> typed(BpfMap map) {
+        return Structs.map(map, PortKey.class, PortValue.class);
     }
 
     /** Brings both maps to what is wanted: a port is marked as held only when its sockets are in the map. */

@@ -76,9 +76,9 @@ public final class UpCommand extends BaseCommand {
                     ProxySupervisor.stop(run, drain);
                     return ended(NodeAgent.end(options.agent()), run);
                 }
-                Optional<String> conflict = NodeAgent.rangeConflict(options.agent());
+                Optional<String> conflict = NodeAgent.conflict(options.agent());
                 if (conflict.isPresent()) {
-                    throw new IOException(conflict.get() + "; give this mesh others with --range and --service-range");
+                    throw new IOException(conflict.get());
                 }
                 AccessLogFile.prepare(options.accessLog(), options.proxyUid());
                 return runAlone(run, drain, cause);
