@@ -16,6 +16,7 @@ import dev.tulle.model.Locality;
 import dev.tulle.model.LocalityBalance;
 import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.MeshState;
+import dev.tulle.model.PathNormalizer;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.RequestView;
 import dev.tulle.model.Route;
@@ -131,7 +132,7 @@ final class Explainer {
                 withoutFinalDot(uri.getHost().toLowerCase(Locale.ROOT)),
                 port,
                 scheme.equals("http"),
-                path,
+                PathNormalizer.normalize(path),
                 uri.getRawQuery() == null ? "" : uri.getRawQuery(),
                 sentAuthority,
                 method.isEmpty() ? "GET" : method,

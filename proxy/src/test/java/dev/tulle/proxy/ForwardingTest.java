@@ -185,20 +185,6 @@ class ForwardingTest {
     }
 
     @Test
-    void expectationIsAnsweredHere() throws Exception {
-        try (Origin origin = Origin.answering("ok");
-                ProxyFixture mesh =
-                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
-                RawClient client = new RawClient(mesh.port)) {
-            client.send("POST / HTTP/1.1\r\nHost: w\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
-            assertEquals(100, client.read(false).code());
-            assertEquals(200, client.send("abc").read(false).code());
-            assertEquals("", origin.requests.get(0).field("expect"));
-            assertEquals("abc", origin.requests.get(0).body());
-        }
-    }
-
-    @Test
     void informationalResponsesTravel() throws Exception {
         try (Origin origin = Origin.start((request, out, socket) -> {
                     out.write(

@@ -215,7 +215,12 @@ final class OutboundFlow {
             if (isHttp) {
                 http(first);
             } else if (view != null && !http.fallback().isEmpty()) {
-                relay(new ServiceTarget(scope.upstreams(), service, view, http.fallback(), caller()), first);
+                var target = new ServiceTarget(scope.upstreams(), service, view, http.fallback(), caller());
+                if (first == null && channel.isActive()) {
+                    TcpRelay.startSilent(scope.worker(), channel, peer(), target, scope.tcp(), new SlowHttp());
+                } else {
+                    relay(target, first);
+                }
             } else {
                 if (first != null) {
                     first.release();
@@ -225,6 +230,19 @@ final class OutboundFlow {
         });
         channel.pipeline().addLast(detector);
         early.leave(channel.pipeline());
+    }
+
+    /** A client of HTTP that has taken longer than the detector waits. */
+    private final class SlowHttp implements TcpRelay.Other {
+        @Override
+        public @Nullable Boolean isIt(ByteBuf first) {
+            return ProtocolDetector.isHttp(first);
+        }
+
+        @Override
+        public void take(ByteBuf first) {
+            http(first);
+        }
     }
 
     private void http(@Nullable ByteBuf first) {

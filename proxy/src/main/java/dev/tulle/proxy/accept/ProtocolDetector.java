@@ -2,6 +2,7 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.tcp.TcpRelay;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
@@ -12,8 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at the first bytes of a connection where the port does not say what is spoken. HTTP/1 begins with a known method
- * and a space, or with another one and a whole request line; everything else, HTTP/2's preface included, is bytes. A client that says nothing within {@value
- * #PATIENCE_MILLIS} ms waits for its server to speak first: bytes too. Loop-confined.
+ * and a space, or with another one and a whole request line; everything else, HTTP/2's preface included, is bytes. A client
+ * that says nothing within {@value #PATIENCE_MILLIS} ms may wait for its server to speak first: bytes too, until it speaks
+ * HTTP after all ({@link TcpRelay.Other}). Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")

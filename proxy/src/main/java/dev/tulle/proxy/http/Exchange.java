@@ -64,6 +64,8 @@ final class Exchange implements UpstreamUser {
 
     private Phase phase = Phase.NONE;
     private boolean byKernel;
+    private boolean clientEnded;
+    private boolean serverEnded;
 
     /** Counts what was asked of policies, so that a late answer is known as one. */
     private long questions;
@@ -81,6 +83,8 @@ final class Exchange implements UpstreamUser {
     void requestBegins() {
         phase = Phase.NONE;
         byKernel = false;
+        clientEnded = false;
+        serverEnded = false;
         questions++;
         long now = System.nanoTime();
         tally.reset(now);
@@ -123,10 +127,6 @@ final class Exchange implements UpstreamUser {
         if (decided == null) {
             reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;
-        }
-        ForwardPlan chosen = routing.plan();
-        if (chosen != null && chosen.timeoutNanos() > 0) {
-            deadlines.whole(tally.startNanos + chosen.timeoutNanos());
         }
         armDeadline();
         if (decided.fault().equals(RouteDecision.Fault.NONE)) {
@@ -210,7 +210,7 @@ final class Exchange implements UpstreamUser {
         request.sent(tally.requestBytes, taken.left() > 0, taken.unproven());
         ForwardPlan chosen =
                 routing.decided(scope.upstreams(), service, head, from.pool().cluster());
-        if (chosen.timeoutNanos() > 0) {
+        if (chosen.timeoutNanos() > 0 && request.isComplete()) {
             deadlines.whole(tally.startNanos + chosen.timeoutNanos());
         }
         tries.take(chosen.cluster(), from);
@@ -223,13 +223,13 @@ final class Exchange implements UpstreamUser {
         } else {
             phase = Phase.SENT;
             byKernel = true;
-            if (chosen.perTryNanos() > 0) {
-                deadlines.ofTry(tally.startNanos + chosen.perTryNanos());
-            }
             if (request.isComplete()) {
+                if (chosen.perTryNanos() > 0) {
+                    deadlines.ofTry(tally.startNanos + chosen.perTryNanos());
+                }
                 deadlines.silentFrom(tally.startNanos);
             }
-            from.begin(this, head.isHead(), false);
+            from.begin(this, head.isHead(), UpstreamConnection.Asked.NOTHING);
         }
         armDeadline();
     }
@@ -239,10 +239,30 @@ final class Exchange implements UpstreamUser {
     private void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
         tries.begin(target, connection.peer().caller());
         request.begin(chosen, decided);
-        if (request.allowBody(connection.out()) && !connection.isReading()) {
-            connection.out().flush();
+        if (request.isComplete() && chosen.timeoutNanos() > 0) {
+            deadlines.whole(System.nanoTime() + chosen.timeoutNanos());
+            armDeadline();
         }
         tryEndpoint(false);
+    }
+
+    /**
+     * The whole request is there: its route's timeouts count from now, as Envoy's do. What an upload takes is not the
+     * server's fault.
+     */
+    private void boundFrom(long now) {
+        ForwardPlan chosen = routing.plan();
+        boolean forwarded = tries.count() > 0 || phase == Phase.AUTHORIZING;
+        if (chosen == null || phase == Phase.NONE || !forwarded) {
+            return;
+        }
+        if (chosen.timeoutNanos() > 0) {
+            deadlines.whole(now + chosen.timeoutNanos());
+        }
+        if (chosen.perTryNanos() > 0 && (phase == Phase.CONNECTING || phase == Phase.SENT)) {
+            deadlines.ofTry(now + chosen.perTryNanos());
+        }
+        armDeadline();
     }
 
     private void tryEndpoint(boolean fresh) {
@@ -264,7 +284,7 @@ final class Exchange implements UpstreamUser {
             return;
         }
         tries.enter(picked);
-        if (chosen.perTryNanos() > 0) {
+        if (chosen.perTryNanos() > 0 && request.isComplete()) {
             deadlines.ofTry(System.nanoTime() + chosen.perTryNanos());
             armDeadline();
         }
@@ -350,7 +370,10 @@ final class Exchange implements UpstreamUser {
     private void send(UpstreamConnection to, ForwardPlan chosen) {
         tries.connected(to);
         phase = Phase.SENT;
-        to.begin(this, head.isHead(), head.isUpgrade());
+        UpstreamConnection.Asked asked = head.isConnect()
+                ? UpstreamConnection.Asked.TUNNEL
+                : head.isUpgrade() ? UpstreamConnection.Asked.UPGRADE : UpstreamConnection.Asked.NOTHING;
+        to.begin(this, head.isHead(), asked);
         request.send(to, chosen);
     }
 
@@ -389,6 +412,7 @@ final class Exchange implements UpstreamUser {
      */
     void requestEnd(byte[] trailers) {
         request.end(tries.upstream(), trailers);
+        boundFrom(System.nanoTime());
         flushUpstream();
     }
 
@@ -469,9 +493,9 @@ final class Exchange implements UpstreamUser {
         if (chosen.retriesResponses() && chosen.retries(answer) && beginRetry()) {
             return;
         }
-        boolean tunnel = tally.code == 101;
+        boolean tunnel = tally.code == 101 || (head.isConnect() && tally.code / 100 == 2);
         phase = tunnel ? Phase.TUNNEL : Phase.RESPONDING;
-        response.head(answer, following, request.isComplete(), chosen.responseHeaders());
+        response.head(answer, tunnel, following, request.isComplete(), chosen.responseHeaders());
         if (tunnel) {
             connection.becomeTunnel();
         }
@@ -534,10 +558,16 @@ final class Exchange implements UpstreamUser {
 
     @Override
     public void upstreamBroken(String reason, boolean malformed, boolean untouched) {
+        UpstreamConnection from = tries.upstream();
         tries.disconnected();
         if (phase == Phase.TUNNEL) {
             endTry(true);
-            finish(false);
+            if (from != null && from.wasReset()) {
+                report();
+                connection.abort(true);
+            } else {
+                finish(false);
+            }
             return;
         }
         if (phase == Phase.RESPONDING) {
@@ -596,7 +626,7 @@ final class Exchange implements UpstreamUser {
     private void fail() {
         endTry(true);
         report();
-        connection.abort();
+        connection.abort(response.isUntilClose());
     }
 
     private void finish(boolean keep) {
@@ -611,6 +641,42 @@ final class Exchange implements UpstreamUser {
         tries.over();
         long micros = (System.nanoTime() - tally.startNanos) / 1_000;
         Reporter.report(scope, connection.peer(), connection.held(), head, tally, routing, tries.last(), micros);
+    }
+
+    /** The client sends nothing more through a tunnel; it may still read. */
+    void clientEnded() {
+        UpstreamConnection to = tries.upstream();
+        if (phase != Phase.TUNNEL || to == null || clientEnded) {
+            return;
+        }
+        clientEnded = true;
+        to.endOutput();
+        endTunnel();
+    }
+
+    @Override
+    public void tunnelEnded() {
+        if (phase == Phase.TUNNEL && !serverEnded) {
+            serverEnded = true;
+            connection.endOutput();
+            endTunnel();
+        }
+    }
+
+    /** What was sent into either end still arrives at the other. */
+    private void endTunnel() {
+        if (clientEnded && serverEnded) {
+            endTry(true);
+            finish(false);
+        }
+    }
+
+    /** The client has reset a tunnel: its server hears of that, too. */
+    void clientReset() {
+        UpstreamConnection to = tries.upstream();
+        if (phase == Phase.TUNNEL && to != null) {
+            to.reset();
+        }
     }
 
     /** The client has gone. */

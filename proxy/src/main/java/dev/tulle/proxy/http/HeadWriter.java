@@ -19,6 +19,8 @@ final class HeadWriter {
     private static final byte[] HOST = bytes("Host");
     private static final byte[] LENGTH = bytes("Content-Length");
     private static final byte[] TRANSFER_ENCODING = bytes("Transfer-Encoding");
+    private static final byte[] EXPECT = bytes("Expect");
+    private static final byte[] CONTINUE = bytes("100-continue\r\n");
     private static final byte[] COLON = bytes(": ");
     private static final byte[] CHUNKED = bytes("chunked\r\n");
     private static final byte[] CLOSE = bytes("connection: close\r\n");
@@ -72,6 +74,16 @@ final class HeadWriter {
         out.put(CRLF);
         boolean outside = !client.outside().isEmpty();
         fields(out, head, changes, head.isUpgrade(), outside);
+        int credentials = client.edge() ? -1 : head.find(FieldName.PROXY_AUTHORIZATION);
+        if (credentials >= 0 && !head.isNominated(credentials)) {
+            // Of a captured connection the client's proxy is the server, and not this one.
+            out.put(b, head.nameStart(credentials), head.nameEnd(credentials)).put(COLON);
+            out.put(b, head.valueStart(credentials), head.valueEnd(credentials)).put(CRLF);
+        }
+        if (head.expectsContinue()) {
+            name(out, head, FieldName.EXPECT, EXPECT);
+            out.put(CONTINUE);
+        }
         if (head.isChunked()) {
             name(out, head, FieldName.TRANSFER_ENCODING, TRANSFER_ENCODING);
             out.put(CHUNKED);

@@ -8,6 +8,7 @@ import dev.tulle.proxy.lease.RequestTaker;
 import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.QuickAck;
+import dev.tulle.proxy.loop.Resets;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
@@ -183,7 +184,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
 
         @Override
         public void abandon() {
-            abort();
+            abort(false);
         }
     }
 
@@ -358,11 +359,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         OutboundService fixed = service;
         ServiceChooser choose = chooser;
         if (fixed != null) {
-            if (head.isConnect()) {
-                exchange.refuse(405, "CONNECT is taken only by the explicit proxy port");
-            } else {
-                exchange.begin(fixed, 0, null);
-            }
+            exchange.begin(fixed, 0, null);
         } else if (choose != null) {
             if (head.isConnect()) {
                 connect();
@@ -504,7 +501,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         }
     }
 
-    /** The response was a 101: bytes go both ways from now on. */
+    /** What follows the response's head is no HTTP any more: bytes go both ways from now on. */
     void becomeTunnel() {
         state = State.TUNNEL;
         deadline(System.nanoTime() + IDLE_TIMEOUT);
@@ -569,9 +566,16 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         }
     }
 
-    /** Closes without ceremony: the response could not be completed. */
-    void abort() {
+    /**
+     * Closes without ceremony: the response could not be completed.
+     *
+     * @param reset true when an orderly end would be taken for that of the response
+     */
+    void abort(boolean reset) {
         out.flush();
+        if (reset) {
+            Resets.reset(channel);
+        }
         close();
     }
 
@@ -670,29 +674,43 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         if (kernel != null) {
             kernel.takeBack();
         }
-        if (state == State.TUNNEL) {
-            close();
-        } else {
-            closeIfEnded();
-        }
+        closeIfEnded();
     }
 
-    /** Nothing that is whole is left to answer. */
+    /** Nothing that is whole is left to answer, or to send on through a tunnel. */
     private void closeIfEnded() {
-        boolean idle = state == State.IDLE || state == State.HEAD || state == State.BODY;
-        if (ended && idle && waiting.isEmpty()) {
-            if (state == State.IDLE) {
+        if (!ended || !waiting.isEmpty()) {
+            return;
+        }
+        switch (state) {
+            case IDLE -> {
                 leaveKernel();
                 out.flush();
                 closeWhenSent();
-            } else {
-                close();
+            }
+            case HEAD, BODY -> close();
+            case TUNNEL -> exchange.clientEnded();
+            case RESPONSE, LINGERING, CLOSED -> {
+                // An answer is under way, or nobody is there any more.
             }
         }
     }
 
+    /** The server sends nothing more through a tunnel: after what is on its way, neither do we. */
+    void endOutput() {
+        out.flush();
+        channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
+            if (channel.isActive()) {
+                ((SocketChannel) channel).shutdownOutput();
+            }
+        });
+    }
+
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+        if (Resets.isOne(cause)) {
+            exchange.clientReset();
+        }
         close();
     }
 

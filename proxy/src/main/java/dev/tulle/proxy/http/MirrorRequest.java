@@ -153,7 +153,7 @@ final class MirrorRequest implements UpstreamUser {
         }
         upstream = connection;
         request = null;
-        connection.begin(this, isHead, false);
+        connection.begin(this, isHead, UpstreamConnection.Asked.NOTHING);
         connection.out().add(whole);
         connection.out().flush();
     }

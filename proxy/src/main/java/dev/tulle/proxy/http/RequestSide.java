@@ -2,7 +2,6 @@ package dev.tulle.proxy.http;
 
 import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.http1.ChunkedBody;
-import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.ByteSink;
 import dev.tulle.proxy.loop.Outgoing;
@@ -14,8 +13,6 @@ import org.jspecify.annotations.Nullable;
 
 /** How the request of one exchange goes to its endpoint, as often as it is tried. Loop-confined. */
 final class RequestSide {
-    private static final byte[] CONTINUE = FieldName.lower("HTTP/1.1 100 Continue\r\n\r\n");
-
     private final Worker worker;
     private final RequestHead head;
     private final Routing routing;
@@ -89,15 +86,6 @@ final class RequestSide {
         if (!decided.mirrors().isEmpty()) {
             MirrorRequest.sendAll(worker, decided, plan, head, routing, peer, replay);
         }
-    }
-
-    /** Lets a client that waits for leave to send its body go on; true when it did wait. */
-    boolean allowBody(Outgoing client) {
-        boolean waits = !complete && head.expectsContinue();
-        if (waits) {
-            client.add(worker.sink().put(CONTINUE), 0);
-        }
-        return waits;
     }
 
     /** Sends what was received so far. */

@@ -19,6 +19,8 @@ final class ResponseSide {
     private byte[] trailers = ChunkedBody.NO_TRAILERS;
     private boolean chunked;
     private boolean keepAlive;
+    private boolean continued;
+    private boolean untilClose;
 
     ResponseSide(HttpScope scope, RequestHead head, Outgoing out) {
         this.worker = scope.upstreams().worker();
@@ -32,6 +34,8 @@ final class ResponseSide {
         trailers = ChunkedBody.NO_TRAILERS;
         chunked = false;
         keepAlive = false;
+        continued = false;
+        untilClose = false;
     }
 
     /** What is to follow the body, where it goes on in chunks. */
@@ -39,37 +43,49 @@ final class ResponseSide {
         trailers = lines;
     }
 
-    /** Passes an informational response on. */
+    /** Passes an informational response on; leave to send the body only to who waits for it, and once. */
     void interim(ResponseHead interim) {
-        if (head.minorVersion() == 1 && interim.code() != 100) {
+        boolean leave = interim.code() == 100;
+        if (head.minorVersion() == 1 && (!leave || (head.expectsContinue() && !continued))) {
+            continued |= leave;
             ByteSink sink = worker.sink();
             HeadWriter.response(sink, interim, -1, false, false, false, HeaderProgram.NONE);
             out.add(sink, 0);
         }
     }
 
-    /** Passes the server's head on. */
-    void head(ResponseHead answer, int following, boolean requestComplete, HeaderProgram changes) {
-        boolean tunnel = answer.code() == 101;
+    /**
+     * Passes the server's head on.
+     *
+     * @param tunnel true when what follows is no HTTP any more
+     */
+    void head(ResponseHead answer, boolean tunnel, int following, boolean requestComplete, HeaderProgram changes) {
         // A client that is still sending may not read before it has sent; it is told that this is the end.
         keepAlive = requestComplete && head.keepsAlive() && (!head.isUpgrade() || tunnel) && !draining.getAsBoolean();
-        boolean bodyless = answer.isBodyless(head.isHead());
+        boolean bodyless = tunnel || answer.isBodyless(head.isHead());
         long length = -1;
         if (!bodyless) {
             length = answer.isChunked() ? -1 : answer.contentLength();
             chunked = length < 0 && head.minorVersion() == 1;
-            keepAlive &= length >= 0 || chunked;
+            untilClose = length < 0 && !chunked;
+            keepAlive &= !untilClose;
         } else if (answer.code() != 204 && !tunnel) {
             length = answer.contentLength();
         }
         ByteSink sink = worker.sink();
-        HeadWriter.response(sink, answer, length, chunked, !keepAlive, keepAlive && head.minorVersion() == 0, changes);
+        HeadWriter.response(
+                sink, answer, length, chunked, !keepAlive && !tunnel, keepAlive && head.minorVersion() == 0, changes);
         out.add(sink, bodyless ? 0 : following);
     }
 
     /** The client has got the head and the beginning of the body, framed by its length. */
     void headPassed() {
         keepAlive = head.keepsAlive() && !draining.getAsBoolean();
+    }
+
+    /** True when only the connection's end tells that the body is over: where it is not, the end must be a reset. */
+    boolean isUntilClose() {
+        return untilClose;
     }
 
     /** Passes a piece of the body, or of what the server sends through a tunnel. */

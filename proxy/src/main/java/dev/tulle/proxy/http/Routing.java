@@ -1,5 +1,6 @@
 package dev.tulle.proxy.http;
 
+import dev.tulle.model.PathNormalizer;
 import dev.tulle.model.RequestView;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.model.RouteTable;
@@ -58,6 +59,18 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
+        if (head.isConnect()) {
+            // Its target is where the server is to connect to: the address that was dialled says which service is
+            // meant.
+            request = new OverriddenRequest(
+                    head, "/", current.snapshot().listener().hostname());
+        } else {
+            String received = path == null ? head.path() : path;
+            String normal = PathNormalizer.normalize(received);
+            if (!normal.equals(received)) {
+                path = normal;
+            }
+        }
         if (path != null || host != null) {
             request = new OverriddenRequest(
                     head, path == null ? head.path() : path, host == null ? head.authority() : host);
@@ -67,7 +80,7 @@ final class Routing {
         if (decided.route() != null) {
             ForwardPlan chosen = current.plan(decided);
             plan = chosen;
-            if (chosen.rewriter() != null) {
+            if (chosen.rewriter() != null && !head.isConnect()) {
                 path = chosen.rewriter().apply(request.path());
                 if (path == null) {
                     decided = decided.unrouted("the path is too long for its rewrite");
@@ -76,7 +89,7 @@ final class Routing {
                     return decided;
                 }
             }
-            if (chosen.authority() != null) {
+            if (chosen.authority() != null && !head.isConnect()) {
                 authority = chosen.authority();
             }
         }

@@ -2,6 +2,7 @@ package dev.tulle.proxy.tcp;
 
 import dev.tulle.model.Verdict;
 import dev.tulle.proxy.http.Peer;
+import dev.tulle.proxy.loop.Resets;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
@@ -22,8 +23,8 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Relays bytes both ways, with back-pressure and each direction's end on its own. A broken side closes the other; it is
- * never reset, because bytes already spliced past the proxy must still arrive. Loop-confined.
+ * Relays bytes both ways, with back-pressure and each direction's end on its own. A broken side closes the other, and one
+ * that was reset resets it. Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
@@ -35,6 +36,20 @@ public final class TcpRelay implements Held.Occupant {
     private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
 
     private static final String DENIED = "UAEX";
+
+    /** The protocol that a connection may turn out to speak as long as nobody has said anything. */
+    public interface Other {
+        /** True when the client's first bytes are of it, false when not, null when more are needed. */
+        @Nullable
+        Boolean isIt(ByteBuf first);
+
+        /**
+         * Takes the connection; the relay has left the pipeline and the channel does not read.
+         *
+         * @param first the bytes received so far, which now belong to the callee
+         */
+        void take(ByteBuf first);
+    }
 
     private final Worker worker;
     private final Peer peer;
@@ -63,6 +78,10 @@ public final class TcpRelay implements Held.Occupant {
     };
 
     private @Nullable Side up;
+    private @Nullable FirstWords undecided;
+    /** Refuses the connection if it turns out to be bytes. */
+    private @Nullable Runnable refusal;
+
     private @Nullable ByteBuf first;
     private TcpTarget.@Nullable Choice choice;
     private IstioMetrics.@Nullable Connections metrics;
@@ -70,6 +89,7 @@ public final class TcpRelay implements Held.Occupant {
     private boolean active;
     private boolean closed;
     private boolean waits;
+    private boolean reset;
     private String trouble = "";
 
     private TcpRelay(
@@ -90,13 +110,28 @@ public final class TcpRelay implements Held.Occupant {
      */
     public static void start(
             Worker worker, Channel downstream, Peer peer, TcpTarget target, TcpScope scope, @Nullable ByteBuf first) {
-        TcpRelay relay = new TcpRelay(worker, downstream, peer, target, scope, first);
+        begin(new TcpRelay(worker, downstream, peer, target, scope, first));
+    }
+
+    /** The same for a client that has said nothing yet, on a port that may speak something else as well. */
+    public static void startSilent(
+            Worker worker, Channel downstream, Peer peer, TcpTarget target, TcpScope scope, Other other) {
+        TcpRelay relay = new TcpRelay(worker, downstream, peer, target, scope, null);
+        relay.undecided = new FirstWords(worker, other, relay::settle);
+        begin(relay);
+        if (!relay.closed) {
+            downstream.config().setAutoRead(true);
+        }
+    }
+
+    private static void begin(TcpRelay relay) {
+        Channel downstream = relay.down.channel;
         downstream.pipeline().addLast(relay.down);
         Held place = relay.held;
         if (place != null) {
             place.occupy(relay);
         }
-        target.opened();
+        relay.target.opened();
         relay.connect();
     }
 
@@ -177,11 +212,72 @@ public final class TcpRelay implements Held.Occupant {
         }
         worker.timers().remove(patience);
         if (!verdict.allowed()) {
-            chosen.access().denied(verdict);
-            trouble = verdict.details();
-            refused(DENIED);
+            deny(chosen, verdict);
         }
         return verdict.allowed();
+    }
+
+    /** Refuses bytes; what may turn out to be something else is asked about then, request by request. */
+    private void deny(TcpTarget.Choice chosen, Verdict verdict) {
+        Runnable refuse = () -> {
+            trouble = verdict.details();
+            chosen.access().denied(verdict);
+            refused(DENIED);
+        };
+        if (undecided == null) {
+            refuse.run();
+        } else {
+            refusal = refuse;
+            worker.timers().set(timer, System.nanoTime() + IDLE_TIMEOUT);
+        }
+    }
+
+    /** The client speaks, or its server does: the connection is bytes. */
+    private void settle() {
+        FirstWords words = undecided;
+        if (words == null) {
+            return;
+        }
+        undecided = null;
+        ByteBuf said = words.end();
+        Runnable refuse = refusal;
+        Side upstream = up;
+        if (refuse != null) {
+            first = said;
+            worker.timers().remove(timer);
+            refuse.run();
+        } else if (upstream == null) {
+            // It is being made.
+            down.channel.config().setAutoRead(false);
+            first = said;
+        } else if (said != null) {
+            down.count(said);
+            upstream.channel.writeAndFlush(said, upstream.channel.voidPromise());
+        }
+    }
+
+    /** The client speaks the other protocol: nothing of this connection was for the server that was dialled. */
+    private void handOver(FirstWords words) {
+        undecided = null;
+        closed = true;
+        worker.timers().remove(timer);
+        worker.timers().remove(patience);
+        TcpTarget.Choice chosen = choice;
+        Side upstream = up;
+        IstioMetrics.Connections counted = metrics;
+        if (chosen != null) {
+            chosen.end();
+        }
+        if (counted != null) {
+            counted.closed().increment();
+        }
+        if (upstream != null) {
+            upstream.channel.close();
+        }
+        target.closed();
+        down.channel.config().setAutoRead(false);
+        down.channel.pipeline().remove(down);
+        words.handOver();
     }
 
     /** The policies, or who the client is, could not be found out: nothing passes. */
@@ -195,7 +291,13 @@ public final class TcpRelay implements Held.Occupant {
 
     private void connected(@Nullable Channel made, @Nullable Throwable failure, TcpTarget.Choice chosen) {
         chosen.connectEnded(failure);
-        if (closed || !down.channel.isActive()) {
+        if (closed) {
+            if (made != null) {
+                made.close();
+            }
+            return;
+        }
+        if (!down.channel.isActive()) {
             if (made != null) {
                 made.close();
             }
@@ -236,6 +338,7 @@ public final class TcpRelay implements Held.Occupant {
             upstream.channel.writeAndFlush(early, upstream.channel.voidPromise());
         }
         if (down.inputEnded) {
+            settle();
             upstream.endOutput();
         }
         down.read();
@@ -246,9 +349,7 @@ public final class TcpRelay implements Held.Occupant {
         if (verdict == null) {
             connect();
         } else {
-            chosen.access().denied(verdict);
-            trouble = verdict.details();
-            refused(DENIED);
+            deny(chosen, verdict);
         }
     }
 
@@ -262,6 +363,11 @@ public final class TcpRelay implements Held.Occupant {
     }
 
     private void releaseFirst() {
+        FirstWords words = undecided;
+        if (words != null) {
+            undecided = null;
+            first = words.end();
+        }
         ByteBuf early = first;
         if (early != null) {
             first = null;
@@ -300,9 +406,9 @@ public final class TcpRelay implements Held.Occupant {
                 upstream == null ? 0 : upstream.total,
                 started);
         target.closed();
-        down.finish();
+        down.finish(reset);
         if (upstream != null) {
-            upstream.finish();
+            upstream.finish(reset);
         }
     }
 
@@ -344,6 +450,15 @@ public final class TcpRelay implements Held.Occupant {
         @Override
         public void channelRead(ChannelHandlerContext context, Object message) {
             ByteBuf data = (ByteBuf) message;
+            FirstWords words = undecided;
+            if (words != null) {
+                if (equals(down)) {
+                    hear(words, data);
+                    return;
+                }
+                // The server speaks first.
+                settle();
+            }
             Side to = other;
             count(data);
             if (to == null) {
@@ -356,6 +471,18 @@ public final class TcpRelay implements Held.Occupant {
                 return;
             }
             to.channel.write(data, to.channel.voidPromise());
+        }
+
+        private void hear(FirstWords words, ByteBuf data) {
+            Boolean isOther = words.hear(data);
+            if (isOther == null) {
+                return;
+            }
+            if (isOther) {
+                handOver(words);
+            } else {
+                settle();
+            }
         }
 
         private void keep(ByteBuf data) {
@@ -394,6 +521,7 @@ public final class TcpRelay implements Held.Occupant {
         public void userEventTriggered(ChannelHandlerContext context, Object event) {
             if (event instanceof ChannelInputShutdownEvent && !inputEnded) {
                 inputEnded = true;
+                settle();
                 Side to = other;
                 if (to != null) {
                     to.endOutput();
@@ -418,8 +546,10 @@ public final class TcpRelay implements Held.Occupant {
         }
 
         /** Sends what is left and closes. */
-        void finish() {
-            if (channel.isActive()) {
+        void finish(boolean asReset) {
+            if (asReset) {
+                Resets.reset(channel);
+            } else if (channel.isActive()) {
                 channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
             } else {
                 channel.close();
@@ -429,6 +559,7 @@ public final class TcpRelay implements Held.Occupant {
         @Override
         public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
             trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+            reset |= Resets.isOne(cause);
             channel.close();
         }
 

@@ -5,12 +5,15 @@ import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.QuickAck;
+import dev.tulle.proxy.loop.Resets;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +39,16 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         CLOSED
     }
 
+    /** What a request wants its connection to become. */
+    public enum Asked {
+        /** Nothing else: HTTP as before. */
+        NOTHING,
+        /** Another protocol, if the server switches (101). */
+        UPGRADE,
+        /** A tunnel to somewhere else, if the server agrees (2xx): RFC 9110 section 9.3.6. */
+        TUNNEL
+    }
+
     private final EndpointPool pool;
     private final Channel channel;
     private final Outgoing out;
@@ -47,10 +60,11 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private long remaining;
     private int interims;
     private boolean toHead;
-    private boolean upgradeAsked;
+    private Asked asked = Asked.NOTHING;
     private boolean reusable;
     private int requests;
     private String trouble = "";
+    private boolean reset;
     private @Nullable UpstreamUser user;
     private long loan;
     long idleSince;
@@ -94,12 +108,12 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
      * Begins a request, to be written to {@link #out} next.
      *
      * @param isHead true when the response has no body whatever it says
-     * @param upgrade true when the request asks for another protocol
+     * @param wanted what the connection is to become
      */
-    public void begin(UpstreamUser next, boolean isHead, boolean upgrade) {
+    public void begin(UpstreamUser next, boolean isHead, Asked wanted) {
         user = next;
         toHead = isHead;
-        upgradeAsked = upgrade;
+        asked = wanted;
         framing = Framing.HEAD;
         interims = 0;
         reusable = true;
@@ -153,6 +167,29 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     /** Gives up on the request: the connection cannot serve again. */
     public void abandon() {
         user = null;
+        close();
+    }
+
+    /** Nothing more is sent through a tunnel, after what is on its way. */
+    public void endOutput() {
+        out.flush();
+        channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
+            if (channel.isActive()) {
+                ((SocketChannel) channel).shutdownOutput();
+            }
+        });
+    }
+
+    /** True when the server has reset it. */
+    public boolean wasReset() {
+        return reset;
+    }
+
+    /** Gives up on a tunnel whose client has reset it. */
+    public void reset() {
+        user = null;
+        out.flush();
+        Resets.reset(channel);
         close();
     }
 
@@ -248,13 +285,15 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
 
     private void headComplete(UpstreamUser current, int following) {
         int code = head.code();
-        if (code == 101) {
-            if (!upgradeAsked || !head.isUpgrade()) {
-                malformed("101 without having been asked to switch protocols");
-                return;
-            }
+        if (code == 101 && (asked != Asked.UPGRADE || !head.isUpgrade())) {
+            malformed("101 without having been asked to switch protocols");
+            return;
+        }
+        if (code == 101 || (asked == Asked.TUNNEL && code / 100 == 2)) {
             framing = Framing.TUNNEL;
             reusable = false;
+            // Each direction ends on its own from now on.
+            channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
             current.responseHead(head, following);
             return;
         }
@@ -263,9 +302,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
                 malformed("more than " + MAX_INTERIM + " informational responses");
                 return;
             }
-            if (code != 100) {
-                current.interim(head);
-            }
+            current.interim(head);
             head.reset();
             return;
         }
@@ -346,6 +383,11 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
+            UpstreamUser current = user;
+            if (framing == Framing.TUNNEL && current != null) {
+                current.tunnelEnded();
+                return;
+            }
             if (framing == Framing.LENT) {
                 pool.lender().spoke(this);
             }
@@ -372,7 +414,12 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
         // After a failed write the answer may still be read; after a failed read the channel closes by itself.
         trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
+        reset |= Resets.isOne(cause);
         reusable = false;
+        if (framing == Framing.TUNNEL) {
+            // With half-closes allowed a failed read would look like the end of one half.
+            channel.close();
+        }
         if (user == null && framing != Framing.LENT) {
             close();
         }

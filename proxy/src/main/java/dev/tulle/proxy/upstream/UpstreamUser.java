@@ -15,11 +15,11 @@ public interface UpstreamUser {
      */
     void connectFailed(String reason);
 
-    /** An informational response other than 100 and 101. */
+    /** An informational response other than 101. */
     void interim(ResponseHead head);
 
     /**
-     * The final response's head, or that of a 101 that was asked for.
+     * The final response's head, or that of an answer that makes the connection the tunnel that was asked for.
      *
      * @param following bytes already received after the head
      */
@@ -35,6 +35,11 @@ public interface UpstreamUser {
      */
     default void responseTrailers(byte[] lines) {
         // Who passes nothing on has no use for them.
+    }
+
+    /** The server sends nothing more through a tunnel; it may still read. */
+    default void tunnelEnded() {
+        // Only for who asks for one.
     }
 
     /** The response is complete. */
