@@ -191,6 +191,9 @@ public final class NodeProxy implements AutoCloseable {
         Counter malformed = registry.counter(
                         "tulle_proxy_malformed_requests_total", "Requests refused because they break the protocol.")
                 .with();
+        Counter lostMirrors = registry.counter(
+                        "tulle_proxy_mirrors_lost_total", "Copies of mirrored requests that did not arrive whole.")
+                .with();
         Sources sources = new Sources(workloads, options.nodeSocket(), options.range());
         WorkloadDirectory.Entry outside = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
         boolean logsAll = options.accessLogMode() == ProxyOptions.AccessLogMode.ALL;
@@ -216,7 +219,8 @@ public final class NodeProxy implements AutoCloseable {
                             services,
                             sources,
                             policies,
-                            new HttpScope(upstreams, leases, accessLog, logsAll, () -> draining, malformed),
+                            new HttpScope(
+                                    upstreams, leases, accessLog, logsAll, () -> draining, malformed, lostMirrors),
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,

@@ -14,6 +14,7 @@ import dev.tulle.model.RouteMatch;
 import dev.tulle.model.StringMatch;
 import dev.tulle.model.WeightedCluster;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -26,6 +27,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
@@ -180,6 +182,121 @@ class RoutingTest {
             long millis = (System.nanoTime() - began) / 1_000_000;
             assertTrue(millis >= 200 && millis < 2_000, "took " + millis + " ms");
             assertEquals(1, proxy.sum("istio_requests_total", "response_flags=\"UT\""));
+        }
+    }
+
+    /** As Envoy's: a slow upload is no slow server. */
+    @Test
+    void timeoutsCountFromTheEndOfTheRequest() throws Exception {
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    Thread.sleep(request.line().contains("/slow") ? 2_000 : 0);
+                    out.write("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".getBytes(StandardCharsets.ISO_8859_1));
+                    return true;
+                });
+                ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                        .subset("", origin.port())
+                        .routes(retrying(Duration.ofMillis(500), RetryPolicy.DEFAULT))
+                        .build())) {
+            for (boolean chunked : List.of(false, true)) {
+                try (RawClient client = new RawClient(proxy.port)) {
+                    client.send("POST /up HTTP/1.1\r\nHost: w\r\n"
+                            + (chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: 9\r\n\r\n"));
+                    for (int i = 0; i < 3; i++) {
+                        Thread.sleep(300);
+                        client.send(chunked ? "3\r\nabc\r\n" : "abc");
+                    }
+                    client.send(chunked ? "0\r\n\r\n" : "");
+                    assertEquals("ok", client.read(false).body());
+                }
+            }
+            assertEquals("abcabcabc", origin.requests.get(1).body());
+            try (RawClient client = new RawClient(proxy.port)) {
+                client.send("POST /slow HTTP/1.1\r\nHost: w\r\nContent-Length: 3\r\n\r\nab");
+                Thread.sleep(700);
+                long began = System.nanoTime();
+                assertEquals(504, client.send("c").read(false).code());
+                long millis = (System.nanoTime() - began) / 1_000_000;
+                assertTrue(millis >= 450 && millis < 1_900, "took " + millis + " ms");
+            }
+        }
+    }
+
+    /** Mirrors of bodies of any length arrive whole; one that does not read costs its copy alone. */
+    @Test
+    void mirrorsTakeBodiesAsTheyCome() throws Exception {
+        try (Origin origin = Origin.answering("ok");
+                Origin shadow = Origin.start((request, out, socket) -> {
+                    out.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1));
+                    return true;
+                });
+                ServerSocket deaf = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
+            RouteAction.Forward forward = new RouteAction.Forward(
+                    List.of(new WeightedCluster(Meshes.cluster(""), 1)),
+                    Duration.ZERO,
+                    RetryPolicy.DEFAULT,
+                    RouteAction.Rewrite.NONE,
+                    List.of(
+                            new RouteAction.Mirror(Meshes.cluster("shadow"), 1_000_000),
+                            new RouteAction.Mirror(Meshes.cluster("deaf"), 1_000_000)));
+            try (ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                            .subset("", origin.port())
+                            .subset("shadow", shadow.port())
+                            .subset("deaf", deaf.getLocalPort())
+                            .routes(Meshes.route("mirrored", RouteMatch.ANY, forward))
+                            .build());
+                    RawClient client = new RawClient(proxy.port)) {
+                String body = "x".repeat(900_000);
+                client.send("POST /length HTTP/1.1\r\nHost: w\r\nContent-Length: 900000\r\n\r\n" + body);
+                assertEquals("ok", client.read(false).body());
+                client.send("POST /chunks HTTP/1.1\r\nHost: w\r\nTransfer-Encoding: chunked\r\n\r\ndbba0\r\n" + body
+                        + "\r\n0\r\n\r\n");
+                assertEquals("ok", client.read(false).body());
+                int large = 12 << 20;
+                client.send(
+                        "POST /large HTTP/1.1\r\nHost: w\r\nContent-Length: " + large + "\r\n\r\n" + "y".repeat(large));
+                assertEquals("ok", client.read(false).body());
+                for (int i = 0; i < 200 && shadow.requests.size() < 3; i++) {
+                    Thread.sleep(20);
+                }
+                assertEquals(
+                        Set.of("/length 900000", "/chunks 900000", "/large " + large),
+                        shadow.requests.stream()
+                                .map(request -> request.line().split(" ")[1] + " "
+                                        + request.body().length())
+                                .collect(Collectors.toSet()));
+                assertTrue(proxy.sum("tulle_proxy_mirrors_lost_total", "") >= 1);
+            }
+        }
+    }
+
+    /** A rule for a path holds for every spelling that Istio's default normalization makes the same. */
+    @Test
+    void routesReadNormalPaths() throws Exception {
+        Route guarded = Meshes.route(
+                "guarded",
+                new RouteMatch(
+                        new RouteMatch.PathMatch.Prefix("/admin"), false, Optional.empty(), List.of(), List.of()),
+                new RouteAction.DirectResponse(403, "no"));
+        Route rest = Meshes.route(
+                "rest",
+                RouteMatch.ANY,
+                Meshes.action(List.of(new WeightedCluster(Meshes.cluster(""), 1)), Duration.ZERO, RetryPolicy.DEFAULT));
+        try (Origin origin = Origin.answering("ok");
+                ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                        .subset("", origin.port())
+                        .routes(guarded, rest)
+                        .build())) {
+            for (String path : List.of("/admin", "/public/../admin/x", "/.\\admin", "/%61dmin", "/a/%2e%2E/admin")) {
+                assertEquals(403, RawClient.get(proxy.port, path).code(), path);
+            }
+            assertEquals(
+                    200,
+                    RawClient.get(proxy.port, "/admin/../b/./c%20d%2fe?q=/../x").code());
+            assertEquals(
+                    "GET /b/c%20d%2fe?q=/../x HTTP/1.1",
+                    origin.requests.getFirst().line());
+            assertEquals(200, RawClient.get(proxy.port, "//admin").code());
+            assertEquals("GET //admin HTTP/1.1", origin.requests.getLast().line());
         }
     }
 

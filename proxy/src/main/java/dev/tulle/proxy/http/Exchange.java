@@ -75,7 +75,7 @@ final class Exchange implements UpstreamUser {
         this.worker = scope.upstreams().worker();
         this.connection = connection;
         this.head = head;
-        this.request = new RequestSide(worker, head, routing, connection.peer());
+        this.request = new RequestSide(scope, head, routing, connection.peer());
         this.response = new ResponseSide(scope, head, connection.out());
     }
 

@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param logsEverything false to log only what did not end well
  * @param draining true when connections are to close after their current request
  * @param malformed requests refused because they break the protocol
+ * @param lostMirrors copies of requests that did not arrive whole
  */
 public record HttpScope(
         Upstreams upstreams,
@@ -23,4 +24,5 @@ public record HttpScope(
         @Nullable AccessLog accessLog,
         boolean logsEverything,
         BooleanSupplier draining,
-        Counter malformed) {}
+        Counter malformed,
+        Counter lostMirrors) {}

@@ -11,104 +11,183 @@ import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
+import dev.tulle.telemetry.Counter;
 import io.netty.buffer.ByteBuf;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A shadow copy of a request: sent whole, with {@code -shadow} behind its host name; the answer is thrown away. Never
- * touches the request that it copies. Loop-confined.
+ * A shadow copy of a request, with {@code -shadow} behind its host name; the answer is thrown away. Its body goes on as it
+ * comes, whatever its length: never touches the request that it copies, and does not hold it back. A copy whose endpoint
+ * cannot keep up is given up and counted. Loop-confined.
  */
 final class MirrorRequest implements UpstreamUser {
+    /** How long an endpoint may be silent once it has the whole request, or the client while it sends it. */
     private static final long TIMEOUT = TimeUnit.SECONDS.toNanos(15);
-    private static final byte[] LAST_CHUNK = {'0', '\r', '\n', '\r', '\n'};
+
+    /** Bytes of one copy that may wait for its endpoint. */
+    private static final long LIMIT = 1 << 20;
 
     private final Worker worker;
+    private final Counter lost;
     private final EndpointPool pool;
     private final boolean isHead;
+    private final boolean chunked;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
             pool.cancel(MirrorRequest.this);
-            done(true);
+            giveUp();
         }
     };
-    /** Until it is handed over. */
-    private @Nullable ByteBuf request;
+    /** The head, and pieces of the body that came before there was a connection. */
+    private final Deque<ByteBuf> early = new ArrayDeque<>();
 
+    private long waiting;
+    private byte @Nullable [] trailers;
     private @Nullable UpstreamConnection upstream;
     private boolean over;
 
-    private MirrorRequest(Worker worker, EndpointPool pool, ByteBuf request, boolean isHead) {
+    private MirrorRequest(Worker worker, Counter lost, EndpointPool pool, RequestHead head) {
         this.worker = worker;
+        this.lost = lost;
         this.pool = pool;
-        this.request = request;
-        this.isHead = isHead;
+        this.isHead = head.isHead();
+        this.chunked = head.isChunked();
     }
 
-    /** Sends the copies of a complete request that its route asks for, as far as its body was kept. */
-    static void sendAll(
+    /**
+     * Begins the copies of a request that its route asks for; their bodies follow.
+     *
+     * @param lost counts copies that do not arrive whole, or not at all
+     */
+    static List<MirrorRequest> beginAll(
             Worker worker,
+            Counter lost,
             RouteDecision decided,
             ForwardPlan plan,
             RequestHead head,
             Routing routing,
-            Peer from,
-            ReplayBuffer body) {
+            Peer from) {
+        if (head.isUpgrade() || head.isConnect()) {
+            return List.of();
+        }
         SentRequest sent = new SentRequest(head, routing, plan);
+        List<MirrorRequest> begun = new ArrayList<>();
         for (RouteAction.Mirror mirror : decided.mirrors()) {
             WorkerCluster target = plan.mirrors().get(mirror.cluster());
-            if (target != null && body.isWhole()) {
-                send(worker, target, sent, from, body);
+            MirrorRequest copy = target == null ? null : begin(worker, lost, target, sent, from);
+            if (copy != null) {
+                begun.add(copy);
             }
         }
+        return begun;
     }
 
-    /** Sends one; does nothing when there is no endpoint or no room. */
-    private static void send(Worker worker, WorkerCluster cluster, SentRequest sent, Peer from, ReplayBuffer body) {
+    /** Begins one; null when there is no endpoint, no room, or no permission. */
+    private static @Nullable MirrorRequest begin(
+            Worker worker, Counter lost, WorkerCluster cluster, SentRequest sent, Peer from) {
         RequestHead head = sent.head();
         EndpointPool pool = cluster.pick(from.caller(), List.of());
-        if (pool == null || pool.isOverflowing() || head.isUpgrade()) {
-            return;
+        if (pool == null || pool.isOverflowing()) {
+            lost.increment();
+            return null;
         }
         String authority = shadow(sent.authority());
         Verdict verdict = pool.access().request(from.source(), new OverriddenRequest(sent, sent.path(), authority));
         if (verdict != null && !verdict.allowed()) {
             pool.access().denied(verdict);
-            return;
+            return null;
         }
         ByteSink sink = worker.sink();
         HeadWriter.request(
                 sink, head, sent.routing().path(), authority, sent.plan().requestHeaders(), from, worker.random());
-        ByteBuf request = worker.allocator().buffer(sink.length() + 256);
-        request.writeBytes(sink.array(), 0, sink.length());
-        ByteBuf kept = body.copy();
-        if (kept != null) {
-            if (head.isChunked()) {
-                ByteSink size = worker.sink().putHex(kept.readableBytes()).put("\r\n");
-                request.writeBytes(size.array(), 0, size.length())
-                        .writeBytes(kept)
-                        .writeByte('\r')
-                        .writeByte('\n');
-            } else {
-                request.writeBytes(kept);
-            }
-            kept.release();
-        }
-        if (head.isChunked()) {
-            request.writeBytes(LAST_CHUNK);
-        }
-        MirrorRequest mirror = new MirrorRequest(worker, pool, request, head.isHead());
+        MirrorRequest mirror = new MirrorRequest(worker, lost, pool, head);
+        mirror.early.add(worker.allocator().buffer(sink.length()).writeBytes(sink.array(), 0, sink.length()));
         pool.activeChanged(1);
-        worker.timers().set(mirror.timer, System.nanoTime() + TIMEOUT);
+        mirror.moved();
         if (verdict != null) {
             mirror.acquire();
         } else {
             mirror.waitFor(from.source(), FrozenRequest.of(sent, authority));
+        }
+        return mirror;
+    }
+
+    /** Sends a copy of a piece of the body, as soon as it can. */
+    void data(ByteBuf piece) {
+        UpstreamConnection to = upstream;
+        if (over || !piece.isReadable()) {
+            return;
+        }
+        moved();
+        ByteBuf copy = piece.retainedDuplicate();
+        long queued;
+        if (to == null) {
+            early.add(copy);
+            waiting += copy.readableBytes();
+            queued = waiting;
+        } else {
+            send(to, copy);
+            to.out().flush();
+            queued = to.channel().isWritable()
+                    ? 0
+                    : to.channel().bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
+        }
+        if (queued > LIMIT) {
+            pool.cancel(this);
+            giveUp();
+        }
+    }
+
+    /** The body is complete. */
+    void end(byte[] lines) {
+        trailers = lines;
+        UpstreamConnection to = upstream;
+        if (!over && to != null) {
+            finishBody(to, lines);
+        }
+    }
+
+    /** The request that it copies is over; without its whole body the copy cannot be. */
+    void over() {
+        if (!over && trailers == null) {
+            pool.cancel(this);
+            giveUp();
+        }
+    }
+
+    private void send(UpstreamConnection to, ByteBuf piece) {
+        if (chunked) {
+            Chunks.add(worker, to.out(), piece);
+        } else {
+            to.out().add(piece);
+        }
+    }
+
+    private void finishBody(UpstreamConnection to, byte[] lines) {
+        if (chunked) {
+            Chunks.end(worker, to.out(), lines);
+        }
+        to.out().flush();
+    }
+
+    private void moved() {
+        worker.timers().set(timer, System.nanoTime() + TIMEOUT);
+    }
+
+    private void giveUp() {
+        if (!over) {
+            lost.increment();
+            done(true);
         }
     }
 
@@ -146,16 +225,27 @@ final class MirrorRequest implements UpstreamUser {
 
     @Override
     public void connected(UpstreamConnection connection) {
-        ByteBuf whole = request;
-        if (whole == null) {
+        ByteBuf head = early.poll();
+        if (head == null) {
             connection.abandon();
             return;
         }
         upstream = connection;
-        request = null;
         connection.begin(this, isHead, UpstreamConnection.Asked.NOTHING);
-        connection.out().add(whole);
-        connection.out().flush();
+        connection.out().add(head);
+        while (true) {
+            ByteBuf piece = early.poll();
+            if (piece == null) {
+                break;
+            }
+            send(connection, piece);
+        }
+        byte[] lines = trailers;
+        if (lines != null) {
+            finishBody(connection, lines);
+        } else {
+            connection.out().flush();
+        }
     }
 
     private void done(boolean abandon) {
@@ -165,25 +255,22 @@ final class MirrorRequest implements UpstreamUser {
         over = true;
         worker.timers().remove(timer);
         pool.activeChanged(-1);
-        ByteBuf unsent = request;
-        request = null;
-        if (unsent != null) {
-            unsent.release();
-        }
+        early.forEach(ByteBuf::release);
+        early.clear();
         UpstreamConnection from = upstream;
         upstream = null;
         if (from != null) {
             if (abandon) {
                 from.abandon();
             } else {
-                from.finish(true);
+                from.finish(trailers != null);
             }
         }
     }
 
     @Override
     public void connectFailed(String reason) {
-        done(true);
+        giveUp();
     }
 
     @Override
@@ -214,11 +301,11 @@ final class MirrorRequest implements UpstreamUser {
     @Override
     public void upstreamBroken(String reason, boolean malformed, boolean untouched) {
         upstream = null;
-        done(true);
+        giveUp();
     }
 
     @Override
     public void upstreamWritability(boolean writable) {
-        // The request was handed over whole.
+        // What waits is bounded elsewhere.
     }
 }

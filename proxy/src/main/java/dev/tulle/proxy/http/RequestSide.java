@@ -8,7 +8,9 @@ import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamConnection;
+import dev.tulle.telemetry.Counter;
 import io.netty.buffer.ByteBuf;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** How the request of one exchange goes to its endpoint, as often as it is tried. Loop-confined. */
@@ -18,12 +20,15 @@ final class RequestSide {
     private final Routing routing;
     private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
+    private final Counter lostMirrors;
+    private List<MirrorRequest> mirrors = List.of();
     private byte[] trailers = ChunkedBody.NO_TRAILERS;
     private boolean complete;
     private boolean unproven;
 
-    RequestSide(Worker worker, RequestHead head, Routing routing, Peer peer) {
-        this.worker = worker;
+    RequestSide(HttpScope scope, RequestHead head, Routing routing, Peer peer) {
+        this.worker = scope.upstreams().worker();
+        this.lostMirrors = scope.lostMirrors();
         this.head = head;
         this.routing = routing;
         this.peer = peer;
@@ -53,11 +58,12 @@ final class RequestSide {
 
     /** The request is for an endpoint of this plan. */
     void begin(ForwardPlan plan, RouteDecision decided) {
-        replay.begin(
-                worker.allocator(),
-                plan.retriesResponses() || !decided.mirrors().isEmpty());
-        if (complete) {
-            mirror(plan, decided);
+        replay.begin(worker.allocator(), plan.retriesResponses());
+        if (!decided.mirrors().isEmpty()) {
+            mirrors = MirrorRequest.beginAll(worker, lostMirrors, decided, plan, head, routing, peer);
+            if (complete) {
+                mirrors.forEach(mirror -> mirror.end(trailers));
+            }
         }
     }
 
@@ -80,12 +86,8 @@ final class RequestSide {
     /** Forgets what was kept. */
     void over() {
         replay.clear();
-    }
-
-    private void mirror(ForwardPlan plan, RouteDecision decided) {
-        if (!decided.mirrors().isEmpty()) {
-            MirrorRequest.sendAll(worker, decided, plan, head, routing, peer, replay);
-        }
+        mirrors.forEach(MirrorRequest::over);
+        mirrors = List.of();
     }
 
     /** Sends what was received so far. */
@@ -107,6 +109,9 @@ final class RequestSide {
     /** Sends a further piece of the body and keeps a copy for another try. */
     void data(UpstreamConnection to, ByteBuf data) {
         replay.add(data);
+        for (MirrorRequest mirror : mirrors) {
+            mirror.data(data);
+        }
         write(to.out(), data);
     }
 
@@ -134,11 +139,7 @@ final class RequestSide {
         if (to != null && head.isChunked()) {
             Chunks.end(worker, to.out(), trailers);
         }
-        RouteDecision decided = routing.decision();
-        ForwardPlan plan = routing.plan();
-        if (decided != null && plan != null) {
-            mirror(plan, decided);
-        }
+        mirrors.forEach(mirror -> mirror.end(lines));
     }
 
     /**
