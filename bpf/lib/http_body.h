@@ -144,10 +144,14 @@ static __always_inline __u32 tulle_client_body(struct sk_msg_md *msg, struct bpf
 		tulle_lease_take(lease, 1u << TULLE_LEASE_BODY);
 		return reason;
 	}
-	if (size == left)
+	if (size == left) {
 		next = tulle_lease_word(handle, TULLE_LEASE_SENT) | TULLE_LEASE_PIECES;
-	else
+		/* A route's timeout counts from the end of the request. */
+		if (lease->timeout_ms)
+			lease->timeout_ms += (bpf_ktime_get_ns() - lease->since_ns) / 1000000;
+	} else {
 		next = word - size;
+	}
 	if (tulle_swap(&lease->word, word, next))
 		return TULLE_REASON_HTTP_BODY_SENT;
 	return tulle_client_divert(msg, sk, splice);

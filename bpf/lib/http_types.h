@@ -99,7 +99,7 @@ struct tulle_http_route {
 	__u8 action;       /* enum tulle_http_route_action */
 	__u8 keep;         /* TULLE_HTTP_KEEP_* */
 	__u16 pad;
-	__u32 timeout_ms; /* of the whole request; 0: none. The proxy watches it */
+	__u32 timeout_ms; /* from the end of the request; 0: none. The proxy watches it */
 	__u32 weight;     /* sum of the shares' weights: the last one's `until` */
 };
 

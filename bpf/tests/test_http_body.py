@@ -182,6 +182,26 @@ def test_taken(lab):
         answered(c, s)
 
 
+def test_timed(lab):
+    """A route's timeout counts from the end of the request: the lease says by how much that is later."""
+    with Stage(lab, 9384, routes=[route(timeout_ms=400)]) as stage:
+        u, s = stage.server()
+        c, _ = stage.client()
+        c.sendall(head(4) + b"abcd")
+        assert lease_info(u)["timeout_ms"] == 400
+        exactly(s, len(head(4)) + 4)
+        answered(c, s)
+        started = time.monotonic()
+        c.sendall(head(4) + b"ab")
+        assert lease_info(u)["timeout_ms"] == 400
+        time.sleep(0.3)
+        c.sendall(b"cd")
+        took = (time.monotonic() - started) * 1000
+        assert 690 <= lease_info(u)["timeout_ms"] <= 400 + took + 1, (lease_info(u), took)
+        exactly(s, len(head(4)) + 4)
+        answered(c, s)
+
+
 def test_more_than_the_body(lab):
     """The end of a body together with a next request is the proxy's; a request after the end comes
     too early as any."""

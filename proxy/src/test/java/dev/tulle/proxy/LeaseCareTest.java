@@ -45,6 +45,19 @@ class LeaseCareTest {
         }
     }
 
+    /** The kernel says by how much a request's end came later than its head. */
+    @Test
+    void theTimeoutCountsFromTheEndOfTheRequest() throws Exception {
+        try (Lent lent = new Lent(Lent.NEVER, timed())) {
+            lent.lease.timeoutMillis = (int) TIMEOUT + 400;
+            long began = System.nanoTime();
+            lent.kernel.take(lent.given, lent.lease, Lent.GET);
+            assertEquals(504, lent.client.read(false).code());
+            long millis = (System.nanoTime() - began) / 1_000_000;
+            assertTrue(millis >= TIMEOUT + 400 && millis < TIMEOUT + 900, () -> millis + " ms");
+        }
+    }
+
     @Test
     void closesBothWhenAResponseTakesTooLong() throws Exception {
         try (Lent lent = new Lent(Lent.NEVER, timed())) {

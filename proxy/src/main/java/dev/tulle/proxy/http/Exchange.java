@@ -210,8 +210,8 @@ final class Exchange implements UpstreamUser {
         request.sent(tally.requestBytes, taken.left() > 0, taken.unproven());
         ForwardPlan chosen =
                 routing.decided(scope.upstreams(), service, head, from.pool().cluster());
-        if (chosen.timeoutNanos() > 0 && request.isComplete()) {
-            deadlines.whole(tally.startNanos + chosen.timeoutNanos());
+        if (taken.timeoutMillis() > 0 && request.isComplete()) {
+            deadlines.whole(tally.startNanos + TimeUnit.MILLISECONDS.toNanos(taken.timeoutMillis()));
         }
         tries.take(chosen.cluster(), from);
         if (taken.isAnswered()) {

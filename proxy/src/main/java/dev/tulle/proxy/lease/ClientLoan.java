@@ -122,19 +122,22 @@ public final class ClientLoan {
     /**
      * A request of this client, or the rest of its response, becomes the proxy's.
      *
+     * @param sinceNanos when the kernel took it
+     * @param timeoutMillis its timeout from then on, 0 for none
      * @param code of the response that the client is reading, 0 for none, {@link #UNKNOWN_CODE} if it is not known
      * @param unproven true when the connection must not carry another request
      * @return false when it cannot
      */
-    boolean goOn(UpstreamConnection from, int code, long remaining, long sinceNanos, boolean unproven) {
+    boolean goOn(
+            UpstreamConnection from, long sinceNanos, int timeoutMillis, int code, long remaining, boolean unproven) {
         ClientInfo info = leases.options().client(channel);
         if (over || info == null || info.lease() != from.loan()) {
             return false;
         }
         given = false;
         lastTaken = info.sinceNanos();
-        TakenRequest request =
-                new TakenRequest(info.head(), info.bodyLength(), info.left(), sinceNanos, code, remaining, unproven);
+        TakenRequest request = new TakenRequest(
+                info.head(), info.bodyLength(), info.left(), sinceNanos, timeoutMillis, code, remaining, unproven);
         if (!taker.take(from, request)) {
             taker.abandon();
             return false;

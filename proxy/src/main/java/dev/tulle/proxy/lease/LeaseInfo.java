@@ -15,7 +15,7 @@ import java.net.InetSocketAddress;
  *     another one
  * @param renew true when a new connection should take its place as soon as it is idle: the kernel has found out how the
  *     server reads, and would treat a new one in another way
- * @param timeoutMillis of the request, 0 for none
+ * @param timeoutMillis of the request from sinceNanos on, 0 for none; grows by the time that further sends of a body take
  * @param code of the response whose head was forwarded, 0 for none
  * @param client the client's own address
  */

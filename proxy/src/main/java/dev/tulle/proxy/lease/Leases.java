@@ -216,9 +216,10 @@ public final class Leases implements Lender {
         if (client == null
                 || !client.goOn(
                         connection,
+                        info.sinceNanos(),
+                        info.timeoutMillis(),
                         answered ? info.code() : 0,
                         answered ? info.remaining() : 0,
-                        info.sinceNanos(),
                         info.unproven())) {
             // The client has gone, and nobody is there to read the answer.
             connection.close();
@@ -234,7 +235,7 @@ public final class Leases implements Lender {
                     connection.pool().requestTaken();
                     metrics.taken(info.taken());
                     int code = info.taken() == LeaseState.ANSWER ? ClientLoan.UNKNOWN_CODE : 0;
-                    if (client.goOn(connection, code, 1, info.sinceNanos(), false)) {
+                    if (client.goOn(connection, info.sinceNanos(), 0, code, 1, false)) {
                         // The news of the reset is still to come, and comes to the exchange.
                         return;
                     }
