@@ -12,13 +12,8 @@ import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
-import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.channel.socket.SocketChannel;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -55,7 +50,8 @@ public final class TcpRelay implements Held.Occupant {
     private final Peer peer;
     private final TcpTarget target;
     private final TcpScope scope;
-    private final Side down;
+    private final RelaySide down;
+    private final Events events = new Events();
     private final @Nullable Held held;
     private final long started = System.nanoTime();
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
@@ -77,7 +73,7 @@ public final class TcpRelay implements Held.Occupant {
         }
     };
 
-    private @Nullable Side up;
+    private @Nullable RelaySide up;
     private @Nullable FirstWords undecided;
     /** Refuses the connection if it turns out to be bytes. */
     private @Nullable Runnable refusal;
@@ -99,7 +95,7 @@ public final class TcpRelay implements Held.Occupant {
         this.target = target;
         this.scope = scope;
         this.first = first;
-        this.down = new Side(downstream);
+        this.down = new RelaySide(downstream, events);
         this.held = LoopShares.of(downstream);
     }
 
@@ -125,7 +121,7 @@ public final class TcpRelay implements Held.Occupant {
     }
 
     private static void begin(TcpRelay relay) {
-        Channel downstream = relay.down.channel;
+        Channel downstream = relay.down.channel();
         downstream.pipeline().addLast(relay.down);
         Held place = relay.held;
         if (place != null) {
@@ -144,17 +140,17 @@ public final class TcpRelay implements Held.Occupant {
     @Override
     public void closeStalled() {
         close();
-        down.channel.close();
-        Side upstream = up;
+        down.channel().close();
+        RelaySide upstream = up;
         if (upstream != null) {
-            upstream.channel.close();
+            upstream.channel().close();
         }
     }
 
-    private void stalls(Side side) {
+    private void stalls(RelaySide side) {
         Held place = held;
         if (place != null) {
-            Channel to = side.channel;
+            Channel to = side.channel();
             long bytes = to.isWritable() ? 0 : to.bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
             if (side.equals(down)) {
                 place.waitsForClient(bytes);
@@ -183,7 +179,7 @@ public final class TcpRelay implements Held.Occupant {
             protected void initChannel(Channel channel) {
                 channel.config().setAutoRead(false);
                 channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
-                channel.pipeline().addLast(new Side(channel));
+                channel.pipeline().addLast(new RelaySide(channel, events));
             }
         };
         UpstreamChannels.connect(
@@ -241,18 +237,18 @@ public final class TcpRelay implements Held.Occupant {
         undecided = null;
         ByteBuf said = words.end();
         Runnable refuse = refusal;
-        Side upstream = up;
+        RelaySide upstream = up;
         if (refuse != null) {
             first = said;
             worker.timers().remove(timer);
             refuse.run();
         } else if (upstream == null) {
             // It is being made.
-            down.channel.config().setAutoRead(false);
+            down.channel().config().setAutoRead(false);
             first = said;
         } else if (said != null) {
             down.count(said);
-            upstream.channel.writeAndFlush(said, upstream.channel.voidPromise());
+            upstream.channel().writeAndFlush(said, upstream.channel().voidPromise());
         }
     }
 
@@ -263,7 +259,7 @@ public final class TcpRelay implements Held.Occupant {
         worker.timers().remove(timer);
         worker.timers().remove(patience);
         TcpTarget.Choice chosen = choice;
-        Side upstream = up;
+        RelaySide upstream = up;
         IstioMetrics.Connections counted = metrics;
         if (chosen != null) {
             chosen.end();
@@ -272,11 +268,11 @@ public final class TcpRelay implements Held.Occupant {
             counted.closed().increment();
         }
         if (upstream != null) {
-            upstream.channel.close();
+            upstream.channel().close();
         }
         target.closed();
-        down.channel.config().setAutoRead(false);
-        down.channel.pipeline().remove(down);
+        down.channel().config().setAutoRead(false);
+        down.channel().pipeline().remove(down);
         words.handOver();
     }
 
@@ -297,7 +293,7 @@ public final class TcpRelay implements Held.Occupant {
             }
             return;
         }
-        if (!down.channel.isActive()) {
+        if (!down.channel().isActive()) {
             if (made != null) {
                 made.close();
             }
@@ -324,7 +320,7 @@ public final class TcpRelay implements Held.Occupant {
             refuseLate(chosen, verdict);
             return;
         }
-        Side upstream = made.pipeline().get(Side.class);
+        RelaySide upstream = made.pipeline().get(RelaySide.class);
         up = upstream;
         metrics = chosen.metrics(peer.source().labels(), "-");
         metrics.opened().increment();
@@ -335,9 +331,9 @@ public final class TcpRelay implements Held.Occupant {
         first = null;
         if (early != null) {
             down.count(early);
-            upstream.channel.writeAndFlush(early, upstream.channel.voidPromise());
+            upstream.channel().writeAndFlush(early, upstream.channel().voidPromise());
         }
-        if (down.inputEnded) {
+        if (down.hasInputEnded()) {
             settle();
             upstream.endOutput();
         }
@@ -359,7 +355,7 @@ public final class TcpRelay implements Held.Occupant {
         closed = true;
         releaseFirst();
         target.closed();
-        down.channel.close();
+        down.channel().close();
     }
 
     private void releaseFirst() {
@@ -385,7 +381,7 @@ public final class TcpRelay implements Held.Occupant {
         worker.timers().remove(patience);
         releaseFirst();
         TcpTarget.Choice chosen = choice;
-        Side upstream = up;
+        RelaySide upstream = up;
         if (chosen != null) {
             chosen.end();
         }
@@ -402,8 +398,8 @@ public final class TcpRelay implements Held.Occupant {
                 chosen == null ? "" : chosen.text(),
                 upstream == null ? "DC" : "-",
                 trouble,
-                down.total,
-                upstream == null ? 0 : upstream.total,
+                down.total(),
+                upstream == null ? 0 : upstream.total(),
                 started);
         target.closed();
         down.finish(reset);
@@ -412,167 +408,79 @@ public final class TcpRelay implements Held.Occupant {
         }
     }
 
-    /** One of the two connections. */
-    private final class Side extends ChannelInboundHandlerAdapter {
-        private final Channel channel;
-        private @Nullable Side other;
-        private boolean inputEnded;
-        private boolean outputEnded;
-        private long total;
-        private long counted;
-
-        Side(Channel channel) {
-            this.channel = channel;
-        }
-
-        void join(Side opposite) {
-            other = opposite;
-        }
-
-        /** Reads (on), unless the end was reached. */
-        void read() {
-            if (!inputEnded) {
-                channel.config().setAutoRead(true);
-            }
-        }
-
-        void count(ByteBuf data) {
-            total += data.readableBytes();
-            active = true;
-        }
-
-        long uncounted() {
-            long n = total - counted;
-            counted = total;
-            return n;
-        }
-
+    /** What the two connections tell. */
+    private final class Events implements RelaySide.Events {
         @Override
-        public void channelRead(ChannelHandlerContext context, Object message) {
-            ByteBuf data = (ByteBuf) message;
+        public boolean takes(RelaySide side, ByteBuf data) {
             FirstWords words = undecided;
-            if (words != null) {
-                if (equals(down)) {
-                    hear(words, data);
-                    return;
-                }
-                // The server speaks first.
-                settle();
+            if (words != null && side.equals(down)) {
+                hear(words, data);
+                return true;
             }
-            Side to = other;
-            count(data);
-            if (to == null) {
-                // Read although it should not: the end of a connection shakes loose what waits.
-                if (isOurs()) {
-                    keep(data);
-                } else {
-                    data.release();
-                }
-                return;
+            // If nobody has spoken yet, the server speaks first.
+            settle();
+            active = true;
+            if (side.isJoined()) {
+                return false;
             }
-            to.channel.write(data, to.channel.voidPromise());
-        }
-
-        private void hear(FirstWords words, ByteBuf data) {
-            Boolean isOther = words.hear(data);
-            if (isOther == null) {
-                return;
-            }
-            if (isOther) {
-                handOver(words);
+            // Read although it should not: the end of a connection shakes loose what waits.
+            if (isOurs(side)) {
+                keep(data);
             } else {
-                settle();
-            }
-        }
-
-        private void keep(ByteBuf data) {
-            ByteBuf before = first;
-            total -= data.readableBytes();
-            if (closed) {
                 data.release();
-            } else if (before == null) {
-                first = data;
-            } else {
-                first = Unpooled.wrappedBuffer(before, data);
             }
+            return true;
         }
 
         @Override
-        public void channelReadComplete(ChannelHandlerContext context) {
-            Side to = other;
-            if (to != null) {
-                to.channel.flush();
-                if (!to.channel.isWritable()) {
-                    channel.config().setAutoRead(false);
-                }
-            }
+        public void inputEnded() {
+            settle();
         }
 
         @Override
-        public void channelWritabilityChanged(ChannelHandlerContext context) {
-            stalls(this);
-            Side from = other;
-            if (from != null && channel.isWritable()) {
-                from.read();
-            }
+        public void stalls(RelaySide side) {
+            TcpRelay.this.stalls(side);
         }
 
         @Override
-        public void userEventTriggered(ChannelHandlerContext context, Object event) {
-            if (event instanceof ChannelInputShutdownEvent && !inputEnded) {
-                inputEnded = true;
-                settle();
-                Side to = other;
-                if (to != null) {
-                    to.endOutput();
-                }
-            }
-        }
-
-        /** The opposite side has nothing more to say: after what is on its way, neither have we to ours. */
-        void endOutput() {
-            if (outputEnded) {
-                return;
-            }
-            outputEnded = true;
-            channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
-                Side opposite = other;
-                if (inputEnded && opposite != null && opposite.inputEnded && opposite.outputEnded) {
-                    close();
-                } else if (channel.isActive()) {
-                    ((SocketChannel) channel).shutdownOutput();
-                }
-            });
-        }
-
-        /** Sends what is left and closes. */
-        void finish(boolean asReset) {
-            if (asReset) {
-                Resets.reset(channel);
-            } else if (channel.isActive()) {
-                channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
-            } else {
-                channel.close();
-            }
-        }
-
-        @Override
-        public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+        public void broken(Throwable cause) {
             trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
             reset |= Resets.isOne(cause);
-            channel.close();
         }
 
         @Override
-        public void channelInactive(ChannelHandlerContext context) {
-            if (isOurs()) {
+        public void over(RelaySide side) {
+            if (isOurs(side)) {
                 close();
             }
         }
 
         /** False for an upstream connection that was made and given up, because a policy came before a byte had passed. */
-        private boolean isOurs() {
-            return equals(down) || equals(up);
+        private boolean isOurs(RelaySide side) {
+            return side.equals(down) || side.equals(up);
+        }
+    }
+
+    private void hear(FirstWords words, ByteBuf data) {
+        Boolean isOther = words.hear(data);
+        if (isOther == null) {
+            return;
+        }
+        if (isOther) {
+            handOver(words);
+        } else {
+            settle();
+        }
+    }
+
+    private void keep(ByteBuf data) {
+        ByteBuf before = first;
+        if (closed) {
+            data.release();
+        } else if (before == null) {
+            first = data;
+        } else {
+            first = Unpooled.wrappedBuffer(before, data);
         }
     }
 }
