@@ -64,7 +64,7 @@ final class Routing {
             // meant.
             request = new OverriddenRequest(
                     head, "/", current.snapshot().listener().hostname());
-        } else {
+        } else if (!head.isPathPlain()) {
             String received = path == null ? head.path() : path;
             String normal = PathNormalizer.normalize(received);
             if (!normal.equals(received)) {

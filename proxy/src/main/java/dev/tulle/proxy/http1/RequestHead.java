@@ -21,6 +21,7 @@ public final class RequestHead extends MessageHead implements RequestView {
     private int authorityStart;
     private int authorityEnd;
     private boolean absolute;
+    private boolean plain;
     private int hostFields;
     private boolean expectContinue;
     private boolean expectOther;
@@ -81,6 +82,7 @@ public final class RequestHead extends MessageHead implements RequestView {
         methodEnd = i;
         targetStart = i + 1;
         i = targetStart;
+        plain = true;
         int question = -1;
         while (i < to && bytes[i] != ' ') {
             byte b = bytes[i];
@@ -90,6 +92,7 @@ public final class RequestHead extends MessageHead implements RequestView {
             if (b == '?' && question < 0) {
                 question = i;
             }
+            plain &= question >= 0 || !(b == '%' || b == '\\' || (b == '.' && bytes[i - 1] == '/'));
             i++;
         }
         if (i == targetStart || i == to) {
@@ -302,6 +305,11 @@ public final class RequestHead extends MessageHead implements RequestView {
     /** True when the target has the absolute form, as sent to a proxy. */
     public boolean isAbsolute() {
         return absolute;
+    }
+
+    /** True when the path is certainly in its normal form, see {@link dev.tulle.model.PathNormalizer}. */
+    public boolean isPathPlain() {
+        return plain;
     }
 
     /** The whole target as received. */

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.model.PathNormalizer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import java.nio.charset.StandardCharsets;
@@ -261,6 +262,30 @@ class RequestHeadTest {
                 ParseStatus.COMPLETE, parse(new RequestHead(), "GET /?" + "a".repeat(50_000) + " HTTP/1.1\r\n" + OK));
         // Without an end the limit still holds.
         assertEquals(ParseStatus.LINE_TOO_LONG, parse(new RequestHead(), "a".repeat(MessageHead.MAX_REQUEST_LINE + 1)));
+    }
+
+    /** A shortcut past {@link PathNormalizer}: it must never say yes where that would change the path. */
+    @Test
+    void plainPathsNeedNoNormalization() {
+        Random random = new Random(11);
+        String alphabet = "/.%25eE61\\\\aZ;?";
+        int plain = 0;
+        for (int i = 0; i < 100_000; i++) {
+            StringBuilder target = new StringBuilder("/");
+            for (int n = random.nextInt(9); n > 0; n--) {
+                target.append(alphabet.charAt(random.nextInt(alphabet.length())));
+            }
+            RequestHead head = new RequestHead();
+            assertEquals(ParseStatus.COMPLETE, parse(head, "GET " + target + " HTTP/1.1\r\n" + OK));
+            if (head.isPathPlain()) {
+                plain++;
+                assertEquals(head.path(), PathNormalizer.normalize(head.path()), target.toString());
+            }
+        }
+        assertTrue(plain > 10_000, "plain: " + plain);
+        RequestHead head = new RequestHead();
+        parse(head, "GET /a.b/c..d/?q=/../%41 HTTP/1.1\r\n" + OK);
+        assertTrue(head.isPathPlain());
     }
 
     @Test
