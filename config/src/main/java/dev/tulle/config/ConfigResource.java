@@ -1,6 +1,7 @@
 package dev.tulle.config;
 
 import dev.tulle.model.ResourceRef;
+import java.util.Comparator;
 
 /** A resource that was read and found right by itself; immutable. */
 public sealed interface ConfigResource
@@ -11,6 +12,12 @@ public sealed interface ConfigResource
                 ServiceEntry,
                 VirtualService,
                 WorkloadEntry {
+    /** As Istio orders objects of which only one can be in force; one that does not say when it was made comes first. */
+    Comparator<ConfigResource> OLDEST_FIRST = Comparator.<ConfigResource, java.time.Instant>comparing(
+                    resource -> resource.manifest().created())
+            .thenComparing(ConfigResource::name)
+            .thenComparing(ConfigResource::namespace);
+
     /** The outer part and the document. */
     Manifest manifest();
 

@@ -1,22 +1,25 @@
 package dev.tulle.config;
 
 import dev.tulle.config.DestinationRule.Subset;
+import dev.tulle.config.DestinationRule.TrafficPolicy;
 import dev.tulle.config.Problem.Severity;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
 /** Finds what is wrong between resources that are each right by themselves. Pure. */
 final class CrossValidator {
     private final List<Finding> findings = new ArrayList<>();
-    private final Set<String> hostnames = new HashSet<>();
-    private final Map<String, List<DestinationRule>> rulesByHost = new HashMap<>();
+    /** The namespace of each declared service, by host name. */
+    private final Map<String, String> namespaces = new HashMap<>();
+
+    private final List<DestinationRule> rules = new ArrayList<>();
     private final Policies policies;
     private final Collection<ConfigResource> resources;
 
@@ -30,28 +33,24 @@ final class CrossValidator {
 
     private CrossValidator(Collection<ConfigResource> resources) {
         this.resources = resources;
-        List<DestinationRule> rules = new ArrayList<>();
         for (ConfigResource resource : resources) {
             switch (resource) {
-                case KubernetesService service -> hostnames.add(service.hostname());
-                case ServiceEntry entry -> hostnames.addAll(entry.hosts());
+                case KubernetesService service -> namespaces.putIfAbsent(service.hostname(), service.namespace());
+                case ServiceEntry entry ->
+                    entry.hosts().forEach(host -> namespaces.putIfAbsent(host, entry.namespace()));
                 case DestinationRule rule -> rules.add(rule);
                 case VirtualService _, HttpRoute _, WorkloadEntry _, IstioAuthorization _ -> {}
             }
         }
-        for (DestinationRule rule : rules) {
-            rulesByHost
-                    .computeIfAbsent(resolve(rule.host(), rule.namespace()), _ -> new ArrayList<>())
-                    .add(rule);
-        }
-        this.policies = new Policies(rules, hostnames::contains);
+        rules.sort(ConfigResource.OLDEST_FIRST);
+        this.policies = new Policies(rules, namespaces::containsKey);
     }
 
     /** Checks resources in a stable order: where two are in conflict, the later one is wrong. */
     static List<Finding> check(Collection<ConfigResource> resources) {
         CrossValidator validator = new CrossValidator(resources);
         validator.volume();
-        validator.subsetsOnce();
+        validator.rulesOnce();
         validator.hostsOnce();
         for (ConfigResource resource : resources) {
             if (resource instanceof VirtualService service) {
@@ -102,7 +101,7 @@ final class CrossValidator {
     }
 
     private String resolve(String host, String namespace) {
-        return Hosts.resolve(host, namespace, hostnames::contains);
+        return Hosts.resolve(host, namespace, namespaces::containsKey);
     }
 
     private void destinations(VirtualService service) {
@@ -122,19 +121,29 @@ final class CrossValidator {
             return;
         }
         String hostname = resolve(destination.host(), service.namespace());
-        List<DestinationRule> rules = policies.rulesOf(hostname);
+        List<DestinationRule> counting = rulesOf(hostname);
         Set<String> subsets = new TreeSet<>();
         Set<ResourceKey> partners = new LinkedHashSet<>();
-        for (DestinationRule rule : rules) {
+        for (DestinationRule rule : counting) {
             partners.add(rule.key());
             rule.subsets().forEach(subset -> subsets.add(subset.name()));
         }
         if (subsets.contains(destination.subset())) {
             return;
         }
-        String message = rules.isEmpty()
-                ? "no DestinationRule declares subsets of the host " + hostname
-                : "no such subset in " + rules.getFirst().ref();
+        Optional<DestinationRule> elsewhere = policies.rulesAnywhere(hostname).stream()
+                .filter(rule -> rule.subsets().stream().anyMatch(s -> s.name().equals(destination.subset())))
+                .findFirst();
+        String message;
+        if (elsewhere.isPresent()) {
+            partners.add(elsewhere.get().key());
+            message = "a subset of " + elsewhere.get().ref() + ", which is about callers of its own namespace and"
+                    + FieldReader.NOT_SUPPORTED;
+        } else if (counting.isEmpty()) {
+            message = "no DestinationRule declares subsets of the host " + hostname;
+        } else {
+            message = "no such subset in " + counting.getFirst().ref();
+        }
         String expected =
                 subsets.isEmpty() ? "a subset that a DestinationRule declares" : "one of " + String.join(", ", subsets);
         findings.add(new Finding(
@@ -149,34 +158,60 @@ final class CrossValidator {
                         message)));
     }
 
-    /** Several rules of one host add up, but each subset has one meaning. */
-    private void subsetsOnce() {
-        for (List<DestinationRule> rules : rulesByHost.values()) {
-            Map<String, DestinationRule> owners = new HashMap<>();
-            for (DestinationRule rule : rules) {
-                for (Subset subset : rule.subsets()) {
-                    DestinationRule earlier = owners.putIfAbsent(subset.name(), rule);
-                    if (earlier != null) {
-                        findings.add(new Finding(
-                                rule.key(),
-                                Set.of(earlier.key()),
-                                Problems.at(
-                                        Severity.ERROR,
-                                        rule.ref(),
-                                        subset.position(),
-                                        subset.name(),
-                                        "each subset of a host once",
-                                        "the subset is already declared by " + earlier.ref())));
-                    }
-                }
+    /** The rules that are in force for a host; where nobody knows whose it is, all. */
+    private List<DestinationRule> rulesOf(String hostname) {
+        return Optional.ofNullable(namespaces.get(hostname))
+                .or(() -> Hosts.namespaceOf(hostname))
+                .map(namespace -> policies.rulesOf(namespace, hostname).rules())
+                .orElseGet(() -> policies.rulesAnywhere(hostname));
+    }
+
+    /** Rules of one namespace for one host add up, but one traffic policy counts, and each subset has one meaning. */
+    private void rulesOnce() {
+        Map<List<String>, Map<String, DestinationRule>> parts = new HashMap<>();
+        for (DestinationRule rule : rules) {
+            String host = resolve(rule.host(), rule.namespace());
+            Map<String, DestinationRule> owners =
+                    parts.computeIfAbsent(List.of(rule.namespace(), host), _ -> new HashMap<>());
+            if (!rule.policy().equals(TrafficPolicy.NONE)) {
+                once(
+                        rule,
+                        Optional.ofNullable(owners.putIfAbsent("", rule)),
+                        rule.hostPosition(),
+                        rule.host(),
+                        "its trafficPolicy has no effect: the host has one from ");
+            }
+            for (Subset subset : rule.subsets()) {
+                once(
+                        rule,
+                        Optional.ofNullable(owners.putIfAbsent(subset.name(), rule)),
+                        subset.position(),
+                        subset.name(),
+                        "this subset has no effect: it is already declared by ");
             }
         }
     }
 
-    /** Two routings of one host are both in force, one after the other, which is seldom meant. */
+    private void once(
+            DestinationRule rule, Optional<DestinationRule> earlier, Position at, String value, String message) {
+        earlier.ifPresent(older -> findings.add(new Finding(
+                rule.key(),
+                Set.of(),
+                Problems.at(
+                                Severity.WARNING,
+                                rule.ref(),
+                                at,
+                                value,
+                                "one DestinationRule for a host",
+                                message + older.ref())
+                        .as(Warning.HOST_RULED_TWICE))));
+    }
+
+    /** Of two routings of one host one is in force. */
     private void hostsOnce() {
         Map<String, VirtualService> owners = new HashMap<>();
-        for (ConfigResource resource : resources) {
+        for (ConfigResource resource :
+                resources.stream().sorted(ConfigResource.OLDEST_FIRST).toList()) {
             if (resource instanceof VirtualService service) {
                 for (int i = 0; i < service.hosts().size(); i++) {
                     String hostname = resolve(service.hosts().get(i), service.namespace());
@@ -216,7 +251,7 @@ final class CrossValidator {
                                                 parent.service(),
                                                 "a Service that no VirtualService routes",
                                                 "the Service is also routed by " + other.ref()
-                                                        + ", whose rules come first")
+                                                        + ", whose rules for requests have no effect beside these")
                                         .as(Warning.HOST_ROUTED_TWICE)));
                     }
                 }

@@ -38,14 +38,20 @@ public record DestinationRule(
     /**
      * How to reach and balance endpoints. An empty part is inherited, at last from the mesh's defaults; one that is there is
      * the whole of it: what it leaves open is not looked up elsewhere.
+     *
+     * @param plainText whether it says that connections are not encrypted, as they are anyway
      */
-    public record TrafficPolicy(Optional<LoadBalancer> loadBalancer, Optional<ConnectionPool> connectionPool) {
+    public record TrafficPolicy(
+            Optional<LoadBalancer> loadBalancer, Optional<ConnectionPool> connectionPool, boolean plainText) {
         /** Says nothing. */
-        public static final TrafficPolicy NONE = new TrafficPolicy(Optional.empty(), Optional.empty());
+        public static final TrafficPolicy NONE = new TrafficPolicy(Optional.empty(), Optional.empty(), false);
 
         /** This policy, with the parts that it leaves out taken from {@code base}. */
         public TrafficPolicy over(TrafficPolicy base) {
-            return new TrafficPolicy(loadBalancer.or(base::loadBalancer), connectionPool.or(base::connectionPool));
+            return new TrafficPolicy(
+                    loadBalancer.or(base::loadBalancer),
+                    connectionPool.or(base::connectionPool),
+                    plainText || base.plainText());
         }
 
         Optional<Balancing> balancing() {

@@ -75,7 +75,7 @@ final class DestinationRuleDecoder {
         if (empty) {
             policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
         }
-        return new TrafficPolicy(balancer, pool);
+        return new TrafficPolicy(balancer, pool, policy.has("tls"));
     }
 
     private static ConnectionPool pool(Fields pool) {

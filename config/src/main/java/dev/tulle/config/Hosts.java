@@ -17,6 +17,14 @@ public final class Hosts {
         return name + "." + namespace + "." + SERVICE_DOMAIN;
     }
 
+    /** The namespace in the full host name of a Service; empty for other host names. */
+    static Optional<String> namespaceOf(String hostname) {
+        String[] labels = hostname.split("\\.", 3);
+        return labels.length == 3 && labels[2].equals(SERVICE_DOMAIN) && !isPattern(hostname)
+                ? Optional.of(labels[1])
+                : Optional.empty();
+    }
+
     /**
      * The host name that a written name stands for.
      *

@@ -1,6 +1,8 @@
 package dev.tulle.config;
 
 import dev.tulle.model.ResourceRef;
+import java.time.DateTimeException;
+import java.time.Instant;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -16,5 +18,19 @@ public record Manifest(ResourceRef ref, String apiVersion, Map<String, String> l
     public Manifest {
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
         content = java.util.Collections.unmodifiableMap(content);
+    }
+
+    /** When the object was made, as Kubernetes notes it; {@link Instant#MIN} where it does not say. */
+    public Instant created() {
+        if (content.get("metadata") instanceof Map<?, ?> metadata
+                && metadata.get("creationTimestamp") instanceof String text) {
+            try {
+                return Instant.parse(text);
+            } catch (DateTimeException e) {
+                // Not a time: it says nothing, as the rest of what only a cluster writes.
+                return Instant.MIN;
+            }
+        }
+        return Instant.MIN;
     }
 }

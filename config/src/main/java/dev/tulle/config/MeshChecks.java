@@ -4,6 +4,7 @@ import dev.tulle.config.Problem.Severity;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.MeshState;
+import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.Workload;
 import java.util.ArrayList;
@@ -12,6 +13,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What is probably not meant, seen from the whole mesh: resources that are right and have no effect because of the workloads
@@ -30,10 +32,40 @@ public final class MeshChecks {
     /** Values of a label that are told. */
     private static final int SHOWN = 5;
 
-    private record Mesh(ConfigSnapshot config, MeshState state, List<Problem> found) {
+    private record Mesh(
+            ConfigSnapshot config,
+            MeshState state,
+            Map<String, List<Service>> services,
+            Policies policies,
+            List<Problem> found) {
+        static Mesh of(ConfigSnapshot config, MeshState state) {
+            Map<String, List<Service>> services = state.services().values().stream()
+                    .collect(Collectors.groupingBy(Service::hostname, TreeMap::new, Collectors.toList()));
+            Policies policies = new Policies(config.destinationRules(), services::containsKey);
+            return new Mesh(config, state, services, policies, new ArrayList<>());
+        }
+
         boolean knows(String hostname) {
-            return state.services().values().stream()
-                    .anyMatch(service -> service.hostname().equals(hostname));
+            return services.containsKey(hostname);
+        }
+
+        String hostOf(DestinationRule rule) {
+            return Hosts.resolve(rule.host(), rule.namespace(), this::knows);
+        }
+
+        /** The services that a host name or pattern covers. */
+        Stream<Service> covered(String host) {
+            return Hosts.isPattern(host)
+                    ? services.values().stream()
+                            .flatMap(List::stream)
+                            .filter(service -> Hosts.covers(host, service.hostname()))
+                    : services.getOrDefault(host, List.of()).stream();
+        }
+
+        boolean isInForce(DestinationRule rule, Service service) {
+            return policies.rulesOf(service.namespace(), service.hostname())
+                    .rules()
+                    .contains(rule);
         }
 
         boolean isEmpty(int port, String subset, String hostname) {
@@ -50,10 +82,9 @@ public final class MeshChecks {
 
     /** Everything that the checks find. */
     public static List<Problem> check(ConfigSnapshot config, MeshState state) {
-        List<Problem> found = new ArrayList<>();
-        Mesh mesh = new Mesh(config, state, found);
+        Mesh mesh = Mesh.of(config, state);
         ALL.forEach(check -> check.check(mesh));
-        return found;
+        return mesh.found();
     }
 
     private static void policies(Mesh mesh) {
@@ -95,7 +126,7 @@ public final class MeshChecks {
 
     private static void ruleHosts(Mesh mesh) {
         for (DestinationRule rule : mesh.config().destinationRules()) {
-            String hostname = Hosts.resolve(rule.host(), rule.namespace(), mesh::knows);
+            String hostname = mesh.hostOf(rule);
             if (!Hosts.isPattern(hostname) && !mesh.knows(hostname)) {
                 mesh.warn(
                         Warning.NO_HOST,
@@ -107,12 +138,34 @@ public final class MeshChecks {
                                 "a service that is declared or that a workload names",
                                 "no such service yet: the rule takes effect when it appears"));
             }
+            mesh.covered(hostname)
+                    .filter(service -> !mesh.isInForce(rule, service)
+                            && mesh.policies()
+                                    .rulesIn(rule.namespace(), service.hostname())
+                                    .rules()
+                                    .contains(rule))
+                    .findFirst()
+                    .ifPresent(service -> mesh.warn(
+                            Warning.RULE_FOR_CALLERS,
+                            Problems.at(
+                                    Severity.WARNING,
+                                    rule.ref(),
+                                    rule.hostPosition(),
+                                    rule.host(),
+                                    "a rule in the service's namespace, " + service.namespace(),
+                                    "for " + service.hostname()
+                                            + " the rule is about callers of its own namespace only,"
+                                            + " which is not supported by this version of Tulle: it has no effect"
+                                            + " there")));
         }
     }
 
     private static void subsets(Mesh mesh) {
         for (DestinationRule rule : mesh.config().destinationRules()) {
-            String hostname = Hosts.resolve(rule.host(), rule.namespace(), mesh::knows);
+            String hostname = mesh.hostOf(rule);
+            if (mesh.covered(hostname).noneMatch(service -> mesh.isInForce(rule, service))) {
+                continue;
+            }
             List<Integer> served = mesh.state().clusters().values().stream()
                     .filter(cluster -> cluster.hostname().equals(hostname)
                             && cluster.subset().isEmpty())

@@ -6,34 +6,73 @@ import dev.tulle.model.EndpointChoice;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Predicate;
 
-/** Finds the DestinationRules of a host: the most specific host wins, rules of one host add up. */
+/**
+ * Finds the DestinationRules of a service as Istio does for callers of its namespace: those of the service's namespace, else
+ * those of the root namespace; in each the most specific host wins.
+ */
 final class Policies {
-    private final Map<String, List<DestinationRule>> byHost = new HashMap<>();
-    private final List<String> patterns = new ArrayList<>();
+    private final Map<String, Namespace> namespaces = new HashMap<>();
+    private final Namespace root = new Namespace();
+
+    /** The rules of one namespace by host. */
+    private static final class Namespace {
+        private final Map<String, List<DestinationRule>> byHost = new HashMap<>();
+        private final Set<String> patterns = new LinkedHashSet<>();
+
+        void add(String host, DestinationRule rule) {
+            byHost.computeIfAbsent(host, _ -> new ArrayList<>()).add(rule);
+            if (Hosts.isPattern(host)) {
+                patterns.add(host);
+            }
+        }
+
+        List<DestinationRule> rulesOf(String hostname) {
+            List<DestinationRule> exact = byHost.get(hostname);
+            if (exact != null) {
+                return exact;
+            }
+            return Hosts.mostSpecific(patterns, hostname)
+                    .flatMap(pattern -> Optional.ofNullable(byHost.get(pattern)))
+                    .orElse(List.of());
+        }
+    }
 
     /** @param known tells which host names are declared */
     Policies(Collection<DestinationRule> rules, Predicate<String> known) {
-        for (DestinationRule rule : rules) {
+        rules.stream().sorted(ConfigResource.OLDEST_FIRST).forEach(rule -> {
             String host = Hosts.resolve(rule.host(), rule.namespace(), known);
-            byHost.computeIfAbsent(host, _ -> new ArrayList<>()).add(rule);
-        }
-        byHost.keySet().stream().filter(Hosts::isPattern).sorted().forEach(patterns::add);
+            namespaces.computeIfAbsent(rule.namespace(), _ -> new Namespace()).add(host, rule);
+            if (IstioAuthorization.ROOT_NAMESPACES.contains(rule.namespace())) {
+                root.add(host, rule);
+            }
+        });
     }
 
-    /** The rules of a host, the one whose own policy counts first. */
-    List<DestinationRule> rulesOf(String hostname) {
-        List<DestinationRule> exact = byHost.get(hostname);
-        if (exact != null) {
-            return exact;
-        }
-        return Hosts.mostSpecific(patterns, hostname)
-                .flatMap(pattern -> Optional.ofNullable(byHost.get(pattern)))
-                .orElse(List.of());
+    /** The rules in force for a service. */
+    HostRules rulesOf(String namespace, String hostname) {
+        HostRules own = rulesIn(namespace, hostname);
+        return own.rules().isEmpty() ? new HostRules(root.rulesOf(hostname)) : own;
+    }
+
+    /** The rules that one namespace has for a host name, which are those of its callers in Istio. */
+    HostRules rulesIn(String namespace, String hostname) {
+        Namespace rules = namespaces.get(namespace);
+        return new HostRules(rules == null ? List.of() : rules.rulesOf(hostname));
+    }
+
+    /** The rules that any namespace has for a host name. */
+    List<DestinationRule> rulesAnywhere(String hostname) {
+        return namespaces.values().stream()
+                .flatMap(namespace -> namespace.rulesOf(hostname).stream())
+                .sorted(ConfigResource.OLDEST_FIRST)
+                .toList();
     }
 
     /** How the kernel chooses, where {@link #needsProxy} finds nothing against it. */

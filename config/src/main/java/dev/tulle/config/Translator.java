@@ -145,7 +145,7 @@ public final class Translator {
     private void service(Draft draft) {
         List<String> addresses =
                 draft.addresses().isEmpty() ? vips.addresses(draft.namespace(), draft.hostname()) : draft.addresses();
-        List<DestinationRule> rules = policies.rulesOf(draft.hostname());
+        HostRules rules = policies.rulesOf(draft.namespace(), draft.hostname());
         List<PortPath> paths = new ArrayList<>();
         for (ServicePort port : draft.ports()) {
             List<Backend> found = backends.of(draft, port);
@@ -157,18 +157,13 @@ public final class Translator {
         services.put(draft.namespace() + "/" + draft.hostname(), service);
     }
 
-    private void clusters(Draft draft, ServicePort port, List<DestinationRule> rules, List<Backend> found) {
-        TrafficPolicy base =
-                rules.isEmpty() ? TrafficPolicy.NONE : rules.getFirst().policy();
-        ResourceRef origin = base.equals(TrafficPolicy.NONE)
-                ? draft.origin()
-                : rules.getFirst().ref();
-        cluster(draft, port, "", base, origin, found, Map.of());
-        for (DestinationRule rule : rules) {
-            for (DestinationRule.Subset subset : rule.subsets()) {
-                TrafficPolicy policy = subset.policy().over(base);
-                cluster(draft, port, subset.name(), policy, rule.ref(), found, subset.labels());
-            }
+    private void clusters(Draft draft, ServicePort port, HostRules rules, List<Backend> found) {
+        TrafficPolicy base = rules.policy();
+        cluster(draft, port, "", base, rules.origin().orElse(draft.origin()), found, Map.of());
+        for (HostRules.Declared declared : rules.subsets()) {
+            DestinationRule.Subset subset = declared.subset();
+            TrafficPolicy policy = subset.policy().over(base);
+            cluster(draft, port, subset.name(), policy, declared.rule().ref(), found, subset.labels());
         }
     }
 
@@ -211,11 +206,8 @@ public final class Translator {
     }
 
     /** Makes the listeners and the route table of a port, and says which path serves it. */
-    private PortPath port(
-            Draft draft, ServicePort port, List<String> addresses, List<DestinationRule> rules, List<Backend> found) {
-        TrafficPolicy policy =
-                rules.isEmpty() ? TrafficPolicy.NONE : rules.getFirst().policy();
-        EndpointChoice choice = Policies.choice(policy, draft.stickySeconds());
+    private PortPath port(Draft draft, ServicePort port, List<String> addresses, HostRules rules, List<Backend> found) {
+        EndpointChoice choice = Policies.choice(rules.policy(), draft.stickySeconds());
         if (port.protocol() == AppProtocol.UDP) {
             return new PortPath(port.number(), PortPath.Path.KERNEL_L4, "UDP: the kernel chooses the endpoint", choice);
         }
@@ -257,7 +249,7 @@ public final class Translator {
             Draft draft,
             ServicePort port,
             Optional<RouteTables.Split> split,
-            List<DestinationRule> rules,
+            HostRules rules,
             List<Backend> found,
             EndpointChoice choice) {
         int number = port.number();
@@ -273,11 +265,9 @@ public final class Translator {
         if (draft.passthrough()) {
             return proxy(number, "connections go to the address that was dialled");
         }
-        if (!rules.isEmpty()) {
-            Optional<String> needs = Policies.needsProxy(rules.getFirst().policy());
-            if (needs.isPresent()) {
-                return proxy(number, rules.getFirst().ref() + " sets " + needs.get());
-            }
+        Optional<String> needs = Policies.needsProxy(rules.policy());
+        if (needs.isPresent()) {
+            return proxy(number, rules.origin().orElse(draft.origin()) + " sets " + needs.get());
         }
         if (found.stream().anyMatch(b -> !Words.isIpAddress(b.endpoint().address()))) {
             return proxy(number, "its endpoints are host names");

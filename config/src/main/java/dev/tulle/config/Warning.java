@@ -17,6 +17,10 @@ public enum Warning {
     RULES_ON_BYTES("TUL0105"),
     /** Two services have one address and port. */
     ADDRESS_TAKEN("TUL0106"),
+    /** Of two DestinationRules for one host a part is not in force. */
+    HOST_RULED_TWICE("TUL0107"),
+    /** A DestinationRule of a namespace that is neither the service's nor the root. */
+    RULE_FOR_CALLERS("TUL0108"),
     /** A policy is about no workload. */
     GUARDS_NOBODY("TUL0201"),
     /** A subset is of no workload. */
