@@ -43,7 +43,7 @@ final class RouteTables {
         this.catalog = catalog;
         this.problems = problems;
         this.config = config;
-        for (VirtualService service : config.virtualServices()) {
+        for (VirtualService service : oldestFirst(config.virtualServices())) {
             Set<String> hosts = new LinkedHashSet<>();
             for (String host : service.hosts()) {
                 hosts.add(Hosts.resolve(host, service.namespace(), catalog::knows));
@@ -53,12 +53,16 @@ final class RouteTables {
                     .add(service));
         }
         virtualServices.keySet().stream().filter(Hosts::isPattern).sorted().forEach(patterns::add);
-        for (HttpRoute route : config.httpRoutes()) {
+        for (HttpRoute route : oldestFirst(config.httpRoutes())) {
             Set<String> hosts = new LinkedHashSet<>();
             route.parents().forEach(parent -> hosts.add(parent.hostname()));
             hosts.forEach(host ->
                     httpRoutes.computeIfAbsent(host, _ -> new ArrayList<>()).add(route));
         }
+    }
+
+    private static <T extends ConfigResource> List<T> oldestFirst(List<T> resources) {
+        return resources.stream().sorted(ConfigResource.OLDEST_FIRST).toList();
     }
 
     /** The clusters that share the connections of a port, and the object that says so. */
@@ -89,23 +93,21 @@ final class RouteTables {
 
     /** The route table of a port that speaks HTTP. */
     RouteConfiguration http(Draft draft, ServicePort port, List<String> addresses) {
+        // As in Istio, HTTPRoutes together or one VirtualService route a host: no other gets what these leave.
         List<Route> routes = new ArrayList<>();
-        for (VirtualService service : virtualServicesOf(draft.hostname())) {
-            routes.addAll(routesOf(service, port));
-            if (!routes.isEmpty()) {
-                // As in Istio, one virtual service routes a host: the next does not get what this one leaves.
-                break;
-            }
-        }
-        List<Route> attached = new ArrayList<>();
         for (HttpRoute route : httpRoutes.getOrDefault(draft.hostname(), List.of())) {
             if (isAttached(route, draft.hostname(), port)) {
-                attached.addAll(routesOf(route, port));
+                routes.addAll(routesOf(route, port));
             }
         }
         // A stable sort: equally specific routes keep the order of their objects and rules.
-        attached.sort(RoutePrecedence.MOST_SPECIFIC_FIRST);
-        routes.addAll(attached);
+        routes.sort(RoutePrecedence.MOST_SPECIFIC_FIRST);
+        for (VirtualService service : virtualServicesOf(draft.hostname())) {
+            if (!routes.isEmpty()) {
+                break;
+            }
+            routes.addAll(routesOf(service, port));
+        }
         if (routes.isEmpty()) {
             routes.add(defaultRoute(draft, port));
         }
