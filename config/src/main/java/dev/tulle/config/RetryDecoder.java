@@ -13,20 +13,6 @@ import java.util.stream.IntStream;
 
 /** Decodes {@code retries} of a VirtualService's rule for requests. */
 final class RetryDecoder {
-    /** Conditions that the proxy knows. */
-    private static final Set<String> SUPPORTED = Set.of(
-            "5xx",
-            "cancelled",
-            "connect-failure",
-            "deadline-exceeded",
-            "gateway-error",
-            "internal",
-            "refused-stream",
-            "reset",
-            "resource-exhausted",
-            "retriable-4xx",
-            "unavailable");
-
     /** Conditions that Envoy knows beside these. */
     private static final Set<String> VALID = Set.of(
             "envoy-ratelimited",
@@ -80,7 +66,7 @@ final class RetryDecoder {
     private static Set<String> conditions(Fields retries, String text) {
         Set<String> on = new LinkedHashSet<>();
         for (String condition : text.split(",", -1)) {
-            if (SUPPORTED.contains(condition) || isCode(condition)) {
+            if (RetryPolicy.CONDITIONS.contains(condition) || isCode(condition)) {
                 on.add(condition);
             } else if (VALID.contains(condition)) {
                 retries.unsupportedValue("retryOn", "the condition '" + condition + "'", expected());
@@ -93,7 +79,7 @@ final class RetryDecoder {
 
     private static String expected() {
         return "conditions separated by ',' without blanks: "
-                + SUPPORTED.stream().sorted().collect(Collectors.joining(", ")) + ", or status codes";
+                + RetryPolicy.CONDITIONS.stream().sorted().collect(Collectors.joining(", ")) + ", or status codes";
     }
 
     private static boolean isCode(String word) {

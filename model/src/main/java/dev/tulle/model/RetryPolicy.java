@@ -14,6 +14,20 @@ import java.util.Set;
  *     digits
  */
 public record RetryPolicy(int attempts, Duration perTryTimeout, Set<String> on) {
+    /** The conditions that have a word. */
+    public static final Set<String> CONDITIONS = Set.of(
+            "5xx",
+            "cancelled",
+            "connect-failure",
+            "deadline-exceeded",
+            "gateway-error",
+            "internal",
+            "refused-stream",
+            "reset",
+            "resource-exhausted",
+            "retriable-4xx",
+            "unavailable");
+
     /** The default of routes that say nothing: two more tries when no connection could be made. */
     public static final RetryPolicy DEFAULT = new RetryPolicy(2, Duration.ZERO, Set.of("connect-failure"));
 

@@ -78,10 +78,17 @@ final class ClusterCodec {
         }
         int maxConnections = 0;
         int maxPendingRequests = 0;
+        if (cluster.getCircuitBreakers().getThresholdsCount() > 1) {
+            throw new IllegalArgumentException("circuit_breakers.thresholds: expected one for all requests");
+        }
         if (cluster.getCircuitBreakers().getThresholdsCount() > 0) {
             CircuitBreakers.Thresholds thresholds = cluster.getCircuitBreakers().getThresholds(0);
-            maxConnections = bound(thresholds.hasMaxConnections(), thresholds.getMaxConnections());
-            maxPendingRequests = bound(thresholds.hasMaxPendingRequests(), thresholds.getMaxPendingRequests());
+            maxConnections =
+                    threshold("max_connections", thresholds.hasMaxConnections(), thresholds.getMaxConnections());
+            maxPendingRequests = threshold(
+                    "max_pending_requests", thresholds.hasMaxPendingRequests(), thresholds.getMaxPendingRequests());
+            unbounded("max_requests", thresholds.hasMaxRequests(), thresholds.getMaxRequests());
+            unbounded("max_retries", thresholds.hasMaxRetries(), thresholds.getMaxRetries());
         }
         HttpProtocolOptions http = httpOptions(cluster);
         return new dev.tulle.model.Cluster(
@@ -127,9 +134,19 @@ final class ClusterCodec {
     }
 
     private static HttpProtocolOptions httpOptions(Cluster cluster) {
+        for (String key : cluster.getTypedExtensionProtocolOptionsMap().keySet()) {
+            if (!key.equals(HTTP_OPTIONS)) {
+                throw new IllegalArgumentException(
+                        "typed_extension_protocol_options[" + key + "]: expected " + HTTP_OPTIONS);
+            }
+        }
         Any any = cluster.getTypedExtensionProtocolOptionsMap().get(HTTP_OPTIONS);
         if (any == null) {
             return HttpProtocolOptions.getDefaultInstance();
+        }
+        if (!any.getTypeUrl().equals(HTTP_OPTIONS_URL)) {
+            throw new IllegalArgumentException(
+                    "typed_extension_protocol_options[" + HTTP_OPTIONS + "]: type " + any.getTypeUrl());
         }
         try {
             return dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.parseFrom(any.getValue())
@@ -151,8 +168,13 @@ final class ClusterCodec {
     }
 
     private static Balancing balancing(Cluster cluster) {
-        if (cluster.getType() == DiscoveryType.ORIGINAL_DST) {
-            return Balancing.PASSTHROUGH;
+        boolean dialled = cluster.getLbPolicy() == LbPolicy.CLUSTER_PROVIDED;
+        if (cluster.getType() != (dialled ? DiscoveryType.ORIGINAL_DST : DiscoveryType.EDS)) {
+            throw new IllegalArgumentException("type " + cluster.getTypeValue() + " with lb_policy "
+                    + cluster.getLbPolicyValue() + ": expected EDS, or ORIGINAL_DST with CLUSTER_PROVIDED");
+        }
+        if (cluster.getEdsClusterConfig().getEdsConfig().hasAds() == dialled) {
+            throw new IllegalArgumentException("eds_cluster_config.eds_config: expected ads with EDS, nothing without");
         }
         return switch (cluster.getLbPolicy()) {
             case ROUND_ROBIN -> Balancing.ROUND_ROBIN;
@@ -164,6 +186,20 @@ final class ClusterCodec {
                 throw new IllegalArgumentException("lb_policy " + cluster.getLbPolicyValue()
                         + ": expected ROUND_ROBIN, LEAST_REQUEST, RANDOM, MAGLEV or CLUSTER_PROVIDED");
         };
+    }
+
+    private static int threshold(String name, boolean present, UInt32Value value) {
+        if (present && value.getValue() == 0) {
+            throw new IllegalArgumentException("circuit_breakers.thresholds[0]." + name + " 0: expected 1 or more");
+        }
+        return bound(present, value);
+    }
+
+    private static void unbounded(String name, boolean present, UInt32Value value) {
+        if (threshold(name, present, value) > 0) {
+            throw new IllegalArgumentException("circuit_breakers.thresholds[0]." + name + " "
+                    + Integer.toUnsignedString(value.getValue()) + ": expected no bound");
+        }
     }
 
     private static UInt32Value bound(int value) {

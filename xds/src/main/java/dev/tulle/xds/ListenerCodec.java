@@ -30,6 +30,9 @@ final class ListenerCodec {
     private static final String ROUTER_URL = TYPES + "http.router.v3.Router";
     private static final String INSPECTOR_URL = TYPES + "listener.http_inspector.v3.HttpInspector";
 
+    /** What the inspector calls the protocols of the chain for HTTP. */
+    private static final List<String> HTTP = List.of("http/1.0", "http/1.1", "h2c");
+
     private ListenerCodec() {}
 
     static Listener encode(dev.tulle.model.Listener listener) {
@@ -47,10 +50,7 @@ final class ListenerCodec {
                         .setName("envoy.filters.listener.http_inspector")
                         .setTypedConfig(Any.newBuilder().setTypeUrl(INSPECTOR_URL)));
                 out.addFilterChains(FilterChain.newBuilder()
-                        .setFilterChainMatch(FilterChainMatch.newBuilder()
-                                .addApplicationProtocols("http/1.0")
-                                .addApplicationProtocols("http/1.1")
-                                .addApplicationProtocols("h2c"))
+                        .setFilterChainMatch(FilterChainMatch.newBuilder().addAllApplicationProtocols(HTTP))
                         .addFilters(httpFilter(listener, http)));
                 out.setDefaultFilterChain(FilterChain.newBuilder().addFilters(tcpFilter(listener, http.fallback())));
             }
@@ -64,29 +64,33 @@ final class ListenerCodec {
             throw new IllegalArgumentException("listener " + listener.getName() + " has "
                     + listener.getFilterChainsCount() + " filter chains; expected 1 with 1 filter");
         }
-        Any filter = listener.getFilterChains(0).getFilters(0).getTypedConfig();
+        FilterChain chain = listener.getFilterChains(0);
+        Any filter = chain.getFilters(0).getTypedConfig();
         Target target;
         try {
             if (filter.getTypeUrl().equals(TCP_URL)) {
                 target = new Target.Tcp(clusters(filter));
+                require(listener, "default_filter_chain", !listener.hasDefaultFilterChain());
             } else if (filter.getTypeUrl().equals(HCM_URL)) {
-                String routes = HttpConnectionManager.parseFrom(filter.getValue())
-                        .getRds()
-                        .getRouteConfigName();
-                if (listener.hasDefaultFilterChain()
-                        && listener.getDefaultFilterChain().getFiltersCount() == 1) {
-                    target = new Target.Http(
-                            routes,
-                            true,
-                            clusters(listener.getDefaultFilterChain()
-                                    .getFilters(0)
-                                    .getTypedConfig()));
-                } else {
-                    target = new Target.Http(routes, false, List.of());
-                }
+                String routes = routes(listener, HttpConnectionManager.parseFrom(filter.getValue()));
+                boolean detect = listener.hasDefaultFilterChain();
+                target = new Target.Http(
+                        routes, detect, detect ? fallback(listener, listener.getDefaultFilterChain()) : List.of());
             } else {
                 throw new IllegalArgumentException("listener " + listener.getName() + ": filter of type "
                         + filter.getTypeUrl() + ", expected an HTTP connection manager or a TCP proxy");
+            }
+            List<String> spoken = listener.hasDefaultFilterChain() ? HTTP : List.of();
+            require(
+                    listener,
+                    "filter_chains[0].filter_chain_match",
+                    chain.getFilterChainMatch().getApplicationProtocolsList().equals(spoken));
+            for (ListenerFilter inspector : listener.getListenerFiltersList()) {
+                require(
+                        listener,
+                        "listener_filters of type " + inspector.getTypedConfig().getTypeUrl(),
+                        listener.hasDefaultFilterChain()
+                                && inspector.getTypedConfig().getTypeUrl().equals(INSPECTOR_URL));
             }
         } catch (InvalidProtocolBufferException e) {
             throw new IllegalArgumentException(
@@ -98,6 +102,42 @@ final class ListenerCodec {
                 EndpointsCodec.port(address),
                 MetadataCodec.decode(listener.getMetadata()).getOrDefault("hostname", ""),
                 target);
+    }
+
+    /** The name of the routes, where nothing but they and their faults is said about requests. */
+    private static String routes(Listener listener, HttpConnectionManager manager) {
+        for (HttpFilter filter : manager.getHttpFiltersList()) {
+            Any config = filter.getTypedConfig();
+            // A fault for all routes, in the filter itself, would be one that nobody reads.
+            require(
+                    listener,
+                    "http_filters of type " + config.getTypeUrl(),
+                    config.getTypeUrl().equals(ROUTER_URL)
+                            || (config.getTypeUrl().equals(FAULT_URL)
+                                    && config.getValue().isEmpty()));
+        }
+        require(
+                listener,
+                "rds.config_source",
+                manager.getRds().getConfigSource().hasAds());
+        return manager.getRds().getRouteConfigName();
+    }
+
+    private static List<WeightedCluster> fallback(Listener listener, FilterChain chain)
+            throws InvalidProtocolBufferException {
+        require(
+                listener,
+                "default_filter_chain",
+                chain.getFiltersCount() == 1
+                        && !chain.hasFilterChainMatch()
+                        && chain.getFilters(0).getTypedConfig().getTypeUrl().equals(TCP_URL));
+        return clusters(chain.getFilters(0).getTypedConfig());
+    }
+
+    private static void require(Listener listener, String what, boolean right) {
+        if (!right) {
+            throw new IllegalArgumentException("listener " + listener.getName() + ": " + what + " cannot be honoured");
+        }
     }
 
     private static Filter httpFilter(dev.tulle.model.Listener listener, Target.Http http) {

@@ -1,7 +1,6 @@
 package dev.tulle.xds;
 
 import com.google.protobuf.Any;
-import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.MessageLite;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
@@ -13,6 +12,8 @@ import dev.tulle.model.Workload;
 import dev.tulle.xds.proto.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import dev.tulle.xds.proto.security.Authorization;
 import dev.tulle.xds.proto.workload.Address;
+import java.io.IOException;
+import java.util.List;
 
 /**
  * Model to protobuf and back, for every resource type. Type URLs are compared as strings and no descriptor is asked for:
@@ -52,6 +53,10 @@ final class ResourceCodec {
             throw new InvalidResourceException("type is " + any.getTypeUrl() + ", expected " + typeUrl);
         }
         try {
+            List<String> unhonoured = FieldCheck.unhonoured(any);
+            if (!unhonoured.isEmpty()) {
+                throw new InvalidResourceException("cannot be honoured: " + String.join(", ", unhonoured));
+            }
             if (typeUrl.equals(ResourceType.CLUSTER.typeUrl())) {
                 return ClusterCodec.decode(
                         dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster.parseFrom(any.getValue()));
@@ -69,7 +74,7 @@ final class ResourceCodec {
                 return AddressCodec.decode(Address.parseFrom(any.getValue()));
             }
             throw new InvalidResourceException("type " + typeUrl + " is not one of this client's");
-        } catch (InvalidProtocolBufferException e) {
+        } catch (IOException e) {
             throw new InvalidResourceException("not a " + typeUrl + ": " + e.getMessage(), e);
         } catch (IllegalArgumentException e) {
             throw new InvalidResourceException(String.valueOf(e.getMessage()), e);

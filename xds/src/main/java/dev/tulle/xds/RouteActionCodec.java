@@ -230,6 +230,13 @@ final class RouteActionCodec {
     }
 
     static FaultInjection fault(Map<String, Any> perFilter) {
+        for (Map.Entry<String, Any> entry : perFilter.entrySet()) {
+            if (!entry.getKey().equals(FAULT_FILTER)
+                    || !entry.getValue().getTypeUrl().equals(FAULT_URL)) {
+                throw new IllegalArgumentException("typed_per_filter_config[" + entry.getKey() + "] of type "
+                        + entry.getValue().getTypeUrl() + " cannot be honoured");
+            }
+        }
         Any any = perFilter.get(FAULT_FILTER);
         if (any == null) {
             return FaultInjection.NONE;
@@ -297,10 +304,20 @@ final class RouteActionCodec {
 
     private static RetryPolicy decode(dev.tulle.xds.proto.envoy.config.route.v3.RetryPolicy policy) {
         Set<String> on = new HashSet<>();
+        boolean codes = false;
         for (String word : policy.getRetryOn().split(",", -1)) {
-            if (!word.isBlank() && !word.strip().equals(RETRIABLE_STATUS_CODES)) {
-                on.add(word.strip());
+            String condition = word.strip();
+            if (condition.equals(RETRIABLE_STATUS_CODES)) {
+                codes = true;
+            } else if (RetryPolicy.CONDITIONS.contains(condition)) {
+                on.add(condition);
+            } else if (!condition.isEmpty()) {
+                throw new IllegalArgumentException("retry_policy.retry_on: '" + condition + "' cannot be honoured");
             }
+        }
+        if (codes != policy.getRetriableStatusCodesCount() > 0) {
+            throw new IllegalArgumentException(
+                    "retry_policy: " + RETRIABLE_STATUS_CODES + " and retriable_status_codes need each other");
         }
         policy.getRetriableStatusCodesList().forEach(code -> on.add(Integer.toString(code)));
         return new RetryPolicy(

@@ -114,9 +114,17 @@ final class RouteCodec {
         List<Field> set = new ArrayList<>();
         List<Field> add = new ArrayList<>();
         for (HeaderValueOption option : options) {
+            String value = option.getHeader().getValue();
             // Envoy reads % as the start of a variable; a literal one is doubled.
-            Field field = new Field(
-                    option.getHeader().getKey(), option.getHeader().getValue().replace("%%", "%"));
+            if (value.replace("%%", "").indexOf('%') >= 0) {
+                throw new IllegalArgumentException(
+                        "header " + option.getHeader().getKey() + ": a variable in '" + value + "'");
+            }
+            if (value.isEmpty() && !option.getKeepEmptyValue()) {
+                throw new IllegalArgumentException(
+                        "header " + option.getHeader().getKey() + ": an empty value without keep_empty_value");
+            }
+            Field field = new Field(option.getHeader().getKey(), value.replace("%%", "%"));
             switch (option.getAppendAction()) {
                 case OVERWRITE_IF_EXISTS_OR_ADD -> set.add(field);
                 case APPEND_IF_EXISTS_OR_ADD -> add.add(field);

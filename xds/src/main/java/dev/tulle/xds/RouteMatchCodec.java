@@ -64,6 +64,10 @@ final class RouteMatchCodec {
         }
         List<Named> params = new ArrayList<>();
         for (QueryParameterMatcher param : match.getQueryParametersList()) {
+            if (param.hasPresentMatch() && !param.getPresentMatch()) {
+                throw new IllegalArgumentException(
+                        "query parameter " + param.getName() + ": present_match false, expected true");
+            }
             params.add(new Named(
                     param.getName(),
                     param.hasStringMatch() ? string(param.getStringMatch()) : new StringMatch.Present(),
@@ -87,6 +91,15 @@ final class RouteMatchCodec {
     }
 
     private static Named named(HeaderMatcher header) {
+        // A condition on a text is met by an absent header when it is inverted, and only then.
+        if (header.hasStringMatch() && header.getTreatMissingHeaderAsEmpty() != header.getInvertMatch()) {
+            throw new IllegalArgumentException("header " + header.getName()
+                    + ": treat_missing_header_as_empty is expected with invert_match and not without");
+        }
+        if (!header.hasStringMatch() && header.getTreatMissingHeaderAsEmpty()) {
+            throw new IllegalArgumentException(
+                    "header " + header.getName() + ": treat_missing_header_as_empty with present_match");
+        }
         return switch (header.getHeaderMatchSpecifierCase()) {
             case STRING_MATCH -> new Named(header.getName(), string(header.getStringMatch()), header.getInvertMatch());
             case PRESENT_MATCH ->
