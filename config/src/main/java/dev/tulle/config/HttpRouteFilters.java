@@ -228,7 +228,10 @@ record HttpRouteFilters(
             settings.atMost(name, MOST);
             Set<String> seen = new HashSet<>();
             for (Fields entry : settings.objects(name)) {
-                HeaderChanges.gatewayField(entry).ifPresent(out::add);
+                // Gateway API: of entries whose names differ by case only the first counts.
+                HeaderChanges.gatewayField(entry)
+                        .filter(field -> out.stream().noneMatch(o -> o.name().equalsIgnoreCase(field.name())))
+                        .ifPresent(out::add);
                 if (!seen.add(entry.string("name").orElse(""))) {
                     entry.error("name", "each name once", "this name is here twice");
                 }

@@ -73,7 +73,9 @@ final class ServiceCatalog {
                             service.stickySeconds(),
                             service.preference()));
         }
-        for (ServiceEntry entry : config.serviceEntries()) {
+        for (ServiceEntry entry : config.serviceEntries().stream()
+                .sorted(ConfigResource.OLDEST_FIRST)
+                .toList()) {
             for (String host : entry.hosts()) {
                 catalog.add(entry, host, problems);
             }

@@ -301,7 +301,7 @@ class KindsTest {
                 .routes()
                 .getFirst();
         assertEquals(
-                List.of(new Field("x", "rule"), new Field("x", "destination")),
+                List.of(new Field("x", "destination")),
                 route.headers().request().set());
         RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, route.action());
         assertEquals(

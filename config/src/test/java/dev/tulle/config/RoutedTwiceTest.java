@@ -77,4 +77,45 @@ class RoutedTwiceTest {
         assertEquals(List.of("z"), owners(service, HTTP_ROUTE.formatted("")));
         assertEquals(List.of("a"), owners(service, HTTP_ROUTE.formatted(", port: 81")));
     }
+
+    @Test
+    void theOldestOfTwoServiceEntriesDeclaresTheHost() {
+        String entry = """
+                apiVersion: networking.istio.io/v1
+                kind: ServiceEntry
+                metadata: {name: %s, creationTimestamp: '2026-0%d-01T00:00:00Z'}
+                spec: {hosts: [api.example.com], ports: [{number: %d, name: http, protocol: HTTP}], resolution: DNS}
+                """;
+        assertEquals(
+                List.of(80),
+                Fixtures.translate(List.of(), entry.formatted("a", 2, 81), entry.formatted("b", 1, 80))
+                        .state()
+                        .services()
+                        .values()
+                        .iterator()
+                        .next()
+                        .ports()
+                        .stream()
+                        .map(dev.tulle.model.ServicePort::number)
+                        .toList());
+    }
+
+    @Test
+    void ofHeaderNamesThatDifferByCaseTheFirstCounts() {
+        String route = """
+                apiVersion: gateway.networking.k8s.io/v1
+                kind: HTTPRoute
+                metadata: {name: z}
+                spec:
+                  parentRefs: [{group: '', kind: Service, name: reviews}]
+                  rules:
+                  - filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: X, value: '1'}, {name: x, value: '2'}]}}]
+                    backendRefs: [{name: details, port: 9080}]
+                """;
+        assertEquals(
+                List.of("1"),
+                Fixtures.snapshot(route).httpRoutes().getFirst().rules().getFirst().headers().request().set().stream()
+                        .map(dev.tulle.model.HeaderMutation.Field::value)
+                        .toList());
+    }
 }

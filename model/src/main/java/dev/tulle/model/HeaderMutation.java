@@ -8,7 +8,10 @@ public record HeaderMutation(Changes request, Changes response) {
     /** Changes nothing. */
     public static final HeaderMutation NONE = new HeaderMutation(Changes.NONE, Changes.NONE);
 
-    /** These changes and then others, as one step: of two that set one field the other's counts. */
+    /**
+     * The changes of a rule with those of its only destination, as one step: the destination's follow the rule's, so that what
+     * it sets replaces what the rule sets or adds. The authority alone is the rule's where both set it.
+     */
     public HeaderMutation with(HeaderMutation other) {
         return new HeaderMutation(request.with(other.request), response.with(other.response));
     }
@@ -25,7 +28,20 @@ public record HeaderMutation(Changes request, Changes response) {
         }
 
         private Changes with(Changes other) {
-            return new Changes(joined(set, other.set), joined(add, other.add), joined(remove, other.remove));
+            boolean hasHost = set.stream().anyMatch(Field::isHost);
+            List<Field> later = other.set.stream()
+                    .filter(field -> !hasHost || !field.isHost())
+                    .toList();
+            return new Changes(
+                    joined(without(set, later), later),
+                    joined(without(add, later), other.add),
+                    joined(remove, other.remove));
+        }
+
+        private static List<Field> without(List<Field> fields, List<Field> replaced) {
+            return fields.stream()
+                    .filter(field -> replaced.stream().noneMatch(r -> r.name().equalsIgnoreCase(field.name())))
+                    .toList();
         }
 
         private static <T> List<T> joined(List<T> first, List<T> second) {
@@ -44,8 +60,15 @@ public record HeaderMutation(Changes request, Changes response) {
             if (!name.startsWith(":")) {
                 WireText.HEADER_NAME.require("header name", name);
             }
-            boolean host = name.equalsIgnoreCase("host") || name.equals(":authority");
-            (host ? WireText.AUTHORITY : WireText.HEADER_VALUE).require("header " + name, value);
+            (isHost(name) ? WireText.AUTHORITY : WireText.HEADER_VALUE).require("header " + name, value);
+        }
+
+        private boolean isHost() {
+            return isHost(name);
+        }
+
+        private static boolean isHost(String name) {
+            return name.equalsIgnoreCase("host") || name.equals(":authority");
         }
     }
 }
