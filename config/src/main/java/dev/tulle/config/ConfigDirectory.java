@@ -8,6 +8,8 @@ import java.nio.file.StandardWatchEventKinds;
 import java.nio.file.WatchEvent;
 import java.nio.file.WatchKey;
 import java.nio.file.WatchService;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -159,7 +161,7 @@ public final class ConfigDirectory implements AutoCloseable {
     public ApplyResult apply(List<Text> texts) {
         return call(() -> {
             readAllDue();
-            ManifestParser parser = new ManifestParser(options.limits());
+            ManifestParser parser = parser();
             ApplyResult result = state.apply(texts.stream()
                     .map(text -> parser.parse(text.origin(), text.content()))
                     .toList());
@@ -171,7 +173,7 @@ public final class ConfigDirectory implements AutoCloseable {
     /** What would be in force if these texts were applied; the resources of the texts name their origin as their file. */
     public ConfigSnapshot preview(List<Text> texts) {
         return call(() -> {
-            ManifestParser parser = new ManifestParser(options.limits());
+            ManifestParser parser = parser();
             return state.preview(texts.stream()
                     .map(text -> parser.parse(text.origin(), text.content()))
                     .toList());
@@ -186,11 +188,16 @@ public final class ConfigDirectory implements AutoCloseable {
     /** As {@link #validate(String, String)}, for several texts together. */
     public ApplyResult validate(List<Text> texts) {
         return call(() -> {
-            ManifestParser parser = new ManifestParser(options.limits());
+            ManifestParser parser = parser();
             return state.validate(texts.stream()
                     .map(text -> parser.parse(text.origin(), text.content()))
                     .toList());
         });
+    }
+
+    /** Reads what is applied now. */
+    private ManifestParser parser() {
+        return new ManifestParser(options.limits(), state.creation(Instant.now().truncatedTo(ChronoUnit.MILLIS)));
     }
 
     /**

@@ -4,6 +4,7 @@ import dev.tulle.config.FileSet.Entry;
 import dev.tulle.config.Problem.Severity;
 import dev.tulle.model.ResourceRef;
 import java.io.IOException;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -105,6 +106,20 @@ final class DirectoryState {
             });
         }
         return wanted;
+    }
+
+    /** Notes when applied objects were made: those that are there keep what they say. */
+    ManifestParser.Creation creation(Instant now) {
+        return key -> {
+            Optional<ConfigResource> there = files.holderOf(key)
+                    .flatMap(entry -> entry.parsed().resources().stream()
+                            .filter(resource -> resource.key().equals(key))
+                            .findFirst())
+                    .or(() -> Optional.ofNullable(inForce.get(key)));
+            return there.isPresent()
+                    ? Manifest.creationTimestamp(there.get().manifest().content())
+                    : Optional.of(now.toString());
+        };
     }
 
     /** What applying would report. */

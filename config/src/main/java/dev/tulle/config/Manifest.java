@@ -3,7 +3,9 @@ package dev.tulle.config;
 import dev.tulle.model.ResourceRef;
 import java.time.DateTimeException;
 import java.time.Instant;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -15,22 +17,39 @@ import java.util.TreeMap;
  * @param content the whole document as maps, lists, strings, numbers and booleans, in the order of the file
  */
 public record Manifest(ResourceRef ref, String apiVersion, Map<String, String> labels, Map<String, Object> content) {
+    private static final String CREATED = "creationTimestamp";
+
     public Manifest {
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
         content = java.util.Collections.unmodifiableMap(content);
     }
 
-    /** When the object was made, as Kubernetes notes it; {@link Instant#MIN} where it does not say. */
+    /** When the object was made, as Kubernetes and {@code tulle apply} note it; {@link Instant#MIN} where it does not say. */
     public Instant created() {
-        if (content.get("metadata") instanceof Map<?, ?> metadata
-                && metadata.get("creationTimestamp") instanceof String text) {
-            try {
-                return Instant.parse(text);
-            } catch (DateTimeException e) {
-                // Not a time: it says nothing, as the rest of what only a cluster writes.
-                return Instant.MIN;
-            }
+        try {
+            return creationTimestamp(content).map(Instant::parse).orElse(Instant.MIN);
+        } catch (DateTimeException e) {
+            // Not a time: it says nothing, as the rest of what only a cluster writes.
+            return Instant.MIN;
         }
-        return Instant.MIN;
+    }
+
+    /** The text of {@link #created()}, where there is one. */
+    static Optional<String> creationTimestamp(Map<String, Object> content) {
+        return content.get("metadata") instanceof Map<?, ?> metadata && metadata.get(CREATED) instanceof String text
+                ? Optional.of(text)
+                : Optional.empty();
+    }
+
+    /** A document with a note of when its object was made, where it has none. */
+    static Map<String, Object> madeAt(String time, Map<String, Object> content) {
+        if (creationTimestamp(content).isPresent() || !(content.get("metadata") instanceof Map<?, ?> metadata)) {
+            return content;
+        }
+        Map<Object, Object> noted = new LinkedHashMap<>(metadata);
+        noted.put(CREATED, time);
+        Map<String, Object> out = new LinkedHashMap<>(content);
+        out.put("metadata", noted);
+        return out;
     }
 }

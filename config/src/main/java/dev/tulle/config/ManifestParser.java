@@ -25,6 +25,12 @@ public final class ManifestParser {
     private static final int MAX_PROBLEMS = 200;
 
     private final Limits limits;
+    private final Creation creation;
+
+    /** When an object was made whose document does not say so. */
+    interface Creation {
+        Optional<String> timeOf(ResourceKey key);
+    }
 
     /**
      * Bounds on one file.
@@ -40,7 +46,12 @@ public final class ManifestParser {
     }
 
     public ManifestParser(Limits limits) {
+        this(limits, _ -> Optional.empty());
+    }
+
+    ManifestParser(Limits limits, Creation creation) {
         this.limits = limits;
+        this.creation = creation;
     }
 
     /** A parser with {@link Limits#DEFAULT}. */
@@ -137,7 +148,7 @@ public final class ManifestParser {
             return tooLarge(file, text.length());
         }
         YamlReader.Result read = YamlReader.read(withoutJsonTabs(text), limits);
-        Reading reading = new Reading(file);
+        Reading reading = new Reading(file, creation);
         for (Tree document : read.documents()) {
             reading.document(document, "");
         }
@@ -174,14 +185,16 @@ public final class ManifestParser {
     /** One file being read. */
     private static final class Reading {
         private final String file;
+        private final Creation creation;
         private final List<ConfigResource> resources = new ArrayList<>();
         private final List<Problem> problems = new ArrayList<>();
         private final Set<ResourceKey> refused = new HashSet<>();
         private final Map<ResourceKey, Integer> lines = new HashMap<>();
         private boolean complete = true;
 
-        Reading(String file) {
+        Reading(String file, Creation creation) {
             this.file = file;
+            this.creation = creation;
         }
 
         void document(Tree tree, String path) {
@@ -245,7 +258,9 @@ public final class ManifestParser {
                     identity.get(),
                     apiVersion,
                     fields.requiredObject("metadata").map(Metadata::decode).orElse(Map.of()),
-                    mapping.object());
+                    creation.timeOf(key)
+                            .map(time -> Manifest.madeAt(time, mapping.object()))
+                            .orElseGet(mapping::object));
             fields.tolerate("status");
             if (apiVersion.contains(".istio.io/") && !kind.equals("AuthorizationPolicy")) {
                 DryRun.refuse(fields);
