@@ -48,6 +48,9 @@ int tulle_skmsg(struct sk_msg_md *msg)
 	splice = bpf_sk_storage_get(&tulle_splices, sk, NULL, 0);
 	if (!splice)
 		return SK_PASS;
+	/* After its own end a program gets EPIPE; that is TCP's to say. */
+	if (sk->state != BPF_TCP_ESTABLISHED && sk->state != BPF_TCP_CLOSE_WAIT)
+		return SK_PASS;
 	if (splice->http)
 		tulle_http_call(msg, splice);
 	verdict = tulle_splice_message(msg, sk, splice);

@@ -312,9 +312,9 @@ static void say_bound(int address, int port)
 	hello(c, s);
 	name_of(c, false, &name);
 	name_of(s, true, &seen);
-	say(", the port %s",
-	    !port || ((struct sockaddr_in *)&name)->sin_port == own->sin_port ? "is kept"
-									      : "is NOT kept");
+	say(", the port %s", !port || ((struct sockaddr_in *)&name)->sin_port == own->sin_port
+				     ? "is kept"
+				     : "is NOT kept");
 	say(", the server sees %s address",
 	    ((struct sockaddr_in *)&name)->sin_addr.s_addr ==
 			    ((struct sockaddr_in *)&seen)->sin_addr.s_addr
@@ -390,9 +390,10 @@ static void accepted_flags(struct end c, struct end s)
 		s = (struct end){SERVER, SYS(SERVER, accept4, listener.fd, 0, 0,
 					     i ? SOCK_NONBLOCK | SOCK_CLOEXEC : 0)};
 		say("; accept4 %s: ", i ? "NONBLOCK and CLOEXEC" : "without flags");
-		say("%s", SYS(SERVER, fcntl, s.fd, F_GETFL) & O_NONBLOCK ? "does not wait" : "waits");
+		say("%s",
+		    SYS(SERVER, fcntl, s.fd, F_GETFL) & O_NONBLOCK ? "does not wait" : "waits");
 		say(", %s", SYS(SERVER, fcntl, s.fd, F_GETFD) & FD_CLOEXEC ? "closed by exec"
-									    : "kept by exec");
+									   : "kept by exec");
 		hello(c, s);
 	}
 	say("; an unknown flag: %s", told(SYS(SERVER, accept4, listener.fd, 0, 0, 1)));
@@ -463,8 +464,9 @@ static void passed_on(struct end w, struct end r)
 	make(200);
 	put(w, OUT, 200);
 	until_waiting(r, 200);
-	say("by SCM_RIGHTS: %s",
-	    ACT(r.hand, pass_on, r.fd, P(IN), 200) || memcmp(IN, OUT, 200) ? "WRONG" : "read there");
+	say("by SCM_RIGHTS: %s", ACT(r.hand, pass_on, r.fd, P(IN), 200) || memcmp(IN, OUT, 200)
+					 ? "WRONG"
+					 : "read there");
 }
 
 static void forked(struct end w, struct end r)
@@ -504,33 +506,32 @@ static void taken_from(struct end w, struct end r)
 	say(", here %s", told(receive(r, IN, 500, NOW)));
 }
 
-const struct case_ connecting[] = {
-	{"deferred", deferred, OWN},
-	{"fast-open", fast_open, OWN},
-	{"shared-port", shared_port, OWN},
-	{"options", options, HTTP},
-	{"tls-offload", tls_offload, 0},
-	{"not-waiting", not_waiting, OWN},
-	{"refused", refused, OWN},
-	{"not-connected", not_connected, OWN},
-	{"names", names, 0},
-	{"six", six, OWN},
-	{"six-streams", six_streams, OWN},
-	{"mapped", mapped, OWN},
-	{"again", again, 0},
-	{"connected-already", connected_already, 0},
-	{"bound-to-port", bound_to_port, OWN},
-	{"bound-to-any", bound_to_any, OWN},
-	{"bound-to-loopback", bound_to_loopback, OWN},
-	{"bound-to-device", bound_to_device, OWN},
-	{"inherited-options", inherited_options, OWN},
-	{"accepted-flags", accepted_flags, OWN},
-	{"gone-before-accept", gone_before_accept, OWN},
-	{"mptcp-listener", mptcp_listener, OWN},
-	{"mptcp-caller", mptcp_caller, OWN},
-	{"mptcp-both", mptcp_both, OWN},
-	{"passed-on", passed_on, BOTH | HTTP},
-	{"forked", forked, BOTH | HTTP},
-	{"became-cat", became_cat, BOTH},
-	{"taken-from", taken_from, BOTH | HTTP},
-	{}};
+const struct case_ connecting[] = {{"deferred", deferred, OWN},
+				   {"fast-open", fast_open, OWN},
+				   {"shared-port", shared_port, OWN},
+				   {"options", options, HTTP},
+				   {"tls-offload", tls_offload, 0},
+				   {"not-waiting", not_waiting, OWN},
+				   {"refused", refused, OWN},
+				   {"not-connected", not_connected, OWN},
+				   {"names", names, 0},
+				   {"six", six, OWN},
+				   {"six-streams", six_streams, OWN},
+				   {"mapped", mapped, OWN},
+				   {"again", again, 0},
+				   {"connected-already", connected_already, 0},
+				   {"bound-to-port", bound_to_port, OWN},
+				   {"bound-to-any", bound_to_any, OWN},
+				   {"bound-to-loopback", bound_to_loopback, OWN},
+				   {"bound-to-device", bound_to_device, OWN},
+				   {"inherited-options", inherited_options, OWN},
+				   {"accepted-flags", accepted_flags, OWN},
+				   {"gone-before-accept", gone_before_accept, OWN},
+				   {"mptcp-listener", mptcp_listener, OWN},
+				   {"mptcp-caller", mptcp_caller, OWN},
+				   {"mptcp-both", mptcp_both, OWN},
+				   {"passed-on", passed_on, BOTH | HTTP},
+				   {"forked", forked, BOTH | HTTP},
+				   {"became-cat", became_cat, BOTH},
+				   {"taken-from", taken_from, BOTH | HTTP},
+				   {}};

@@ -200,17 +200,16 @@ static void brief(struct end c, struct end s)
 	say("400 brief connections: %d wrong", wrong);
 }
 
-const struct case_ ending[] = {
-	{"end-seen", end_seen, BOTH},
-	{"reading-ended", reading_ended, BOTH},
-	{"half-closed", half_closed, BOTH},
-	{"ended-twice", ended_twice, BOTH},
-	{"both-end", both_end, BOTH},
-	{"unread-close", unread_close, BOTH},
-	{"early-answer", early_answer, BOTH},
-	{"read-close", read_close, BOTH},
-	{"reset", was_reset, BOTH},
-	{"reset-told", reset_told, BOTH},
-	{"send-and-close", send_and_close, BOTH | OWN},
-	{"brief", brief, OWN | ALONE},
-	{}};
+const struct case_ ending[] = {{"end-seen", end_seen, BOTH},
+			       {"reading-ended", reading_ended, BOTH},
+			       {"half-closed", half_closed, BOTH},
+			       {"ended-twice", ended_twice, BOTH},
+			       {"both-end", both_end, BOTH},
+			       {"unread-close", unread_close, BOTH},
+			       {"early-answer", early_answer, BOTH},
+			       {"read-close", read_close, BOTH},
+			       {"reset", was_reset, BOTH},
+			       {"reset-told", reset_told, BOTH},
+			       {"send-and-close", send_and_close, BOTH | OWN},
+			       {"brief", brief, OWN | ALONE},
+			       {}};

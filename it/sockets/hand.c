@@ -281,7 +281,8 @@ long await_request(const long *w)
 
 			if (!is_ready(accepted[i], POLLIN, 0))
 				continue;
-			if (recv(accepted[i], start, sizeof(start) - 1, MSG_PEEK | MSG_DONTWAIT) > 0 &&
+			if (recv(accepted[i], start, sizeof(start) - 1, MSG_PEEK | MSG_DONTWAIT) >
+				    0 &&
 			    strstr(start, tag))
 				return accepted[i];
 			close(accepted[i]);

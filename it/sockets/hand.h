@@ -40,13 +40,13 @@ struct greeting {
 };
 
 #define SHARED_AT ((void *)0x200000000000)
-#define SMALL	  (16u << 20)
-#define LARGE	  (64u << 20)
+#define SMALL     (16u << 20)
+#define LARGE     (64u << 20)
 
 struct common {
 	volatile pid_t threads[HANDS][LANES];
 	volatile int signals[HANDS][65]; /* how often each one came */
-	size_t used;			 /* of `small` */
+	size_t used;                     /* of `small` */
 	_Alignas(4096) uint8_t small[SMALL];
 	_Alignas(4096) uint8_t out[LARGE], in[LARGE];
 };
@@ -94,7 +94,8 @@ deed await_request;
 deed count_signal;
 /* fd, room, count: a child has the socket passed on by SCM_RIGHTS and reads it */
 deed pass_on;
-/* fd, room, count: a child that was forked with the socket reads it, after this process closed it */
+/* fd, room, count: a child that was forked with the socket reads it, after this process closed it
+ */
 deed inherit;
 /* fd: becomes standard input and output of cat, as a super-server does it */
 deed become_cat;

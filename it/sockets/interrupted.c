@@ -171,10 +171,9 @@ static void two_readers(struct end w, struct end r)
 	put(w, "one", 3);
 	first = outcome(r.hand, 1, 300);
 	second = outcome(r.hand, 2, 300);
-	say("two readers, one message: %s",
-	    first == 3 && second == LATE   ? "one has it, one waits"
-	    : first == LATE && second == 3 ? "one has it, one waits"
-					   : "not so");
+	say("two readers, one message: %s", first == 3 && second == LATE   ? "one has it, one waits"
+					    : first == LATE && second == 3 ? "one has it, one waits"
+									   : "not so");
 	if (first >= 0 && second >= 0)
 		say(" (both)");
 }
@@ -195,21 +194,20 @@ static void kept_alive(struct end w, struct end r)
 	say(", then bytes: %s", told(outcome(r.hand, 1, 500)));
 }
 
-const struct case_ interrupted[] = {
-	{"by-signal", by_signal, BOTH | HTTP | WAITS},
-	{"by-signal-restarted", by_signal_restarted, BOTH | WAITS},
-	{"by-signal-timed", by_signal_timed, BOTH | HTTP | WAITS},
-	{"by-child", by_child, BOTH | HTTP | WAITS},
-	{"by-stop", by_stop, BOTH | HTTP | WAITS},
-	{"by-peers-end", by_peers_end, BOTH | WAITS},
-	{"by-peers-close", by_peers_close, BOTH | WAITS},
-	{"by-reset", by_reset, BOTH | WAITS},
-	{"by-own-read", by_own_read, BOTH | WAITS},
-	{"by-own-all", by_own_all, BOTH | WAITS},
-	{"answer-after-end", answer_after_end, BOTH | WAITS},
-	{"request-and-end", request_and_end, BOTH | WAITS},
-	{"send-by-signal", send_by_signal, BOTH | WAITS},
-	{"beside-send", beside_send, BOTH | WAITS},
-	{"two-readers", two_readers, BOTH | WAITS},
-	{"kept-alive", kept_alive, BOTH | WAITS},
-	{}};
+const struct case_ interrupted[] = {{"by-signal", by_signal, BOTH | HTTP | WAITS},
+				    {"by-signal-restarted", by_signal_restarted, BOTH | WAITS},
+				    {"by-signal-timed", by_signal_timed, BOTH | HTTP | WAITS},
+				    {"by-child", by_child, BOTH | HTTP | WAITS},
+				    {"by-stop", by_stop, BOTH | HTTP | WAITS},
+				    {"by-peers-end", by_peers_end, BOTH | WAITS},
+				    {"by-peers-close", by_peers_close, BOTH | WAITS},
+				    {"by-reset", by_reset, BOTH | WAITS},
+				    {"by-own-read", by_own_read, BOTH | WAITS},
+				    {"by-own-all", by_own_all, BOTH | WAITS},
+				    {"answer-after-end", answer_after_end, BOTH | WAITS},
+				    {"request-and-end", request_and_end, BOTH | WAITS},
+				    {"send-by-signal", send_by_signal, BOTH | WAITS},
+				    {"beside-send", beside_send, BOTH | WAITS},
+				    {"two-readers", two_readers, BOTH | WAITS},
+				    {"kept-alive", kept_alive, BOTH | WAITS},
+				    {}};

@@ -161,8 +161,9 @@ static void zerocopy_receive(struct end w, struct end r)
 	result = SYS(r.hand, getsockopt, r.fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, P(z), P(length));
 	say(", getsockopt %s, %s", told(result),
 	    z->length || z->recv_skip_hint ? "bytes are told of" : "no byte is told of");
-	say(", the rest %s",
-	    take(r, IN, size - z->length, 300) == (long)(size - z->length) ? "comes" : "is MISSING");
+	say(", the rest %s", take(r, IN, size - z->length, 300) == (long)(size - z->length)
+				     ? "comes"
+				     : "is MISSING");
 	outcome(w.hand, 1, 1000);
 }
 
@@ -189,7 +190,7 @@ static void peek_offset(struct end w, struct end r)
 	for (int i = 0; i < 2; i++) {
 		say("; a peek at 50: %s", told(receive(r, IN, 50, MSG_PEEK | NOW)));
 		say(" from %s", !memcmp(IN, OUT + 100 + i * 50, 50) ? "there on"
-				: !memcmp(IN, OUT, 50)		    ? "the beginning"
+				: !memcmp(IN, OUT, 50)              ? "the beginning"
 								    : "ELSEWHERE");
 	}
 }
@@ -278,29 +279,23 @@ static void receive_timeout(struct end w, struct end r)
 /* What /proc/net/tcp has as unread of a socket; -1: it is not listed. */
 static long listed_unread(struct end end)
 {
-	struct sockaddr_storage own, peer;
-	unsigned found = 0;
-	char line[512];
+	unsigned long wanted = inode_of(end);
 	long unread = -1;
+	char line[512];
 	FILE *file = fopen("/proc/net/tcp", "r");
 
-	name_of(end, false, &own);
-	name_of(end, true, &peer);
 	while (file && fgets(line, sizeof(line), file)) {
-		unsigned from, to, from_port, to_port, waiting;
+		unsigned long inode;
+		unsigned waiting;
 
-		if (sscanf(line, " %*d: %x:%x %x:%x %*x %*x:%x", &from, &from_port, &to, &to_port,
-			   &waiting) != 5)
-			continue;
-		if (from_port == ntohs(((struct sockaddr_in *)&own)->sin_port) &&
-		    to_port == ntohs(((struct sockaddr_in *)&peer)->sin_port)) {
+		if (sscanf(line, " %*d: %*s %*s %*x %*x:%x %*x:%*x %*x %*u %*d %lu", &waiting,
+			   &inode) == 2 &&
+		    inode == wanted)
 			unread = waiting;
-			found++;
-		}
 	}
 	if (file)
 		fclose(file);
-	return found > 1 ? -found : unread;
+	return unread;
 }
 
 static void queues(struct end w, struct end r)
@@ -438,30 +433,30 @@ static void full_queue(struct end w, struct end r)
 	    n > 0 && !memcmp(IN, OUT, n) ? "right" : "WRONG");
 	read = n > 0 ? n : 0;
 	n = take(r, IN, sent - read, 500);
-	say(", the rest %s", n == (long)(sent - read) && !memcmp(IN, OUT + read, n) ? "right" : "WRONG");
+	say(", the rest %s",
+	    n == (long)(sent - read) && !memcmp(IN, OUT + read, n) ? "right" : "WRONG");
 }
 
-const struct case_ reading[] = {
-	{"peek", peek, BOTH | HTTP},
-	{"truncated", truncated, BOTH | HTTP},
-	{"low-water", low_water, BOTH | HTTP},
-	{"low-water-blocked", low_water_blocked, BOTH | HTTP | WAITS},
-	{"wait-all", wait_all, BOTH | HTTP | WAITS},
-	{"wait-all-peek", wait_all_peek, BOTH | HTTP | WAITS},
-	{"wait-all-end", wait_all_end, BOTH | WAITS},
-	{"zerocopy-receive", zerocopy_receive, BOTH | HTTP},
-	{"unread-told", unread_told, BOTH | HTTP},
-	{"peek-offset", peek_offset, BOTH | HTTP},
-	{"pieces", pieces, BOTH | HTTP},
-	{"nothing-there", nothing_there, BOTH | HTTP},
-	{"nothing-asked", nothing_asked, BOTH | HTTP},
-	{"as-file", as_file, BOTH | HTTP},
-	{"receive-timeout", receive_timeout, BOTH | HTTP | WAITS},
-	{"queues", queues, BOTH | HTTP},
-	{"listed-queue", listed_queue, BOTH | HTTP},
-	{"urgent", urgent, BOTH},
-	{"urgent-inline", urgent_inline, BOTH},
-	{"times", times, BOTH | HTTP},
-	{"filtered", filtered, BOTH | HTTP},
-	{"full-queue", full_queue, BOTH},
-	{}};
+const struct case_ reading[] = {{"peek", peek, BOTH | HTTP},
+				{"truncated", truncated, BOTH | HTTP},
+				{"low-water", low_water, BOTH | HTTP},
+				{"low-water-blocked", low_water_blocked, BOTH | HTTP | WAITS},
+				{"wait-all", wait_all, BOTH | HTTP | WAITS},
+				{"wait-all-peek", wait_all_peek, BOTH | HTTP | WAITS},
+				{"wait-all-end", wait_all_end, BOTH | WAITS},
+				{"zerocopy-receive", zerocopy_receive, BOTH | HTTP},
+				{"unread-told", unread_told, BOTH | HTTP},
+				{"peek-offset", peek_offset, BOTH | HTTP},
+				{"pieces", pieces, BOTH | HTTP},
+				{"nothing-there", nothing_there, BOTH | HTTP},
+				{"nothing-asked", nothing_asked, BOTH | HTTP},
+				{"as-file", as_file, BOTH | HTTP},
+				{"receive-timeout", receive_timeout, BOTH | HTTP | WAITS},
+				{"queues", queues, BOTH | HTTP},
+				{"listed-queue", listed_queue, BOTH | HTTP},
+				{"urgent", urgent, BOTH},
+				{"urgent-inline", urgent_inline, BOTH},
+				{"times", times, BOTH | HTTP},
+				{"filtered", filtered, BOTH | HTTP},
+				{"full-queue", full_queue, BOTH},
+				{}};

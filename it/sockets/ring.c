@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BUFFERS 16 /* a power of two */
-#define BUFFER	4096
+#define BUFFER  4096
 
 struct ring {
 	int fd;
@@ -40,9 +40,9 @@ static int open_ring(struct ring *ring)
 	other = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
 	ring->rings = mmap(NULL, size > other ? size : other, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQ_RING);
-	ring->entries = mmap(NULL, p->sq_entries * sizeof(struct io_uring_sqe),
-			     PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
-			     IORING_OFF_SQES);
+	ring->entries =
+		mmap(NULL, p->sq_entries * sizeof(struct io_uring_sqe), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
 	return 0;
 }
 
@@ -73,16 +73,16 @@ static bool complete(struct ring *ring, int ms, struct io_uring_cqe *told)
 		syscall(SYS_io_uring_enter, ring->fd, 0, 1,
 			IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &more, sizeof(more));
 	}
-	*told = ((struct io_uring_cqe *)(ring->rings + ring->about.cq_off.cqes))
-		[*head & (ring->about.cq_entries - 1)];
+	*told = ((struct io_uring_cqe *)(ring->rings +
+					 ring->about.cq_off
+						 .cqes))[*head & (ring->about.cq_entries - 1)];
 	__atomic_store_n(head, *head + 1, __ATOMIC_RELEASE);
 	return true;
 }
 
 static long once(int operation, const long *w)
 {
-	struct io_uring_sqe entry = {
-		.opcode = operation, .fd = w[0], .addr = w[1], .len = w[2]};
+	struct io_uring_sqe entry = {.opcode = operation, .fd = w[0], .addr = w[1], .len = w[2]};
 	struct io_uring_cqe told = {.res = -ETIME};
 	struct ring ring;
 

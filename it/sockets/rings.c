@@ -46,9 +46,8 @@ static void ring_zerocopy(struct end w, struct end r)
 	    to->notified ? "told" : "not told");
 }
 
-const struct case_ rings[] = {
-	{"ring-receives", ring_receives, BOTH | HTTP},
-	{"ring-sends", ring_sends, BOTH | HTTP},
-	{"ring-receives-many", ring_receives_many, BOTH | HTTP},
-	{"ring-zerocopy", ring_zerocopy, BOTH | HTTP},
-	{}};
+const struct case_ rings[] = {{"ring-receives", ring_receives, BOTH | HTTP},
+			      {"ring-sends", ring_sends, BOTH | HTTP},
+			      {"ring-receives-many", ring_receives_many, BOTH | HTTP},
+			      {"ring-zerocopy", ring_zerocopy, BOTH | HTTP},
+			      {}};

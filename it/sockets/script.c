@@ -3,11 +3,11 @@
  * What programs notice on their TCP sockets, one case after the other:
  *
  *   sockets hand PATH                              the process of one end, see hand.h
- *   sockets play CLIENT SERVER HOST PORT WAY JOBS [CASE…]
+ *   sockets play CLIENT SERVER HOST HOST6 PORT WAY JOBS [CASE…]
  *
- * CLIENT and SERVER are the hands' paths; HOST is what the client calls the server, 127.0.0.1 on
- * plain loopback. WAY is tcp, or http or http-polled: messages of HTTP, by programs that wait in
- * their calls or that never do. A line for each case and direction, so many at a time:
+ * CLIENT and SERVER are the hands' paths; HOST is what the client calls the server, HOST6 what it
+ * calls it over IPv6. WAY is tcp, or http or http-polled: messages of HTTP, by programs that wait
+ * in their calls or that never do. A line for each case and direction, so many at a time:
  *
  *   CASE DIRECTION <tab> how the bytes went <tab> what was seen
  *
@@ -21,21 +21,22 @@
 #include <stdarg.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORTS_EACH  16
-#define CALL_MS	    12000 /* no call of a script takes longer */
-#define CASE_MS	    25000
-#define ROUNDS	    25 /* of HTTP, until the kernel forwards */
-#define IN_A_ROW    3
-#define JOBS_MAX    8
+#define PORTS_EACH 16
+#define CALL_MS    12000 /* no call of a script takes longer */
+#define CASE_MS    25000
+#define ROUNDS     25 /* of HTTP, until the kernel forwards */
+#define IN_A_ROW   3
+#define JOBS_MAX   8
 
 bool speaks_http, never_waits, other_way;
 
 static char *paths[HANDS];
-static const char *host;
+static const char *host, *host_six;
 static int first_port, job;
 static int memory = -1;
 static pid_t hands[HANDS];
@@ -64,6 +65,8 @@ const char *told(long result)
 
 	if (result == LATE)
 		return "still waits";
+	if (result == OVER)
+		return "nobody waits";
 	if (result < 0)
 		return strerrorname_np(errno) ?: "an error";
 	snprintf(to, 24, "%ld", result);
@@ -75,7 +78,7 @@ const char *events(int mask)
 	static const struct {
 		int bit;
 		const char *name;
-	} names[] = {{POLLIN, "IN"},	   {POLLPRI, "PRI"}, {POLLOUT, "OUT"},
+	} names[] = {{POLLIN, "IN"},       {POLLPRI, "PRI"}, {POLLOUT, "OUT"},
 		     {POLLRDHUP, "RDHUP"}, {POLLERR, "ERR"}, {POLLHUP, "HUP"}};
 	static char texts[4][64];
 	static int turn;
@@ -196,7 +199,7 @@ long outcome(int hand, int lane, int ms)
 	struct reply reply;
 
 	if (!engaged[hand][lane])
-		give_up("nothing was begun");
+		return OVER;
 	if (poll(&p, 1, ms) <= 0)
 		return LATE;
 	if (recv(lanes[hand][lane], &reply, sizeof(reply), 0) != sizeof(reply))
@@ -396,6 +399,14 @@ bool edge(int hand, int poller, int ms, int *seen)
 	return comes;
 }
 
+unsigned long inode_of(struct end end)
+{
+	struct stat *status = NEW(struct stat);
+
+	SYS(end.hand, fstat, end.fd, P(status));
+	return status->st_ino;
+}
+
 long name_of(struct end end, bool peer, struct sockaddr_storage *to)
 {
 	struct sockaddr_storage *at = NEW(struct sockaddr_storage);
@@ -435,11 +446,8 @@ int port_number(int port)
 void address_of(int port, int family, struct sockaddr_storage *to, socklen_t *size)
 {
 	struct naming *naming = NEW(struct naming);
-	const char *name = host;
 
-	if (family == AF_INET6 && !strcmp(host, "127.0.0.1"))
-		name = "::1";
-	snprintf(naming->name, sizeof(naming->name), "%s", name);
+	snprintf(naming->name, sizeof(naming->name), "%s", family == AF_INET6 ? host_six : host);
 	naming->family = family;
 	naming->port = port_number(port);
 	for (int tries = 0; ACT(CLIENT, resolve, P(naming)); tries++) {
@@ -475,8 +483,14 @@ struct end listen_at(int port, int how)
 	*four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port_number(port))};
 	*six = (struct sockaddr_in6){.sin6_family = AF_INET6,
 				     .sin6_port = htons(port_number(port))};
-	result = how & L_SIX ? SYS(SERVER, bind, l.fd, P(six), sizeof(*six))
-			     : SYS(SERVER, bind, l.fd, P(four), sizeof(*four));
+	/* The process that had the port in the case before may still be on its way out. */
+	for (int tries = 0; tries < 100; tries++) {
+		result = how & L_SIX ? SYS(SERVER, bind, l.fd, P(six), sizeof(*six))
+				     : SYS(SERVER, bind, l.fd, P(four), sizeof(*four));
+		if (!result || errno != EADDRINUSE)
+			break;
+		rest_ms(30);
+	}
 	if (result || SYS(SERVER, listen, l.fd, 1024)) {
 		say("(listen: %s) ", told(-1));
 		give_up("no listener");
@@ -595,6 +609,7 @@ static void open_http(struct end *client, struct end *server)
 	*client = dial(0, AF_INET, 0);
 	server->hand = SERVER;
 	for (int i = 0; i < ROUNDS && in_a_row < IN_A_ROW; i++) {
+		__u64 by_tcp = info_of(*client).tcpi_bytes_sent;
 		bool at_once;
 
 		put(*client, request, size);
@@ -609,7 +624,8 @@ static void open_http(struct end *client, struct end *server)
 		put(*server, OUT, sizeof(answer) - 1);
 		if (take(*client, IN, sizeof(answer) - 1, 2000) != sizeof(answer) - 1)
 			give_up("the answer was cut");
-		in_a_row = at_once && server->fd == before ? in_a_row + 1 : 0;
+		by_tcp = info_of(*client).tcpi_bytes_sent - by_tcp;
+		in_a_row = at_once && !by_tcp && server->fd == before ? in_a_row + 1 : 0;
 		before = server->fd;
 		rest_ms(10);
 	}
@@ -624,7 +640,7 @@ static void open_http(struct end *client, struct end *server)
 
 /* ---- cases ---- */
 
-static const struct case_ *const all[] = {reading,     writing,	 ending,  waiting,   interrupted,
+static const struct case_ *const all[] = {reading,  writing, ending,     waiting, interrupted,
 					  splicing, streams, connecting, rings};
 
 static void play(const struct case_ *c)
@@ -722,8 +738,9 @@ static void play_all(int jobs)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: sockets hand PATH | sockets play CLIENT SERVER HOST PORT WAY JOBS "
-			"[CASE…]\n");
+	fprintf(stderr,
+		"usage: sockets hand PATH | sockets play CLIENT SERVER HOST HOST6 PORT WAY JOBS "
+		"[CASE…]\n");
 	return 2;
 }
 
@@ -733,18 +750,19 @@ int main(int count, char **words)
 
 	if (count == 3 && !strcmp(words[1], "hand"))
 		return hand_main(words[2]);
-	if (count < 8 || strcmp(words[1], "play"))
+	if (count < 9 || strcmp(words[1], "play"))
 		return usage();
 	paths[CLIENT] = words[2];
 	paths[SERVER] = words[3];
 	host = words[4];
-	first_port = atoi(words[5]);
-	speaks_http = !strncmp(words[6], "http", 4);
-	never_waits = !strcmp(words[6], "http-polled");
-	jobs = atoi(words[7]);
+	host_six = words[5];
+	first_port = atoi(words[6]);
+	speaks_http = !strncmp(words[7], "http", 4);
+	never_waits = !strcmp(words[7], "http-polled");
+	jobs = atoi(words[8]);
 	if (jobs < 1 || jobs > JOBS_MAX)
 		return usage();
-	collect(words + 8, count - 8);
+	collect(words + 9, count - 9);
 	play_all(jobs);
 	return 0;
 }

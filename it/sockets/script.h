@@ -25,20 +25,21 @@
 #include <time.h>
 
 #define LATE -1000 /* the call has not come back */
+#define OVER -1001 /* it has come back before */
 
 struct end {
 	int hand, fd;
 };
 
-#define P(pointer) ((long)(pointer))
-#define ACT(hand, what, ...) act(hand, 0, what, (const long[WORDS]){__VA_ARGS__})
-#define BEGIN(hand, lane, what, ...) begin(hand, lane, what, (const long[WORDS]){__VA_ARGS__})
-#define SYS(hand, name, ...) ACT(hand, system_call, SYS_##name, ##__VA_ARGS__)
+#define P(pointer)                       ((long)(pointer))
+#define ACT(hand, what, ...)             act(hand, 0, what, (const long[WORDS]){__VA_ARGS__})
+#define BEGIN(hand, lane, what, ...)     begin(hand, lane, what, (const long[WORDS]){__VA_ARGS__})
+#define SYS(hand, name, ...)             ACT(hand, system_call, SYS_##name, ##__VA_ARGS__)
 #define BEGIN_SYS(hand, lane, name, ...) BEGIN(hand, lane, system_call, SYS_##name, ##__VA_ARGS__)
 /* A zeroed thing that hands see too. */
 #define NEW(type) ((type *)room(sizeof(type)))
-#define OUT (shared->out)
-#define IN  (shared->in)
+#define OUT       (shared->out)
+#define IN        (shared->in)
 
 /* How programs use their sockets, and what they speak. */
 extern bool speaks_http, never_waits;
@@ -55,7 +56,7 @@ _Noreturn void give_up(const char *why);
 void *room(size_t size);
 long act(int hand, int lane, deed *what, const long *words);
 void begin(int hand, int lane, deed *what, const long *words);
-/* What a call on a lane gave; LATE: nothing within so many ms. */
+/* What a call on a lane gave; LATE: nothing within so many ms; OVER: that has been told. */
 long outcome(int hand, int lane, int ms);
 /* The lane's thread sleeps in this system call. */
 void until_in(int hand, int lane, long number);
@@ -86,6 +87,7 @@ void own_signals(struct end end);
 int poller_for(struct end end, int mask);
 /* Whether an edge comes; the mask in `seen` unless NULL. */
 bool edge(int hand, int poller, int ms, int *seen);
+unsigned long inode_of(struct end end);
 long name_of(struct end end, bool peer, struct sockaddr_storage *to);
 
 /* The n bytes of one message at OUT: of HTTP where that is spoken, otherwise of the stream. */
@@ -93,10 +95,10 @@ void make(size_t count);
 
 #define L_REUSEPORT 1
 #define L_INHERIT   2
-#define L_DEFER	    4
+#define L_DEFER     4
 #define L_FASTOPEN  8
-#define L_MPTCP	    16
-#define L_SIX	    32
+#define L_MPTCP     16
+#define L_SIX       32
 #define L_POLLED    64
 
 /* Ports of the case: 0 to 8; nobody listens at 9. */
@@ -116,10 +118,11 @@ struct case_ {
 	int is;
 };
 
-#define BOTH  1	 /* in both directions: w writes or speaks first, r reads; otherwise client, server */
-#define HTTP  2	 /* makes sense with one message of HTTP */
-#define WAITS 4	 /* waits in its calls */
-#define OWN   8	 /* makes its own connections */
+#define BOTH 1  /* in both directions: w writes or speaks first, r reads; otherwise client, server \
+		 */
+#define HTTP  2 /* makes sense with one message of HTTP */
+#define WAITS 4 /* waits in its calls */
+#define OWN   8 /* makes its own connections */
 #define ALONE 16 /* disturbs others: runs when no other case does */
 #define COLD  32 /* is judged by bytes that come first */
 

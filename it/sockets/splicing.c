@@ -61,8 +61,7 @@ static void teed(struct end w, struct end r)
 	make(1000);
 	SYS(w.hand, write, one[1], P(OUT), 1000);
 	say("tee %s", told(SYS(w.hand, tee, one[0], other[1], 1000, 0)));
-	say(", splice to the socket %s",
-	    told(SYS(w.hand, splice, one[0], 0, w.fd, 0, 1000, 0)));
+	say(", splice to the socket %s", told(SYS(w.hand, splice, one[0], 0, w.fd, 0, 1000, 0)));
 	n = take(r, IN, 1000, 500);
 	say(", read %ld, %s", n, memcmp(IN, OUT, 1000) ? "WRONG" : "right");
 	say(", the other pipe has %s", told(SYS(w.hand, read, other[0], P(IN), 5000)));
@@ -86,10 +85,9 @@ static void relayed(bool edges)
 		shut(first_c, SHUT_WR);
 	outcome(CLIENT, 1, 6000);
 	moved->stop = 1;
-	say("4 MiB through a relay by splice: %s",
-	    drained->wrong		? "WRONG"
-	    : drained->bytes == 4 * MIB ? "right"
-					: "not all");
+	say("4 MiB through a relay by splice: %s", drained->wrong              ? "WRONG"
+						   : drained->bytes == 4 * MIB ? "right"
+									       : "not all");
 }
 
 static void relayed_by_edges(struct end w, struct end r)
@@ -129,12 +127,11 @@ static void relayed_chat(struct end w, struct end r)
 	say("a chat through a relay by splice: %d of 20 exchanges", turns);
 }
 
-const struct case_ splicing[] = {
-	{"to-pipe", to_pipe, BOTH | HTTP},
-	{"to-pipe-and-end", to_pipe_and_end, BOTH},
-	{"to-pipe-blocked", to_pipe_blocked, BOTH | WAITS},
-	{"teed", teed, BOTH | HTTP},
-	{"relayed-by-edges", relayed_by_edges, OWN},
-	{"relayed-by-level", relayed_by_level, OWN},
-	{"relayed-chat", relayed_chat, OWN},
-	{}};
+const struct case_ splicing[] = {{"to-pipe", to_pipe, BOTH | HTTP},
+				 {"to-pipe-and-end", to_pipe_and_end, BOTH},
+				 {"to-pipe-blocked", to_pipe_blocked, BOTH | WAITS},
+				 {"teed", teed, BOTH | HTTP},
+				 {"relayed-by-edges", relayed_by_edges, OWN},
+				 {"relayed-by-level", relayed_by_level, OWN},
+				 {"relayed-chat", relayed_chat, OWN},
+				 {}};

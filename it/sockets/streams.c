@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-/* Many bytes or many exchanges: order, ends, no stall, and no error that a program did not ask for. */
+/* Many bytes or many exchanges: order, ends, no stall, and no error that a program did not ask for.
+ */
 #define _GNU_SOURCE
 #include "script.h"
 
@@ -52,8 +53,7 @@ static void to_blocked_reader(struct end w, struct end r)
 static void exchanges(struct end w, struct end r)
 {
 	BEGIN(r.hand, 1, answer_all, r.fd);
-	say("20000 questions and answers: %s",
-	    told(ACT(w.hand, ask_often, w.fd, 20000, 50)));
+	say("20000 questions and answers: %s", told(ACT(w.hand, ask_often, w.fd, 20000, 50)));
 	shut(w, SHUT_WR);
 	say(", EAGAIN %s times", told(outcome(r.hand, 1, 2000)));
 }
@@ -135,13 +135,12 @@ static void chat_kept_alive(struct end w, struct end r)
 	say("a chat between keep-alives: %d lost", lost);
 }
 
-const struct case_ streams[] = {
-	{"duplex", duplex, WAITS},
-	{"duplex-late", duplex_late, WAITS},
-	{"to-blocked-reader", to_blocked_reader, BOTH | WAITS},
-	{"exchanges", exchanges, BOTH | WAITS},
-	{"round-trips", round_trips, BOTH},
-	{"after-full", after_full, BOTH},
-	{"upload", upload, BOTH | WAITS},
-	{"chat-kept-alive", chat_kept_alive, BOTH},
-	{}};
+const struct case_ streams[] = {{"duplex", duplex, WAITS},
+				{"duplex-late", duplex_late, WAITS},
+				{"to-blocked-reader", to_blocked_reader, BOTH | WAITS},
+				{"exchanges", exchanges, BOTH | WAITS},
+				{"round-trips", round_trips, BOTH},
+				{"after-full", after_full, BOTH},
+				{"upload", upload, BOTH | WAITS},
+				{"chat-kept-alive", chat_kept_alive, BOTH},
+				{}};

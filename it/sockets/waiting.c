@@ -167,14 +167,13 @@ static void hung_up(struct end w, struct end r)
 	say("; this end too: %s", edge(r.hand, poller, 1000, &seen) ? events(seen) : "no edge");
 }
 
-const struct case_ waiting[] = {
-	{"edges", edges, BOTH | HTTP},
-	{"one-shot", one_shot, BOTH | HTTP},
-	{"exclusive", exclusive, BOTH},
-	{"selected", selected, BOTH | HTTP},
-	{"writable", writable, BOTH | HTTP},
-	{"signalled", signalled, BOTH | HTTP},
-	{"poll-interrupted", poll_interrupted, BOTH | HTTP},
-	{"no-ghosts", no_ghosts, BOTH},
-	{"hung-up", hung_up, BOTH},
-	{}};
+const struct case_ waiting[] = {{"edges", edges, BOTH | HTTP},
+				{"one-shot", one_shot, BOTH | HTTP},
+				{"exclusive", exclusive, BOTH},
+				{"selected", selected, BOTH | HTTP},
+				{"writable", writable, BOTH | HTTP},
+				{"signalled", signalled, BOTH | HTTP},
+				{"poll-interrupted", poll_interrupted, BOTH | HTTP},
+				{"no-ghosts", no_ghosts, BOTH},
+				{"hung-up", hung_up, BOTH},
+				{}};

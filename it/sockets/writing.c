@@ -29,7 +29,10 @@ static struct drained *begin_drain(struct end r, int wait)
 static void say_drained(struct end r, const struct drained *drained, long sent)
 {
 	outcome(r.hand, 1, 10000);
-	say("read %s%s", drained->wrong ? "WRONG" : drained->bytes == sent ? "right" : "in PART",
+	say("read %s%s",
+	    drained->wrong           ? "WRONG"
+	    : drained->bytes == sent ? "right"
+				     : "in PART",
 	    drained->end ? " to the end" : "");
 }
 
@@ -47,7 +50,8 @@ static void zerocopy(struct end w, struct end r)
 	say(", read %ld, %s", n, memcmp(IN, OUT, PIECE) ? "WRONG" : "right");
 	for (int i = 0; i < 40 && !completed; i++) {
 		message->msg_controllen = 256;
-		completed = SYS(w.hand, recvmsg, w.fd, P(message), MSG_ERRQUEUE | MSG_DONTWAIT) >= 0;
+		completed =
+			SYS(w.hand, recvmsg, w.fd, P(message), MSG_ERRQUEUE | MSG_DONTWAIT) >= 0;
 		if (!completed)
 			rest_ms(10);
 	}
@@ -372,9 +376,9 @@ static void counted(struct end w, struct end r)
 	say(", acknowledged %s",
 	    after.tcpi_bytes_acked - before.tcpi_bytes_acked >= MIB ? "counted" : "not counted");
 	after = info_of(r);
-	say(", received %s",
-	    after.tcpi_bytes_received - read.tcpi_bytes_received >= MIB ? "counted"
-									: "not counted");
+	say(", received %s", after.tcpi_bytes_received - read.tcpi_bytes_received >= MIB
+				     ? "counted"
+				     : "not counted");
 }
 
 static void listed(struct end w, struct end r)
@@ -437,27 +441,26 @@ static void broken(struct end w, struct end r)
 	say(", poll %s", events(polled(w, POLLIN | POLLOUT | POLLRDHUP, 0)));
 }
 
-const struct case_ writing[] = {
-	{"zerocopy", zerocopy, BOTH | HTTP},
-	{"from-file", from_file, BOTH},
-	{"from-pages", from_pages, BOTH},
-	{"corked", corked, BOTH | HTTP},
-	{"more-to-come", more_to_come, BOTH | HTTP},
-	{"paced", paced, BOTH},
-	{"send-timeout", send_timeout, BOTH | WAITS},
-	{"back-pressure", back_pressure, BOTH},
-	{"small-buffers", small_buffers, BOTH},
-	{"unsent-low-water", unsent_low_water, BOTH},
-	{"user-timeout-some", user_timeout_some, BOTH},
-	{"user-timeout-full", user_timeout_full, BOTH},
-	{"gathered", gathered, BOTH},
-	{"many-messages", many_messages, BOTH | HTTP},
-	{"with-address", with_address, BOTH | HTTP},
-	{"records", records, BOTH},
-	{"large-records", large_records, BOTH},
-	{"lingering", lingering, BOTH | WAITS},
-	{"counted", counted, BOTH},
-	{"listed", listed, BOTH},
-	{"captured", captured, BOTH},
-	{"broken", broken, BOTH},
-	{}};
+const struct case_ writing[] = {{"zerocopy", zerocopy, BOTH | HTTP},
+				{"from-file", from_file, BOTH},
+				{"from-pages", from_pages, BOTH},
+				{"corked", corked, BOTH | HTTP},
+				{"more-to-come", more_to_come, BOTH | HTTP},
+				{"paced", paced, BOTH},
+				{"send-timeout", send_timeout, BOTH | WAITS},
+				{"back-pressure", back_pressure, BOTH},
+				{"small-buffers", small_buffers, BOTH},
+				{"unsent-low-water", unsent_low_water, BOTH},
+				{"user-timeout-some", user_timeout_some, BOTH},
+				{"user-timeout-full", user_timeout_full, BOTH},
+				{"gathered", gathered, BOTH},
+				{"many-messages", many_messages, BOTH | HTTP},
+				{"with-address", with_address, BOTH | HTTP},
+				{"records", records, BOTH},
+				{"large-records", large_records, BOTH},
+				{"lingering", lingering, BOTH | WAITS},
+				{"counted", counted, BOTH},
+				{"listed", listed, BOTH},
+				{"captured", captured, BOTH},
+				{"broken", broken, BOTH},
+				{}};

@@ -217,6 +217,14 @@ suite_limits() {
 	script_suite "stalls, half-closes and idle leases" "$TULLE_HOME/it/equality/run" limits ${LIMITS:-}
 }
 
+# Not among the suites of a plain ./test: what programs notice on their sockets, plain loopback against meshes, call by
+# call. Options in SOCKETS: it/sockets/README.md.
+suite_sockets() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "sockets as on plain loopback" "$TULLE_HOME/it/sockets/run" --report "$LOGS/sockets.jsonl" ${SOCKETS:-}
+}
+
 # Strangers of every kind against a mesh of its own; the long form is it/hostile/run --kills 1000.
 suite_hostile() {
 	ensure_built
@@ -238,7 +246,7 @@ clear_killed_runs() {
 		name="${name%%/*}"
 		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
 	done
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,so-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then
