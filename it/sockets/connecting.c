@@ -337,14 +337,16 @@ static void bound_to_any(struct end c, struct end s)
 static void bound_to_loopback(struct end c, struct end s)
 {
 	struct sockaddr_in *own = NEW(struct sockaddr_in);
+	struct end listener = listen_at(2, 0);
 
-	(void)s;
-	listen_at(2, 0);
 	c = new_socket(0);
 	own->sin_family = AF_INET;
 	own->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	say("bind %s", told(SYS(CLIENT, bind, c.fd, P(own), sizeof(*own))));
-	say(", connect %s", told(connect_to(c, 2, AF_INET)));
+	say(", connect %s, ", told(connect_to(c, 2, AF_INET)));
+	s = take_accepted(listener, 1000);
+	if (s.fd >= 0)
+		hello(c, s);
 }
 
 static void bound_to_device(struct end c, struct end s)

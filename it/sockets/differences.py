@@ -29,7 +29,7 @@ ROWS = (
     Row("`MSG_WAITALL`, `SO_RCVLOWAT`",
         ("wait-all", "wait-all-peek", "low-water", "low-water-blocked", "inherited-options")),
     Row("`MSG_ZEROCOPY`", ("zerocopy",)),
-    Row("io_uring SEND_ZC", ("ring-zerocopy",)),
+    Row("io_uring SEND_ZC |", ("ring-zerocopy",)),
     Row("`close` with unread bytes", ("unread-close", "early-answer")),
     Row("`TCP_USER_TIMEOUT`, small", ("user-timeout-some", "small-buffers", "unsent-low-water")),
     Row("`TCP_ZEROCOPY_RECEIVE`, `TCP_INQ`",
