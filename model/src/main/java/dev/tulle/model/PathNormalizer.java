@@ -20,12 +20,17 @@ public final class PathNormalizer {
         }
         StringBuilder out = new StringBuilder(path.length());
         int i = 0;
+        // Where a % without two digits was written: what follows it must not become its digits.
+        int broken = -3;
         while (i < path.length()) {
             int segment = out.length();
             out.append('/');
             i++;
             while (i < path.length() && !isSlash(path.charAt(i))) {
-                int escaped = unreserved(path, i);
+                int escaped = out.length() - broken <= 2 ? -1 : unreserved(path, i);
+                if (path.charAt(i) == '%' && !isEscape(path, i)) {
+                    broken = out.length();
+                }
                 out.append(escaped < 0 ? path.charAt(i) : (char) escaped);
                 i += escaped < 0 ? 1 : 3;
             }
@@ -33,6 +38,7 @@ public final class PathNormalizer {
             String name = out.substring(segment + 1);
             if (name.equals(".") || name.equals("..")) {
                 out.setLength(name.equals(".") ? segment : parent(out, segment));
+                broken = -3;
                 if (last) {
                     out.append('/');
                 }
@@ -73,16 +79,18 @@ public final class PathNormalizer {
 
     /** The unreserved character (RFC 3986 section 2.3) whose escape is at a position; -1 when there is none. */
     private static int unreserved(String path, int at) {
-        if (path.charAt(at) != '%' || at + 2 >= path.length()) {
+        if (!isEscape(path, at)) {
             return -1;
         }
-        int high = Character.digit(path.charAt(at + 1), 16);
-        int low = Character.digit(path.charAt(at + 2), 16);
-        if (high < 0 || low < 0) {
-            return -1;
-        }
-        char c = (char) (high << 4 | low);
+        char c = (char) (Character.digit(path.charAt(at + 1), 16) << 4 | Character.digit(path.charAt(at + 2), 16));
         boolean letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         return letter || c == '-' || c == '.' || c == '_' || c == '~' ? c : -1;
+    }
+
+    private static boolean isEscape(String path, int at) {
+        return path.charAt(at) == '%'
+                && at + 2 < path.length()
+                && Character.digit(path.charAt(at + 1), 16) >= 0
+                && Character.digit(path.charAt(at + 2), 16) >= 0;
     }
 }

@@ -30,6 +30,7 @@ class PathNormalizerTest {
                 "/.. /",
                 "/. /",
                 "/a//../b /a/b",
+                "/%%32e%%32e/x%61 /%%32e%%32e/xa",
                 "//../a /a",
                 "/a/%2e/%2e%2e/b /b",
             })
@@ -65,6 +66,7 @@ class PathNormalizerTest {
                 path.append(alphabet.charAt(random.nextInt(alphabet.length())));
             }
             String once = PathNormalizer.normalize(path.toString());
+            assertEquals(once, PathNormalizer.normalize(once), path.toString());
             assertEquals('/', once.charAt(0));
             String dots = once + "/";
             assertEquals(-1, dots.indexOf("/../"), () -> path + " became " + once);

@@ -418,6 +418,12 @@ class ConnectionsTest {
                 Origin.readHead(client.in());
                 assertEquals("earl", new String(client.in().readNBytes(4), StandardCharsets.ISO_8859_1));
             }
+            try (RawClient client = new RawClient(port)) {
+                client.send("CONNECT " + target + " HTTP/1.1\r\nHost: " + target + "\r\n\r\nends");
+                client.socket.shutdownOutput();
+                Origin.readHead(client.in());
+                assertEquals("ends", new String(client.in().readAllBytes(), StandardCharsets.ISO_8859_1));
+            }
         }
     }
 

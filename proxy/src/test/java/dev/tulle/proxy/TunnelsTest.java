@@ -76,6 +76,52 @@ class TunnelsTest {
         }
     }
 
+    /** The server has said all, and reads slowly what the client had to say before its end. */
+    @Test
+    void whatIsOnItsWayArrivesAfterBothHalvesEnded() throws Exception {
+        int size = 24 << 20;
+        CompletableFuture<Integer> seen = new CompletableFuture<>();
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    out.write(bytes("HTTP/1.1 200 OK\r\n\r\n"));
+                    socket.shutdownOutput();
+                    Thread.sleep(1_000);
+                    int n = 0;
+                    byte[] buffer = new byte[1 << 16];
+                    for (int read = 0; read >= 0; read = socket.getInputStream().read(buffer)) {
+                        n += read;
+                    }
+                    seen.complete(n);
+                    return false;
+                });
+                ProxyFixture mesh =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                RawClient client = new RawClient(mesh.port)) {
+            Origin.readHead(
+                    client.send("CONNECT far:1 HTTP/1.1\r\nHost: far:1\r\n\r\n").in());
+            client.send("z".repeat(size));
+            client.socket.shutdownOutput();
+            assertEquals(size, seen.get(20, TimeUnit.SECONDS));
+        }
+    }
+
+    /** A refused CONNECT leaves the connection open only where nothing was sent in the hope of a tunnel. */
+    @Test
+    void whatFollowsARefusedConnectIsNoRequest() throws Exception {
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    Thread.sleep(100);
+                    out.write(bytes("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"));
+                    return true;
+                });
+                ProxyFixture mesh =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                RawClient client = new RawClient(mesh.port)) {
+            client.send("CONNECT far:1 HTTP/1.1\r\nHost: far:1\r\n\r\nGET /hidden HTTP/1.1\r\nHost: w\r\n\r\n");
+            assertEquals(407, client.read(false).code());
+            assertTrue(client.isClosed());
+            assertEquals(1, origin.requests.size());
+        }
+    }
+
     /** A workload may be a proxy: it is asked to connect, and what it agrees to is its tunnel. */
     @Test
     void aConnectTravelsToItsService() throws Exception {

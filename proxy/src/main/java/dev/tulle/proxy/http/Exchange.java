@@ -665,8 +665,11 @@ final class Exchange implements UpstreamUser {
 
     /** What was sent into either end still arrives at the other. */
     private void endTunnel() {
-        if (clientEnded && serverEnded) {
-            endTry(true);
+        UpstreamConnection to = tries.upstream();
+        if (clientEnded && serverEnded && to != null) {
+            tries.disconnected();
+            endTry(false);
+            to.closeWhenSent();
             finish(false);
         }
     }

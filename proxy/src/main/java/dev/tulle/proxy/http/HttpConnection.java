@@ -401,6 +401,10 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         scope.upstreams().worker().timers().remove(timer);
         channel.pipeline().remove(this);
         to.tunnel(channel, address, early);
+        if (ended) {
+            // The client's end came while we were connecting; whoever has the connection now has not heard of it.
+            channel.pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+        }
     }
 
     /** Hands on a piece of the body; false when it broke. */
@@ -513,7 +517,9 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         if (state == State.CLOSED) {
             return;
         }
-        if (!keepAlive) {
+        // What was sent behind a CONNECT in the hope of a tunnel is no request.
+        boolean forTunnel = head.isConnect() && !waiting.isEmpty();
+        if (!keepAlive || forTunnel) {
             closeAfterResponse();
             return;
         }

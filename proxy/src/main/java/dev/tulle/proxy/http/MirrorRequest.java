@@ -36,11 +36,20 @@ final class MirrorRequest implements UpstreamUser {
     /** Bytes of one copy that may wait for its endpoint. */
     private static final long LIMIT = 1 << 20;
 
+    /** Pieces up to this size are copied where they have to wait, as they may be small parts of large buffers. */
+    private static final int SMALL = 16 << 10;
+
+    /** What a piece costs beside its bytes. */
+    private static final int PIECE = 256;
+
     private final Worker worker;
     private final Counter lost;
     private final EndpointPool pool;
     private final boolean isHead;
     private final boolean chunked;
+    /** False when a server could take the body for its next request, see {@link RequestSide#leavesClean}. */
+    private final boolean clean;
+
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -62,6 +71,7 @@ final class MirrorRequest implements UpstreamUser {
         this.pool = pool;
         this.isHead = head.isHead();
         this.chunked = head.isChunked();
+        this.clean = !(head.hasBody() && head.isBodyUnusual());
     }
 
     /**
@@ -129,14 +139,17 @@ final class MirrorRequest implements UpstreamUser {
             return;
         }
         moved();
-        ByteBuf copy = piece.retainedDuplicate();
         long queued;
         if (to == null) {
-            early.add(copy);
-            waiting += copy.readableBytes();
+            int n = piece.readableBytes();
+            early.add(
+                    n > SMALL
+                            ? piece.retainedDuplicate()
+                            : worker.allocator().buffer(n).writeBytes(piece, piece.readerIndex(), n));
+            waiting += n + PIECE;
             queued = waiting;
         } else {
-            send(to, copy);
+            send(to, piece.retainedDuplicate());
             to.out().flush();
             queued = to.channel().isWritable()
                     ? 0
@@ -263,7 +276,7 @@ final class MirrorRequest implements UpstreamUser {
             if (abandon) {
                 from.abandon();
             } else {
-                from.finish(trailers != null);
+                from.finish(clean && trailers != null);
             }
         }
     }
@@ -285,6 +298,7 @@ final class MirrorRequest implements UpstreamUser {
 
     @Override
     public void responseData(ByteBuf data) {
+        moved();
         data.release();
     }
 

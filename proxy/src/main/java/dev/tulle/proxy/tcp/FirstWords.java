@@ -3,7 +3,6 @@ package dev.tulle.proxy.tcp;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -42,7 +41,13 @@ final class FirstWords {
     @Nullable
     Boolean hear(ByteBuf data) {
         ByteBuf before = said;
-        ByteBuf now = before == null ? data : Unpooled.wrappedBuffer(before, data);
+        ByteBuf now = data;
+        if (before != null) {
+            now = worker.allocator().buffer(before.readableBytes() + data.readableBytes());
+            now.writeBytes(before).writeBytes(data);
+            before.release();
+            data.release();
+        }
         said = now;
         Boolean known = other.isIt(now);
         if (known == null && !timer.isSet()) {

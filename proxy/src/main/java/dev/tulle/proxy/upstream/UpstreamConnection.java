@@ -9,6 +9,7 @@ import dev.tulle.proxy.loop.Resets;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
@@ -191,6 +192,17 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         out.flush();
         Resets.reset(channel);
         close();
+    }
+
+    /** Ends a tunnel both of whose halves have ended: what is still on its way to the server arrives. */
+    public void closeWhenSent() {
+        user = null;
+        if (framing != Framing.CLOSED) {
+            framing = Framing.CLOSED;
+            out.flush();
+            channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            pool.closed(this);
+        }
     }
 
     /** Closes it. */
