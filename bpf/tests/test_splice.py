@@ -95,6 +95,28 @@ def test_half_close(lab):
     pair(lab, second, first, 9204)
 
 
+def test_send_after_end(lab):
+    """Nobody sends after the end of its own direction: EPIPE, and the peer gets nothing."""
+    def first(sock):
+        send_stream(sock, 5000)
+        receive_stream(sock, 5000)
+        sock.shutdown(socket.SHUT_WR)
+        try:
+            sock.send(b"late", socket.MSG_NOSIGNAL)
+        except BrokenPipeError:
+            return
+        raise AssertionError("bytes were taken after the end")
+
+    def second(sock):
+        receive_stream(sock, 5000)
+        send_stream(sock, 5000)
+        expect_end(sock)
+        sock.settimeout(0.2)
+        assert sock.recv(10) == b""
+    pair(lab, first, second, 9206)
+    pair(lab, second, first, 9206)
+
+
 def test_close_after_send(lab):
     """Bytes sent just before close() are all read before the end of the stream."""
     for total in (1, 5000, 500000, 3 << 20):

@@ -3,7 +3,7 @@
  * What programs notice on their TCP sockets, one case after the other:
  *
  *   sockets hand PATH                              the process of one end, see hand.h
- *   sockets play CLIENT SERVER HOST HOST6 PORT WAY JOBS [CASE…]
+ *   sockets play CLIENT SERVER HOST HOST6 PORT WAY ROUNDS JOBS [CASE…]
  *
  * CLIENT and SERVER are the hands' paths; HOST is what the client calls the server, HOST6 what it
  * calls it over IPv6. WAY is tcp, or http or http-polled: messages of HTTP, by programs that wait
@@ -11,8 +11,8 @@
  *
  *   CASE DIRECTION <tab> how the bytes went <tab> what was seen
  *
- * They went over `tcp`, `past` it, or from the client's socket into the server's by the `kernel`;
- * `-`: the case has no such bytes.
+ * They went over `tcp` or `past` it; HTTP from the client's socket into the server's by the
+ * `kernel`, or by the `proxy`; `-`: the case has no such bytes.
  */
 #define _GNU_SOURCE
 #include "script.h"
@@ -29,7 +29,6 @@
 #define PORTS_EACH 16
 #define CALL_MS    12000 /* no call of a script takes longer */
 #define CASE_MS    25000
-#define ROUNDS     25 /* of HTTP, until the kernel forwards */
 #define IN_A_ROW   3
 #define JOBS_MAX   8
 
@@ -37,7 +36,7 @@ bool speaks_http, never_waits, other_way;
 
 static char *paths[HANDS];
 static const char *host, *host_six;
-static int first_port, job;
+static int first_port, job, rounds;
 static int memory = -1;
 static pid_t hands[HANDS];
 static int lanes[HANDS][LANES];
@@ -608,7 +607,7 @@ static void open_http(struct end *client, struct end *server)
 	strcpy((char *)OUT, answer);
 	*client = dial(0, AF_INET, 0);
 	server->hand = SERVER;
-	for (int i = 0; i < ROUNDS && in_a_row < IN_A_ROW; i++) {
+	for (int i = 0; i < rounds && in_a_row < IN_A_ROW; i++) {
 		__u64 by_tcp = info_of(*client).tcpi_bytes_sent;
 		bool at_once;
 
@@ -662,8 +661,7 @@ static void play(const struct case_ *c)
 		open_http(&client, &server);
 	} else if (!(c->is & OWN)) {
 		open_pair(&client, &server);
-		if (!(c->is & COLD))
-			warm(client, server);
+		warm(client, server);
 	}
 	if (c->is & BOTH && other_way)
 		c->run(server, client);
@@ -738,9 +736,9 @@ static void play_all(int jobs)
 
 static int usage(void)
 {
-	fprintf(stderr,
-		"usage: sockets hand PATH | sockets play CLIENT SERVER HOST HOST6 PORT WAY JOBS "
-		"[CASE…]\n");
+	fprintf(stderr, "usage: sockets hand PATH | sockets play CLIENT SERVER HOST HOST6 PORT WAY "
+			"ROUNDS JOBS "
+			"[CASE…]\n");
 	return 2;
 }
 
@@ -750,7 +748,7 @@ int main(int count, char **words)
 
 	if (count == 3 && !strcmp(words[1], "hand"))
 		return hand_main(words[2]);
-	if (count < 9 || strcmp(words[1], "play"))
+	if (count < 10 || strcmp(words[1], "play"))
 		return usage();
 	paths[CLIENT] = words[2];
 	paths[SERVER] = words[3];
@@ -759,10 +757,11 @@ int main(int count, char **words)
 	first_port = atoi(words[6]);
 	speaks_http = !strncmp(words[7], "http", 4);
 	never_waits = !strcmp(words[7], "http-polled");
-	jobs = atoi(words[8]);
+	rounds = atoi(words[8]);
+	jobs = atoi(words[9]);
 	if (jobs < 1 || jobs > JOBS_MAX)
 		return usage();
-	collect(words + 9, count - 9);
+	collect(words + 10, count - 10);
 	play_all(jobs);
 	return 0;
 }

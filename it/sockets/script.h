@@ -118,13 +118,14 @@ struct case_ {
 	int is;
 };
 
-#define BOTH 1  /* in both directions: w writes or speaks first, r reads; otherwise client, server \
-		 */
-#define HTTP  2 /* makes sense with one message of HTTP */
-#define WAITS 4 /* waits in its calls */
-#define OWN   8 /* makes its own connections */
-#define ALONE 16 /* disturbs others: runs when no other case does */
-#define COLD  32 /* is judged by bytes that come first */
+enum {
+	/* In both directions: w writes or speaks first, r reads; otherwise client, server. */
+	BOTH = 1,
+	HTTP = 2,   /* makes sense with one message of HTTP */
+	WAITS = 4,  /* waits in its calls */
+	OWN = 8,    /* makes its own connections */
+	ALONE = 16, /* disturbs others: runs when no other case does */
+};
 
 extern const struct case_ reading[], writing[], ending[], waiting[], interrupted[], splicing[],
 	streams[], connecting[], rings[];

@@ -134,10 +134,19 @@ class GreedyNeighboursTest {
     }
 
     private static Figures measure(MeshLab lab, String program, int seconds) throws Exception {
-        Command.Result result = lab.in("quiet", "python3", program, "measure", "web:9080", Integer.toString(seconds))
-                .within(Duration.ofSeconds(seconds + 60))
-                .ok();
-        return Figures.parse(result.out());
+        try {
+            Command.Result result = lab.in(
+                            "quiet", "python3", program, "measure", "web:9080", Integer.toString(seconds))
+                    .within(Duration.ofSeconds(seconds + 60))
+                    .ok();
+            return Figures.parse(result.out());
+        } catch (AssertionError e) {
+            // Once a name was not found that others had found a moment before: what the mesh knew of it tells why.
+            System.out.println(lab.tulle("flows", "--last", "60").run().out());
+            System.out.println(lab.tulle("services").run().out());
+            System.out.println(lab.tulle("status", "-o", "json").run().out());
+            throw e;
+        }
     }
 
     private static boolean served(MeshLab lab, String name) {
