@@ -180,14 +180,7 @@ static void two_readers(struct end w, struct end r)
 
 static void kept_alive(struct end w, struct end r)
 {
-	for (int i = 0; i < 2; i++) {
-		struct end end = i ? w : r;
-
-		set(end, SOL_SOCKET, SO_KEEPALIVE, 1);
-		set(end, IPPROTO_TCP, TCP_KEEPIDLE, 1);
-		set(end, IPPROTO_TCP, TCP_KEEPINTVL, 1);
-		set(end, IPPROTO_TCP, TCP_KEEPCNT, 2);
-	}
+	keep_alive(r, w);
 	begin_receive(r, 1, IN, 64, 0);
 	say("2.5 s of keep-alives: %s", told(outcome(r.hand, 1, 2500)));
 	put(w, "data", 4);

@@ -327,10 +327,20 @@ static void listed_queue(struct end w, struct end r)
 	say("1000 unread, listed in /proc/net/tcp: %ld", listed_unread(r));
 }
 
-static void urgent(struct end w, struct end r)
+/* What was received, whether the mark of urgent data is next, and what comes then. */
+static void from_the_mark(struct end r)
 {
 	int *at = NEW(int);
 
+	SYS(r.hand, ioctl, r.fd, SIOCATMARK, P(at));
+	say(" \"%s\", at the mark %d", (char *)IN, *at);
+	memset(IN, 0, 40);
+	say(", recv %s", told(receive(r, IN, 20, NOW)));
+	say(" \"%s\"", (char *)IN);
+}
+
+static void urgent(struct end w, struct end r)
+{
 	ACT(r.hand, count_signal, SIGURG, 0);
 	own_signals(r);
 	put(w, "abc", 3);
@@ -345,28 +355,18 @@ static void urgent(struct end w, struct end r)
 	say(" \"%s\"", (char *)IN);
 	memset(IN, 0, 40);
 	say(", recv %s", told(receive(r, IN, 20, NOW)));
-	SYS(r.hand, ioctl, r.fd, SIOCATMARK, P(at));
-	say(" \"%s\", at the mark %d", (char *)IN, *at);
-	memset(IN, 0, 40);
-	say(", recv %s", told(receive(r, IN, 20, NOW)));
-	say(" \"%s\"", (char *)IN);
+	from_the_mark(r);
 }
 
 static void urgent_inline(struct end w, struct end r)
 {
-	int *at = NEW(int);
-
 	set(r, SOL_SOCKET, SO_OOBINLINE, 1);
 	transmit(w, "abc!", 4, MSG_OOB);
 	until_waiting(r, 4);
 	rest_ms(50);
 	memset(IN, 0, 40);
 	say("OOBINLINE: recv %s", told(receive(r, IN, 20, NOW)));
-	SYS(r.hand, ioctl, r.fd, SIOCATMARK, P(at));
-	say(" \"%s\", at the mark %d", (char *)IN, *at);
-	memset(IN, 0, 40);
-	say(", recv %s", told(receive(r, IN, 20, NOW)));
-	say(" \"%s\"", (char *)IN);
+	from_the_mark(r);
 }
 
 static void times(struct end w, struct end r)

@@ -323,6 +323,18 @@ long set(struct end end, int level, int name, int value)
 	return SYS(end.hand, setsockopt, end.fd, level, name, P(at), sizeof(*at));
 }
 
+void keep_alive(struct end one, struct end other)
+{
+	for (int i = 0; i < 2; i++) {
+		struct end end = i ? other : one;
+
+		set(end, SOL_SOCKET, SO_KEEPALIVE, 1);
+		set(end, IPPROTO_TCP, TCP_KEEPIDLE, 1);
+		set(end, IPPROTO_TCP, TCP_KEEPINTVL, 1);
+		set(end, IPPROTO_TCP, TCP_KEEPCNT, 2);
+	}
+}
+
 int get(struct end end, int level, int name)
 {
 	struct {

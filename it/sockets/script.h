@@ -75,6 +75,8 @@ bool readable(struct end end, int ms);
 /* Until so many bytes wait, as FIONREAD has it. */
 void until_waiting(struct end end, int count);
 long set(struct end end, int level, int name, int value);
+/* Both ends ask after a second of silence, and every second then. */
+void keep_alive(struct end one, struct end other);
 /* -1: the call failed. */
 int get(struct end end, int level, int name);
 struct tcp_info info_of(struct end end);

@@ -119,15 +119,9 @@ static void chat_kept_alive(struct end w, struct end r)
 {
 	int lost = 0;
 
-	for (int i = 0; i < 2; i++) {
-		struct end end = i ? w : r;
-
-		set(end, SOL_SOCKET, SO_KEEPALIVE, 1);
-		set(end, IPPROTO_TCP, TCP_KEEPIDLE, 1);
-		set(end, IPPROTO_TCP, TCP_KEEPINTVL, 1);
-		set(end, IPPROTO_TCP, TCP_KEEPCNT, 2);
-		set(end, IPPROTO_TCP, TCP_USER_TIMEOUT, 1500);
-	}
+	keep_alive(r, w);
+	set(r, IPPROTO_TCP, TCP_USER_TIMEOUT, 1500);
+	set(w, IPPROTO_TCP, TCP_USER_TIMEOUT, 1500);
 	for (int i = 0; i < 4; i++) {
 		rest_ms(900);
 		lost += put(w, "k", 1) != 1 || take(r, IN, 1, 500) != 1;
