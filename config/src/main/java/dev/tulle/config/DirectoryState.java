@@ -110,16 +110,19 @@ final class DirectoryState {
 
     /** Notes when applied objects were made: those that are there keep what they say. */
     ManifestParser.Creation creation(Instant now) {
-        return key -> {
-            Optional<ConfigResource> there = files.holderOf(key)
-                    .flatMap(entry -> entry.parsed().resources().stream()
-                            .filter(resource -> resource.key().equals(key))
-                            .findFirst())
-                    .or(() -> Optional.ofNullable(inForce.get(key)));
-            return there.isPresent()
-                    ? Manifest.creationTimestamp(there.get().manifest().content())
-                    : Optional.of(now.toString());
-        };
+        Map<ResourceKey, ConfigResource> there = new HashMap<>(inForce);
+        Set<ResourceKey> held = new HashSet<>();
+        for (Entry entry : files.entries()) {
+            for (ConfigResource resource : entry.parsed().resources()) {
+                if (held.add(resource.key())) {
+                    there.put(resource.key(), resource);
+                }
+            }
+            held.addAll(entry.parsed().refused());
+        }
+        return key -> there.containsKey(key)
+                ? Manifest.creationTimestamp(there.get(key).manifest().content())
+                : Optional.of(now.toString());
     }
 
     /** What applying would report. */

@@ -1,10 +1,8 @@
 package dev.tulle.testkit;
 
+import dev.tulle.common.FreePorts;
 import java.io.File;
 import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -33,9 +31,6 @@ public final class MeshLab implements AutoCloseable {
     public static final String RANGE = "100.68.";
 
     static final String SERVICE_RANGE = "240.244.";
-
-    /** The ports whose being free decides on the offset; the others are beside them. */
-    private static final List<Integer> PORTS = List.of(15001, 15014, 15020, 15021, 15053, 15080, 15090);
 
     /** One for all meshes of a run: what a killed one left is taken over at the same ports. */
     private static final int PORT_OFFSET = freeOffset();
@@ -102,20 +97,8 @@ public final class MeshLab implements AutoCloseable {
 
     /** Programs or other meshes of this host, living or left in its kernel, may have any port. */
     private static int freeOffset() {
-        return IntStream.iterate(4000, offset -> offset < 5000, offset -> offset + 100)
-                .filter(offset -> PORTS.stream().allMatch(port -> isFree(port + offset)))
-                .findFirst()
+        return FreePorts.forMesh(IntStream.iterate(4000, offset -> offset < 5000, offset -> offset + 100))
                 .orElseThrow(() -> new AssertionError("no ten free ports from 19001 to 20090 for a mesh of the tests"));
-    }
-
-    private static boolean isFree(int port) {
-        try (ServerSocket socket = new ServerSocket()) {
-            socket.setReuseAddress(true);
-            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-            return true;
-        } catch (IOException e) {
-            return false;
-        }
     }
 
     /** Waits until `tulle up` says that it is ready; fails when it has ended. */

@@ -8,6 +8,7 @@ import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
 import dev.tulle.cli.output.Output;
+import dev.tulle.common.FreePorts;
 import dev.tulle.common.LocalApiClient;
 import java.io.IOException;
 import java.net.URI;
@@ -243,7 +244,7 @@ public final class DemoCommand extends BaseCommand {
 
     private static int freePort() {
         for (int port = Bookinfo.PORT; port < Bookinfo.PORT + PORTS_TRIED; port++) {
-            if (DemoMesh.isFree(port)) {
+            if (FreePorts.isFree(port)) {
                 return port;
             }
         }

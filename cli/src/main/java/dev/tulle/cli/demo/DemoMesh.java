@@ -1,12 +1,11 @@
 package dev.tulle.cli.demo;
 
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.common.FreePorts;
 import java.io.File;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
 import java.net.NetworkInterface;
-import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -14,15 +13,13 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The demo's own mesh, started by {@code tulle up} as a user would type it, beside any other mesh of the host. */
 final class DemoMesh {
     static final String NAME = "tulle-demo";
-
-    /** The proxy's and control plane's ports whose being free decides on the offset. */
-    private static final List<Integer> PORTS = List.of(15001, 15014, 15020, 15021, 15053, 15080, 15090);
 
     /**
      * Workloads' and services' addresses: the defaults, or ranges that are for tests only and belong to nobody.
@@ -178,13 +175,9 @@ final class DemoMesh {
     }
 
     private static int freeOffset() {
-        for (int step = 0; step < OFFSETS; step++) {
-            int candidate = step * OFFSET_STEP;
-            if (PORTS.stream().allMatch(port -> isFree(port + candidate))) {
-                return candidate;
-            }
-        }
-        throw new CommandFailure(CommandFailure.NO, "no free ports for the demo's mesh; is another demo running?");
+        return FreePorts.forMesh(IntStream.range(0, OFFSETS).map(step -> step * OFFSET_STEP))
+                .orElseThrow(() -> new CommandFailure(
+                        CommandFailure.NO, "no free ports for the demo's mesh; is another demo running?"));
     }
 
     /** The first range of which the loopback interface has no address: another mesh of this host would have put one. */
@@ -199,17 +192,6 @@ final class DemoMesh {
             }
         }
         throw new CommandFailure(CommandFailure.NO, "no free address range for the demo: other meshes have them all");
-    }
-
-    /** Whether a program could listen on the port of the loopback address now. */
-    static boolean isFree(int port) {
-        try (ServerSocket socket = new ServerSocket()) {
-            socket.setReuseAddress(true);
-            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
-            return true;
-        } catch (IOException e) {
-            return false;
-        }
     }
 
     static List<String> lastLines(Path log) throws IOException {
