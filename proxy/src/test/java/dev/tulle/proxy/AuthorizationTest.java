@@ -302,6 +302,32 @@ class AuthorizationTest {
         }
     }
 
+    /** Fields that concern one hop are judged where they travel: the server reads them. */
+    @Test
+    void whatTravelsIsJudged() throws Exception {
+        AuthorizationPolicy known = policy(
+                Action.DENY,
+                "no-proxy-users",
+                new Rule(
+                        List.of(),
+                        List.of(),
+                        List.of(new Condition.Header("proxy-authorization", patterns("Basic*"), List.of()))),
+                new Rule(List.of(), List.of(), List.of(new Condition.Header("expect", patterns("*"), List.of()))),
+                new Rule(List.of(), List.of(), List.of(new Condition.Header("te", patterns("*"), List.of()))));
+        try (Origin origin = Origin.answering(ORIGIN);
+                ProxyFixture proxy = proxy(mesh(origin, known).build())) {
+            assertEquals(
+                    403,
+                    RawClient.get(proxy.port, "/", "Proxy-Authorization: Basic eDp5")
+                            .code());
+            assertEquals(200, RawClient.get(proxy.port, "/", "TE: trailers").code());
+            try (RawClient client = new RawClient(proxy.port)) {
+                client.send("POST / HTTP/1.1\r\nHost: web\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+                assertEquals(403, client.read(false).code());
+            }
+        }
+    }
+
     @Test
     void aChangeHoldsFromTheMomentItIsTaken() throws Exception {
         try (Origin origin = Origin.answering(ORIGIN);

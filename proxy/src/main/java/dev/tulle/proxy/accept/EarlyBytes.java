@@ -1,7 +1,7 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.proxy.loop.Joined;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
@@ -23,9 +23,7 @@ class EarlyBytes extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
-        ByteBuf data = (ByteBuf) message;
-        ByteBuf before = bytes;
-        bytes = before == null ? data : Unpooled.wrappedBuffer(before, data);
+        bytes = Joined.of(context.alloc(), bytes, (ByteBuf) message);
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.proxy.loop.Joined;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.tcp.TcpRelay;
@@ -101,19 +102,8 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelRead(ChannelHandlerContext from, Object message) {
-        ByteBuf data = (ByteBuf) message;
-        ByteBuf before = first;
-        if (before == null) {
-            first = data;
-        } else {
-            first = from.alloc()
-                    .buffer(before.readableBytes() + data.readableBytes())
-                    .writeBytes(before)
-                    .writeBytes(data);
-            before.release();
-            data.release();
-        }
-        Boolean http = first == null ? null : isHttp(first);
+        first = Joined.of(from.alloc(), first, (ByteBuf) message);
+        Boolean http = isHttp(first);
         if (http != null) {
             decide(http);
         }

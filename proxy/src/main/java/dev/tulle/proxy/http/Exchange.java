@@ -239,9 +239,8 @@ final class Exchange implements UpstreamUser {
     private void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
         tries.begin(target, connection.peer().caller());
         request.begin(chosen, decided);
-        if (request.isComplete() && chosen.timeoutNanos() > 0) {
-            deadlines.whole(System.nanoTime() + chosen.timeoutNanos());
-            armDeadline();
+        if (request.isComplete()) {
+            boundWhole(chosen, System.nanoTime());
         }
         tryEndpoint(false);
     }
@@ -256,13 +255,24 @@ final class Exchange implements UpstreamUser {
         if (chosen == null || phase == Phase.NONE || !forwarded) {
             return;
         }
+        boundWhole(chosen, now);
+        if (phase == Phase.CONNECTING || phase == Phase.SENT) {
+            boundTry(chosen, now);
+        }
+    }
+
+    private void boundWhole(ForwardPlan chosen, long now) {
         if (chosen.timeoutNanos() > 0) {
             deadlines.whole(now + chosen.timeoutNanos());
+            armDeadline();
         }
-        if (chosen.perTryNanos() > 0 && (phase == Phase.CONNECTING || phase == Phase.SENT)) {
+    }
+
+    private void boundTry(ForwardPlan chosen, long now) {
+        if (chosen.perTryNanos() > 0) {
             deadlines.ofTry(now + chosen.perTryNanos());
+            armDeadline();
         }
-        armDeadline();
     }
 
     private void tryEndpoint(boolean fresh) {
@@ -284,9 +294,8 @@ final class Exchange implements UpstreamUser {
             return;
         }
         tries.enter(picked);
-        if (chosen.perTryNanos() > 0 && request.isComplete()) {
-            deadlines.ofTry(System.nanoTime() + chosen.perTryNanos());
-            armDeadline();
+        if (request.isComplete()) {
+            boundTry(chosen, System.nanoTime());
         }
         phase = Phase.CONNECTING;
         UpstreamConnection ready = picked.acquire(this, fresh);
@@ -299,7 +308,8 @@ final class Exchange implements UpstreamUser {
     }
 
     private @Nullable Verdict verdict(EndpointPool of, ForwardPlan chosen) {
-        return of.access().request(connection.peer().source(), new SentRequest(head, routing, chosen));
+        Peer client = connection.peer();
+        return of.access().request(client.source(), new SentRequest(head, routing, chosen, client));
     }
 
     /** False when the request was refused, or waits for what decides on it. */
@@ -482,7 +492,8 @@ final class Exchange implements UpstreamUser {
     @Override
     public void responseHead(ResponseHead answer, int following) {
         ForwardPlan chosen = routing.plan();
-        if (chosen == null || tries.upstream() == null) {
+        UpstreamConnection from = tries.upstream();
+        if (chosen == null || from == null) {
             return;
         }
         tally.code = answer.code();
@@ -493,7 +504,7 @@ final class Exchange implements UpstreamUser {
         if (chosen.retriesResponses() && chosen.retries(answer) && beginRetry()) {
             return;
         }
-        boolean tunnel = tally.code == 101 || (head.isConnect() && tally.code / 100 == 2);
+        boolean tunnel = from.isTunnel();
         phase = tunnel ? Phase.TUNNEL : Phase.RESPONDING;
         response.head(answer, tunnel, following, request.isComplete(), chosen.responseHeaders());
         if (tunnel) {

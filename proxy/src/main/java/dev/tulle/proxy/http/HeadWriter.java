@@ -19,8 +19,6 @@ final class HeadWriter {
     private static final byte[] HOST = bytes("Host");
     private static final byte[] LENGTH = bytes("Content-Length");
     private static final byte[] TRANSFER_ENCODING = bytes("Transfer-Encoding");
-    private static final byte[] EXPECT = bytes("Expect");
-    private static final byte[] CONTINUE = bytes("100-continue\r\n");
     private static final byte[] COLON = bytes(": ");
     private static final byte[] CHUNKED = bytes("chunked\r\n");
     private static final byte[] CLOSE = bytes("connection: close\r\n");
@@ -32,6 +30,10 @@ final class HeadWriter {
     private static final byte[] STATUS = bytes("HTTP/1.1 ");
     private static final byte[] LOCATION = bytes("location: ");
     private static final byte[] CRLF = bytes("\r\n");
+
+    private static final int ALSO_UPGRADE = 1;
+    private static final int ALSO_EXPECT = 2;
+    private static final int ALSO_CREDENTIALS = 4;
 
     private HeadWriter() {}
 
@@ -73,17 +75,7 @@ final class HeadWriter {
         }
         out.put(CRLF);
         boolean outside = !client.outside().isEmpty();
-        fields(out, head, changes, head.isUpgrade(), outside);
-        int credentials = client.edge() ? -1 : head.find(FieldName.PROXY_AUTHORIZATION);
-        if (credentials >= 0 && !head.isNominated(credentials)) {
-            // Of a captured connection the client's proxy is the server, and not this one.
-            out.put(b, head.nameStart(credentials), head.nameEnd(credentials)).put(COLON);
-            out.put(b, head.valueStart(credentials), head.valueEnd(credentials)).put(CRLF);
-        }
-        if (head.expectsContinue()) {
-            name(out, head, FieldName.EXPECT, EXPECT);
-            out.put(CONTINUE);
-        }
+        fields(out, head, changes, alsoTravels(head, client), outside);
         if (head.isChunked()) {
             name(out, head, FieldName.TRANSFER_ENCODING, TRANSFER_ENCODING);
             out.put(CHUNKED);
@@ -137,7 +129,7 @@ final class HeadWriter {
         out.put(STATUS).putDecimal(head.code()).put(' ').put(b, head.reasonStart(), head.reasonEnd());
         out.put(CRLF);
         boolean upgrade = head.code() == 101;
-        fields(out, head, changes, upgrade, false);
+        fields(out, head, changes, upgrade ? ALSO_UPGRADE : 0, false);
         if (length >= 0) {
             name(out, head, FieldName.CONTENT_LENGTH, LENGTH);
             out.putDecimal(length).put(CRLF);
@@ -167,14 +159,13 @@ final class HeadWriter {
     }
 
     /** Copies the fields that travel on; neighbours that are kept as they are go in one piece. */
-    private static void fields(
-            ByteSink out, MessageHead head, HeaderProgram changes, boolean upgrade, boolean outside) {
+    private static void fields(ByteSink out, MessageHead head, HeaderProgram changes, int also, boolean outside) {
         byte[] b = head.bytes();
         boolean changed = !changes.isEmpty();
         int runStart = -1;
         int runEnd = -1;
         for (int i = 0; i < head.fieldCount(); i++) {
-            if (!travels(head, i, upgrade)
+            if (!travels(head, i, also)
                     || (outside && ForwardingFields.isOne(head, i))
                     || (changed && changes.drops(head, i))) {
                 continue;
@@ -208,20 +199,35 @@ final class HeadWriter {
         }
     }
 
-    /** True when a received field is forwarded. */
-    static boolean travels(MessageHead head, int field, boolean upgrade) {
+    /**
+     * Which of the fields of one hop a request is sent with: those of an upgrade that it asks for, what it expects before it
+     * sends its body, and on a captured connection, whose client's proxy is the server and not this one, what it proves
+     * itself with there.
+     */
+    static int alsoTravels(RequestHead head, Peer client) {
+        return (head.isUpgrade() ? ALSO_UPGRADE : 0)
+                | (head.expectsContinue() ? ALSO_EXPECT : 0)
+                | (client.edge() ? 0 : ALSO_CREDENTIALS);
+    }
+
+    /**
+     * True when a received field is forwarded.
+     *
+     * @param also of the fields of one hop
+     */
+    static boolean travels(MessageHead head, int field, int also) {
         return switch (head.nameOf(field)) {
             case FieldName.HOST,
                     FieldName.CONNECTION,
                     FieldName.CONTENT_LENGTH,
                     FieldName.TRANSFER_ENCODING,
-                    FieldName.EXPECT,
                     FieldName.KEEP_ALIVE,
                     FieldName.PROXY_CONNECTION,
                     FieldName.TE,
-                    FieldName.PROXY_AUTHORIZATION,
                     FieldName.HTTP2_SETTINGS -> false;
-            case FieldName.UPGRADE -> upgrade;
+            case FieldName.UPGRADE -> (also & ALSO_UPGRADE) != 0;
+            case FieldName.EXPECT -> (also & ALSO_EXPECT) != 0;
+            case FieldName.PROXY_AUTHORIZATION -> (also & ALSO_CREDENTIALS) != 0 && !head.isNominated(field);
             case FieldName.TRAILER -> head.isChunked() && !head.isNominated(field);
             default -> !head.isNominated(field);
         };

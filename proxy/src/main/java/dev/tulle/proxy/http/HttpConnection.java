@@ -6,22 +6,19 @@ import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.lease.ClientLoan;
 import dev.tulle.proxy.lease.RequestTaker;
 import dev.tulle.proxy.lease.TakenRequest;
+import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.QuickAck;
-import dev.tulle.proxy.loop.Resets;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.channel.socket.SocketChannel;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -457,7 +454,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     void pauseBody(Channel to) {
         read(false);
         ByteBuf more = waiting.peek();
-        waitsForEndpoint(unsent(to) + (more == null ? 0 : more.readableBytes()));
+        waitsForEndpoint(UpstreamChannels.unsent(to) + (more == null ? 0 : more.readableBytes()));
     }
 
     private void waitsForEndpoint(long bytes) {
@@ -465,11 +462,6 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         if (place != null) {
             place.waitsForEndpoint(bytes);
         }
-    }
-
-    /** Bytes that wait in a channel that takes no more. */
-    private static long unsent(Channel channel) {
-        return channel.bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
     }
 
     @Nullable
@@ -551,8 +543,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
             // A close with unread bytes would be a reset, which can destroy the response on its way.
             state = State.LINGERING;
             waiting.release();
-            channel.write(Unpooled.EMPTY_BUFFER).addListener(sent -> ((SocketChannel) channel).shutdownOutput());
-            channel.flush();
+            Ends.output(channel);
             deadline(System.nanoTime() + LINGER);
             read(true);
         }
@@ -560,8 +551,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
 
     private void closeWhenSent() {
         state = State.CLOSED;
-        channel.write(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
-        channel.flush();
+        Ends.both(channel);
     }
 
     private void linger(ByteBuf in) {
@@ -580,7 +570,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     void abort(boolean reset) {
         out.flush();
         if (reset) {
-            Resets.reset(channel);
+            Ends.reset(channel);
         }
         close();
     }
@@ -655,7 +645,7 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
         boolean writable = channel.isWritable();
         Held place = held;
         if (place != null) {
-            place.waitsForClient(writable ? 0 : unsent(channel));
+            place.waitsForClient(UpstreamChannels.unsent(channel));
         }
         exchange.downstreamWritability(writable);
         if (writable) {
@@ -705,16 +695,12 @@ public final class HttpConnection extends ChannelInboundHandlerAdapter implement
     /** The server sends nothing more through a tunnel: after what is on its way, neither do we. */
     void endOutput() {
         out.flush();
-        channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
-            if (channel.isActive()) {
-                ((SocketChannel) channel).shutdownOutput();
-            }
-        });
+        Ends.output(channel);
     }
 
     @Override
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
-        if (Resets.isOne(cause)) {
+        if (Ends.isReset(cause)) {
             exchange.clientReset();
         }
         close();

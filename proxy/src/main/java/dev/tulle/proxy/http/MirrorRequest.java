@@ -71,7 +71,7 @@ final class MirrorRequest implements UpstreamUser {
         this.pool = pool;
         this.isHead = head.isHead();
         this.chunked = head.isChunked();
-        this.clean = !(head.hasBody() && head.isBodyUnusual());
+        this.clean = !head.hasUnusualBody();
     }
 
     /**
@@ -90,7 +90,7 @@ final class MirrorRequest implements UpstreamUser {
         if (head.isUpgrade() || head.isConnect()) {
             return List.of();
         }
-        SentRequest sent = new SentRequest(head, routing, plan);
+        SentRequest sent = new SentRequest(head, routing, plan, from);
         List<MirrorRequest> begun = new ArrayList<>();
         for (RouteAction.Mirror mirror : decided.mirrors()) {
             WorkerCluster target = plan.mirrors().get(mirror.cluster());
@@ -151,9 +151,7 @@ final class MirrorRequest implements UpstreamUser {
         } else {
             send(to, piece.retainedDuplicate());
             to.out().flush();
-            queued = to.channel().isWritable()
-                    ? 0
-                    : to.channel().bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
+            queued = UpstreamChannels.unsent(to.channel());
         }
         if (queued > LIMIT) {
             pool.cancel(this);

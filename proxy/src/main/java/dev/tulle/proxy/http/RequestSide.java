@@ -147,6 +147,6 @@ final class RequestSide {
      * something of this request may reach it only later.
      */
     boolean leavesClean() {
-        return complete && !unproven && !(head.hasBody() && head.isBodyUnusual());
+        return complete && !unproven && !head.hasUnusualBody();
     }
 }

@@ -12,7 +12,7 @@ import java.util.List;
  * A request as its endpoint will read it, with what its route changes: what authorization has to decide on, because
  * anything else is not what the server does.
  */
-record SentRequest(RequestHead head, Routing routing, ForwardPlan plan) implements RequestView {
+record SentRequest(RequestHead head, Routing routing, ForwardPlan plan, Peer client) implements RequestView {
     @Override
     public String method() {
         return head.method();
@@ -42,9 +42,10 @@ record SentRequest(RequestHead head, Routing routing, ForwardPlan plan) implemen
     @Override
     public List<String> headers(String name) {
         HeaderProgram changes = plan.requestHeaders();
+        int also = HeadWriter.alsoTravels(head, client);
         List<String> lines = new ArrayList<>(2);
         for (int i = 0; i < head.fieldCount(); i++) {
-            if (head.isNamed(i, name) && HeadWriter.travels(head, i, head.isUpgrade()) && !changes.drops(head, i)) {
+            if (head.isNamed(i, name) && HeadWriter.travels(head, i, also) && !changes.drops(head, i)) {
                 lines.add(head.text(head.valueStart(i), head.valueEnd(i)));
             }
         }

@@ -250,8 +250,11 @@ public final class RequestHead extends MessageHead implements RequestView {
         return methodEnd - methodStart == 4 && methodIs("HEAD");
     }
 
-    /** True for a method whose requests have no body by custom, so that a server may not expect one. */
-    public boolean isBodyUnusual() {
+    /** True when it has a body although its method has none by custom: a server may take that for its next request. */
+    public boolean hasUnusualBody() {
+        if (!hasBody()) {
+            return false;
+        }
         return methodIs("GET") || methodIs("HEAD") || methodIs("OPTIONS") || methodIs("DELETE");
     }
 

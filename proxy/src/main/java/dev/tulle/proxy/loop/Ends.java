@@ -1,20 +1,37 @@
 package dev.tulle.proxy.loop;
 
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.unix.Errors;
 
 /**
- * Connections that end by a reset, which tells a program that something was lost: whoever stands between two must not
- * turn it into an orderly end. On the channel's loop.
+ * How connections end: one half, both once all is sent, or by a reset, which tells a program that something was lost, so
+ * that whoever stands between two must not turn it into an orderly end. On the channel's loop.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-public final class Resets {
-    private Resets() {}
+public final class Ends {
+    private Ends() {}
+
+    /** Sends nothing more after what is on its way; still reads. */
+    public static void output(Channel channel) {
+        channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
+            if (channel.isActive()) {
+                ((SocketChannel) channel).shutdownOutput();
+            }
+        });
+    }
+
+    /** Closes after what is on its way. */
+    public static void both(Channel channel) {
+        channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+    }
 
     /** True when the other end has reset the connection. */
-    public static boolean isOne(Throwable cause) {
+    public static boolean isReset(Throwable cause) {
         return cause instanceof Errors.NativeIoException refusal
                 && refusal.expectedErr() == Errors.ERRNO_ECONNRESET_NEGATIVE;
     }

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.tcp;
 
+import dev.tulle.proxy.loop.Joined;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
@@ -40,14 +41,7 @@ final class FirstWords {
     /** Takes more bytes: true when they are the other protocol, false when not, null when more are needed. */
     @Nullable
     Boolean hear(ByteBuf data) {
-        ByteBuf before = said;
-        ByteBuf now = data;
-        if (before != null) {
-            now = worker.allocator().buffer(before.readableBytes() + data.readableBytes());
-            now.writeBytes(before).writeBytes(data);
-            before.release();
-            data.release();
-        }
+        ByteBuf now = Joined.of(worker.allocator(), said, data);
         said = now;
         Boolean known = other.isIt(now);
         if (known == null && !timer.isSet()) {

@@ -1,10 +1,9 @@
 package dev.tulle.proxy.tcp;
 
-import dev.tulle.proxy.loop.Resets;
+import dev.tulle.proxy.loop.Ends;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
@@ -155,9 +154,9 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
     /** Sends what is left and closes. */
     void finish(boolean asReset) {
         if (asReset) {
-            Resets.reset(channel);
+            Ends.reset(channel);
         } else if (channel.isActive()) {
-            channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            Ends.both(channel);
         } else {
             channel.close();
         }

@@ -2,7 +2,8 @@ package dev.tulle.proxy.tcp;
 
 import dev.tulle.model.Verdict;
 import dev.tulle.proxy.http.Peer;
-import dev.tulle.proxy.loop.Resets;
+import dev.tulle.proxy.loop.Ends;
+import dev.tulle.proxy.loop.Joined;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
@@ -10,7 +11,6 @@ import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
@@ -150,8 +150,7 @@ public final class TcpRelay implements Held.Occupant {
     private void stalls(RelaySide side) {
         Held place = held;
         if (place != null) {
-            Channel to = side.channel();
-            long bytes = to.isWritable() ? 0 : to.bytesBeforeWritable() + UpstreamChannels.WATER_MARK.low();
+            long bytes = UpstreamChannels.unsent(side.channel());
             if (side.equals(down)) {
                 place.waitsForClient(bytes);
             } else {
@@ -445,7 +444,7 @@ public final class TcpRelay implements Held.Occupant {
         @Override
         public void broken(Throwable cause) {
             trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-            reset |= Resets.isOne(cause);
+            reset |= Ends.isReset(cause);
         }
 
         @Override
@@ -474,13 +473,10 @@ public final class TcpRelay implements Held.Occupant {
     }
 
     private void keep(ByteBuf data) {
-        ByteBuf before = first;
         if (closed) {
             data.release();
-        } else if (before == null) {
-            first = data;
         } else {
-            first = Unpooled.wrappedBuffer(before, data);
+            first = Joined.of(worker.allocator(), first, data);
         }
     }
 }

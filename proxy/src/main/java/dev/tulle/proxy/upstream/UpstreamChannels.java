@@ -30,6 +30,11 @@ public final class UpstreamChannels {
 
     private UpstreamChannels() {}
 
+    /** Bytes that wait in a channel that takes no more; 0 for one that does. */
+    public static long unsent(Channel channel) {
+        return channel.isWritable() ? 0 : channel.bytesBeforeWritable() + WATER_MARK.low();
+    }
+
     private static Throwable failure(ChannelFuture future) {
         Throwable cause = future.cause();
         return cause == null ? new CancellationException("connect was cancelled") : cause;

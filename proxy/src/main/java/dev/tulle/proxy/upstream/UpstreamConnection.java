@@ -3,18 +3,15 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.proxy.http1.ChunkedBody;
 import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.QuickAck;
-import dev.tulle.proxy.loop.Resets;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.channel.socket.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -174,11 +171,12 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     /** Nothing more is sent through a tunnel, after what is on its way. */
     public void endOutput() {
         out.flush();
-        channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
-            if (channel.isActive()) {
-                ((SocketChannel) channel).shutdownOutput();
-            }
-        });
+        Ends.output(channel);
+    }
+
+    /** True when it carries no HTTP any more: the server has agreed to what was asked. */
+    public boolean isTunnel() {
+        return framing == Framing.TUNNEL;
     }
 
     /** True when the server has reset it. */
@@ -190,7 +188,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     public void reset() {
         user = null;
         out.flush();
-        Resets.reset(channel);
+        Ends.reset(channel);
         close();
     }
 
@@ -200,7 +198,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         if (framing != Framing.CLOSED) {
             framing = Framing.CLOSED;
             out.flush();
-            channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
+            Ends.both(channel);
             pool.closed(this);
         }
     }
@@ -426,7 +424,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
         // After a failed write the answer may still be read; after a failed read the channel closes by itself.
         trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-        reset |= Resets.isOne(cause);
+        reset |= Ends.isReset(cause);
         reusable = false;
         if (framing == Framing.TUNNEL) {
             // With half-closes allowed a failed read would look like the end of one half.
