@@ -57,8 +57,8 @@ __noinline int tulle_sends_over(const struct tulle_peer *client, __u32 own)
 	return psock && (__u32)BPF_CORE_READ(psock, refcnt.refs.counter) == 1 + own;
 }
 
-/* May a piece be put into S's queue? */
-__noinline int tulle_server_takes(const struct tulle_socket_key *server)
+/* Why a piece must not be put into S's queue; 0: it may. */
+__noinline int tulle_server_refuses(const struct tulle_socket_key *server)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
 	const struct tulle_peer *peer;
@@ -66,16 +66,19 @@ __noinline int tulle_server_takes(const struct tulle_socket_key *server)
 	const unsigned long *flag;
 	unsigned long pressure = 1;
 
-	if (!server)
-		return false;
+	if (!server || !config)
+		return TULLE_REASON_HTTP_SPILL;
+	/* One that closed has left the sockhash at once, its memory when its last ACK has come. */
 	peer = bpf_map_lookup_elem(&tulle_peers, server);
-	if (!config || !peer || !tulle_is_socket(peer))
-		return false;
+	if (!peer || !tulle_is_socket(peer))
+		return TULLE_REASON_HTTP_SERVER_GONE;
 	sock = (const struct sock *)peer->sock;
 	flag = BPF_CORE_READ(sock, __sk_common.skc_prot, memory_pressure);
-	return tulle_queued((const struct tcp_sock *)sock) <=
-		       (config->splice_limit ?: TULLE_SPLICE_LIMIT) &&
-	       !bpf_probe_read_kernel(&pressure, sizeof(pressure), flag) && !pressure;
+	if (tulle_queued((const struct tcp_sock *)sock) >
+		    (config->splice_limit ?: TULLE_SPLICE_LIMIT) ||
+	    bpf_probe_read_kernel(&pressure, sizeof(pressure), flag) || pressure)
+		return TULLE_REASON_HTTP_SPILL;
+	return 0;
 }
 
 /*
@@ -132,8 +135,9 @@ static __always_inline __u32 tulle_client_body(struct sk_msg_md *msg, struct bpf
 		reason = TULLE_REASON_HTTP_PIPELINED;
 	} else if (!tulle_sends_over(&client->self, 1)) {
 		reason = TULLE_REASON_HTTP_SENDS_OVERLAP;
-	} else if (!tulle_server_takes(&lease->server) ||
-		   !tulle_client_target(msg, sk, splice, &lease->server)) {
+	} else if ((reason = tulle_server_refuses(&lease->server))) {
+		/* It says why. */
+	} else if (!tulle_client_target(msg, sk, splice, &lease->server)) {
 		reason = TULLE_REASON_HTTP_SPILL;
 	} else if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->server, BPF_F_INGRESS) !=
 		   SK_PASS) {

@@ -115,6 +115,7 @@ static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct bpf
 	struct tulle_lease *lease = tulle_lease_of(handle);
 	struct tulle_socket_key self;
 	__u64 now = bpf_ktime_get_ns(), left, word;
+	__u32 reason = 0;
 	bool split;
 
 	if (!lease)
@@ -128,12 +129,15 @@ static __always_inline __u32 tulle_client_send(struct sk_msg_md *msg, struct bpf
 	word = tulle_lease_word(handle, left ? TULLE_LEASE_BODY : TULLE_LEASE_SENT) | left;
 	if (split) {
 		word |= TULLE_LEASE_PIECES;
-		if (!tulle_server_takes(&lease->server) ||
-		    !tulle_client_target(msg, sk, splice, &lease->server))
-			return TULLE_REASON_HTTP_SPILL;
+		reason = tulle_server_refuses(&lease->server);
+		if (!reason && !tulle_client_target(msg, sk, splice, &lease->server))
+			reason = TULLE_REASON_HTTP_SPILL;
+		if (reason == TULLE_REASON_HTTP_SPILL)
+			return reason;
 	}
 
-	if (bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->server, BPF_F_INGRESS) != SK_PASS) {
+	if (reason ||
+	    bpf_msg_redirect_hash(msg, &tulle_sockets, &lease->server, BPF_F_INGRESS) != SK_PASS) {
 		splice->pieces = 0;
 		tulle_lease_take(lease, 1u << TULLE_LEASE_HELD);
 		return TULLE_REASON_HTTP_SERVER_GONE;

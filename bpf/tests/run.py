@@ -51,6 +51,13 @@ class Hung(Exception):
     pass
 
 
+def where(error):
+    """What went wrong and where, in one line: often all that is left of a run elsewhere."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    text = " ".join(str(error).split())
+    return f"{os.path.basename(last.filename)}:{last.lineno}: {last.line}: {type(error).__name__} {text}"
+
+
 def on_alarm(_number, _frame):
     raise Hung(f"test did not end in {4 * lab_module.TIMEOUT} s")
 
@@ -89,9 +96,9 @@ def main(argv):
                     outcome = "skip" if skips else "ok  "
                     skipped += skips
                     passed += not skips
-                except Exception:
+                except Exception as error:
                     failed += 1
-                    outcome, note = "FAIL", None
+                    outcome, note = "FAIL", where(error)
                     traceback.print_exc()
                 finally:
                     signal.alarm(0)

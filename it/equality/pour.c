@@ -4,7 +4,7 @@
  *
  *   get    reads SIZE bytes and stops for a while after the first MiB
  *   put    sends SIZE bytes to a server that stops reading for a while
- *   half   ends its own direction after the request, then reads SIZE bytes and the end
+ *   half   ends its own direction after the request, then polls for and reads SIZE bytes and the end
  *   close  reads SIZE bytes of an answer after which the server closes at once
  *   reset  resets after the first MiB of SIZE
  *   idle   SIZE connections that ask, wait for a line on standard input, and ask again; PORT may be
@@ -33,6 +33,7 @@
 
 static const char *host, *port;
 static int first_port, last_port; /* last_port 0: only `port` */
+static bool polls; /* waits in poll() for what it reads, as most programs that half-close do */
 static uint64_t number = 1000;
 static uint64_t gap_ns, heard_ns;
 
@@ -102,6 +103,24 @@ static void heard(void)
 	heard_ns = now;
 }
 
+/* The next bytes, within WAIT_MS; -1 with EAGAIN after it. */
+static ssize_t receive(int fd, void *to, size_t most)
+{
+	uint64_t until = now_ns() + WAIT_MS * 1000000ull;
+
+	if (!polls)
+		return recv(fd, to, most, 0);
+	for (;;) {
+		struct pollfd ready = {.fd = fd, .events = POLLIN};
+		ssize_t n = recv(fd, to, most, MSG_DONTWAIT);
+		uint64_t now = now_ns();
+
+		if (n >= 0 || errno != EAGAIN || now >= until)
+			return n;
+		poll(&ready, 1, (until - now) / 1000000 + 1);
+	}
+}
+
 /* Reads head and text of an answer; returns the number of bytes of pattern that are in `rest`. */
 static size_t begin_answer(int fd, uint8_t *rest, char *text, size_t text_size)
 {
@@ -133,7 +152,7 @@ static size_t begin_answer(int fd, uint8_t *rest, char *text, size_t text_size)
 		}
 		if (have >= sizeof(in) / 2)
 			fail("no text in the answer", have);
-		n = recv(fd, in + have, sizeof(in) / 2 - have, 0);
+		n = receive(fd, in + have, sizeof(in) / 2 - have);
 		if (n <= 0)
 			fail(n < 0 ? "no answer" : "end before the answer", have);
 		heard();
@@ -175,7 +194,7 @@ static void read_pattern(int fd, uint64_t size, long stall_ms, uint64_t reset_at
 			close(fd);
 			return;
 		}
-		got = recv(fd, in, sizeof(in), 0);
+		got = receive(fd, in, sizeof(in));
 		if (got <= 0)
 			fail(got < 0 ? "the rest does not come" : "end before the rest", at);
 		heard();
@@ -186,7 +205,7 @@ static void read_pattern(int fd, uint64_t size, long stall_ms, uint64_t reset_at
 static void expect_end(int fd)
 {
 	char byte;
-	ssize_t n = recv(fd, &byte, 1, 0);
+	ssize_t n = receive(fd, &byte, 1);
 
 	if (n != 0)
 		fail(n > 0 ? "a byte after the end" : "no end", 0);
@@ -316,6 +335,7 @@ int main(int argc, char **argv)
 		snprintf(want, sizeof(want), "fill=%llu", (unsigned long long)size);
 		ask(fd, "GET", 0, want);
 		if (strcmp(argv[3], "half") == 0) {
+			polls = true;
 			shutdown(fd, SHUT_WR);
 			read_pattern(fd, size, 0, 0);
 			expect_end(fd);
