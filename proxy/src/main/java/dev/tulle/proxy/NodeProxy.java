@@ -12,12 +12,12 @@ import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.downstream.Http1Connection;
+import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.HandOver;
 import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.handover.Predecessor;
-import dev.tulle.proxy.http.HttpConnection;
-import dev.tulle.proxy.http.HttpScope;
 import dev.tulle.proxy.lease.HttpOptions;
 import dev.tulle.proxy.lease.LeaseMetrics;
 import dev.tulle.proxy.lease.Leases;
@@ -443,7 +443,7 @@ public final class NodeProxy implements AutoCloseable {
     private void drainHttp() {
         for (Channel channel : connections) {
             channel.eventLoop().execute(() -> {
-                HttpConnection http = channel.pipeline().get(HttpConnection.class);
+                Http1Connection http = channel.pipeline().get(Http1Connection.class);
                 if (http != null) {
                     http.drain();
                 }

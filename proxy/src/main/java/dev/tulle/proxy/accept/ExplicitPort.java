@@ -8,15 +8,15 @@ import dev.tulle.model.ServicePort;
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
-import dev.tulle.proxy.http.Connector;
-import dev.tulle.proxy.http.HttpConnection;
-import dev.tulle.proxy.http.Peer;
-import dev.tulle.proxy.http.ServiceChooser;
+import dev.tulle.proxy.downstream.Connector;
+import dev.tulle.proxy.downstream.Http1Connection;
+import dev.tulle.proxy.forward.ServiceChooser;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
+import dev.tulle.proxy.stream.Peer;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -97,7 +97,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
                 entry,
                 true,
                 "");
-        channel.pipeline().addLast(HttpConnection.choosing(this, this, scope.http(), peer, channel));
+        channel.pipeline().addLast(Http1Connection.choosing(this, this, scope.http(), peer, channel));
         early.leave(channel.pipeline());
         channel.config().setAutoRead(true);
     }

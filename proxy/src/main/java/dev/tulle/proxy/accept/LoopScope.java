@@ -4,7 +4,7 @@ import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
-import dev.tulle.proxy.http.HttpScope;
+import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.tcp.TcpScope;

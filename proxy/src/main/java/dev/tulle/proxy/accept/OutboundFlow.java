@@ -8,11 +8,11 @@ import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
-import dev.tulle.proxy.http.HttpConnection;
-import dev.tulle.proxy.http.Peer;
+import dev.tulle.proxy.downstream.Http1Connection;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
+import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.tcp.PassthroughTarget;
 import dev.tulle.proxy.tcp.ServiceTarget;
 import dev.tulle.proxy.tcp.TcpRelay;
@@ -252,7 +252,7 @@ final class OutboundFlow {
             }
             return;
         }
-        HttpConnection connection = HttpConnection.to(service, scope.http(), peer(), channel);
+        Http1Connection connection = Http1Connection.to(service, scope.http(), peer(), channel);
         channel.pipeline().addLast(connection);
         if (first != null) {
             channel.pipeline().fireChannelRead(first).fireChannelReadComplete();

@@ -8,9 +8,6 @@ import org.jspecify.annotations.Nullable;
  * are skipped, trailers are checked and kept. Confined to one thread, reused.
  */
 public final class ChunkedBody {
-    /** The trailers of a body without any. */
-    public static final byte[] NO_TRAILERS = {};
-
     /** Bytes of one chunk's size line. */
     static final int MAX_SIZE_LINE = 1 << 10;
 

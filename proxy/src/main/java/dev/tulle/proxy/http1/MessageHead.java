@@ -88,6 +88,11 @@ public abstract class MessageHead {
         return filled == 0;
     }
 
+    /** Bytes read so far; of a complete head, all of it. */
+    final int length() {
+        return filled;
+    }
+
     /**
      * Reads on; takes the bytes of the head from the buffer and leaves what follows it.
      *

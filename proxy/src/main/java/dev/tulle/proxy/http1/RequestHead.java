@@ -1,6 +1,7 @@
 package dev.tulle.proxy.http1;
 
 import dev.tulle.model.RequestView;
+import io.netty.buffer.Unpooled;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -219,6 +220,13 @@ public final class RequestHead extends MessageHead implements RequestView {
             return ParseStatus.BODY_NOT_ALLOWED;
         }
         return ParseStatus.COMPLETE;
+    }
+
+    /** The same head, in memory of its own. */
+    public RequestHead copy() {
+        RequestHead made = new RequestHead();
+        made.read(Unpooled.wrappedBuffer(bytes, 0, length()));
+        return made;
     }
 
     /** True when bytes follow that belong to the request. */

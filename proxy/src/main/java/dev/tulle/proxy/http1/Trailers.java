@@ -8,7 +8,10 @@ import java.util.List;
  * say what its content is, are left out (RFC 9110 section 6.5.1): whoever merges trailers into the head would take them
  * for what was decided by. Confined to one thread, reused.
  */
-final class Trailers {
+public final class Trailers {
+    /** Those of a body without any. */
+    public static final byte[] NONE = {};
+
     private static final int KEPT = 1 << 10;
     private static final List<byte[]> NAMES = lower(
             "authorization",
@@ -30,7 +33,7 @@ final class Trailers {
     private static final List<byte[]> PREFIXES =
             lower("content-", "x-forwarded-", "x-envoy-", "proxy-", "if-", "accept", "sec-", "x-b3-", "traceparent");
 
-    private byte[] lines = ChunkedBody.NO_TRAILERS;
+    private byte[] lines = NONE;
     private int filled;
     private int lineStart;
     private int nameEnd;
@@ -42,7 +45,7 @@ final class Trailers {
     void reset() {
         filled = 0;
         if (lines.length > KEPT) {
-            lines = ChunkedBody.NO_TRAILERS;
+            lines = NONE;
         }
     }
 
@@ -83,6 +86,6 @@ final class Trailers {
 
     /** The lines, each with its end; none: empty. */
     byte[] lines() {
-        return filled == 0 ? ChunkedBody.NO_TRAILERS : Arrays.copyOf(lines, filled);
+        return filled == 0 ? NONE : Arrays.copyOf(lines, filled);
     }
 }

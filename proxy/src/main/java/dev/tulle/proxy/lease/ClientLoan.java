@@ -45,6 +45,12 @@ public final class ClientLoan {
         borrowers.enter();
     }
 
+    /** Of a connection that the kernel never has. */
+    ClientLoan(Leases leases, Channel channel) {
+        this(leases, channel, new Borrowers(), RequestTaker.NOBODY);
+        end();
+    }
+
     Channel channel() {
         return channel;
     }

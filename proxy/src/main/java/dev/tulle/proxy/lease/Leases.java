@@ -65,6 +65,11 @@ public final class Leases implements Lender {
         return new ClientLoan(this, channel, borrowers, taker);
     }
 
+    /** A connection of a client that the kernel never has. */
+    public ClientLoan stranger(Channel channel) {
+        return new ClientLoan(this, channel);
+    }
+
     /** True when a connection may be given to the kernel. */
     boolean gives(Borrowers borrowers) {
         return !silent && !draining && !borrowers.isRefused(System.nanoTime());

@@ -4,6 +4,19 @@ import dev.tulle.proxy.upstream.UpstreamConnection;
 
 /** A client's connection as the proxy serves it. Called on its loop. */
 public interface RequestTaker {
+    /** Of a connection that has none to take. */
+    RequestTaker NOBODY = new RequestTaker() {
+        @Override
+        public boolean take(UpstreamConnection from, TakenRequest request) {
+            return false;
+        }
+
+        @Override
+        public void abandon() {
+            // Nothing was promised.
+        }
+    };
+
     /**
      * Goes on with a request that the kernel has taken; the connection must be between two requests.
      *

@@ -1,13 +1,13 @@
 package dev.tulle.proxy.tcp;
 
 import dev.tulle.model.Verdict;
-import dev.tulle.proxy.http.Peer;
 import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.Joined;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
+import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;

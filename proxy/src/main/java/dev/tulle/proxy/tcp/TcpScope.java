@@ -1,7 +1,7 @@
 package dev.tulle.proxy.tcp;
 
-import dev.tulle.proxy.http.Peer;
 import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.stream.Peer;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.AccessLogEntry;
 import org.jspecify.annotations.Nullable;

@@ -354,6 +354,10 @@ public final class EndpointPool {
         lender.retire(this);
     }
 
+    Worker worker() {
+        return worker;
+    }
+
     Lender lender() {
         return lender;
     }

@@ -9,6 +9,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.WeightedCluster;
+import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.ResponseHead;
 import java.time.Duration;
 import java.util.ArrayList;

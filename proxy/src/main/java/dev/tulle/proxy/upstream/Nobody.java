@@ -6,8 +6,8 @@ import io.netty.buffer.ByteBuf;
 /** A user who is not interested in anything. */
 final class Nobody implements UpstreamUser {
     @Override
-    public void connected(UpstreamConnection connection) {
-        connection.abandon();
+    public void connected(UpstreamStream stream) {
+        stream.abandon();
     }
 
     @Override

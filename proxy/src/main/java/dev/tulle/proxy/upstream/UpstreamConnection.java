@@ -1,11 +1,17 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.http1.ChunkedBody;
+import dev.tulle.proxy.http1.Chunks;
+import dev.tulle.proxy.http1.ForwardedRequest;
+import dev.tulle.proxy.http1.HeadWriter;
 import dev.tulle.proxy.http1.ParseStatus;
+import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.loop.ByteSink;
 import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.QuickAck;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -20,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
+public final class UpstreamConnection extends ChannelInboundHandlerAdapter implements UpstreamStream {
     /** Informational responses to one request before the server is taken for broken. */
     private static final int MAX_INTERIM = 16;
 
@@ -38,7 +44,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
 
     /** What a request wants its connection to become. */
-    public enum Asked {
+    private enum Asked {
         /** Nothing else: HTTP as before. */
         NOTHING,
         /** Another protocol, if the server switches (101). */
@@ -48,6 +54,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     }
 
     private final EndpointPool pool;
+    private final Worker worker;
     private final Channel channel;
     private final Outgoing out;
     private final ResponseHead head = new ResponseHead();
@@ -59,6 +66,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
     private int interims;
     private boolean toHead;
     private Asked asked = Asked.NOTHING;
+    private boolean sendsChunks;
     private boolean reusable;
     private int requests;
     private String trouble = "";
@@ -69,6 +77,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
 
     UpstreamConnection(EndpointPool pool, Channel channel) {
         this.pool = pool;
+        this.worker = pool.worker();
         this.channel = channel;
         this.quickAck = new QuickAck(channel);
         this.out = new Outgoing(channel);
@@ -79,12 +88,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         return channel;
     }
 
-    /** Where requests are written. */
-    public Outgoing out() {
-        return out;
-    }
-
-    /** The pool that it belongs to. */
+    @Override
     public EndpointPool pool() {
         return pool;
     }
@@ -102,16 +106,58 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         return framing == Framing.IDLE && channel.isActive();
     }
 
+    @Override
+    public void send(UpstreamUser next, ForwardedRequest request) {
+        RequestHead sent = request.head();
+        adopt(next, sent.isHead());
+        asked = sent.isConnect() ? Asked.TUNNEL : sent.isUpgrade() ? Asked.UPGRADE : Asked.NOTHING;
+        sendsChunks = sent.isChunked();
+        ByteSink sink = worker.sink();
+        HeadWriter.request(sink, request, worker.random());
+        out.add(sink, 0);
+    }
+
+    @Override
+    public void data(ByteBuf piece) {
+        if (sendsChunks) {
+            Chunks.add(worker.sink(), out, piece);
+        } else {
+            out.add(piece);
+        }
+    }
+
+    @Override
+    public void end(byte[] trailers) {
+        if (sendsChunks) {
+            Chunks.end(worker.sink(), out, trailers);
+        }
+    }
+
+    @Override
+    public boolean flush() {
+        return out.flush();
+    }
+
+    @Override
+    public boolean isWritable() {
+        return channel.isWritable();
+    }
+
+    @Override
+    public long unsent() {
+        return UpstreamChannels.unsent(channel);
+    }
+
     /**
-     * Begins a request, to be written to {@link #out} next.
+     * Waits for the response to a request whose head was sent by somebody else; its body is framed by its length.
      *
      * @param isHead true when the response has no body whatever it says
-     * @param wanted what the connection is to become
      */
-    public void begin(UpstreamUser next, boolean isHead, Asked wanted) {
+    public void adopt(UpstreamUser next, boolean isHead) {
         user = next;
         toHead = isHead;
-        asked = wanted;
+        asked = Asked.NOTHING;
+        sendsChunks = false;
         framing = Framing.HEAD;
         interims = 0;
         reusable = true;
@@ -152,7 +198,8 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         return loan;
     }
 
-    /** Ends the request after the complete response; the connection serves again if nothing speaks against it. */
+    /** The connection serves again if nothing speaks against it. */
+    @Override
     public void finish(boolean requestComplete) {
         user = null;
         if (framing == Framing.IDLE && reusable && requestComplete && channel.isActive()) {
@@ -162,29 +209,29 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Gives up on the request: the connection cannot serve again. */
+    @Override
     public void abandon() {
         user = null;
         close();
     }
 
-    /** Nothing more is sent through a tunnel, after what is on its way. */
+    @Override
     public void endOutput() {
         out.flush();
         Ends.output(channel);
     }
 
-    /** True when it carries no HTTP any more: the server has agreed to what was asked. */
+    @Override
     public boolean isTunnel() {
         return framing == Framing.TUNNEL;
     }
 
-    /** True when the server has reset it. */
+    @Override
     public boolean wasReset() {
         return reset;
     }
 
-    /** Gives up on a tunnel whose client has reset it. */
+    @Override
     public void reset() {
         user = null;
         out.flush();
@@ -192,7 +239,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         close();
     }
 
-    /** Ends a tunnel both of whose halves have ended: what is still on its way to the server arrives. */
+    @Override
     public void closeWhenSent() {
         user = null;
         if (framing != Framing.CLOSED) {
@@ -216,7 +263,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter {
         }
     }
 
-    /** Stops or resumes reading: back-pressure from downstream. */
+    @Override
     public void read(boolean on) {
         if (channel.config().isAutoRead() != on) {
             channel.config().setAutoRead(on);

@@ -3,10 +3,10 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.proxy.http1.ResponseHead;
 import io.netty.buffer.ByteBuf;
 
-/** Whoever sends a request over an {@link UpstreamConnection} and takes the answer. All calls are on the loop. */
+/** Whoever sends a request over an {@link UpstreamStream} and takes the answer. All calls are on the loop. */
 public interface UpstreamUser {
     /** A connection that had to be made is ready. */
-    void connected(UpstreamConnection connection);
+    void connected(UpstreamStream stream);
 
     /**
      * No connection could be made.

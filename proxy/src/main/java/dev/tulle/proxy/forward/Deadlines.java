@@ -1,0 +1,78 @@
+package dev.tulle.proxy.forward;
+
+import java.util.concurrent.TimeUnit;
+
+/** The deadlines of one exchange: of the whole, of the current try, and of silence. Loop-confined. */
+final class Deadlines {
+    /** Only so that nothing stays for ever: Istio bounds no silence, and without a mesh there is no bound either. */
+    private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(24);
+
+    private static final long NEVER = Long.MAX_VALUE;
+
+    private long whole = NEVER;
+    private long ofTry = NEVER;
+    private long silentFrom;
+    private boolean moved;
+
+    /** A request begins. */
+    void reset(long now) {
+        whole = NEVER;
+        ofTry = NEVER;
+        silentFrom = now;
+        moved = false;
+    }
+
+    /** Bounds the whole exchange. */
+    void whole(long nanos) {
+        whole = nanos;
+    }
+
+    /** Silence counts from then on. */
+    void silentFrom(long nanos) {
+        silentFrom = nanos;
+    }
+
+    /** Bounds the current try. */
+    void ofTry(long nanos) {
+        ofTry = nanos;
+    }
+
+    /** The current try is over. */
+    void tryOver() {
+        ofTry = NEVER;
+    }
+
+    /** Bytes moved. */
+    void moved() {
+        moved = true;
+    }
+
+    /** True when bytes moved since the last question. */
+    boolean takeMoved() {
+        boolean was = moved;
+        moved = false;
+        return was;
+    }
+
+    /** True when the exchange or its try has taken too long. */
+    boolean isOver(long now) {
+        return now >= whole || now >= ofTry;
+    }
+
+    /** True when only the try has, if {@link #isOver}. */
+    boolean isOnlyTry(long now) {
+        return now < whole;
+    }
+
+    /** Silence is forgiven up to now. */
+    void forgive(long now) {
+        silentFrom = now;
+        moved = false;
+    }
+
+    /** When to look again. */
+    long next() {
+        long from = moved ? System.nanoTime() : silentFrom;
+        return Math.min(Math.min(whole, ofTry), from + IDLE_TIMEOUT);
+    }
+}

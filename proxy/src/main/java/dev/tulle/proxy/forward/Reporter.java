@@ -1,0 +1,76 @@
+package dev.tulle.proxy.forward;
+
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.http1.FieldName;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.stream.Peer;
+import dev.tulle.proxy.upstream.EndpointPool;
+import dev.tulle.proxy.upstream.ServiceView;
+import dev.tulle.telemetry.AccessLog;
+import dev.tulle.telemetry.AccessLogEntry;
+import org.jspecify.annotations.Nullable;
+
+/** Counts and logs one finished exchange. */
+final class Reporter {
+    private Reporter() {}
+
+    /**
+     * Reports.
+     *
+     * @param held the client's place, by which its lines are bounded
+     * @param endpoint the last that was tried; null for none
+     * @param micros how long it took
+     */
+    static void report(
+            HttpScope scope,
+            Peer peer,
+            @Nullable Held held,
+            RequestHead head,
+            Tally tally,
+            Routing routing,
+            @Nullable EndpointPool endpoint,
+            long micros) {
+        ServiceView view = routing.view();
+        int code = tally.code;
+        String flags = tally.flags;
+        if (view != null && !tally.counted) {
+            (endpoint == null ? view.unrouted() : endpoint.metrics())
+                    .requests(peer.source().labels(), view.labels(), code, flags)
+                    .record(micros, tally.requestBytes, tally.responseBytes);
+        }
+        AccessLog log = scope.accessLog();
+        boolean good = flags.equals(Flags.NONE) && code < 400;
+        if (log == null
+                || (good && !scope.logsEverything())
+                || (held != null && !held.share().mayLog())) {
+            return;
+        }
+        RouteDecision decision = routing.decision();
+        Route route = decision == null ? null : decision.route();
+        boolean parsed = head.targetEnd() > 0;
+        log.log(new AccessLogEntry(
+                System.currentTimeMillis() - micros / 1_000,
+                parsed ? head.method() : "",
+                parsed ? head.target() : "",
+                "HTTP/1." + head.minorVersion(),
+                code,
+                flags,
+                tally.details,
+                tally.requestBytes,
+                tally.responseBytes,
+                micros,
+                tally.upstreamMicros(),
+                head.value(FieldName.X_FORWARDED_FOR),
+                head.value(FieldName.USER_AGENT),
+                head.value(FieldName.X_REQUEST_ID),
+                head.authority(),
+                endpoint == null ? "" : endpoint.addressText(),
+                routing.clusterName(),
+                peer.dialled(),
+                peer.remote(),
+                peer.source().toString(),
+                route == null ? "" : route.name()));
+    }
+}

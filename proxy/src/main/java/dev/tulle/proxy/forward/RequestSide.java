@@ -1,0 +1,164 @@
+package dev.tulle.proxy.forward;
+
+import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.http1.ForwardedRequest;
+import dev.tulle.proxy.http1.HeaderProgram;
+import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http1.Sender;
+import dev.tulle.proxy.http1.Trailers;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.stream.Peer;
+import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.UpstreamStream;
+import dev.tulle.proxy.upstream.UpstreamUser;
+import dev.tulle.telemetry.Counter;
+import io.netty.buffer.ByteBuf;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The request of one exchange as it goes to its endpoint, as often as it is tried. Loop-confined. */
+final class RequestSide implements ForwardedRequest {
+    private final Worker worker;
+    private final RequestHead head;
+    private final Routing routing;
+    private final Peer peer;
+    private final ReplayBuffer replay = new ReplayBuffer();
+    private final Counter lostMirrors;
+    private List<MirrorRequest> mirrors = List.of();
+    private byte[] trailers = Trailers.NONE;
+    private boolean complete;
+    private boolean unproven;
+
+    RequestSide(HttpScope scope, RequestHead head, Routing routing, Peer peer) {
+        this.worker = scope.upstreams().worker();
+        this.lostMirrors = scope.lostMirrors();
+        this.head = head;
+        this.routing = routing;
+        this.peer = peer;
+    }
+
+    /** A request begins. */
+    void reset() {
+        trailers = Trailers.NONE;
+        complete = false;
+        unproven = false;
+    }
+
+    /** The head was read; without a body the request is complete. */
+    void headRead() {
+        complete = !head.hasBody();
+    }
+
+    /** True when the whole request was received. */
+    boolean isComplete() {
+        return complete;
+    }
+
+    /** True when the request can be sent again from its first byte. */
+    boolean isRepeatable() {
+        return replay.isWhole();
+    }
+
+    /** The request is for an endpoint of this plan. */
+    void begin(ForwardPlan plan, RouteDecision decided) {
+        replay.begin(worker.allocator(), plan.retriesResponses());
+        if (!decided.mirrors().isEmpty()) {
+            mirrors = MirrorRequest.beginAll(worker, lostMirrors, decided, plan, head, routing, peer);
+            if (complete) {
+                mirrors.forEach(mirror -> mirror.end(trailers));
+            }
+        }
+    }
+
+    /**
+     * The request was sent by somebody else, who has kept its head only.
+     *
+     * @param bodySent bytes of its body that were sent
+     * @param more true when others are still to be read from the client
+     * @param doubtful true when some of these may not be there yet: the connection must not carry another request
+     */
+    void sent(long bodySent, boolean more, boolean doubtful) {
+        complete = !more;
+        unproven = doubtful;
+        replay.begin(worker.allocator(), false);
+        if (bodySent > 0) {
+            replay.lost();
+        }
+    }
+
+    /** Forgets what was kept. */
+    void over() {
+        replay.clear();
+        mirrors.forEach(MirrorRequest::over);
+        mirrors = List.of();
+    }
+
+    @Override
+    public RequestHead head() {
+        return head;
+    }
+
+    @Override
+    public @Nullable String path() {
+        return routing.path();
+    }
+
+    @Override
+    public @Nullable String authority() {
+        return routing.authority();
+    }
+
+    @Override
+    public HeaderProgram changes() {
+        ForwardPlan plan = routing.plan();
+        return plan == null ? HeaderProgram.NONE : plan.requestHeaders();
+    }
+
+    @Override
+    public Sender sender() {
+        return peer;
+    }
+
+    /** Sends what was received so far. */
+    void send(UpstreamStream to, UpstreamUser user) {
+        to.send(user, this);
+        ByteBuf kept = replay.copy();
+        if (kept != null) {
+            to.data(kept);
+        }
+        if (complete) {
+            to.end(trailers);
+        }
+    }
+
+    /** Sends a further piece of the body and keeps a copy for another try. */
+    void data(UpstreamStream to, ByteBuf data) {
+        replay.add(data);
+        for (MirrorRequest mirror : mirrors) {
+            mirror.data(data);
+        }
+        to.data(data);
+    }
+
+    /**
+     * The body is complete: there is nothing more to send but its end.
+     *
+     * @param lines its trailers
+     */
+    void end(@Nullable UpstreamStream to, byte[] lines) {
+        trailers = lines;
+        complete = true;
+        if (to != null) {
+            to.end(trailers);
+        }
+        mirrors.forEach(mirror -> mirror.end(lines));
+    }
+
+    /**
+     * False when a server could have taken the body for its next request, because the method has none by custom, or when
+     * something of this request may reach it only later.
+     */
+    boolean leavesClean() {
+        return complete && !unproven && !head.hasUnusualBody();
+    }
+}

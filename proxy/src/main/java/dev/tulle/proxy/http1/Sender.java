@@ -1,0 +1,13 @@
+package dev.tulle.proxy.http1;
+
+/** What the head of a forwarded request says of its client. */
+public interface Sender {
+    /**
+     * True when the request enters the mesh here: it is given an id and told its protocol, as the first proxy on the way
+     * does; others travel as they are.
+     */
+    boolean edge();
+
+    /** The address of a client outside the mesh, for whom the request says that it is forwarded; empty for one inside. */
+    String outside();
+}

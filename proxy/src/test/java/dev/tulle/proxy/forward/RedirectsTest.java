@@ -1,0 +1,43 @@
+package dev.tulle.proxy.forward;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.tulle.model.RouteAction;
+import dev.tulle.proxy.http1.ParseStatus;
+import dev.tulle.proxy.http1.RequestHead;
+import io.netty.buffer.Unpooled;
+import java.nio.charset.StandardCharsets;
+import java.util.Optional;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Goal: the Location of a redirect is Envoy's. Method: a table. */
+class RedirectsTest {
+    @ParameterizedTest
+    @CsvSource({
+        "web,          ,      ,     ,     http://web/a?b",
+        "web:9080,     ,      ,     ,     http://web:9080/a?b",
+        "web:9080,     https, ,     ,     https://web:9080/a?b",
+        "web:80,       https, ,     ,     https://web/a?b",
+        "web:80,       http,  ,     ,     http://web:80/a?b",
+        "web:9080,     ,      there, ,    http://there/a?b",
+        "web:9080,     ,      there:81, , http://there:81/a?b",
+        "web:9080,     https, ,     443,  https://web/a?b",
+        "web:9080,     ,      ,     80,   http://web/a?b",
+        "web:9080,     https, ,     8443, https://web:8443/a?b",
+        "[::1]:9080,   ,      ,     81,   http://[::1]:81/a?b",
+        "[::1],        ,      ,     81,   http://[::1]:81/a?b",
+    })
+    void location(String host, String scheme, String authority, Integer port, String expected) {
+        RequestHead head = new RequestHead();
+        byte[] text = ("GET /a?b HTTP/1.1\r\nHost: " + host + "\r\n\r\n").getBytes(StandardCharsets.ISO_8859_1);
+        assertEquals(ParseStatus.COMPLETE, head.read(Unpooled.wrappedBuffer(text)));
+        RouteAction.Redirect redirect = new RouteAction.Redirect(
+                301,
+                Optional.ofNullable(scheme),
+                Optional.ofNullable(authority),
+                Optional.ofNullable(port),
+                Optional.empty());
+        assertEquals(expected, Redirects.location(redirect, head, null, null));
+    }
+}
