@@ -163,6 +163,7 @@ final class FakeControl implements ControlLinks {
                         0,
                         0,
                         Cluster.DEFAULT_IDLE_TIMEOUT,
+                        Cluster.Protocol.HTTP1,
                         ResourceRef.DEFAULT));
         Route route = new Route(
                 "default",

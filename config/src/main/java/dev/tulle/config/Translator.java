@@ -191,6 +191,7 @@ public final class Translator {
                 policy.pool().maxPendingRequests().orElse(0),
                 policy.pool().maxRequestsPerConnection().orElse(0),
                 policy.pool().idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
+                protocol(port),
                 origin);
         if (clusters.putIfAbsent(name, cluster) == null) {
             endpoints.put(
@@ -203,6 +204,14 @@ public final class Translator {
                                     .toList(),
                             policy.locality().orElse(draft.preference())));
         }
+    }
+
+    private static Cluster.Protocol protocol(ServicePort port) {
+        return switch (port.protocol()) {
+            case HTTP2, GRPC -> Cluster.Protocol.HTTP2;
+            case AUTO -> Cluster.Protocol.AS_CLIENT;
+            case HTTP, TCP, TLS, UDP -> Cluster.Protocol.HTTP1;
+        };
     }
 
     /** Makes the listeners and the route table of a port, and says which path serves it. */

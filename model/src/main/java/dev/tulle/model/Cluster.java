@@ -15,6 +15,7 @@ import java.time.Duration;
  * @param maxPendingRequests waiting for a connection; 0 means no bound
  * @param maxRequestsPerConnection 0 means no bound
  * @param idleTimeout idle pooled connections are closed after this
+ * @param protocol what its endpoints are spoken to in, where requests are sent
  * @param origin the object that shaped it
  */
 public record Cluster(
@@ -28,12 +29,22 @@ public record Cluster(
         int maxPendingRequests,
         int maxRequestsPerConnection,
         Duration idleTimeout,
+        Protocol protocol,
         ResourceRef origin) {
     /** Default bound on one connect. */
     public static final Duration DEFAULT_CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
     /** Default idle time of pooled connections. */
     public static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofHours(1);
+
+    /** What endpoints are spoken to in. */
+    public enum Protocol {
+        HTTP1,
+        /** By prior knowledge. */
+        HTTP2,
+        /** Whichever version the client speaks. */
+        AS_CLIENT
+    }
 
     /** How an endpoint is chosen. */
     public enum Balancing {

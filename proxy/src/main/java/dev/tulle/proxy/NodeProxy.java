@@ -12,7 +12,7 @@ import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
-import dev.tulle.proxy.downstream.Http1Connection;
+import dev.tulle.proxy.downstream.HttpClientConnection;
 import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.HandOver;
@@ -443,7 +443,7 @@ public final class NodeProxy implements AutoCloseable {
     private void drainHttp() {
         for (Channel channel : connections) {
             channel.eventLoop().execute(() -> {
-                Http1Connection http = channel.pipeline().get(Http1Connection.class);
+                HttpClientConnection http = channel.pipeline().get(HttpClientConnection.class);
                 if (http != null) {
                     http.drain();
                 }

@@ -42,6 +42,7 @@ public final class Meshes {
     private final Map<String, AuthorizationPolicy> policies = new HashMap<>();
     private List<Route> routes = List.of(forward("default", RouteMatch.ANY, ""));
     private Cluster.Balancing balancing = Cluster.Balancing.LEAST_REQUEST;
+    private Cluster.Protocol protocol = Cluster.Protocol.HTTP1;
     private Listener.Target target = new Listener.Target.Http(HOST + ":80", false, List.of());
 
     /** Nothing but the service. */
@@ -57,6 +58,12 @@ public final class Meshes {
     /** How the subsets that are added after this choose their endpoints. */
     public Meshes balancing(Cluster.Balancing how) {
         balancing = how;
+        return this;
+    }
+
+    /** What the subsets that are added after this speak. */
+    public Meshes protocol(Cluster.Protocol spoken) {
+        protocol = spoken;
         return this;
     }
 
@@ -81,6 +88,7 @@ public final class Meshes {
                         maxPending,
                         0,
                         Cluster.DEFAULT_IDLE_TIMEOUT,
+                        protocol,
                         ResourceRef.DEFAULT));
         endpoints.put(
                 name,

@@ -4,6 +4,7 @@ import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UInt32Value;
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.Cluster.Protocol;
 import dev.tulle.xds.proto.envoy.config.cluster.v3.CircuitBreakers;
 import dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster;
 import dev.tulle.xds.proto.envoy.config.cluster.v3.Cluster.DiscoveryType;
@@ -12,8 +13,10 @@ import dev.tulle.xds.proto.envoy.config.core.v3.AggregatedConfigSource;
 import dev.tulle.xds.proto.envoy.config.core.v3.ApiVersion;
 import dev.tulle.xds.proto.envoy.config.core.v3.ConfigSource;
 import dev.tulle.xds.proto.envoy.config.core.v3.Http1ProtocolOptions;
+import dev.tulle.xds.proto.envoy.config.core.v3.Http2ProtocolOptions;
 import dev.tulle.xds.proto.envoy.config.core.v3.HttpProtocolOptions;
 import dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.ExplicitHttpConfig;
+import dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -90,7 +93,8 @@ final class ClusterCodec {
             unbounded("max_requests", thresholds.hasMaxRequests(), thresholds.getMaxRequests());
             unbounded("max_retries", thresholds.hasMaxRetries(), thresholds.getMaxRetries());
         }
-        HttpProtocolOptions http = httpOptions(cluster);
+        var options = httpOptions(cluster);
+        HttpProtocolOptions http = options.getCommonHttpProtocolOptions();
         return new dev.tulle.model.Cluster(
                 cluster.getName(),
                 hostname,
@@ -106,6 +110,7 @@ final class ClusterCodec {
                 http.hasIdleTimeout()
                         ? Durations.decode(http.getIdleTimeout())
                         : dev.tulle.model.Cluster.DEFAULT_IDLE_TIMEOUT,
+                protocol(options),
                 MetadataCodec.origin(facts));
     }
 
@@ -124,16 +129,36 @@ final class ClusterCodec {
         if (cluster.maxRequestsPerConnection() > 0) {
             common.setMaxRequestsPerConnection(UInt32Value.of(cluster.maxRequestsPerConnection()));
         }
-        return ResourceCodec.any(
-                HTTP_OPTIONS_URL,
-                dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.newBuilder()
-                        .setCommonHttpProtocolOptions(common)
-                        .setExplicitHttpConfig(ExplicitHttpConfig.newBuilder()
-                                .setHttpProtocolOptions(Http1ProtocolOptions.getDefaultInstance()))
-                        .build());
+        var options = dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.newBuilder()
+                .setCommonHttpProtocolOptions(common);
+        Http1ProtocolOptions http1 = Http1ProtocolOptions.getDefaultInstance();
+        Http2ProtocolOptions http2 = Http2ProtocolOptions.getDefaultInstance();
+        switch (cluster.protocol()) {
+            case HTTP1 ->
+                options.setExplicitHttpConfig(ExplicitHttpConfig.newBuilder().setHttpProtocolOptions(http1));
+            case HTTP2 ->
+                options.setExplicitHttpConfig(ExplicitHttpConfig.newBuilder().setHttp2ProtocolOptions(http2));
+            case AS_CLIENT ->
+                options.setUseDownstreamProtocolConfig(UseDownstreamHttpConfig.newBuilder()
+                        .setHttpProtocolOptions(http1)
+                        .setHttp2ProtocolOptions(http2));
+        }
+        return ResourceCodec.any(HTTP_OPTIONS_URL, options.build());
     }
 
-    private static HttpProtocolOptions httpOptions(Cluster cluster) {
+    private static Protocol protocol(
+            dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions options) {
+        if (options.hasUseDownstreamProtocolConfig()) {
+            // Without options for HTTP/2 Envoy falls back to HTTP/1.1.
+            return options.getUseDownstreamProtocolConfig().hasHttp2ProtocolOptions()
+                    ? Protocol.AS_CLIENT
+                    : Protocol.HTTP1;
+        }
+        return options.getExplicitHttpConfig().hasHttp2ProtocolOptions() ? Protocol.HTTP2 : Protocol.HTTP1;
+    }
+
+    private static dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions httpOptions(
+            Cluster cluster) {
         for (String key : cluster.getTypedExtensionProtocolOptionsMap().keySet()) {
             if (!key.equals(HTTP_OPTIONS)) {
                 throw new IllegalArgumentException(
@@ -142,15 +167,14 @@ final class ClusterCodec {
         }
         Any any = cluster.getTypedExtensionProtocolOptionsMap().get(HTTP_OPTIONS);
         if (any == null) {
-            return HttpProtocolOptions.getDefaultInstance();
+            return dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.getDefaultInstance();
         }
         if (!any.getTypeUrl().equals(HTTP_OPTIONS_URL)) {
             throw new IllegalArgumentException(
                     "typed_extension_protocol_options[" + HTTP_OPTIONS + "]: type " + any.getTypeUrl());
         }
         try {
-            return dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.parseFrom(any.getValue())
-                    .getCommonHttpProtocolOptions();
+            return dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.parseFrom(any.getValue());
         } catch (InvalidProtocolBufferException e) {
             throw new IllegalArgumentException(
                     "typed_extension_protocol_options[" + HTTP_OPTIONS + "]: " + e.getMessage(), e);

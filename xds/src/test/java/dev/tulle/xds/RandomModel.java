@@ -66,6 +66,7 @@ final class RandomModel {
                 random.nextInt(3) * 50,
                 random.nextInt(3),
                 Duration.ofNanos(random.nextInt(2_000_000_000)),
+                pick(Cluster.Protocol.values()),
                 origin());
     }
 

@@ -50,6 +50,7 @@ final class TestMesh {
                         0,
                         0,
                         Cluster.DEFAULT_IDLE_TIMEOUT,
+                        Cluster.Protocol.HTTP1,
                         ResourceRef.DEFAULT));
     }
 

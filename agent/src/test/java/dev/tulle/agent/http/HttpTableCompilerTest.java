@@ -52,6 +52,7 @@ class HttpTableCompilerTest {
                 0,
                 0,
                 Duration.ofHours(1),
+                Cluster.Protocol.HTTP1,
                 ResourceRef.DEFAULT);
     }
 
@@ -295,6 +296,7 @@ class HttpTableCompilerTest {
                         0,
                         0,
                         Duration.ofHours(1),
+                        Cluster.Protocol.HTTP1,
                         ResourceRef.DEFAULT));
         assertEquals(
                 Reason.NEEDS_LIMIT,

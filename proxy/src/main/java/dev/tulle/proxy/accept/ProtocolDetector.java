@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Looks at the first bytes of a connection where the port does not say what is spoken. HTTP/1 begins with a known method
- * and a space, or with another one and a whole request line; everything else, HTTP/2's preface included, is bytes. A client
- * that says nothing within {@value #PATIENCE_MILLIS} ms may wait for its server to speak first: bytes too, until it speaks
+ * and a space, or with another one and a whole request line, HTTP/2 with its preface; everything else is bytes. A client that
+ * says nothing within {@value #PATIENCE_MILLIS} ms may wait for its server to speak first: bytes too, until it speaks
  * HTTP after all ({@link TcpRelay.Other}). Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
@@ -25,7 +25,7 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
     private static final int LINE_MAX = 8 << 10;
     private static final int VERSION = " HTTP/1.1\r".length();
     private static final String[] METHODS = {
-        "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "
+        "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT ", "PRI * HT"
     };
 
     /** Takes the connection once it is known what is spoken. */

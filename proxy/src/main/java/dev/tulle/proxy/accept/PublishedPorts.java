@@ -149,6 +149,7 @@ final class PublishedPorts implements AutoCloseable {
                 0,
                 0,
                 Cluster.DEFAULT_IDLE_TIMEOUT,
+                p.protocol() == AppProtocol.AUTO ? Cluster.Protocol.AS_CLIENT : Cluster.Protocol.HTTP1,
                 origin);
         Endpoint endpoint = new Endpoint(p.targetAddress(), p.targetPort(), 1, true, p.workload(), p.namespace());
         List<WeightedCluster> all = List.of(new WeightedCluster(name, 1));

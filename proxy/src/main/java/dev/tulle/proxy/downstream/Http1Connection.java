@@ -6,6 +6,7 @@ import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.forward.ServiceChooser;
 import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http2.Preface;
 import dev.tulle.proxy.lease.ClientLoan;
 import dev.tulle.proxy.lease.RequestTaker;
 import dev.tulle.proxy.lease.TakenRequest;
@@ -29,11 +30,12 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One HTTP/1.1 connection from a client: finds requests in the bytes, one at a time and in order, and hands each to the
- * {@link Exchange}. Bytes of later requests wait here. Loop-confined.
+ * {@link Exchange}. Bytes of later requests wait here. One that begins with the preface of HTTP/2 becomes an
+ * {@link H2Connection}. Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-public final class Http1Connection extends ChannelInboundHandlerAdapter implements Held.Occupant {
+public final class Http1Connection extends ChannelInboundHandlerAdapter implements HttpClientConnection {
     private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
@@ -75,6 +77,9 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
     private final @Nullable Held held;
     private final RequestTurn turn;
     private State state = State.IDLE;
+    /** Nothing has come yet that tells the version. */
+    private boolean undecided = true;
+
     private boolean processing;
     private boolean reading;
     private boolean doubtful;
@@ -215,7 +220,32 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
             linger(in);
             return;
         }
-        consume(waiting.takeWith(in, channel.alloc()));
+        ByteBuf all = waiting.takeWith(in, channel.alloc());
+        if (!undecided || isHttp1(all)) {
+            consume(all);
+        }
+    }
+
+    /** False when the bytes were taken: they are HTTP/2, or may become it. */
+    private boolean isHttp1(ByteBuf first) {
+        OutboundService to = service;
+        Boolean http2 = to == null ? Boolean.FALSE : Preface.isIt(first);
+        if (http2 == null) {
+            waiting.keep(first);
+            deadline(System.nanoTime() + HEAD_TIMEOUT);
+            return false;
+        }
+        undecided = false;
+        if (http2 && to != null) {
+            loan.leave();
+            state = State.CLOSED;
+            scope.upstreams().worker().timers().remove(timer);
+            channel.pipeline().addLast(H2Connection.to(to, scope, stream.peer(), channel));
+            channel.pipeline().remove(this);
+            to.release();
+            channel.pipeline().fireChannelRead(first);
+        }
+        return !http2;
     }
 
     /** Handles bytes; keeps what has to wait. */
@@ -570,7 +600,7 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
         }
     }
 
-    /** Closes now if no request is in progress; otherwise the current one is the last. */
+    @Override
     public void drain() {
         scope.leases().drain();
         loan.takeBack();

@@ -304,7 +304,7 @@ public final class Exchange implements UpstreamUser {
             boundTry(chosen, System.nanoTime());
         }
         phase = Phase.CONNECTING;
-        UpstreamStream ready = picked.acquire(this, fresh);
+        UpstreamStream ready = picked.acquire(this, head.isHttp2(), fresh);
         if (ready != null) {
             send(ready);
             if (!client.isReading()) {
@@ -567,7 +567,7 @@ public final class Exchange implements UpstreamUser {
     }
 
     @Override
-    public void upstreamBroken(String reason, boolean malformed, boolean untouched) {
+    public void upstreamBroken(String reason, boolean malformed, Seen seen) {
         UpstreamStream from = tries.upstream();
         tries.disconnected();
         if (phase == Phase.TUNNEL) {
@@ -591,7 +591,8 @@ public final class Exchange implements UpstreamUser {
             byKernel = false;
             scope.leases().lost();
         }
-        if (untouched && request.isRepeatable() && head.isIdempotent() && tries.beginStaleRetry(this)) {
+        boolean harmless = seen == Seen.NEVER || (seen == Seen.HARDLY && head.isIdempotent());
+        if (harmless && request.isRepeatable() && tries.beginStaleRetry(this)) {
             deadlines.tryOver();
             tryEndpoint(true);
             return;

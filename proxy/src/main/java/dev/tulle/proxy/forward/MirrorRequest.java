@@ -214,7 +214,7 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     }
 
     private void acquire() {
-        UpstreamStream ready = pool.acquire(this, false);
+        UpstreamStream ready = pool.acquire(this, head.isHttp2(), false);
         if (ready != null) {
             connected(ready);
         }
@@ -316,7 +316,7 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     }
 
     @Override
-    public void upstreamBroken(String reason, boolean malformed, boolean untouched) {
+    public void upstreamBroken(String reason, boolean malformed, Seen seen) {
         upstream = null;
         giveUp();
     }

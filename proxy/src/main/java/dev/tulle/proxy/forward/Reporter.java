@@ -54,7 +54,7 @@ final class Reporter {
                 System.currentTimeMillis() - micros / 1_000,
                 parsed ? head.method() : "",
                 parsed ? head.target() : "",
-                "HTTP/1." + head.minorVersion(),
+                head.protocol(),
                 code,
                 flags,
                 tally.details,

@@ -5,7 +5,7 @@ import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 
 /** Character classes of HTTP/1.1 and searches over bytes, eight at a time. */
-final class Ascii {
+public final class Ascii {
     private static final VarHandle LONG = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
     private static final long ONES = 0x0101010101010101L;
@@ -24,7 +24,8 @@ final class Ascii {
 
     private Ascii() {}
 
-    static boolean isToken(byte b) {
+    /** True for a character of a token (RFC 9110 section 5.6.2). */
+    public static boolean isToken(byte b) {
         return TOKEN[b & 0xff];
     }
 
@@ -51,7 +52,7 @@ final class Ascii {
     }
 
     /** True when a byte is a control character other than the horizontal tab. */
-    static boolean hasControl(byte[] bytes, int from, int to) {
+    public static boolean hasControl(byte[] bytes, int from, int to) {
         int i = from;
         for (; i + 8 <= to; i += 8) {
             long word = (long) LONG.get(bytes, i);

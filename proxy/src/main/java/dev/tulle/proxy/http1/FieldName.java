@@ -24,6 +24,7 @@ public final class FieldName {
     public static final int USER_AGENT = 14;
     public static final int PROXY_AUTHORIZATION = 15;
     public static final int HTTP2_SETTINGS = 16;
+    public static final int CONTENT_TYPE = 17;
 
     private static final byte[][] NAMES = {
         {},
@@ -43,6 +44,7 @@ public final class FieldName {
         name("user-agent"),
         name("proxy-authorization"),
         name("http2-settings"),
+        name("content-type"),
     };
 
     private FieldName() {}
@@ -65,7 +67,7 @@ public final class FieldName {
                             case 'k' -> KEEP_ALIVE;
                             default -> USER_AGENT;
                         };
-                    case 12 -> X_REQUEST_ID;
+                    case 12 -> (bytes[start] | 0x20) == 'c' ? CONTENT_TYPE : X_REQUEST_ID;
                     case 14 -> (bytes[start] | 0x20) == 'c' ? CONTENT_LENGTH : HTTP2_SETTINGS;
                     case 15 -> X_FORWARDED_FOR;
                     case 16 -> PROXY_CONNECTION;

@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
  * can write them, so from a client outside the mesh none is passed on. Names count with underscores for hyphens as well:
  * CGI and WSGI servers make both the same variable.
  */
-final class ForwardingFields {
+public final class ForwardingFields {
     /** Names of one field. */
     private static final byte[][] WHOLE = {bytes("forwarded"), bytes("x-real-ip")};
 
@@ -23,7 +23,7 @@ final class ForwardingFields {
     }
 
     /** True when a field of a received head is one of them. */
-    static boolean isOne(MessageHead head, int field) {
+    public static boolean isOne(MessageHead head, int field) {
         return switch (head.nameOf(field)) {
             case FieldName.X_FORWARDED_FOR, FieldName.X_FORWARDED_PROTO -> true;
             case FieldName.OTHER -> isOne(head.bytes(), head.nameStart(field), head.nameEnd(field));

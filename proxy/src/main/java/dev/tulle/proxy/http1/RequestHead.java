@@ -12,6 +12,7 @@ public final class RequestHead extends MessageHead implements RequestView {
     private static final byte[] H2C = FieldName.lower("h2c");
     private static final byte[] TLS = FieldName.lower("tls/");
     private static final byte[] HTTP_SCHEME = FieldName.lower("http://");
+    private static final byte[] GRPC = FieldName.lower("application/grpc");
 
     private int methodEnd;
     private int methodStart;
@@ -28,6 +29,7 @@ public final class RequestHead extends MessageHead implements RequestView {
     private boolean expectOther;
     private int upgradeField;
     private boolean ignoredUpgrade;
+    private boolean http2;
 
     private @Nullable String method;
     private @Nullable String path;
@@ -50,6 +52,7 @@ public final class RequestHead extends MessageHead implements RequestView {
         expectOther = false;
         upgradeField = -1;
         ignoredUpgrade = false;
+        http2 = false;
         authorityStart = 0;
         authorityEnd = 0;
         methodStart = 0;
@@ -226,7 +229,36 @@ public final class RequestHead extends MessageHead implements RequestView {
     public RequestHead copy() {
         RequestHead made = new RequestHead();
         made.read(Unpooled.wrappedBuffer(bytes, 0, length()));
+        made.http2 = http2;
         return made;
+    }
+
+    /** The client has sent it in HTTP/2; what was read here was put together from that. */
+    public void cameAsHttp2() {
+        http2 = true;
+    }
+
+    /** True when the client speaks HTTP/2. */
+    public boolean isHttp2() {
+        return http2;
+    }
+
+    /** The client's protocol, for people. */
+    public String protocol() {
+        return http2 ? "HTTP/2" : minorVersion == 1 ? "HTTP/1.1" : "HTTP/1.0";
+    }
+
+    /** True for a call of gRPC, by the type of its content. */
+    public boolean isGrpc() {
+        int field = find(FieldName.CONTENT_TYPE);
+        return field >= 0 && isGrpc(valueStart(field), valueEnd(field));
+    }
+
+    private boolean isGrpc(int start, int end) {
+        int after = start + GRPC.length;
+        return after <= end
+                && FieldName.equalsLower(bytes, start, after, GRPC)
+                && (after == end || bytes[after] == '+' || bytes[after] == ';');
     }
 
     /** True when bytes follow that belong to the request. */

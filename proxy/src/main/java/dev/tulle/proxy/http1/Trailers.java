@@ -42,7 +42,8 @@ public final class Trailers {
         return Arrays.stream(names).map(FieldName::lower).toList();
     }
 
-    void reset() {
+    /** Makes ready for the next message. */
+    public void reset() {
         filled = 0;
         if (lines.length > KEPT) {
             lines = NONE;
@@ -50,16 +51,17 @@ public final class Trailers {
     }
 
     /** A line begins. */
-    void begin() {
+    public void begin() {
         lineStart = filled;
     }
 
     /** Its name is complete. */
-    void named() {
+    public void named() {
         nameEnd = filled;
     }
 
-    void add(byte b) {
+    /** Adds a byte to the line. */
+    public void add(byte b) {
         if (filled == lines.length) {
             lines = Arrays.copyOf(lines, Math.max(64, filled * 2));
         }
@@ -67,7 +69,7 @@ public final class Trailers {
     }
 
     /** A line is complete, and stays if it may. */
-    void end() {
+    public void end() {
         if (isFree()) {
             add((byte) '\r');
             add((byte) '\n');
@@ -85,7 +87,7 @@ public final class Trailers {
     }
 
     /** The lines, each with its end; none: empty. */
-    byte[] lines() {
+    public byte[] lines() {
         return filled == 0 ? NONE : Arrays.copyOf(lines, filled);
     }
 }

@@ -35,6 +35,7 @@ public final class EndpointPool {
     private final Lender lender;
     private final Borrowers borrowers;
 
+    private final Multiplexed multiplexed = new Multiplexed(this);
     private final ArrayDeque<UpstreamConnection> idle = new ArrayDeque<>();
     private final List<UpstreamUser> connecting = new ArrayList<>();
     private final TimerWheel.Timer idleTimer = new TimerWheel.Timer() {
@@ -165,12 +166,17 @@ public final class EndpointPool {
     }
 
     /**
-     * Gets a connection for one request.
+     * Gets what carries one request.
      *
-     * @param fresh true to make a new one in any case
+     * @param http2Client true when the client speaks HTTP/2
+     * @param fresh true to make a new connection in any case
      * @return null when it has to be waited for: the user is called back with it, or with the failure
      */
-    public @Nullable UpstreamConnection acquire(UpstreamUser user, boolean fresh) {
+    public @Nullable UpstreamStream acquire(UpstreamUser user, boolean http2Client, boolean fresh) {
+        Cluster.Protocol spoken = settings.protocol();
+        if (spoken == Cluster.Protocol.HTTP2 || (spoken == Cluster.Protocol.AS_CLIENT && http2Client)) {
+            return multiplexed.acquire(user);
+        }
         while (!fresh) {
             UpstreamConnection connection = idle.pollLast();
             if (connection == null) {
@@ -200,6 +206,7 @@ public final class EndpointPool {
 
     /** The user does not want its connection any more. */
     public void cancel(UpstreamUser user) {
+        multiplexed.cancel(user);
         // Identity on purpose: a user is one object.
         int at = indexOf(user);
         if (at >= 0) {
@@ -348,10 +355,19 @@ public final class EndpointPool {
         }
         retired = true;
         worker.timers().remove(idleTimer);
+        multiplexed.retire();
         for (UpstreamConnection connection = idle.pollFirst(); connection != null; connection = idle.pollFirst()) {
             connection.close();
         }
         lender.retire(this);
+    }
+
+    Multiplexed multiplexed() {
+        return multiplexed;
+    }
+
+    int maxRequestsPerConnection() {
+        return settings.maxRequestsPerConnection();
     }
 
     Worker worker() {
@@ -424,7 +440,7 @@ public final class EndpointPool {
 
     /** Idle connections. */
     public int idleCount() {
-        return idle.size();
+        return idle.size() + multiplexed.idleCount();
     }
 
     /** Takes the place of a user who does not wait any more. */

@@ -31,7 +31,7 @@ final class Nobody implements UpstreamUser {
     public void readComplete() {}
 
     @Override
-    public void upstreamBroken(String reason, boolean malformed, boolean untouched) {}
+    public void upstreamBroken(String reason, boolean malformed, Seen seen) {}
 
     @Override
     public void upstreamWritability(boolean writable) {}

@@ -409,7 +409,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         user = null;
         close();
         if (current != null) {
-            current.upstreamBroken(reason, malformed, untouched);
+            current.upstreamBroken(reason, malformed, untouched ? UpstreamUser.Seen.HARDLY : UpstreamUser.Seen.PERHAPS);
         }
     }
 

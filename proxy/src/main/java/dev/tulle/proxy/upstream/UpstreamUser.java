@@ -5,6 +5,16 @@ import io.netty.buffer.ByteBuf;
 
 /** Whoever sends a request over an {@link UpstreamStream} and takes the answer. All calls are on the loop. */
 public interface UpstreamUser {
+    /** Whether a server has read a request that it did not answer. */
+    enum Seen {
+        /** It may have. */
+        PERHAPS,
+        /** It sent nothing at all and the connection had served before: most likely it was closing it meanwhile. */
+        HARDLY,
+        /** It says that it has not (RFC 9113 section 8.7). */
+        NEVER
+    }
+
     /** A connection that had to be made is ready. */
     void connected(UpstreamStream stream);
 
@@ -53,10 +63,9 @@ public interface UpstreamUser {
      *
      * @param reason for people
      * @param malformed true when what the server sent breaks the protocol
-     * @param untouched true when the server sent nothing at all and the connection had served before: most likely it was
-     *     closing it when the request came
+     * @param seen whether the server has read the request
      */
-    void upstreamBroken(String reason, boolean malformed, boolean untouched);
+    void upstreamBroken(String reason, boolean malformed, Seen seen);
 
     /** The connection takes more bytes again, or no more for now. */
     void upstreamWritability(boolean writable);

@@ -1,0 +1,348 @@
+package dev.tulle.proxy.downstream;
+
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.forward.HttpScope;
+import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
+import dev.tulle.proxy.stream.Peer;
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
+import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
+import io.netty.handler.codec.http2.Http2ConnectionDecoder;
+import io.netty.handler.codec.http2.Http2ConnectionEncoder;
+import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2EventAdapter;
+import io.netty.handler.codec.http2.Http2Exception;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.handler.codec.http2.Http2Stream;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One HTTP/2 connection from a client (RFC 9113), by prior knowledge: each of its streams is an {@link H2Stream}. Frames,
+ * fields' compression and windows are Netty's; the bounds are here. Loop-confined.
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public final class H2Connection extends Http2ConnectionHandler implements HttpClientConnection {
+    /** Requests of one client at a time. */
+    static final int MAX_STREAMS = 256;
+
+    /** Bytes that a client may send on one stream before they are taken. */
+    static final int STREAM_WINDOW = 256 << 10;
+
+    /** The same for all of a connection's streams together. */
+    static final int CONNECTION_WINDOW = 1 << 20;
+
+    private static final int MAX_RESETS = 200;
+    private static final int RESET_SECONDS = 30;
+    private static final int MAX_EMPTY_FRAMES = 2;
+    private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
+    private static final long NO_LIMIT = -1;
+
+    private final HttpScope scope;
+    private final Peer peer;
+    private final OutboundService service;
+    private final Channel channel;
+    private final @Nullable Held held;
+    private final RequestTurn turn;
+    private final Http2Connection.PropertyKey key;
+    private final List<H2Stream> touched = new ArrayList<>();
+    private final ArrayDeque<H2Stream> waiting = new ArrayDeque<>();
+    private final TimerWheel.Timer idle = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            if (connection().numActiveStreams() == 0) {
+                channel.close();
+            }
+        }
+    };
+    private @Nullable ChannelHandlerContext context;
+    private boolean reading;
+
+    private H2Connection(
+            Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
+        super(decoder, encoder, settings);
+        this.scope = from.scope;
+        this.peer = from.peer;
+        this.service = from.service;
+        this.channel = from.channel;
+        this.held = LoopShares.of(channel);
+        this.turn = new RequestTurn(channel, held, this::goOn);
+        this.key = connection().newKey();
+        connection().addListener(new Http2ConnectionAdapter() {
+            @Override
+            public void onStreamClosed(Http2Stream stream) {
+                closed(stream);
+            }
+        });
+        encoder.flowController().listener(stream -> {
+            H2Stream known = stream.getProperty(key);
+            if (known != null) {
+                known.writability(encoder.flowController().isWritable(stream));
+            }
+        });
+        decoder.frameListener(new Frames());
+    }
+
+    /** A connection to one service, retained until it closes. */
+    public static H2Connection to(OutboundService service, HttpScope scope, Peer peer, Channel channel) {
+        return new Builder(service, scope, peer, channel).build();
+    }
+
+    private static final class Builder extends AbstractHttp2ConnectionHandlerBuilder<H2Connection, Builder> {
+        private final OutboundService service;
+        private final HttpScope scope;
+        private final Peer peer;
+        private final Channel channel;
+
+        Builder(OutboundService service, HttpScope scope, Peer peer, Channel channel) {
+            this.service = service;
+            this.scope = scope;
+            this.peer = peer;
+            this.channel = channel;
+            server(true);
+            initialSettings(Http2Settings.defaultSettings()
+                    .maxConcurrentStreams(MAX_STREAMS)
+                    .initialWindowSize(STREAM_WINDOW)
+                    .maxHeaderListSize(MessageHead.MAX_HEAD));
+            decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
+            decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
+            encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
+            // Streams have their own deadlines.
+            gracefulShutdownTimeoutMillis(NO_LIMIT);
+        }
+
+        @Override
+        protected H2Connection build() {
+            return super.build();
+        }
+
+        @Override
+        protected H2Connection build(
+                Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
+            return new H2Connection(decoder, encoder, settings, this);
+        }
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext added) throws Exception {
+        context = added;
+        service.retain();
+        Held place = held;
+        if (place != null) {
+            place.occupy(this);
+        }
+        super.handlerAdded(added);
+        Http2Stream whole = connection().connectionStream();
+        int more = CONNECTION_WINDOW - connection().local().flowController().initialWindowSize(whole);
+        connection().local().flowController().incrementWindowSize(whole, more);
+        whenIdle();
+    }
+
+    private void whenIdle() {
+        worker().timers().set(idle, System.nanoTime() + IDLE_TIMEOUT);
+    }
+
+    Worker worker() {
+        return scope.upstreams().worker();
+    }
+
+    HttpScope scope() {
+        return scope;
+    }
+
+    Peer peer() {
+        return peer;
+    }
+
+    OutboundService service() {
+        return service;
+    }
+
+    Channel channel() {
+        return channel;
+    }
+
+    @Nullable
+    Held held() {
+        return held;
+    }
+
+    boolean isReading() {
+        return reading;
+    }
+
+    ChannelHandlerContext context() {
+        ChannelHandlerContext here = context;
+        if (here == null) {
+            throw new IllegalStateException("not in a pipeline");
+        }
+        return here;
+    }
+
+    /** Its endpoint is to be flushed at the end of this batch. */
+    void touched(H2Stream stream) {
+        if (reading && !touched.contains(stream)) {
+            touched.add(stream);
+        }
+    }
+
+    /** Bytes of a stream were taken: the client may send more. */
+    void consumed(Http2Stream stream, int bytes) {
+        try {
+            if (bytes > 0 && connection().local().flowController().consumeBytes(stream, bytes) && !reading) {
+                flush();
+            }
+        } catch (Http2Exception e) {
+            onError(context(), true, e);
+        }
+    }
+
+    void flush() {
+        flush(context());
+    }
+
+    void reset(int stream, Http2Error why) {
+        resetStream(context(), stream, why.code(), context().newPromise());
+        if (!reading) {
+            flush();
+        }
+    }
+
+    private final class Frames extends Http2EventAdapter {
+        @Override
+        public void onHeadersRead(ChannelHandlerContext from, int id, Http2Headers fields, int padding, boolean ends) {
+            Http2Stream at = connection().stream(id);
+            if (at == null) {
+                return;
+            }
+            H2Stream known = at.getProperty(key);
+            if (known != null) {
+                known.trailers(fields);
+                return;
+            }
+            H2Stream begun = new H2Stream(H2Connection.this, at);
+            at.setProperty(key, begun);
+            worker().timers().remove(idle);
+            begun.head(fields, ends);
+            if (waiting.isEmpty() && turn.mayBegin()) {
+                begun.begin();
+                turn.took();
+            } else {
+                waiting.add(begun);
+            }
+        }
+
+        @Override
+        public void onHeadersRead(
+                ChannelHandlerContext from,
+                int id,
+                Http2Headers fields,
+                int dependency,
+                short weight,
+                boolean exclusive,
+                int padding,
+                boolean ends) {
+            onHeadersRead(from, id, fields, padding, ends);
+        }
+
+        @Override
+        public int onDataRead(ChannelHandlerContext from, int id, ByteBuf data, int padding, boolean ends) {
+            Http2Stream at = connection().stream(id);
+            H2Stream known = at == null ? null : at.getProperty(key);
+            if (known == null) {
+                return data.readableBytes() + padding;
+            }
+            return known.data(data, ends) + padding;
+        }
+    }
+
+    private void closed(Http2Stream stream) {
+        H2Stream known = stream.removeProperty(key);
+        if (known != null) {
+            waiting.remove(known);
+            touched.remove(known);
+            known.closed();
+        }
+        if (connection().numActiveStreams() == 0 && channel.isActive()) {
+            whenIdle();
+        }
+    }
+
+    /** Begins requests that have waited for their turn. */
+    private void goOn() {
+        turn.begin();
+        turn.busy();
+        while (!waiting.isEmpty() && turn.mayBegin()) {
+            H2Stream next = waiting.poll();
+            if (next != null) {
+                next.begin();
+                next.flushUpstream();
+                turn.took();
+            }
+        }
+        flush();
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
+        if (!reading) {
+            reading = true;
+            turn.begin();
+        }
+        turn.busy();
+        super.channelRead(from, message);
+        turn.took();
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext from) throws Exception {
+        reading = false;
+        super.channelReadComplete(from);
+        // Whatever a flush calls back may touch others.
+        while (!touched.isEmpty()) {
+            touched.removeLast().flushUpstream();
+        }
+        flush(from);
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext from) throws Exception {
+        worker().timers().remove(idle);
+        super.channelInactive(from);
+        service.release();
+    }
+
+    @Override
+    public boolean closeIfIdle() {
+        if (connection().numActiveStreams() > 0) {
+            return false;
+        }
+        channel.close();
+        return true;
+    }
+
+    @Override
+    public void closeStalled() {
+        // Not by the pipeline's end: that would wait for what is under way.
+        context().close();
+    }
+
+    @Override
+    public void drain() {
+        // Says how far requests were taken, and closes after the last of them.
+        channel.close();
+    }
+}
