@@ -298,22 +298,31 @@ final class RouteTables {
         return out;
     }
 
-    /** Tells about rules for requests at a port whose requests nobody reads. */
-    void reportHttpOnBytes(Draft draft, ServicePort port) {
-        List<ConfigResource> ignored = new ArrayList<>();
-        virtualServicesOf(draft.hostname()).stream()
-                .filter(v -> !v.http().isEmpty())
-                .forEach(ignored::add);
+    /** The first object that has rules for the requests of a port. */
+    Optional<ResourceRef> ruledBy(Draft draft, ServicePort port) {
+        return rulers(draft, port).stream().findFirst().map(ConfigResource::ref);
+    }
+
+    private List<ConfigResource> rulers(Draft draft, ServicePort port) {
+        List<ConfigResource> found = new ArrayList<>();
         httpRoutes.getOrDefault(draft.hostname(), List.of()).stream()
                 .filter(r -> isAttached(r, draft.hostname(), port))
-                .forEach(ignored::add);
-        for (ConfigResource resource : ignored) {
+                .forEach(found::add);
+        virtualServicesOf(draft.hostname()).stream()
+                .filter(v -> !v.http().isEmpty())
+                .forEach(found::add);
+        return found;
+    }
+
+    /** Tells about rules for requests at a port whose requests nobody reads. */
+    void reportHttpOnBytes(Draft draft, ServicePort port) {
+        for (ConfigResource resource : rulers(draft, port)) {
             problems.add(Problems.about(
                             resource.ref(),
                             "",
                             draft.hostname() + ":" + port.number() + " " + port.protocol(),
-                            "a port with the protocol http (--port http:" + port.number()
-                                    + ", or a port name that begins with http)",
+                            "a port with the protocol http, http2 or grpc (--port http:" + port.number()
+                                    + ", or a port name that begins so)",
                             "rules for requests have no effect on this port, which is carried as bytes")
                     .as(Warning.RULES_ON_BYTES));
         }

@@ -25,6 +25,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 
@@ -36,6 +37,9 @@ public final class Translator {
     private final Backends backends;
     private final Policies policies;
     private final RouteTables routeTables;
+    /** The policies that only a request can answer. */
+    private final Set<String> readers;
+
     private final VipAllocator vips;
     private final List<Problem> problems;
 
@@ -56,6 +60,12 @@ public final class Translator {
         this.problems = problems;
         this.policies = new Policies(config.destinationRules(), catalog::knows);
         this.routeTables = new RouteTables(config, catalog, problems);
+        this.readers = config.authorizations().stream()
+                .filter(authorization -> !authorization.trial())
+                .map(IstioAuthorization::policy)
+                .filter(AuthorizationPolicy::needsRequest)
+                .map(AuthorizationPolicy::name)
+                .collect(Collectors.toSet());
     }
 
     /**
@@ -224,19 +234,44 @@ public final class Translator {
         List<WeightedCluster> bytes = split.map(RouteTables.Split::clusters)
                 .orElseGet(() -> List.of(new WeightedCluster(Cluster.nameOf(port.number(), "", draft.hostname()), 1)));
         boolean detect = port.protocol() == AppProtocol.AUTO;
+        Optional<String> reads = readsRequests(draft, port, rules, found);
         Listener.Target target;
-        if (detect || port.protocol() == AppProtocol.HTTP) {
+        if (reads.isPresent()) {
             RouteConfiguration table = routeTables.http(draft, port, addresses);
             routes.put(table.name(), table);
             target = new Listener.Target.Http(table.name(), detect, detect ? bytes : List.of());
         } else {
             target = new Listener.Target.Tcp(bytes);
-            routeTables.reportHttpOnBytes(draft, port);
+            if (port.protocol() == AppProtocol.TCP || port.protocol() == AppProtocol.TLS) {
+                routeTables.reportHttpOnBytes(draft, port);
+            }
         }
         for (String address : addresses) {
             listener(draft, port, address, target);
         }
-        return path(draft, port, split, rules, found, choice);
+        return reads.map(why -> proxy(port.number(), why))
+                .orElseGet(() -> path(draft, port, split, rules, found, choice));
+    }
+
+    /** Why the proxy has to read the requests of a port; empty where connections are carried as bytes. */
+    private Optional<String> readsRequests(Draft draft, ServicePort port, HostRules rules, List<Backend> found) {
+        return switch (port.protocol()) {
+            case HTTP -> Optional.of("HTTP: each request is routed");
+            case AUTO -> Optional.of("the port does not say what is spoken: the proxy looks at the first bytes");
+            case HTTP2, GRPC ->
+                routeTables
+                        .ruledBy(draft, port)
+                        .map(rule -> rule + " routes its requests")
+                        .or(() -> Policies.needsProxy(rules.policy())
+                                .map(need -> rules.origin().orElse(draft.origin()) + " sets " + need))
+                        .or(() -> found.stream()
+                                .flatMap(backend -> backend.policies().stream())
+                                .filter(readers::contains)
+                                .findFirst()
+                                .map(policy -> "AuthorizationPolicy " + policy + ": each request is checked"))
+                        .map(why -> port.protocol() + ": " + why);
+            case TCP, TLS, UDP -> Optional.empty();
+        };
     }
 
     private void listener(Draft draft, ServicePort port, String address, Listener.Target target) {
@@ -262,12 +297,6 @@ public final class Translator {
             List<Backend> found,
             EndpointChoice choice) {
         int number = port.number();
-        if (port.protocol() == AppProtocol.HTTP) {
-            return proxy(number, "HTTP: each request is routed");
-        }
-        if (port.protocol() == AppProtocol.AUTO) {
-            return proxy(number, "the port does not say what is spoken: the proxy looks at the first bytes");
-        }
         if (split.isPresent()) {
             return proxy(number, split.get().origin() + " routes its connections");
         }

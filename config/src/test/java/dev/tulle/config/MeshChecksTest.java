@@ -97,8 +97,10 @@ class MeshChecksTest {
 
     @Test
     void rulesForRequestsOfAPortThatNobodyReads() {
+        Workload tcp = workload("web-v1", "web", Map.of(), AppProtocol.TCP);
+        assertEquals(Set.of("TUL0105"), codes(List.of(tcp), route("a", "web", "host: web")));
         Workload grpc = workload("web-v1", "web", Map.of(), AppProtocol.GRPC);
-        assertEquals(Set.of("TUL0105"), codes(List.of(grpc), route("a", "web", "host: web")));
+        assertEquals(Set.of(), codes(List.of(grpc), route("a", "web", "host: web")));
     }
 
     @Test

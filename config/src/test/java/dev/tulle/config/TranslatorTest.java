@@ -207,6 +207,45 @@ class TranslatorTest {
         assertTrue(routed.paths().getFirst().reason().contains("VirtualService default/db"), routed::toString);
     }
 
+    /** A port of HTTP/2 is the kernel's until something asks about its requests. */
+    @Test
+    void requestsOfHttp2AreReadWhereSomethingAsksAboutThem() {
+        String calls = Fixtures.yaml(
+                "apiVersion: v1",
+                "kind: Service",
+                "metadata: {name: calls}",
+                "spec: {selector: {app: calls}, ports: [{name: grpc, port: 80}]}");
+        String name = "default/calls.default.svc.cluster.local";
+        MeshState plain = Fixtures.translate(List.of(), calls).state();
+        assertEquals(
+                PortPath.Path.KERNEL_L4, service(plain, name).paths().getFirst().path());
+        assertInstanceOf(
+                Listener.Target.Tcp.class,
+                plain.listeners().values().iterator().next().target());
+        String route = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: VirtualService",
+                "metadata: {name: calls}",
+                "spec: {hosts: [calls], http: [{route: [{destination: {host: calls}}]}]}");
+        String balanced = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: DestinationRule",
+                "metadata: {name: calls}",
+                "spec: {host: calls, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}}}");
+        for (String more : List.of(route, balanced)) {
+            MeshState read = Fixtures.translate(List.of(), calls, more).state();
+            PortPath path = service(read, name).paths().getFirst();
+            assertEquals(PortPath.Path.PROXY, path.path());
+            assertTrue(path.reason().startsWith("GRPC: "), path.reason());
+            assertInstanceOf(
+                    Listener.Target.Http.class,
+                    read.listeners().values().iterator().next().target());
+            assertEquals(
+                    Cluster.Protocol.HTTP2,
+                    read.clusters().values().iterator().next().protocol());
+        }
+    }
+
     private static PortPath pathOfDb(String loadBalancer, String serviceMore) {
         String db = Fixtures.yaml(
                 "apiVersion: v1",

@@ -35,6 +35,13 @@ public record AuthorizationPolicy(String name, Scope scope, Action action, List<
         DENY
     }
 
+    /** True when something is asked that only a request can answer. */
+    public boolean needsRequest() {
+        return rules.stream()
+                .anyMatch(rule -> rule.to().stream().anyMatch(Operation::needsRequest)
+                        || rule.when().stream().anyMatch(Condition.Header.class::isInstance));
+    }
+
     /** {@code namespace/name} of the policy of that name. */
     public static String nameOf(String namespace, String name) {
         return namespace + "/" + name;

@@ -149,10 +149,13 @@ final class ClusterCodec {
     private static Protocol protocol(
             dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions options) {
         if (options.hasUseDownstreamProtocolConfig()) {
+            UseDownstreamHttpConfig either = options.getUseDownstreamProtocolConfig();
+            if (!either.hasHttpProtocolOptions()) {
+                throw new IllegalArgumentException(
+                        "use_downstream_protocol_config without http_protocol_options: expected them, empty");
+            }
             // Without options for HTTP/2 Envoy falls back to HTTP/1.1.
-            return options.getUseDownstreamProtocolConfig().hasHttp2ProtocolOptions()
-                    ? Protocol.AS_CLIENT
-                    : Protocol.HTTP1;
+            return either.hasHttp2ProtocolOptions() ? Protocol.AS_CLIENT : Protocol.HTTP1;
         }
         return options.getExplicitHttpConfig().hasHttp2ProtocolOptions() ? Protocol.HTTP2 : Protocol.HTTP1;
     }
