@@ -68,6 +68,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             }
         }
     };
+    private final StreamOrder order = new StreamOrder();
     private @Nullable ChannelHandlerContext context;
     private boolean reading;
 
@@ -117,6 +118,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
                     .maxConcurrentStreams(MAX_STREAMS)
                     .initialWindowSize(STREAM_WINDOW)
                     .maxHeaderListSize(MessageHead.MAX_HEAD));
+            validateRequiredPseudoHeaders(true);
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
             encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
@@ -215,6 +217,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
     }
 
     void reset(int stream, Http2Error why) {
+        order.reset(stream);
         resetStream(context(), stream, why.code(), context().newPromise());
         if (!reading) {
             flush();
@@ -230,9 +233,14 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             }
             H2Stream known = at.getProperty(key);
             if (known != null) {
-                known.trailers(fields);
+                if (known.hasEnded()) {
+                    reset(id, Http2Error.STREAM_CLOSED);
+                } else {
+                    known.trailers(fields);
+                }
                 return;
             }
+            order.opened(id);
             H2Stream begun = new H2Stream(H2Connection.this, at);
             at.setProperty(key, begun);
             worker().timers().remove(idle);
@@ -267,6 +275,34 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             }
             return known.data(data, ends) + padding;
         }
+    }
+
+    /**
+     * A head for a stream that is closed, or that was passed over, breaks the connection, as its fields have changed the
+     * state of the compression for nothing (RFC 9113 sections 5.1 and 5.1.1), unless the client has not heard yet that we
+     * have reset it.
+     */
+    @Override
+    protected void onStreamError(
+            ChannelHandlerContext from, boolean outbound, Throwable cause, Http2Exception.StreamException error) {
+        int id = error.streamId();
+        boolean head = error.error() == Http2Error.STREAM_CLOSED
+                && String.valueOf(error.getMessage()).startsWith("Received HEADERS frame for an unknown stream");
+        if (head && !outbound && !order.wasReset(id)) {
+            Http2Error why = order.wasPassedOver(id) ? Http2Error.PROTOCOL_ERROR : Http2Error.STREAM_CLOSED;
+            onConnectionError(from, false, cause, Http2Exception.connectionError(why, "a head for stream %d", id));
+            return;
+        }
+        order.reset(id);
+        Http2Stream at = connection().stream(id);
+        H2Stream known = at == null ? null : at.getProperty(key);
+        boolean window = String.valueOf(error.getMessage()).startsWith("Received WINDOW_UPDATE");
+        if (!outbound && known != null && known.hasEnded() && error.error() == Http2Error.PROTOCOL_ERROR && !window) {
+            // A head, and whatever is wrong with it, it comes after the end.
+            reset(id, Http2Error.STREAM_CLOSED);
+            return;
+        }
+        super.onStreamError(from, outbound, cause, error);
     }
 
     private void closed(Http2Stream stream) {

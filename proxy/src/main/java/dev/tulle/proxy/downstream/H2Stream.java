@@ -107,6 +107,11 @@ final class H2Stream implements Downstream {
         return 0;
     }
 
+    /** True when the client has ended its half. */
+    boolean hasEnded() {
+        return ended;
+    }
+
     /** The request's trailers, and its end. */
     void trailers(Http2Headers fields) {
         byte[] lines = ReceivedHeads.trailers(fields);

@@ -1,0 +1,123 @@
+package dev.tulle.proxy;
+
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A client of HTTP/2 that sends whatever frames a test wants, and lists what comes. */
+final class H2Frames implements AutoCloseable {
+    static final int DATA = 0;
+    static final int HEADERS = 1;
+    static final int RST_STREAM = 3;
+    static final int SETTINGS = 4;
+    static final int PING = 6;
+    static final int GOAWAY = 7;
+    static final int END_STREAM = 1;
+    static final int END_HEADERS = 4;
+    private static final int HEAD = 9;
+    private static final int FIRST = END_STREAM | END_HEADERS;
+
+    /** A frame; its code for RST_STREAM and GOAWAY, else -1. */
+    record Frame(int type, int flags, int stream, int length, int code) {}
+
+    private final Socket socket;
+    private final DataOutputStream out;
+    private final DataInputStream in;
+
+    H2Frames(int port) throws IOException {
+        socket = new Socket(InetAddress.getLoopbackAddress(), port);
+        socket.setSoTimeout(5_000);
+        out = new DataOutputStream(socket.getOutputStream());
+        in = new DataInputStream(socket.getInputStream());
+        out.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+        frame(SETTINGS, 0, 0, new byte[0]);
+    }
+
+    H2Frames frame(int type, int flags, int stream, byte[] payload) {
+        try {
+            byte[] all = new byte[HEAD + payload.length];
+            all[0] = (byte) (payload.length >> 16);
+            all[1] = (byte) (payload.length >> 8);
+            all[2] = (byte) payload.length;
+            all[3] = (byte) type;
+            all[4] = (byte) flags;
+            for (int i = 0; i < 4; i++) {
+                all[5 + i] = (byte) (stream >> (24 - 8 * i));
+            }
+            System.arraycopy(payload, 0, all, HEAD, payload.length);
+            out.write(all);
+            return this;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A GET of / at web with further fields, each a name and a value, in one frame that ends the request. */
+    H2Frames get(int stream, String... fields) {
+        return frame(HEADERS, FIRST, stream, block(0x82, "web", fields));
+    }
+
+    /** A POST that does not end the request. */
+    H2Frames post(int stream, String... fields) {
+        return frame(HEADERS, END_HEADERS, stream, block(0x83, "web", fields));
+    }
+
+    /** A block of fields: an indexed method, http, the path / and an authority (RFC 7541 appendix A), then literals. */
+    static byte[] block(int method, String authority, String... fields) {
+        StringBuilder block = new StringBuilder();
+        block.append((char) method).append((char) 0x86).append((char) 0x84);
+        literal(block.append((char) 0x01), authority);
+        for (int i = 0; i < fields.length; i += 2) {
+            literal(block.append((char) 0), fields[i]);
+            literal(block, fields[i + 1]);
+        }
+        return block.toString().getBytes(StandardCharsets.ISO_8859_1);
+    }
+
+    private static void literal(StringBuilder to, String text) {
+        if (text.length() > 126) {
+            throw new IllegalArgumentException("one byte of length is enough for these tests");
+        }
+        to.append((char) text.length()).append(text);
+    }
+
+    Frame next() throws IOException {
+        int length = in.readUnsignedByte() << 16 | in.readUnsignedShort();
+        int type = in.readUnsignedByte();
+        int flags = in.readUnsignedByte();
+        int stream = in.readInt();
+        byte[] payload = in.readNBytes(length);
+        int at = type == GOAWAY ? 4 : 0;
+        int code = type == RST_STREAM || type == GOAWAY ? payload[at + 3] : -1;
+        return new Frame(type, flags, stream, length, code);
+    }
+
+    /** Frames up to one of this type, without SETTINGS and WINDOW_UPDATE; -1: until the end of the connection. */
+    List<Frame> until(int type) throws IOException {
+        List<Frame> all = new ArrayList<>();
+        while (true) {
+            try {
+                Frame frame = next();
+                if (frame.type != SETTINGS && frame.type != 8) {
+                    all.add(frame);
+                }
+                if (frame.type == type) {
+                    return all;
+                }
+            } catch (java.io.EOFException e) {
+                return all;
+            }
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        socket.close();
+    }
+}

@@ -1,0 +1,174 @@
+package dev.tulle.proxy;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.function.IntConsumer;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What clients of HTTP/2 may not do, and what they may; the endpoint speaks HTTP/1.1. */
+@Timeout(value = 30, unit = TimeUnit.SECONDS)
+class H2FramesTest {
+    private static final int PROTOCOL_ERROR = 1;
+    private static final int STREAM_CLOSED = 5;
+
+    @Test
+    void answersInStreams() throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.get(1).get(3, "x-test", "1", "cookie", "a=b", "cookie", "c=d");
+            List<H2Frames.Frame> all = client.until(H2Frames.DATA);
+            all.addAll(client.until(H2Frames.DATA));
+            assertEquals(
+                    2, all.stream().filter(f -> f.type() == H2Frames.HEADERS).count());
+            Origin.Request second = origin.requests.stream()
+                    .filter(request -> request.field("x-test").equals("1"))
+                    .findFirst()
+                    .orElseThrow();
+            assertEquals("a=b; c=d", second.field("cookie"));
+            assertEquals("web", second.field("host"));
+        }
+    }
+
+    @Test
+    void aHeadAfterTheEndResetsTheStream() throws Exception {
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    Thread.sleep(500);
+                    return false;
+                });
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.get(1).get(1);
+            H2Frames.Frame last = client.until(H2Frames.RST_STREAM).getLast();
+            assertEquals(H2Frames.RST_STREAM, last.type());
+            assertEquals(STREAM_CLOSED, last.code());
+        }
+    }
+
+    @Test
+    void aHeadForAClosedStreamEndsTheConnection() throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames closed = new H2Frames(proxy.port);
+                H2Frames skipped = new H2Frames(proxy.port)) {
+            closed.get(1).until(H2Frames.DATA);
+            closed.get(1);
+            assertEquals(STREAM_CLOSED, closed.until(H2Frames.GOAWAY).getLast().code());
+            skipped.get(5).until(H2Frames.DATA);
+            skipped.get(3);
+            assertEquals(
+                    PROTOCOL_ERROR, skipped.until(H2Frames.GOAWAY).getLast().code());
+        }
+    }
+
+    /** Fields that would mean something else behind a conversion, or nothing: the request does not go on. */
+    @ParameterizedTest
+    @CsvSource({
+        "connection, close",
+        "transfer-encoding, chunked",
+        "keep-alive, 1",
+        "upgrade, h2c",
+        "X-Upper, 1",
+        "x y, 1",
+        "'x:y', 1",
+        "te, gzip",
+        "content-length, 3",
+    })
+    void fieldsThatHaveNoPlaceInHttp2(String name, String value) throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.get(1, name, value);
+            List<H2Frames.Frame> all = client.until(H2Frames.RST_STREAM);
+            assertEquals(H2Frames.RST_STREAM, all.getLast().type(), all::toString);
+            assertTrue(origin.requests.isEmpty());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"13", "10", "0", "127"})
+    void controlCharactersInAValue(int character) throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.get(1, "x-a", "b" + (char) character + "x-c: d");
+            H2Frames.Frame first = client.next();
+            while (first.type() != H2Frames.HEADERS && first.type() != H2Frames.RST_STREAM) {
+                first = client.next();
+            }
+            assertTrue(origin.requests.isEmpty());
+        }
+    }
+
+    /** A body of unknown length goes on in chunks, with the trailers that may follow it. */
+    @Test
+    void bodiesAndTrailersGoOnInChunks() throws Exception {
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    out.write(("HTTP/1.1 200 OK\r\nContent-Length: "
+                                    + request.body().length() + "\r\n\r\n" + request.body())
+                            .getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
+                    return true;
+                });
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.post(1)
+                    .frame(H2Frames.DATA, 0, 1, new byte[10])
+                    .frame(H2Frames.DATA, H2Frames.END_STREAM, 1, new byte[5]);
+            List<H2Frames.Frame> all = client.until(H2Frames.DATA);
+            assertEquals(15, all.getLast().length());
+            assertEquals("chunked", origin.requests.getFirst().field("transfer-encoding"));
+        }
+    }
+
+    /** One that resets each of its streams at once is sent away, and so is one that sends frames without a byte. */
+    @Test
+    void floodsEndTheConnection() throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames resets = new H2Frames(proxy.port);
+                H2Frames empty = new H2Frames(proxy.port)) {
+            flood(1000, i -> resets.get(2 * i + 1).frame(H2Frames.RST_STREAM, 0, 2 * i + 1, new byte[] {0, 0, 0, 8}));
+            assertTrue(isGone(resets));
+            assertTrue(origin.requests.size() < 500, () -> origin.requests.size() + " requests arrived");
+            empty.post(1);
+            flood(10, i -> empty.frame(H2Frames.DATA, 0, 1, new byte[0]));
+            assertTrue(isGone(empty));
+        }
+    }
+
+    private static void flood(int times, IntConsumer sent) {
+        for (int i = 0; i < times; i++) {
+            try {
+                sent.accept(i);
+            } catch (UncheckedIOException e) {
+                // It was already sent away.
+                return;
+            }
+        }
+    }
+
+    private static boolean isGone(H2Frames client) {
+        try {
+            List<H2Frames.Frame> all = client.until(H2Frames.GOAWAY);
+            return !all.isEmpty();
+        } catch (java.net.SocketTimeoutException e) {
+            return false;
+        } catch (java.io.IOException e) {
+            return true;
+        }
+    }
+}
