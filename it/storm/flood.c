@@ -208,9 +208,12 @@ void flood(const struct plan *plan)
 	struct flow flow = {
 		.rng = rng_at(plan->turn, 4 + me.end), .slot = plan->slot, .small = small};
 
-	flow.op = fills ? OP_FILL : signals ? OP_FLOOD_SIGNALLED : OP_FLOOD;
 	flow.to_send = sizes[me.end];
 	flow.to_get = sizes[!me.end];
+	flow.op = fills                                  ? OP_FILL
+		  : signals                              ? OP_FLOOD_SIGNALLED
+		  : waits && flow.to_send && flow.to_get ? OP_FLOOD_BY_TWO
+							 : OP_FLOOD;
 	/* Where little is under way at a time, TCP's clocks decide how long it takes. */
 	tight &= !fills;
 	if (small == 200 || tight || was_tight) {

@@ -63,6 +63,8 @@ static enum kind compare(const struct record *twin, const struct record *mesh)
 		return same && twin->odd == ECONNRESET && mesh->odd == 0 ? EARLY_CLOSE : UNLISTED;
 	case OP_PING_ALL:
 		return same ? WAIT_ALL : UNLISTED;
+	/* Signals wake the reader, and so does room for the other process's write. */
+	case OP_FLOOD_BY_TWO:
 	case OP_FLOOD_SIGNALLED:
 		return same && !twin->odd ? AGAIN : UNLISTED;
 	case OP_SIGNAL:

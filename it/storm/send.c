@@ -34,10 +34,15 @@ static int cut(struct rng *rng, struct iovec *pieces, int most, uint8_t *bytes, 
 
 static long by_messages(struct rng *rng, int fd, uint8_t *bytes, size_t count, int flags)
 {
-	struct mmsghdr messages[4] = {};
-	struct iovec pieces[4];
-	int n = cut(rng, pieces, 4, bytes, count);
+	struct mmsghdr messages[2] = {};
+	struct iovec pieces[2];
+	/* No empty ones: to send nothing is an operation of its own. */
+	size_t first = 1 + below(rng, count);
+	int n = first < count ? 2 : 1;
 	long sent = 0;
+
+	pieces[0] = (struct iovec){bytes, first};
+	pieces[1] = (struct iovec){bytes + first, count - first};
 
 	for (int i = 0; i < n; i++) {
 		messages[i].msg_hdr.msg_iov = &pieces[i];

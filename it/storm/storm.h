@@ -72,6 +72,7 @@ enum { TWIN, MESH, SIDES };
 	X(PING)                                                                                    \
 	X(PING_ALL)                                                                                \
 	X(FLOOD)                                                                                   \
+	X(FLOOD_BY_TWO)                                                                            \
 	X(FLOOD_SIGNALLED)                                                                         \
 	X(FILL)                                                                                    \
 	X(SIGNAL)                                                                                  \

@@ -19,6 +19,25 @@
 
 #define QUIET_MS 10000
 
+/* States of TCP, as the kernel tells them. */
+enum { FIN_WAIT1 = 4, LAST_ACK = 9, CLOSING = 11 };
+
+/* The own end of the stream has been acknowledged: how far it is shows in what calls give. */
+static void await_own_end(int slot)
+{
+	uint64_t until = now_ns() + QUIET_MS * 1000000ull;
+	struct tcp_info info = {};
+	socklen_t size = sizeof(info);
+
+	while (mine(slot)->shut_write && !me.side->conns[slot].hit && now_ns() < until) {
+		getsockopt(me.fds[slot], IPPROTO_TCP, TCP_INFO, &info, &size);
+		if (info.tcpi_state != FIN_WAIT1 && info.tcpi_state != CLOSING &&
+		    info.tcpi_state != LAST_ACK)
+			return;
+		usleep(50);
+	}
+}
+
 /* Everything that the other end did has come: bytes, its end. */
 bool wait_quiet(int slot)
 {
@@ -290,6 +309,7 @@ void solo(const struct plan *plan)
 
 	if (!wait_quiet(slot))
 		return;
+	await_own_end(slot);
 	if (plan->kind == SOLO_END) {
 		end_turn(&rng, slot);
 		return;
