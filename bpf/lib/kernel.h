@@ -73,6 +73,7 @@ struct sock {
 	struct dst_entry *sk_dst_cache;
 	void *sk_user_data;
 	struct sock_cgroup_data sk_cgrp_data;
+	__u8 sk_shutdown;
 	struct {
 		struct atomic_t___tulle rmem_alloc;
 	} sk_backlog;

@@ -11,6 +11,9 @@
 #define TULLE_SPLICE_LIMIT (1 << 20)
 #define TULLE_TCP_CLOSE    7
 
+/* RCV_SHUTDOWN and SEND_SHUTDOWN */
+#define TULLE_SHUTDOWN_BOTH 3
+
 /* Above this size a message is not worth straightening before it is passed to TCP. */
 #define TULLE_PULL_MAX 4096
 
@@ -52,6 +55,17 @@ static __always_inline __u32 tulle_queued(const struct tcp_sock *reader)
 	const struct sock *sock = (const struct sock *)reader;
 
 	return BPF_CORE_READ(sock, sk_backlog.rmem_alloc.counter);
+}
+
+/*
+ * The reader has shut both halves: nobody will read what comes, and TCP answers it with a reset. In
+ * the queue it would lie for ever, and the sender would not be told.
+ */
+static __always_inline bool tulle_reads_no_more(const struct tcp_sock *reader)
+{
+	const struct sock *sock = (const struct sock *)reader;
+
+	return BPF_CORE_READ(sock, sk_shutdown) == TULLE_SHUTDOWN_BOTH;
 }
 
 /*
@@ -123,7 +137,7 @@ static __always_inline int tulle_splice_message(struct sk_msg_md *msg, struct bp
 	if (!config)
 		goto pass;
 	reader = tulle_reader(splice);
-	if (!reader)
+	if (!reader || tulle_reads_no_more(reader))
 		goto pass;
 	limit = config->splice_limit ?: TULLE_SPLICE_LIMIT;
 	if (tulle_queued(reader) > limit) {

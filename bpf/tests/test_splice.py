@@ -294,6 +294,41 @@ def test_write_to_closed(lab):
     assert seen in (errno.EPIPE, errno.ECONNRESET), seen
 
 
+def test_write_to_deaf(lab):
+    """Writing to a peer that has shut both halves and keeps its socket is refused as TCP refuses
+    it, also when bytes were spliced before."""
+    for first in (b"", b"spliced"):
+        shut, seen = Pipe(), Pipe()
+
+        def shuts(sock):
+            if first:
+                assert sock.recv(100) == first
+            sock.shutdown(socket.SHUT_RDWR)
+            shut.tell()
+            seen.wait()
+            try:
+                return sock.recv(100)
+            except OSError as error:
+                return error.errno
+
+        def writes(sock):
+            if first:
+                sock.sendall(first)
+            shut.wait()
+            assert sock.recv(1) == b""
+            results = []
+            for _ in range(2):
+                try:
+                    results.append(sock.send(b"y" * 100))
+                except OSError as error:
+                    results.append(error.errno)
+                time.sleep(0.05)
+            seen.tell()
+            return results
+        got, results = pair(lab, shuts, writes, 9222)
+        assert results == [100, errno.EPIPE] and got == errno.ECONNRESET, (results, got)
+
+
 def test_tuple_reuse(lab):
     """200 connections in a row from the same source port, each with its own bytes both ways."""
     def serve(ready):

@@ -38,6 +38,8 @@ ROWS = (
     Row("`TCP_CORK`, `MSG_MORE`, pacing", ("corked", "more-to-come", "paced")),
     Row("`ss`, `/proc/net/tcp`", ("listed", "listed-queue", "captured", "counted")),
     Row("`recv` of 0 bytes", ("nothing-asked",)),
+    Row("`send` after a reset", ("reset-told-again",)),
+    Row("`send` of 0 bytes", ("nothing-sent",)),
     Row("`connect(AF_UNSPEC)`", ("again",)),
     Row("io_uring SEND_ZC from an accepted socket", ("ring-zerocopy",), ("server",), everywhere=True),
     Row("a socket that was bound to port 0", ("bound-to-any",), everywhere=True),

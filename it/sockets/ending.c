@@ -154,6 +154,41 @@ static void reset_told(struct end w, struct end r)
 	say(", getpeername %s", name_of(r, true, &(struct sockaddr_storage){}) ? told(-1) : "0");
 }
 
+static void reset_told_again(struct end w, struct end r)
+{
+	reset(w);
+	polled(r, POLLRDHUP, 1000);
+	rest_ms(30);
+	say("reset: send %s", told(transmit(r, "x", 1, 0)));
+	say(", again %s", told(transmit(r, "x", 1, 0)));
+	say(", SO_ERROR %d", get(r, SOL_SOCKET, SO_ERROR));
+	say(", recv %s", told(receive(r, IN, 100, NOW)));
+}
+
+static void nothing_sent(struct end w, struct end r)
+{
+	say("send of 0 bytes: %s", told(transmit(w, "", 0, 0)));
+	shut(w, SHUT_WR);
+	say(", after the own end %s", told(transmit(w, "", 0, 0)));
+	shut_fd(r);
+	polled(w, POLLHUP, 1000);
+	say(", when all is over %s", told(transmit(w, "", 0, 0)));
+}
+
+/* Nobody will read: TCP refuses what comes. */
+static void both_halves(struct end w, struct end r)
+{
+	shut(r, SHUT_RDWR);
+	polled(w, POLLRDHUP, 1000);
+	rest_ms(30);
+	say("the peer has shut both halves: send %s", told(transmit(w, "first", 5, 0)));
+	rest_ms(50);
+	say(", %s", told(transmit(w, "second", 6, 0)));
+	say(", poll %s", events(polled(w, ALL, 0)));
+	say("; the peer: recv %s", told(receive(r, IN, 100, NOW)));
+	say(", %s", told(receive(r, IN, 100, NOW)));
+}
+
 /* The bytes before a close must all be there, warm connection or not. */
 static void send_and_close(struct end c, struct end s)
 {
@@ -210,6 +245,9 @@ const struct case_ ending[] = {{"end-seen", end_seen, BOTH},
 			       {"read-close", read_close, BOTH},
 			       {"reset", was_reset, BOTH},
 			       {"reset-told", reset_told, BOTH},
+			       {"reset-told-again", reset_told_again, BOTH},
+			       {"nothing-sent", nothing_sent, BOTH},
+			       {"both-halves", both_halves, BOTH},
 			       {"send-and-close", send_and_close, BOTH | OWN},
 			       {"brief", brief, OWN | ALONE},
 			       {}};

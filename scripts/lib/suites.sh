@@ -225,11 +225,21 @@ suite_sockets() {
 	script_suite "sockets as on plain loopback" "$TULLE_HOME/it/sockets/run" --report "$LOGS/sockets.jsonl" ${SOCKETS:-}
 }
 
+# Not among the suites of a plain ./test: random socket operations on spliced connections and on their twins on plain
+# loopback. Options in STORM: it/storm/README.md. A part of it is in suite_hostile.
+suite_storm() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "a storm of socket operations" "$TULLE_HOME/it/storm/run" ${STORM:-}
+}
+
 # Strangers of every kind against a mesh of its own; the long form is it/hostile/run --kills 1000.
 suite_hostile() {
 	ensure_built
 	# shellcheck disable=SC2086
 	script_suite "the local stranger" "$TULLE_HOME/it/hostile/run" --report "$LOGS/hostile.jsonl" ${HOSTILE:-}
+	# Half a minute of suite_storm, from a fixed seed: what a change is judged by does not change from run to run.
+	script_suite "a short storm of socket operations" "$TULLE_HOME/it/storm/run" --no-self-check --operations 1500000 --seed 20261130
 }
 
 suite_demo() {
@@ -246,7 +256,7 @@ clear_killed_runs() {
 		name="${name%%/*}"
 		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
 	done
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,so-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,st,so-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then
