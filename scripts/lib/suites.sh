@@ -226,7 +226,7 @@ suite_sockets() {
 }
 
 # Not among the suites of a plain ./test: random socket operations on spliced connections and on their twins on plain
-# loopback. Options in STORM: it/storm/README.md. A part of it is in suite_hostile.
+# loopback. Options in STORM: it/storm/README.md.
 suite_storm() {
 	ensure_built
 	# shellcheck disable=SC2086
@@ -238,8 +238,6 @@ suite_hostile() {
 	ensure_built
 	# shellcheck disable=SC2086
 	script_suite "the local stranger" "$TULLE_HOME/it/hostile/run" --report "$LOGS/hostile.jsonl" ${HOSTILE:-}
-	# Half a minute of suite_storm, from a fixed seed: what a change is judged by does not change from run to run.
-	script_suite "a short storm of socket operations" "$TULLE_HOME/it/storm/run" --no-self-check --operations 1500000 --seed 20261130
 }
 
 suite_demo() {

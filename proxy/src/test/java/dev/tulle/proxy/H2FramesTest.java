@@ -150,6 +150,20 @@ class H2FramesTest {
         }
     }
 
+    /** Half a preface and no more is answered as what it is then: no request. */
+    @Test
+    void halfAPreface() throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                RawClient client = new RawClient(proxy.port)) {
+            client.send("PRI * HTTP/2.0\r\n\r\n");
+            client.socket.shutdownOutput();
+            String answer = new String(client.in().readAllBytes(), java.nio.charset.StandardCharsets.ISO_8859_1);
+            assertTrue(answer.startsWith("HTTP/1.1 505 ") || answer.startsWith("HTTP/1.1 400 "), answer);
+        }
+    }
+
     private static void flood(int times, IntConsumer sent) {
         for (int i = 0; i < times; i++) {
             try {

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.proxy.http2.Preface;
 import dev.tulle.proxy.loop.Joined;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
@@ -25,7 +26,7 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
     private static final int LINE_MAX = 8 << 10;
     private static final int VERSION = " HTTP/1.1\r".length();
     private static final String[] METHODS = {
-        "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT ", "PRI * HT"
+        "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "
     };
 
     /** Takes the connection once it is known what is spoken. */
@@ -62,8 +63,12 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
         added.channel().config().setAutoRead(true);
     }
 
-    /** What the bytes are: true for HTTP/1, false for something else, null when more are needed. */
+    /** What the bytes are: true for HTTP, false for something else, null when more are needed. */
     static @Nullable Boolean isHttp(ByteBuf bytes) {
+        Boolean http2 = Preface.isIt(bytes);
+        if (http2 == null || http2) {
+            return http2;
+        }
         int n = Math.min(bytes.readableBytes(), 8);
         String start = bytes.toString(bytes.readerIndex(), n, StandardCharsets.ISO_8859_1);
         boolean perhaps = false;

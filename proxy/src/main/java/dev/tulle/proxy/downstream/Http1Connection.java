@@ -645,6 +645,12 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
     private void inputEnded() {
         ended = true;
         loan.takeBack();
+        if (undecided && !waiting.isEmpty()) {
+            // The beginning of a preface, and no more.
+            undecided = false;
+            consumeWaiting();
+            out.flush();
+        }
         closeIfEnded();
     }
 

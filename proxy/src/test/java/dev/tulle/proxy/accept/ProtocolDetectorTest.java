@@ -25,7 +25,8 @@ class ProtocolDetectorTest {
         for (String start : List.of("GET ", "GET /x HTTP/1.1\r\n", "DELETE /", "OPTIONS *", "CONNECT a:1")) {
             assertEquals(true, isHttp(start), start);
         }
-        for (String start : List.of("G", "PO", "OPTIONS", "TRACE")) {
+        assertEquals(true, isHttp("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\u0000"));
+        for (String start : List.of("G", "PO", "OPTIONS", "TRACE", "PRI * HTTP/2.0\r\n\r\nSM")) {
             assertEquals(null, isHttp(start), start);
         }
     }
@@ -44,7 +45,8 @@ class ProtocolDetectorTest {
     @Test
     void otherProtocolsAreBytes() {
         for (String start : List.of(
-                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+                "PRI * HTTP/2.0\r\n\r\nSM\r\n\r!",
+                "PRIVATE\r\n",
                 "EHLO example.org\r\n",
                 "CWD /HTTP/1.1\r\n",
                 "SET /key HTTP/1.1\n",
