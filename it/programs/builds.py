@@ -20,7 +20,7 @@ def run(command, folder):
 
 def go():
     os.makedirs(os.path.dirname(GO), exist_ok=True)
-    run(["go", "build", "-o", GO, "."], os.path.join(SOURCES, "go"))
+    run(["go", "build", "-buildvcs=false", "-o", GO, "."], os.path.join(SOURCES, "go"))
 
 
 def node():

@@ -4,6 +4,7 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 
 import places
@@ -43,6 +44,7 @@ class Material:
 
     def __init__(self, folder):
         self.folder = os.path.join(folder, "material")
+        self.making = threading.Lock()
         self.file = os.path.join(self.folder, "file.bin")
         os.makedirs(os.path.join(self.folder, "tree", "deep"))
         data = random.Random(2026).randbytes(SIZE)
@@ -61,7 +63,8 @@ class Run:
 
     def __init__(self, place, each, material):
         self.place, self.program = place, each
-        self.file, self.sum, self.tree = material.file, material.sum, os.path.join(material.folder, "tree")
+        self.file, self.sum, self.material = material.file, material.sum, material.folder
+        self.tree, self.making = os.path.join(material.folder, "tree"), material.making
         self.folder = os.path.join(place.folder, each.name)
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o755)
@@ -110,11 +113,18 @@ class Run:
         os.chmod(path, mode)
         return path
 
-    def prepare(self, script):
+    def prepare(self, script, folder=None):
         """What has to be there before a server starts, made where the tests run."""
-        done = subprocess.run(["bash", "-e", "-c", script], cwd=self.folder, capture_output=True, text=True)
+        done = subprocess.run(["bash", "-e", "-c", script], cwd=folder or self.folder, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"cannot prepare: {done.stdout}{done.stderr}"[-600:])
+
+    def once(self, name, script):
+        """The same, of the material that the places share: made when the first one needs it."""
+        with self.making:
+            if not os.path.exists(os.path.join(self.material, name)):
+                self.prepare(script, self.material)
+        return os.path.join(self.material, name)
 
     def same(self, command):
         """A script that says whether the command prints exactly the file."""

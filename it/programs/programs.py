@@ -16,6 +16,7 @@ import program
 
 # Each registers its programs.
 import blocking  # noqa: F401  (imported for that)
+import relays  # noqa: F401
 import web  # noqa: F401
 
 

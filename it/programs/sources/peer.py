@@ -1,8 +1,12 @@
-"""The two ends in plain Python: peer.py serve|late|lines PORT, peer.py send|poll|tick|ask|talk HOST PORT [BYTES].
+"""The two ends in plain Python: peer.py serve|late|lines PORT, web PORT FILE, send|poll|stream|tick|talk|fetch HOST PORT [BYTES].
 
 An exchange: the client sends and ends its side, the server answers how much it heard with its checksum, then ANSWER bytes.
 """
+import asyncio
 import hashlib
+import http.client
+import http.server
+import shutil
 import signal
 import socket
 import sys
@@ -57,7 +61,22 @@ def send(host, port, size, timeout=None):
         connection.sendall(question)
         connection.shutdown(socket.SHUT_WR)
         line, _, rest = read_all(connection).partition(b"\n")
-    print("sent", size, "heard" if line + b"\n" == heard(question) else line, "answer", rest == pattern(ANSWER))
+    tell(question, line, rest)
+
+
+def tell(question, line, rest):
+    what = "heard" if line + b"\n" == heard(question) else line
+    print("sent", len(question), what, "answer", rest == pattern(ANSWER))
+
+
+async def stream(host, port, size):
+    question = pattern(size)
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(question)
+    writer.write_eof()
+    line, _, rest = (await asyncio.wait_for(reader.read(-1), 10)).partition(b"\n")
+    tell(question, line, rest)
+    writer.close()
 
 
 def tick(host, port, size):
@@ -80,8 +99,55 @@ def talk(host, port):
     print(right, "answers")
 
 
+class Web(http.server.BaseHTTPRequestHandler):
+    """/file is the file, what is sent to /sum is counted and summed."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        with open(self.server.file, "rb") as file:
+            self.send_response(200)
+            self.send_header("Content-Length", str(file.seek(0, 2)))
+            self.end_headers()
+            file.seek(0)
+            shutil.copyfileobj(file, self.wfile)
+
+    def do_POST(self):
+        answer = heard(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+def web(port, file):
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", port), Web)
+    server.file = file
+    server.serve_forever()
+
+
+def fetch(host, port):
+    """One connection for all."""
+    connection = http.client.HTTPConnection(host, port)
+
+    def ask(*words):
+        connection.request(*words)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    status, body = ask("GET", "/file")
+    print(status, heard(body).decode(), end="")
+    large = pattern(4_000_000)
+    print("large", ask("POST", "/sum", large) == (200, heard(large)))
+    small = [pattern(size * 50) for size in range(1, LINES + 1)]
+    print(sum(ask("POST", "/sum", each) == (200, heard(each)) for each in small), "small ones")
+
+
 def main(role, *words):
-    size = int(words[2]) if len(words) > 2 else 5_000_000
+    size = int(words[2]) if len(words) > 2 else 5_000_000  # bytes
     try:
         match role:
             case "serve":
@@ -94,6 +160,12 @@ def main(role, *words):
                 send(words[0], int(words[1]), size)
             case "poll":
                 send(words[0], int(words[1]), size, 10)
+            case "stream":
+                asyncio.run(stream(words[0], int(words[1]), size))
+            case "web":
+                web(int(words[0]), words[1])
+            case "fetch":
+                fetch(words[0], int(words[1]))
             case "tick":
                 tick(words[0], int(words[1]), size)
             case "talk":
