@@ -135,7 +135,10 @@ class Run:
         try:
             self.program.function(self)
         finally:
-            for process in reversed(self.servers):
-                places.stop(process)
+            self.end()
         return self.results
+
+    def end(self):
+        while self.servers:
+            places.stop(self.servers.pop())
 

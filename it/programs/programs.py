@@ -16,7 +16,11 @@ import program
 
 # Each registers its programs.
 import blocking  # noqa: F401  (imported for that)
+import queues  # noqa: F401
 import relays  # noqa: F401
+import remote  # noqa: F401
+import stores  # noqa: F401
+import transfers  # noqa: F401
 import web  # noqa: F401
 
 

@@ -40,7 +40,7 @@ needs_of() {
 			"command iperf3 iperf3" "command beanstalkd beanstalkd" "command gearmand gearman-job-server" \
 			"command gearman gearman-tools" "command dnsmasq dnsmasq-base" "command dig bind9-dnsutils" "command slapd slapd" \
 			"command ldapsearch ldap-utils" "command ab apache2-utils" "command git git" "command openssl openssl" \
-			"command stunnel4 stunnel4" "command lighttpd lighttpd" "command varnishd varnish" \
+			"command stunnel4 stunnel4" "command lighttpd lighttpd" \
 			"files /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream"
 		;;
 	esac
