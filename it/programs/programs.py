@@ -117,6 +117,7 @@ def baseline(folder, chosen, material, jobs, tally):
         finally:
             place.close()
     for label, text in rows[0].items():
+        tally.keep("plain", label, text, rows[1].get(label))
         if rows[1].get(label) != text:
             tally.fail(f"plain: {label} is not the same twice\n      {text}\n      {rows[1].get(label)}")
     return rows[0]

@@ -25,7 +25,7 @@ def mosquitto(run):
     run.client("a last will", f"""
         mosquitto_sub {address} -t will -C 1 >will & sleep 0.5
         mosquitto_sub {address} -t nothing --will-topic will --will-payload gone & dying=$!
-        sleep 0.7; kill -KILL $dying; for i in $(seq 60); do [ ! -s will ] || break; sleep 0.05; done; cat will""")
+        sleep 0.7; kill -KILL $dying; {{ wait $dying; }} 2>/dev/null; for i in $(seq 60); do [ ! -s will ] || break; sleep 0.05; done; cat will""")
 
 
 @program("beanstalkd")
@@ -53,6 +53,8 @@ def gearman(run):
     address = f"-h {host} -p {port}"
     run.client("jobs for a worker", f"""
         gearman {address} -w -f upper -- tr a-z A-Z & worker=$!
-        for i in $(seq 20); do echo "word $i" | gearman {address} -t 5000 -f upper; done
-        gearman {address} -t 8000 -f upper <{run.tree}/numbers | md5sum
+        gearman {address} -w -f sum -- md5sum & second=$!
+        for i in $(seq 20); do echo "word $i" | gearman {address} -t 5000 -f upper; done | md5sum
+        gearman {address} -t 8000 -f sum <{run.tree}/numbers
+        kill $second
         kill $worker""", 40)

@@ -38,6 +38,7 @@ def redis(run):
     replica = run.server(f"exec {start} --port {second} --dir {run.folder} --dbfilename second.rdb --replicaof {host} {port}",
                          second, name="replica")
     run.client("a replica", f"""
+        until redis-cli -h {replica} -p {second} info replication | grep -q master_link_status:up; do sleep 0.1; done
         {cli} set last one >pushed; {cli} wait 1 8000
         redis-cli -h {replica} -p {second} get last
         [ "$({cli} dbsize)" = "$(redis-cli -h {replica} -p {second} dbsize)" ] && echo as many""")

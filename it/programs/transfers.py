@@ -1,6 +1,4 @@
 """Files, shells and names: what transfers with more than one connection or a protocol of its own."""
-import os
-
 from program import PEER, program
 
 
@@ -47,28 +45,27 @@ PidFile none
 PermitRootLogin yes
 Subsystem sftp internal-sftp
 """)
-    made = not os.path.isdir("/run/sshd")
-    if made:
-        os.makedirs("/run/sshd", 0o755)
-    try:
-        host = run.server(f"exec $(command -v sshd || echo /usr/sbin/sshd) -D -e -f {config}", port)
-        options = (f"-i {run.folder}/me -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
-                   " -o ConnectTimeout=8 -F none")
-        remote = f"ssh {options} -p {port} root@{host}"
-        run.client("a command and its status", f"{remote} 'echo hello; exit 3'")
-        run.client("50 MB through cat", run.same(f"cat {run.file} | {remote} cat"), 40)
-        run.client("scp, up", f"scp -q {options} -P {port} {run.file} root@{host}:{run.folder}/up && cmp {run.file} up && echo same", 40)
-        run.client("scp by its old protocol, down", f"scp -q -O {options} -P {port} root@{host}:{run.file} down && cmp {run.file} down && echo same", 40)
-        run.client("sftp", f"echo 'get {run.tree}/deep/some.bin got' | sftp -q {options} -P {port} -b - root@{host} >sftp.txt; cmp {run.tree}/deep/some.bin got && echo same", 40)
-        run.client("slow output", f"{remote} 'for i in 1 2 3; do echo $i; sleep 0.2; done'")
-        run.client("forwarding", f"""
-            {remote} -N -L 127.0.0.1:{forwarded}:{end}:{lines} -o ExitOnForwardFailure=yes & forward=$!
-            for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/{forwarded}) 2>/dev/null && break; sleep 0.05; done
-            {PEER} talk 127.0.0.1 {forwarded}; kill $forward""")
-    finally:
-        run.end()
-        if made:
-            os.rmdir("/run/sshd")
+    start = f"exec /usr/sbin/sshd -D -e -f {config}"
+    # It wants a folder that only systemd makes.
+    apart = f"exec unshare --mount bash -c 'mount -t tmpfs sshd /run && mkdir /run/sshd && {start}'"
+    host = run.server(f"[ -d /run/sshd ] || {apart}; {start}", port)
+    options = (f"-i {run.folder}/me -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+               " -o ConnectTimeout=8 -F none")
+    remote = f"ssh {options} -p {port} root@{host}"
+    run.client("a command and its status", f"{remote} 'echo hello; exit 3'")
+    run.client("through cat and back", run.same(f"cat {run.file} | {remote} cat"), 40)
+    large = run.once("large.bin", "cat file.bin file.bin file.bin | head -c 50000000 >new.bin; mv new.bin large.bin")
+    there = f"root@{host}"
+    run.client("scp, 50 MB up", f"scp -q {options} -P {port} {large} {there}:{run.folder}/up && cmp {large} up && echo same", 60)
+    run.client("scp by its old protocol, 50 MB down",
+               f"scp -q -O {options} -P {port} {there}:{large} down && cmp {large} down && echo same", 60)
+    run.client("sftp, 50 MB down", f"""
+        echo 'get {large} got' | sftp -q {options} -P {port} -b - {there} >sftp.txt; cmp {large} got && echo same""", 60)
+    run.client("slow output", f"{remote} 'for i in 1 2 3; do echo $i; sleep 0.2; done'")
+    run.client("forwarding", f"""
+        {remote} -N -L 127.0.0.1:{forwarded}:{end}:{lines} -o ExitOnForwardFailure=yes & forward=$!
+        for i in $(seq 100); do (exec 3<>/dev/tcp/127.0.0.1/{forwarded}) 2>/dev/null && break; sleep 0.05; done
+        {PEER} talk 127.0.0.1 {forwarded}; kill $forward""")
 
 
 @program("ftp")
@@ -131,14 +128,45 @@ def git(run):
     run.client("names and a fetch", f"git ls-remote git://{host}:{port}/repo.git | wc -l; git -C clone fetch -q && echo fetched")
 
 
+DNSMASQ = ("exec dnsmasq -k --user=root --no-resolv --no-hosts --pid-file --conf-file=/dev/null"
+           " --address=/example.test/10.9.8.7 --host-record=one.test,10.1.1.1 -p {} {}")
+
+
+def names(run, host, port):
+    run.client("names over TCP", f"""
+        dig +tcp +short -p {port} @{host} one.test
+        for i in $(seq 30); do dig +tcp +short -p {port} @{host} h$i.example.test; done | sed 's/#{port}.*//' | uniq -c""", 40)
+
+
 @program("dnsmasq")
 def dnsmasq(run):
     port = run.port()
-    host = run.server(
-        f"exec dnsmasq -k -p {port} --user=root --no-resolv --no-hosts --pid-file --conf-file=/dev/null"
-        " --address=/example.test/10.9.8.7 --host-record=one.test,10.1.1.1", port)
-    run.write("names", "".join(f"host{n}.example.test A\n" for n in range(200)))
-    run.client("names over TCP", f"""
-        dig +tcp +short -p {port} @{host} one.test
-        dig +tcp +keepopen +short -p {port} @{host} -f names | sort | uniq -c""")
-    run.client("a connection each", f"for i in $(seq 30); do dig +tcp +short -p {port} @{host} h$i.example.test; done | sort | uniq -c", 30)
+    names(run, run.server(DNSMASQ.format(port, "--bind-interfaces --listen-address=${TULLE_ADDRESS:-127.0.0.1}"), port), port)
+
+
+@program("dnsmasq-wildcard")
+def dnsmasq_wildcard(run):
+    """It serves what comes in at an address that it finds among those of the interfaces."""
+    port = run.port()
+    names(run, run.server(DNSMASQ.format(port, ""), port), port)
+
+
+@program("unbound")
+def unbound(run):
+    port = run.port()
+    config = run.write("unbound.conf", f"""
+server:
+    directory: "{run.folder}"
+    username: ""
+    chroot: ""
+    pidfile: ""
+    use-syslog: no
+    interface: 0.0.0.0
+    port: {port}
+    do-udp: no
+    access-control: 0.0.0.0/0 allow
+    local-zone: "example.test." redirect
+    local-data: "example.test. A 10.9.8.7"
+    local-data: "one.test. A 10.1.1.1"
+""")
+    names(run, run.server(f"exec /usr/sbin/unbound -d -c {config}", port), port)

@@ -38,7 +38,7 @@ needs_of() {
 			"command mosquitto mosquitto" "command mosquitto_pub mosquitto-clients" "command rsync rsync" \
 			"command sshd openssh-server" "command ssh openssh-client" "command vsftpd vsftpd" "command lftp lftp" \
 			"command iperf3 iperf3" "command beanstalkd beanstalkd" "command gearmand gearman-job-server" \
-			"command gearman gearman-tools" "command dnsmasq dnsmasq-base" "command dig bind9-dnsutils" "command slapd slapd" \
+			"command gearman gearman-tools" "command dnsmasq dnsmasq-base" "command unbound unbound" "command dig bind9-dnsutils" "command slapd slapd" \
 			"command ldapsearch ldap-utils" "command ab apache2-utils" "command git git" "command openssl openssl" \
 			"command stunnel4 stunnel4" "command lighttpd lighttpd" \
 			"files /usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream"
