@@ -20,12 +20,28 @@ class Row:
 
 SPLICE = "| `splice(2)` **from** the socket"
 WAKES = "| a blocking `recv` that wakes up without a byte"
+ADDRESSES = "| a list of the host's addresses"
+
+
+def each(programs, labels):
+    return tuple(f"{name}: {label}" for name in programs for label in labels)
+
 
 ROWS = (
-    Row(WAKES, (
-        *(f"{name}: {label}" for name in ("python", "python-auto") for label in (
-            "five megabytes and a late answer", "a question, its end, a late answer", "a timer while the answer is late")),
+    Row(SPLICE, (
+        *each(("go-relay", "go-relay-auto", "haproxy"),
+              ("five megabytes and their answer", "100 bytes and their answer", "a conversation")),
+        *each(("go", "go-auto"), ("io.Copy to a file, five megabytes", "io.Copy to a file, 100 bytes")),
+        *each(("systemd-socket-proxyd",), ("a download", "a conversation")),
     )),
+    Row(WAKES, (
+        *each(("python", "python-auto"), (
+            "five megabytes and a late answer", "a question, its end, a late answer", "a timer while the answer is late")),
+        "perl: print, shutdown, sysread",
+        "bash: cat, stopped and continued",
+        *each(("redis", "redis-auto"), ("stopped and continued in BLPOP",)),
+    )),
+    Row(ADDRESSES, ("dnsmasq-wildcard: names over TCP",), ("default", "on", "redirect")),
 )
 
 

@@ -61,7 +61,9 @@ class Meshed:
             words += ["--service", name + self.suffix]
         for port in ports:
             words += ["--port", port]
-        return self.mesh.command("run", *words, *self.options, *options, "--", *command)
+        if "--splice" not in options:
+            words += self.options
+        return self.mesh.command("run", *words, *options, "--", *command)
 
     def close(self):
         self.player.close()

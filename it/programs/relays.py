@@ -55,11 +55,12 @@ listen lines
 
 @program("systemd-socket-proxyd", builds=("go",))
 def proxyd(run):
-    end, behind, behind_lines = ends(run)
-    port, lines = run.port(), run.port()
+    web, lines, port, relayed = (run.port() for _ in range(4))
+    end = run.server(f"{PEER} web {web} {run.file} & exec {PEER} lines {lines}", web, lines, name="end")
     relay = "systemd-socket-activate -l 0.0.0.0:{} /usr/lib/systemd/systemd-socket-proxyd {}:{}"
-    host = run.server(f"{relay.format(port, end, behind)} & exec {relay.format(lines, end, behind_lines)}", port, lines)
-    through(run, host, port, lines)
+    host = run.server(f"{relay.format(port, end, web)} & exec {relay.format(relayed, end, lines)}", port, relayed)
+    run.client("a download", run.same(f"curl -sS -m 8 http://{host}:{port}/file"))
+    run.client("a conversation", f"{GO} talk {host} {relayed}")
 
 
 @program("nginx-stream", builds=("go",))

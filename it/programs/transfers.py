@@ -109,7 +109,7 @@ def iperf3(run):
 import json, sys
 told = json.load(sys.stdin)
 sent = told.get("end", {}).get("sum_sent", {}).get("bytes", 0)
-print(told.get("error", "no error"), "all" if sent >= 100_000_000 else sent)'"""
+print(told.get("error", "no error"), "all" if sent >= 90_000_000 else sent)'"""
     for options in ("", "-R", "-P 4", "--bidir", "-Z", "-w 32K"):
         run.client(f"100 MB {options}".strip(), f"iperf3 -c {host} -p {port} -n 100M {options} -J | {verdict}", 30)
 

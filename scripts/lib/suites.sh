@@ -225,8 +225,8 @@ suite_sockets() {
 	script_suite "sockets as on plain loopback" "$TULLE_HOME/it/sockets/run" --report "$LOGS/sockets.jsonl" ${SOCKETS:-}
 }
 
-# Not among the suites of a plain ./test: real programs, plain loopback against meshes in every tier. Options in PROGRAMS:
-# it/programs/README.md. programs-short: those of them that need no further packages, in the kernel's tiers.
+# Real programs, plain loopback against meshes in every tier; not among the suites of a plain ./test, for it needs many
+# packages. Options in PROGRAMS: it/programs/README.md. programs-short, which is: the programs that are there anyway.
 suite_programs() {
 	ensure_built
 	# shellcheck disable=SC2086

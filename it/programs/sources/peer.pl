@@ -1,12 +1,12 @@
 # The exchange of peer.py in Perl, with calls that wait: peer.pl HOST PORT.
 use strict;
 use warnings;
-use Digest::MD5 qw(md5_hex);
 use IO::Socket::INET;
 
 my ($host, $port) = @ARGV;
 my $connection = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port, Proto => 'tcp') or die "fails to connect\n";
 my $question = "a small question\n";
+my $heard = '17 1ac189a239dfe8ae8e006d494f1f4538';
 print $connection $question;
 $connection->flush;
 shutdown($connection, 1);
@@ -21,4 +21,4 @@ while (1) {
     $got .= $piece;
 }
 my ($line, $rest) = split /\n/, $got, 2;
-print $line eq length($question) . ' ' . md5_hex($question) ? 'heard' : $line, ' answer ', length $rest, "\n";
+print $line eq $heard ? 'heard' : $line, ' answer ', length $rest, "\n";
