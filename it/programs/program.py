@@ -92,7 +92,9 @@ class Run:
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)
         self.servers.append(process)
         places.wait_listening(process, len(ports) + len(http), path)
-        return self.place.host(full)
+        host = self.place.host(full)
+        self.place.wait_known(host, self.folder)
+        return host
 
     def client(self, label, script, limit=20):
         """Runs a script where the clients are; what it prints is the result of this label."""

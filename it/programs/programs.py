@@ -145,6 +145,7 @@ def mesh_of(tier, number, settings, plain, chosen, material, jobs, tally):
 
 def main(words):
     options = arguments(words)
+    os.environ["PATH"] += ":/usr/sbin:/sbin"
     chosen = [each for each in program.PROGRAMS
               if (not options.only or each.name in options.only) and (each.short or not options.short)]
     if options.list:
