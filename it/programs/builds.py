@@ -6,7 +6,8 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.path.join(HERE, "sources")
-TARGET = os.path.join(os.path.dirname(os.path.dirname(HERE)), "target", "programs")
+HOME = os.path.dirname(os.path.dirname(HERE))
+TARGET = os.path.join(HOME, "target", "programs")
 GO = os.path.join(TARGET, "go", "peer")
 NODE = os.path.join(TARGET, "node")
 JAVA = os.path.join(TARGET, "java")
@@ -37,8 +38,13 @@ def node():
 
 
 def java():
-    home = os.environ.get("JAVA_HOME")
-    run([os.path.join(home, "bin", "javac") if home else "javac", "-d", JAVA, os.path.join(SOURCES, "Peer.java")], HERE)
+    run([os.path.join(os.environ["JAVA_HOME"], "bin", "javac"), "-d", JAVA, os.path.join(SOURCES, "Peer.java")], HERE)
+
+
+def find_jdk():
+    """Names the JDK that ./tulle has found to what is started here, workloads too."""
+    with open(os.path.join(HOME, ".tools", "setup.env")) as found:
+        os.environ["JAVA_HOME"] = found.read().splitlines()[1]
 
 
 def make(names):

@@ -69,6 +69,7 @@ class Run:
         os.mkdir(self.folder)
         os.chmod(self.folder, 0o755)
         self.results = {}
+        self.unfit = []  # what would prove nothing, were it so on plain loopback
         self.servers = []
         self.ports = 0
 
@@ -84,7 +85,8 @@ class Run:
     def server(self, script, *ports, http=(), name="", options=(), silent=()):
         """Starts a server and waits until it listens; returns its host. `silent`: declared, not waited for."""
         full = f"{self.program.name}-{name}" if name else self.program.name
-        declared = [f"{self.program.protocol}:{port}" for port in (*ports, *silent)] + [f"http:{port}" for port in http]
+        declared = [f"{self.program.protocol}:{port}" for port in (*ports, *silent)]
+        declared += [f"{'http' if self.program.protocol == 'tcp' else 'auto'}:{port}" for port in http]
         command = self.place.command(full, declared, options, ["bash", "-c", script])
         path = os.path.join(self.folder, full + ".log")
         with open(path, "wb") as log:
@@ -96,8 +98,8 @@ class Run:
         self.place.wait_known(host, self.folder)
         return host
 
-    def client(self, label, script, limit=20):
-        """Runs a script where the clients are; what it prints is the result of this label."""
+    def client(self, label, script, limit=20, status=0):
+        """Runs a script where the clients are; what it prints is the result of this label. `status`: on plain loopback."""
         answer = self.place.player.play(script, self.folder, limit)
         text = " | ".join(line.strip() for line in answer["text"].splitlines() if line.strip())
         if len(text) > 300:
@@ -106,6 +108,8 @@ class Run:
             text = f"{text} HANGS"
         elif answer["status"]:
             text = f"{text} status {answer['status']}"
+        if answer["hung"] or answer["status"] != status or not text:
+            self.unfit.append(f"{label}: {text.strip()}")
         self.results[label] = text.strip()
 
     def write(self, name, text, mode=0o644):
@@ -133,7 +137,7 @@ class Run:
         return f"{command} | md5sum | sed 's/{self.sum} .*/the file/; s/d41d8cd98f00b204e9800998ecf8427e .*/nothing/'"
 
     def play(self):
-        """The results by label; None in place of a text where the program itself could not be run."""
+        """The results by label."""
         try:
             self.program.function(self)
         finally:

@@ -93,7 +93,11 @@ def play(place, setting, chosen, material, jobs, tally):
 
     def one(each):
         try:
-            return each, program.Run(place, each, material).play()
+            run = program.Run(place, each, material)
+            results = run.play()
+            for text in run.unfit if isinstance(place, places.Plain) else ():
+                tally.fail(f"{setting}: {each.name}: proves nothing: {text}")
+            return each, results
         except (RuntimeError, OSError, ValueError) as reason:
             return each, reason
 
@@ -156,6 +160,8 @@ def main(words):
         tally.fail(f"no program {name}")
     for line in differences.not_told():
         tally.fail(f"docs/splicing.md has no line that begins with: {line}")
+    meshes.has_option("--tier")  # ./tulle finds the JDK and builds, before anything else is started
+    builds.find_jdk()
     builds.make({name for each in chosen for name in each.builds})
     folder = tempfile.mkdtemp(prefix="programs-")
     os.chmod(folder, 0o755)

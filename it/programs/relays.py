@@ -133,4 +133,4 @@ connect = {end}:{lines}
 cert = {run.material}/tls.pem
 """)
     host = run.server(f"exec stunnel4 {config}", port)
-    run.client("lines", f"(seq 100; sleep 1) | openssl s_client -quiet -connect {host}:{port} 2>/dev/null | md5sum")
+    run.client("lines", f"(seq 100; sleep 1) | openssl s_client -quiet -no_ign_eof -connect {host}:{port} 2>/dev/null | md5sum")

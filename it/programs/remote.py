@@ -20,7 +20,7 @@ def grpc(run):
             run.client(f"{client} to {server}", f"{call} {host} {port}", 30)
 
 
-@program("websocket", builds=("node",))
+@program("websocket", builds=("node",), auto=True)
 def websocket(run):
     ports = {language: run.port() for language in SOCKETS}
     host = run.server(" & ".join(f"{server} {ports[each]}" for each, (server, _) in SOCKETS.items()) + " & wait",

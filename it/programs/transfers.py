@@ -52,7 +52,7 @@ Subsystem sftp internal-sftp
     options = (f"-i {run.folder}/me -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
                " -o ConnectTimeout=8 -F none")
     remote = f"ssh {options} -p {port} root@{host}"
-    run.client("a command and its status", f"{remote} 'echo hello; exit 3'")
+    run.client("a command and its status", f"{remote} 'echo hello; exit 3'", status=3)
     run.client("through cat and back", run.same(f"cat {run.file} | {remote} cat"), 40)
     large = run.once("large.bin", "cat file.bin file.bin file.bin | head -c 50000000 >new.bin; mv new.bin large.bin")
     there = f"root@{host}"
@@ -86,7 +86,7 @@ connect_from_port_20=NO
 pasv_min_port={passive[0]}
 pasv_max_port={passive[-1]}
 secure_chroot_dir={run.folder}/empty
-ftp_username=nobody
+ftp_username=daemon
 seccomp_sandbox=NO
 """)
     host = run.server(f"exec vsftpd {config}", port, silent=passive)

@@ -44,7 +44,7 @@ def uploads(run, url):
         curl "${{words[@]:1}}" | md5sum""")
 
 
-@program("nginx", short=True)
+@program("nginx", short=True, auto=True)
 def nginx(run):
     port, back = run.port(), run.port()
     end = run.server(f"exec {PEER} web {back} {run.file}", http=[back], name="back")
@@ -112,7 +112,7 @@ server.max-keep-alive-requests = 100
             grep -E '^(Complete|Failed|Non-2xx|Document Length)' | tr -s ' '""", 30)
 
 
-@program("go-http", builds=("go", "node"))
+@program("go-http", builds=("go", "node"), auto=True)
 def go_http(run):
     port = run.port()
     host = run.server(f"exec {builds.GO} web {port} {run.file}", http=[port])
