@@ -67,7 +67,7 @@ def postgres(run):
         {psql} -c 'listen news' -c "select 'waits' from pg_sleep(1.5)" -c 'select 1' >news &
         for i in $(seq 100); do [ "$({psql} -c "select count(*) from pg_stat_activity where query like '%waits%sleep(1.5)%' and state = 'active' and pid <> pg_backend_pid()")" != 1 ] || break; sleep 0.05; done
         {psql} -c "notify news, 'hello'"; wait; sed 's/PID [0-9]*/PID/' news""")
-    run.client("a cancelled query", f"timeout -s INT 1 {psql} -c 'select pg_sleep(8)'", status=124)
+    run.client("a cancelled query", f"timeout --foreground -s INT 1 {psql} -c 'select pg_sleep(8)'", status=124)
     run.client("pgbench", f"""
         {programs}/pgbench {address} -i -q postgres >bench.txt 2>&1
         {programs}/pgbench {address} -c 4 -t 100 postgres 2>&1 | grep -E 'actually processed|failed'""", 40)
@@ -90,7 +90,7 @@ def mariadb(run):
     run.client("started", f"for i in $(seq 100); do {client} -e 'select 1' >started 2>&1 && break; sleep 0.1; done; {client} -e 'select 40 + 2'", 30)
     run.client("300,000 rows out", f"{client} -e 'create database d'; {client} d --quick -e \"select seq, md5(seq), repeat('y', 30) from seq_1_to_300000\" >rows.txt; md5sum <rows.txt", 40)
     run.client("and in", f"{client} d -e \"create table t(a int, b char(32), c char(30)); load data local infile '{run.folder}/rows.txt' into table t; select count(*), sum(a), min(b) from t\"", 60)
-    run.client("an interrupted query", f"timeout -s INT 1 {client} -e 'select sleep(8)'", status=124)
+    run.client("an interrupted query", f"timeout --foreground -s INT 1 {client} -e 'select sleep(8)'", status=124)
     run.client("a dump", f"mariadb-dump --no-defaults -h {host} -P {port} --compact --skip-comments d t | md5sum", 40)
     run.client("20 short sessions", f"for i in $(seq 20); do {client} -e \"select $i\"; done | md5sum", 60)
 
