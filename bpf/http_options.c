@@ -9,8 +9,26 @@
  *
  * Kernel: 5.15 (netns cookie is not needed here, socket storage is); tried on 6.18.
  */
+#include "lib/caller.h"
 #include "lib/http_offer.h"
 #include "lib/http_outcome.h"
+
+/* A connection to the proxy that stays on TCP has carried a request. */
+static __always_inline void tulle_request_seen(struct bpf_sock *sk)
+{
+	const struct tulle_config *config = tulle_config_if(TULLE_F_SPLICE);
+	struct tulle_socket_key key = {};
+	const struct tulle_conn *conn;
+	__u32 service, one = 1;
+
+	if (!config)
+		return;
+	tulle_caller_key(config, sk, &key);
+	conn = bpf_map_lookup_elem(&tulle_conns, &key);
+	service = conn ? conn->service : 0;
+	if (service)
+		bpf_map_update_elem(&tulle_spoken, &service, &one, BPF_ANY);
+}
 
 SEC("cgroup/setsockopt")
 int tulle_setsockopt(struct bpf_sockopt *ctx)
@@ -29,7 +47,9 @@ int tulle_setsockopt(struct bpf_sockopt *ctx)
 	if (option == TULLE_OPT_GIVE && value + sizeof(struct tulle_http_give) <= end) {
 		struct tulle_http_give give = *(struct tulle_http_give *)value;
 
-		if (splice && splice->http == TULLE_HTTP_D)
+		if (!splice)
+			tulle_request_seen(sk);
+		else if (splice->http == TULLE_HTTP_D)
 			tulle_client_offer(splice, &give);
 	} else if (option == TULLE_OPT_OFFER && value + sizeof(struct tulle_http_offer) <= end) {
 		struct tulle_http_offer offer = *(struct tulle_http_offer *)value;

@@ -86,32 +86,6 @@ int tulle_getsock6(struct bpf_sock_addr *ctx)
 	return tulle_getsockname(ctx, true);
 }
 
-/*
- * The accepted connection as the connecting side wrote it down. All fields are read (volatile)
- * before the family decides: a compiler that merges the two branches would compute an address
- * inside the socket, which the verifier refuses.
- */
-static __always_inline void tulle_caller_key(const struct tulle_config *config,
-					     const volatile struct bpf_sock *sk,
-					     struct tulle_socket_key *key)
-{
-	struct tulle_addr remote6, local6;
-	__u32 remote4 = sk->dst_ip4, local4 = sk->src_ip4;
-
-	tulle_addr_set(&remote6, sk->dst_ip6[0], sk->dst_ip6[1], sk->dst_ip6[2], sk->dst_ip6[3]);
-	tulle_addr_set(&local6, sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]);
-	key->netns = config->netns;
-	key->lport = bpf_ntohs((__u16)sk->dst_port);
-	key->rport = sk->src_port;
-	if (sk->family == TULLE_AF_INET6) {
-		key->local = remote6;
-		key->remote = local6;
-	} else {
-		tulle_addr_set_v4(&key->local, remote4);
-		tulle_addr_set_v4(&key->remote, local4);
-	}
-}
-
 static __always_inline __u32 tulle_who(const struct tulle_config *config,
 				       const struct tulle_conn *conn, const struct tulle_addr *src)
 {

@@ -191,6 +191,8 @@ static __always_inline enum tulle_way tulle_way_from(struct bpf_sock *sk,
 
 	if (client->splicing != TULLE_SPLICING_HTTP || !dialled || !dialled->http)
 		return TULLE_WAY_TCP;
+	if (dialled->http == TULLE_SPEAKS_MAYBE && !tulle_has_spoken(dialled->service))
+		return TULLE_WAY_TCP;
 	if (tulle_waits_on((const struct sock *)bpf_skc_to_tcp_sock(sk)) == TULLE_WAITS_NOT)
 		return TULLE_WAY_SPLICED;
 	tulle_count(TULLE_REASON_HTTP_CLIENT_WAITS);

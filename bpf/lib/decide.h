@@ -33,7 +33,7 @@ struct tulle_decision {
 	__u32 action;
 	__u32 service;  /* 0: none, or served by the proxy alone */
 	__u32 workload; /* of the endpoint; 0: unknown */
-	__u32 http;     /* 1: `service` speaks HTTP, and the kernel may serve its requests */
+	__u32 http;     /* enum tulle_speaks: may the kernel serve requests to `service`? */
 };
 
 static __always_inline void tulle_decide_proxy(struct tulle_decision *d, __u16 reason)
@@ -238,9 +238,9 @@ tulle_decide_service(struct tulle_decision *d, const struct tulle_config *config
 		return true;
 	}
 	tulle_decide_proxy(d, TULLE_REASON_CONNECT_PROXY);
-	if (service->mode == TULLE_MODE_HTTP) {
+	if (service->mode == TULLE_MODE_HTTP || service->mode == TULLE_MODE_MAYBE_HTTP) {
 		d->service = service->id;
-		d->http = 1;
+		d->http = service->mode == TULLE_MODE_HTTP ? TULLE_SPEAKS_HTTP : TULLE_SPEAKS_MAYBE;
 	}
 	return true;
 }

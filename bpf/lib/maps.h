@@ -282,6 +282,14 @@ struct {
 	__type(value, struct tulle_habit);
 } tulle_habits SEC(".maps");
 
+/* Services of ports that do not say what is spoken, on which a request has been seen: id -> 1. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} tulle_spoken SEC(".maps");
+
 /* Whether servers wait in their calls: enum tulle_waits (see waits.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

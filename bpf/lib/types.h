@@ -132,11 +132,19 @@ struct tulle_service_key {
 	__u8 pad;
 };
 
+/* Does a service that the proxy routes speak HTTP, which the kernel may serve? */
+enum tulle_speaks {
+	TULLE_SPEAKS_OTHER = 0,
+	TULLE_SPEAKS_HTTP = 1,
+	TULLE_SPEAKS_MAYBE = 2, /* as soon as it has: tulle_spoken */
+};
+
 enum tulle_service_mode {
 	TULLE_MODE_KERNEL = 1, /* endpoint from tulle_slots */
 	TULLE_MODE_PROXY = 2,
 	TULLE_MODE_REFUSE = 3,
 	TULLE_MODE_HTTP = 4, /* as PROXY for connect; its requests are HTTP (see http_types.h) */
+	TULLE_MODE_MAYBE_HTTP = 5, /* the same, if they are: its port does not say what is spoken */
 };
 
 /* How a slot is chosen; equal chances unless said otherwise, weights are in the slots. */
@@ -344,7 +352,7 @@ struct tulle_dialled {
 	__u16 port;
 	__u16 target_port;
 	__u8 proxied; /* the target is the node proxy */
-	__u8 http;    /* and the service speaks HTTP */
+	__u8 http;    /* and what is known of the service: enum tulle_speaks */
 	__u8 pad[2];
 	__u32 service; /* the kernel's or HTTP service that was dialled; 0: none */
 	__u32 place;   /* host part of the workload's address */

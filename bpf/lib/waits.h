@@ -9,6 +9,10 @@
  * first connection to a port stays on TCP, and when the proxy offers it, after an exchange, the
  * accepted socket is looked at. If it does not wait, the proxy is told to make a new connection,
  * and from then on they are spliced. One that waits settles it for as long as the lease.
+ *
+ * What is not HTTP stays on TCP, and of a port that does not say what is spoken it is not known
+ * either before a connection has shown it: the proxy gives a connection (TULLE_OPT_GIVE) after a
+ * request only, also one that is not spliced, and those that come after it may be.
  */
 #ifndef TULLE_WAITS_H
 #define TULLE_WAITS_H
@@ -49,6 +53,12 @@ static __always_inline __u32 tulle_waits_of(const struct tulle_tenant *server, _
 	const __u32 *known = bpf_map_lookup_elem(&tulle_waits, &key);
 
 	return known ? *known : 0;
+}
+
+/* Has a request been seen on this service, whose port does not say what is spoken? */
+static __always_inline bool tulle_has_spoken(__u32 service)
+{
+	return bpf_map_lookup_elem(&tulle_spoken, &service);
 }
 
 /* The server's end of a watched connection exists. */

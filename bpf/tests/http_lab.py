@@ -10,6 +10,7 @@ from http_proxy import run_proxy
 from lab import NODE, VIP, Pipe
 
 HTTP = 4
+MAYBE_HTTP = 5
 METHODS = {name: 1 << bit for bit, name in
            enumerate(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"))}
 ANY, EXACT, PREFIX, SEGMENT = range(4)

@@ -8,6 +8,7 @@ import socket
 
 import http_proxy
 from bpf import SPLICING_ALL, SPLICING_HTTP, SPLICING_NONE
+from http_lab import MAYBE_HTTP
 from http_stage import GET, OK, Stage, client_info, exactly, exchange, give, lease_info, offer, state
 from lab import NODE, TIMEOUT, VIP, WORKLOAD, twin
 from stream import Delta, pair
@@ -77,6 +78,31 @@ def test_clients(lab):
                 d.sendall(OK)
                 assert exactly(c, len(OK)) == OK
                 assert delta["SPLICE_BYTES"] == 0, what
+
+
+def test_a_port_that_does_not_say_what_is_spoken(lab):
+    """A client's connection to it stays on TCP until the proxy has given one, which it does after a request only."""
+    with splicing(lab, SPLICING_ALL, SPLICING_HTTP), Stage(lab, 9705) as stage:
+        lab.maps.service(VIP + "90", 80, stage.service, MAYBE_HTTP)
+        delta = Delta(lab)
+
+        def call():
+            sock = socket.socket()
+            sock.settimeout(TIMEOUT)
+            sock.connect((VIP + "90", 80))
+            return sock
+        for spoken in (False, False, True):
+            c = stage.at("workloads/b", call)
+            d = stage.at("proxy", lambda: stage.outbound.accept()[0])
+            c.sendall(b"hello")
+            assert exactly(d, 5) == b"hello"
+            assert delta["SPLICE_SOCKET"] == (2 if spoken else 0), f"{spoken}: {delta}"
+            if spoken:
+                give(d, 5)
+                assert client_info(d)["owned"] == 1
+            elif delta["CONNECT_PROXY"] == 2:
+                give(d, 5)
+                assert not_told(d, http_proxy.CLIENT, http_proxy.CLIENT_INFO.size)
 
 
 def test_a_server_that_does_not_wait(lab):

@@ -233,6 +233,19 @@ suite_storm() {
 	script_suite "a storm of socket operations" "$TULLE_HOME/it/storm/run" ${STORM:-}
 }
 
+# Real programs, plain loopback against meshes in every tier; not among the suites of a plain ./test, for it needs many
+# packages. Options in PROGRAMS: it/programs/README.md. programs-short, which is: the programs that are there anyway.
+suite_programs() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "programs as on plain loopback" "$TULLE_HOME/it/programs/run" --report "$LOGS/programs.jsonl" ${PROGRAMS:-}
+}
+
+suite_programs-short() {
+	ensure_built
+	script_suite "programs as on plain loopback" "$TULLE_HOME/it/programs/run" --short
+}
+
 # Strangers of every kind against a mesh of its own; the long form is it/hostile/run --kills 1000.
 suite_hostile() {
 	ensure_built
@@ -254,7 +267,7 @@ clear_killed_runs() {
 		name="${name%%/*}"
 		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
 	done
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,st,so-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,st,so-*,pr-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then

@@ -181,6 +181,25 @@ class AuthorizationTest {
     }
 
     @Test
+    void whereNothingAsksWhoCallsNobodyWaitsForIt() throws Exception {
+        Path socket = directory.resolve("silent.sock");
+        agents.add(LocalApiServer.start(socket, (_, _) -> {}));
+        try (Origin origin = Origin.answering(ORIGIN);
+                ProxyFixture proxy = new ProxyFixture(
+                        withoutPolicies(mesh(origin, denyPath("/admin")).build()),
+                        socket,
+                        directory.resolve("access.log").toString());
+                RawClient waiting = new RawClient(proxy.port)) {
+            waiting.send("GET /a HTTP/1.1\r\nHost: web\r\n\r\n");
+            Thread.sleep(1000);
+            assertEquals(0, origin.requests.size());
+            // What it waits for turns out to be nothing: no policy applies.
+            proxy.xds.set(mesh(origin).build());
+            assertEquals(200, waiting.read(false).code());
+        }
+    }
+
+    @Test
     void everyCallerOfABurstIsNamed() throws Exception {
         AuthorizationPolicy mine = policy(
                 Action.ALLOW,

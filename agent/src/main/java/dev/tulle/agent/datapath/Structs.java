@@ -36,6 +36,7 @@ final class Structs {
     static final byte MODE_PROXY = 2;
     static final byte MODE_REFUSE = 3;
     static final byte MODE_HTTP = 4;
+    static final byte MODE_MAYBE_HTTP = 5;
 
     static final byte CHOICE_RANDOM = 0;
     static final byte CHOICE_HASH = 1;

@@ -156,7 +156,7 @@ record WantedState(
                 if (target == null) {
                     continue;
                 }
-                Serving serving = serving(target, ids, kernelL4);
+                Serving serving = serving(target, port.protocol(), ids, kernelL4);
                 for (InetAddress vip : keyAddresses(network, view.service().addresses())) {
                     byte proto = port.protocol() == AppProtocol.UDP ? Structs.UDP : Structs.TCP;
                     ServiceKey key = new ServiceKey(vip, port.number(), proto);
@@ -171,10 +171,14 @@ record WantedState(
         return new WantedState(cgroups, addrs, homes, tenants, services, names, http, listens, declared, permits);
     }
 
-    private static Serving serving(PortTarget target, Map<InetAddress, Integer> ids, boolean kernelL4) {
+    private static Serving serving(
+            PortTarget target, AppProtocol spoken, Map<InetAddress, Integer> ids, boolean kernelL4) {
         return switch (target) {
             case PortTarget.Proxy proxy -> new Serving(Structs.MODE_PROXY, proxy.reason(), List.of(), false);
-            case PortTarget.Http _ -> new Serving(Structs.MODE_HTTP, Reason.NONE, List.of(), false);
+            case PortTarget.Http _ -> {
+                byte mode = spoken == AppProtocol.AUTO ? Structs.MODE_MAYBE_HTTP : Structs.MODE_HTTP;
+                yield new Serving(mode, Reason.NONE, List.of(), false);
+            }
             case PortTarget.Undecided _ -> new Serving(Structs.MODE_PROXY, Reason.NONE, List.of(), true);
             case PortTarget.Kernel(var slots, var choice) -> {
                 if (!kernelL4) {

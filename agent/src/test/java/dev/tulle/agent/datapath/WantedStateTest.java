@@ -10,6 +10,7 @@ import dev.tulle.agent.datapath.WantedState.Serving;
 import dev.tulle.agent.enrol.EnrolRequest;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.RefusedException;
+import dev.tulle.agent.http.HttpTable;
 import dev.tulle.agent.service.PortTarget;
 import dev.tulle.agent.service.ServiceView;
 import dev.tulle.common.Cidr;
@@ -124,6 +125,26 @@ class WantedStateTest {
             assertEquals(Reason.NEEDS_HTTP, serving(wanted, 2).reason());
             assertTrue(serving(wanted, 3).keep());
         }
+    }
+
+    @Test
+    void portsThatDoNotSayWhatIsSpokenMayBeHttp() {
+        Service service = new Service(
+                "default",
+                "web.default.svc.cluster.local",
+                List.of("240.242.0.1"),
+                List.of(new ServicePort(1, 1, AppProtocol.HTTP, ""), new ServicePort(2, 2, AppProtocol.AUTO, "")),
+                ResourceRef.DEFAULT,
+                List.of());
+        PortTarget http = new PortTarget.Http(new HttpTable(List.of(), List.of(), false, Map.of(), List.of(), 0));
+        WantedState wanted = WantedState.of(
+                NETWORK,
+                List.of(),
+                List.of(new ServiceView(service, Map.of(1, http, 2, http))),
+                new InfraGroups(Optional.empty(), Optional.empty()),
+                true);
+        assertEquals(Structs.MODE_HTTP, serving(wanted, 1).mode());
+        assertEquals(Structs.MODE_MAYBE_HTTP, serving(wanted, 2).mode());
     }
 
     private static Serving serving(WantedState wanted, int port) {

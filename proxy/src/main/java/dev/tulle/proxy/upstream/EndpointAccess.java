@@ -81,7 +81,15 @@ public final class EndpointAccess {
 
     /** Calls back later, on the loop and at most once, when it is worth to ask again. */
     public void whenKnown(WorkloadDirectory.Entry source, Runnable callback) {
-        policies.whenKnown(() -> source.whenKnown(() -> worker.loop().execute(callback)));
+        Runnable onLoop = () -> worker.loop().execute(callback);
+        policies.whenKnown(() -> {
+            Authorizer now = policies.authorizer();
+            if (now != null && now.isEmpty()) {
+                onLoop.run();
+            } else {
+                source.whenKnown(onLoop);
+            }
+        });
     }
 
     /** Counts a refusal. */
