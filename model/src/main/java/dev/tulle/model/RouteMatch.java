@@ -31,7 +31,7 @@ public record RouteMatch(
      * A condition on a header field or query parameter.
      *
      * @param name lower case for header fields
-     * @param inverted true when the condition must not hold; an absent header satisfies an inverted condition
+     * @param inverted true when the condition must not hold; an absent field satisfies it, unless an empty value would not
      */
     public record Named(String name, StringMatch match, boolean inverted) {}
 

@@ -11,6 +11,7 @@ import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.HeaderProgram;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
@@ -123,7 +124,8 @@ final class Exchange implements UpstreamUser {
     /** Decides on a complete head and acts. */
     void begin(OutboundService service, int pathSkip, @Nullable String newAuthority) {
         request.headRead();
-        RouteDecision decided = routing.decide(scope.upstreams(), service, head, pathSkip, newAuthority);
+        boolean outside = !connection.peer().outside().isEmpty();
+        RouteDecision decided = routing.decide(scope.upstreams(), service, head, outside, pathSkip, newAuthority);
         if (decided == null) {
             reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;
@@ -187,7 +189,8 @@ final class Exchange implements UpstreamUser {
             case REDIRECT -> {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.Redirect redirect) {
                     tally.details = DIRECT;
-                    String to = Redirects.location(redirect, head, routing.path(), routing.authority());
+                    String to =
+                            Redirects.location(redirect, head, routing.scheme(), routing.path(), routing.authority());
                     local(redirect.status(), tally.flags, "", to, false);
                 }
             }
@@ -630,7 +633,9 @@ final class Exchange implements UpstreamUser {
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
         tally.responseBytes = text.length;
-        finish(response.local(status, text, location, refused, request.isComplete()));
+        ForwardPlan chosen = routing.plan();
+        HeaderProgram changes = chosen == null ? HeaderProgram.NONE : chosen.responseHeaders();
+        finish(response.local(status, text, location, changes, refused, request.isComplete()));
     }
 
     /** Ends an exchange whose response has begun and cannot be completed. */

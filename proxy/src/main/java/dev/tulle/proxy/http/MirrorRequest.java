@@ -25,7 +25,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A shadow copy of a request, with {@code -shadow} behind its host name; the answer is thrown away. Its body goes on as it
+ * A shadow copy of a request,; the answer is thrown away. Its body goes on as it
  * comes, whatever its length: never touches the request that it copies, and does not hold it back. A copy whose endpoint
  * cannot keep up is given up and counted. Loop-confined.
  */
@@ -111,15 +111,15 @@ final class MirrorRequest implements UpstreamUser {
             lost.increment();
             return null;
         }
-        String authority = shadow(sent.authority());
-        Verdict verdict = pool.access().request(from.source(), new OverriddenRequest(sent, sent.path(), authority));
+        Verdict verdict = pool.access().request(from.source(), sent);
         if (verdict != null && !verdict.allowed()) {
             pool.access().denied(verdict);
             return null;
         }
         ByteSink sink = worker.sink();
+        Routing routing = sent.routing();
         HeadWriter.request(
-                sink, head, sent.routing().path(), authority, sent.plan().requestHeaders(), from, worker.random());
+                sink, head, routing.path(), routing.authority(), sent.plan().requestHeaders(), from, worker.random());
         MirrorRequest mirror = new MirrorRequest(worker, lost, pool, head);
         mirror.early.add(worker.allocator().buffer(sink.length()).writeBytes(sink.array(), 0, sink.length()));
         pool.activeChanged(1);
@@ -127,7 +127,7 @@ final class MirrorRequest implements UpstreamUser {
         if (verdict != null) {
             mirror.acquire();
         } else {
-            mirror.waitFor(from.source(), FrozenRequest.of(sent, authority));
+            mirror.waitFor(from.source(), FrozenRequest.of(sent));
         }
         return mirror;
     }
@@ -225,13 +225,6 @@ final class MirrorRequest implements UpstreamUser {
                 done(true);
             }
         });
-    }
-
-    private static String shadow(String authority) {
-        int colon = authority.lastIndexOf(':');
-        return colon < 0 || authority.indexOf(']') > colon
-                ? authority + "-shadow"
-                : authority.substring(0, colon) + "-shadow" + authority.substring(colon);
     }
 
     @Override

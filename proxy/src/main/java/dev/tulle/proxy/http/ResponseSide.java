@@ -109,14 +109,16 @@ final class ResponseSide {
      * Answers with the proxy's own words.
      *
      * @param location the value of Location; empty for none
+     * @param changes what the route changes of its answers
      * @param refused true when nothing after the request can be trusted
      * @return true when the connection may carry another request
      */
-    boolean local(int code, byte[] body, String location, boolean refused, boolean requestComplete) {
+    boolean local(
+            int code, byte[] body, String location, HeaderProgram changes, boolean refused, boolean requestComplete) {
         boolean keep =
                 requestComplete && !refused && head.keepsAlive() && !head.isUpgrade() && !draining.getAsBoolean();
         ByteSink sink = worker.sink();
-        HeadWriter.local(sink, code, body, location, !keep, head.isHead());
+        HeadWriter.local(sink, code, body, location, !keep, head.isHead(), changes);
         out.add(sink, 0);
         return keep;
     }
