@@ -15,10 +15,11 @@ def tagged(*values, target="/", more=()):
 
 def paths():
     rules = [rule("v1", {"uri": {"exact": "/exact"}}, {"uri": {"prefix": "/pre"}}),
+             rule("v2", {"uri": {"regex": "/[a-z]+/case"}, "ignoreUriCase": True}),
              rule("v2", {"uri": {"regex": "/re/[0-9]+"}}, {"uri": {"exact": "/Case"}, "ignoreUriCase": True})]
     return [virtual_service("alpha", *rules, REST)], to_alpha([
         "/exact", "/exact/", "/exact?a=1", "/pre", "/prefixed", "/pre/a/b", "/re/12", "/re/12/", "/re/12?x", "/case", "/CASE",
-        "/cas%65", "/other", "/%65xact", "/a/../exact", "//exact", "/exact%2F", "/./exact", "/pre%2fa", "/re/%31"])
+        "/cas%65", "/other", "/%65xact", "/a/../exact", "//exact", "/exact%2F", "/./exact", "/pre%2fa", "/re/%31", "/re/case", "/re/CASE"])
 
 
 def fields():
@@ -190,16 +191,17 @@ def gateway():
                modifier("response", remove=["x-gone"])]
     mirror = {"type": "RequestMirror", "requestMirror": {"backendRef": ref("gamma")}}
     rules = [below("/api/", rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}), backends=["gamma"]),
-             {"matches": [{"path": {"type": "Exact", "value": "/api/exact"}}, {"headers": [{"name": "x-tag",
-                                                                                            "value": "red"}]}],
+             {"matches": [{"path": {"type": "Exact", "value": "/api/exact"}},
+                          {"headers": [{"name": "x-tag", "value": "red"}]}],
               "filters": changed, "backendRefs": [ref("beta")]},
              {"matches": [{"path": {"type": "RegularExpression", "value": "/(api|expression).*"}}],
               "backendRefs": [ref("gamma")]},
              below("/move", redirect(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}), backends=()),
              below("/port", redirect(scheme="https", port=8443), backends=()),
              below("/https", redirect(scheme="https", hostname="new.example", statusCode=301), backends=()),
-             below("/full", rewrite(hostname="new.example", path={"type": "ReplaceFullPath",
-                                                                  "replaceFullPath": "/whole"})),
+             below("/", rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"})),
+             below("/full", rewrite(hostname="new.example",
+                                    path={"type": "ReplaceFullPath", "replaceFullPath": "/whole"})),
              below("/empty", backends=()), below("/lost", backends=["nowhere"]), below("/copied", mirror)]
     targets = ["/api", "/api/", "/api/v1?q=1", "/apis", "/other", "/move", "/move/a?q=1", "/moved", "/port", "/https/a",
                "/full/a/b?q=1", "/full", "/empty", "/lost", "/copied/a", "/api//x", "/api/../api/y", "/expression"]

@@ -84,13 +84,22 @@ def path_readings(case, found):
     return [] if is_policed(case) and several and refused else found
 
 
-def redirect_to_root(case, found):
-    """A prefix that is replaced by / leaves one slash."""
+def slash_of_redirect(case, found):
+    """A slash at the end of what replaces a prefix says nothing."""
     def single(fields):
-        return [[n, re.sub(r"(?<!:)//+", "/", v)] for n, v in fields]
+        return [[n, re.sub(r"(?<!:)/+(?=/|$|\?)", "", v)] for n, v in fields]
 
     return [e for e in found if e[0] != "answer's fields" or single(e[1]) != single(e[2])] \
         if case.theirs[0]["code"] in REDIRECTS else found
+
+
+def prefix_of_all(case, found):
+    """Envoy puts what replaces / directly before the rest of the path."""
+    def explained(entry):
+        what, ours, theirs = entry
+        return what.startswith("path at") and ours.replace("/new/", "/new", 1) == theirs
+
+    return found if case.request["service"] != "beta" else [entry for entry in found if not explained(entry)]
 
 
 def port_of_redirect(case, found):
@@ -116,7 +125,8 @@ ROWS = (
     Row("readings of a path", "authorization.md", "A path such as `/public/..;/admin`", path_readings),
     Row("the port of a redirect", "support.md", "| `redirect.port` |", port_of_redirect),
     Row("more matches than are replaced", "limits.md", "| an expression whose matches are replaced", many_matches),
-    Row("a redirect to the root", "support.md", "| a RequestRedirect that replaces a prefix by `/` |", redirect_to_root),
+    Row("the slash of a redirect", "support.md", "| a RequestRedirect that replaces a prefix |", slash_of_redirect),
+    Row("the prefix of everything", "support.md", "| a URLRewrite that replaces the prefix `/` |", prefix_of_all),
 )
 
 

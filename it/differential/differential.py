@@ -17,7 +17,7 @@ import mesh as meshes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORKLOADS = [("alpha", "v1"), ("alpha", "v2"), ("alpha", "v3"), ("beta", "v1"), ("gamma", "v1")]
-THREADS = 5
+THREADS = 3  # requests at a time: so many may be tried again at once, whatever the load
 PATIENCE = 3.0  # seconds for a copy or a late try to reach its server
 QUIET = 0.15  # seconds without a new one, after which none is expected any more
 

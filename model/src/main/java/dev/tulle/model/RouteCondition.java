@@ -50,7 +50,7 @@ final class RouteCondition {
             case RouteMatch.PathMatch.Regex(String regex) -> {
                 pathKind = PathKind.REGEX;
                 path = regex;
-                pattern = Regex.compile(regex, ignoreCase);
+                pattern = Regex.compile(regex);
             }
         }
         pathPattern = pattern;

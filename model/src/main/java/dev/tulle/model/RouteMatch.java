@@ -7,7 +7,7 @@ import java.util.Optional;
  * The conditions of a route; all must hold.
  *
  * @param path condition on the path without the query
- * @param ignorePathCase compares the path without regard to case
+ * @param ignorePathCase compares the path without regard to case, unless by an expression, which says that itself
  * @param method condition on the method
  * @param headers conditions on header fields (and {@code :authority}, {@code :scheme})
  * @param queryParams conditions on query parameters

@@ -198,6 +198,17 @@ class RouteTableTest {
         assertEquals("r", decided(table(route("r", header("x", new StringMatch.Present(), true))), none));
     }
 
+    /** As Istio says of ignoreUriCase: only of exact paths and prefixes. */
+    @Test
+    void anExpressionHasItsOwnCase() {
+        RouteTable table = table(route(
+                "r",
+                new RouteMatch(
+                        new RouteMatch.PathMatch.Regex("/[a-z]+"), true, Optional.empty(), List.of(), List.of())));
+        assertEquals("r", decided(table, Request.get("h", "/a")));
+        assertEquals("none", decided(table, Request.get("h", "/A")));
+    }
+
     @Test
     void splitFollowsWeights() {
         Route split = new Route(

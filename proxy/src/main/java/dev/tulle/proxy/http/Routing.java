@@ -64,7 +64,9 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
-        if (!outside && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
+        if (!outside
+                && !head.isAbsolute()
+                && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
             scheme = "https";
         }
         if (head.isConnect()) {
