@@ -94,7 +94,7 @@ def slash_of_redirect(case, found):
 
 
 def prefix_of_all(case, found):
-    """Envoy puts what replaces / directly before the rest of the path."""
+    """Envoy puts what replaces /, without a slash at its end, directly before the rest of the path."""
     def explained(entry):
         what, ours, theirs = entry
         return what.startswith("path at") and ours.replace("/new/", "/new", 1) == theirs
