@@ -192,7 +192,7 @@ class Maker:
         known = {}
         for name, value in lines:
             name = name.lower()
-            known[name] = known[name] + "," + value if name in known else value
+            known.setdefault(name, []).append(value)
         self.requests.append({
             "method": method, "target": target, "fields": known, "nonce": self.nonce, "host": self.service,
             "do": list(words),

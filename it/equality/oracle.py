@@ -23,17 +23,18 @@ def _matches(match, method, target, fields):
     if "method" in match and not _string(match["method"], method):
         return False
     for name, wanted in match.get("headers", {}).items():
-        if not _string(wanted, fields.get(name)):
+        if not any(_string(wanted, line) for line in fields.get(name, [])):
             return False
     for name, unwanted in match.get("withoutHeaders", {}).items():
-        if _string(unwanted, fields.get(name)):
+        # An absent field counts as an empty one, but for a condition that asks for presence.
+        if any(_string(unwanted, line) for line in fields.get(name, [""] if unwanted else [])):
             return False
     parameters = dict(part.partition("=")[::2] for part in reversed(query.split("&")) if part)
     return all(_string(wanted, parameters.get(name)) for name, wanted in match.get("queryParams", {}).items())
 
 
 def route_of(routes, method, target, fields):
-    """The number of the first route that takes a request, None when none does. Field names in lower case."""
+    """The number of the first route that takes a request, None when none does. Lines of fields by name in lower case."""
     for number, route in enumerate(routes):
         if any(_matches(match, method, target, fields) for match in route.get("match", [{}])):
             return number

@@ -127,9 +127,21 @@ count_junit() {
 	[ -z "$sums" ] || printf '%s\n' "$sums" | tee -a "$NOTES" >&2
 }
 
-# Our xDS against a client that we did not write.
+# Our xDS against a client that we did not write, and what configuration means against what it means to an Envoy that does
+# not get it from us: the configurations made by hand and a few generated ones.
 suite_envoy() {
 	check "a real Envoy takes our resources and routes by them" control/src/test/envoy/run
+	ensure_built
+	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" --configurations 8
+}
+
+# Not among the suites of a plain ./test: the same with many generated configurations. Options in DIFFERENTIAL:
+# it/differential/README.md.
+suite_differential() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" \
+		--configurations 100 --report "$LOGS/differential.jsonl" ${DIFFERENTIAL:-}
 }
 
 suite_samples() {
@@ -267,7 +279,7 @@ clear_killed_runs() {
 		name="${name%%/*}"
 		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
 	done
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,st,so-*,pr-*,bpf-test-*,eq-*,to-*,li,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,st,so-*,pr-*,bpf-test-*,eq-*,to-*,li,di,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then

@@ -87,6 +87,11 @@ final class HeaderChanges {
             map.unsupportedForm(name, NAME, "not the name of a header field");
             return Optional.empty();
         }
+        if (value.isEmpty()) {
+            // Envoy neither sets nor adds an empty value, and leaves what is there.
+            map.warning(name, "a value, or the name in remove", "an empty value changes nothing");
+            return Optional.empty();
+        }
         if (!checkTemplate(map, name, value)) {
             return Optional.empty();
         }

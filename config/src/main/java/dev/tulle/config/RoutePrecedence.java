@@ -7,7 +7,8 @@ import java.util.Comparator;
 /** Gateway API's rules about which of several routes wins, expressed as an order. Pure. */
 final class RoutePrecedence {
     /**
-     * Exact path, regular expression, longest prefix, a method, most headers, most query parameters. Gateway API leaves the place of regular expressions open.
+     * Exact path, longest prefix, regular expression, a method, most headers, most query parameters. Gateway API leaves the
+     * place of regular expressions open; this is Istio's.
      */
     static final Comparator<Route> MOST_SPECIFIC_FIRST = Comparator.comparingInt(RoutePrecedence::pathRank)
             .thenComparingInt(route -> -pathLength(route.match().path()))
@@ -20,8 +21,8 @@ final class RoutePrecedence {
     private static int pathRank(Route route) {
         return switch (route.match().path()) {
             case PathMatch.Exact _ -> 0;
-            case PathMatch.Regex _ -> 1;
-            case PathMatch.Prefix _, PathMatch.SegmentPrefix _ -> 2;
+            case PathMatch.Prefix _, PathMatch.SegmentPrefix _ -> 1;
+            case PathMatch.Regex _ -> 2;
         };
     }
 

@@ -10,6 +10,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.FaultInjection.Abort;
 import dev.tulle.model.FaultInjection.Delay;
+import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.HeaderMutation.Field;
 import dev.tulle.model.Locality;
 import dev.tulle.model.RetryPolicy;
@@ -184,14 +185,14 @@ class KindsTest {
         assertEquals(
                 List.of(
                         new PathMatch.Exact("/old"),
-                        new PathMatch.Regex("/x.*"),
                         new PathMatch.SegmentPrefix("/apis"),
-                        new PathMatch.SegmentPrefix("/api")),
+                        new PathMatch.SegmentPrefix("/api"),
+                        new PathMatch.Regex("/x.*")),
                 routes.stream().map(r -> r.match().path()).toList());
         assertEquals(4, routes.size(), "host names make no routes");
         assertEquals(List.of(), routes.getFirst().match().headers());
-        assertEquals(new RouteAction.DirectResponse(500, ""), routes.get(1).action());
-        Route api = routes.get(3);
+        assertEquals(new RouteAction.DirectResponse(500, ""), routes.get(3).action());
+        Route api = routes.get(2);
         RouteAction.Forward forward = assertInstanceOf(RouteAction.Forward.class, api.action());
         assertEquals(Duration.ofSeconds(10), forward.timeout());
         assertEquals(Duration.ofSeconds(2), forward.retry().perTryTimeout());
@@ -279,6 +280,24 @@ class KindsTest {
             })
     void thePortOfARedirect(String kind, String redirect, Integer port) {
         assertEquals(Optional.ofNullable(port), redirect(kind, redirect).port());
+    }
+
+    /** As in Envoy, which neither sets nor adds an empty value and leaves what is there. */
+    @Test
+    void anEmptyHeaderValueChangesNothing() {
+        HeaderMutation headers = Fixtures.snapshot(Fixtures.yaml(
+                        "apiVersion: networking.istio.io/v1",
+                        "kind: VirtualService",
+                        "metadata: {name: v}",
+                        "spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}}],",
+                        "  headers: {request: {set: {x: '', host: '', y: b}, add: {z: ''}}}}]}"))
+                .virtualServices()
+                .getFirst()
+                .http()
+                .getFirst()
+                .headers();
+        assertEquals(List.of(new Field("y", "b")), headers.request().set());
+        assertEquals(List.of(), headers.request().add());
     }
 
     @Test

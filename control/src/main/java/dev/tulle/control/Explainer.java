@@ -80,6 +80,11 @@ final class Explainer {
             String value = headers.get(name);
             return value == null ? List.of() : List.of(value);
         }
+
+        @Override
+        public String scheme() {
+            return "https".equals(headers.get("x-forwarded-proto")) ? "https" : "http";
+        }
     }
 
     /**

@@ -68,22 +68,20 @@ public final class PathRewriter {
     }
 
     private String replacePrefix(String path, String with) {
-        String rest =
+        String result =
                 switch (matched) {
-                    case RouteMatch.PathMatch.Exact exact -> "";
-                    case RouteMatch.PathMatch.Prefix(String prefix) -> rest(path, prefix);
-                    case RouteMatch.PathMatch.SegmentPrefix(String prefix) -> {
-                        // Whole segments: "/a" replaced by "/" turns "/a/b" into "/b", and "/a" into "/".
-                        String tail =
-                                rest(path, prefix.endsWith("/") ? prefix.substring(0, prefix.length() - 1) : prefix);
-                        String head = with.endsWith("/") ? with.substring(0, with.length() - 1) : with;
-                        yield head.length() == with.length() || tail.isEmpty() ? tail : tail.substring(1);
-                    }
-                    // A regular expression matches the whole path: there is no prefix to keep the rest of.
-                    case RouteMatch.PathMatch.Regex regex -> "";
+                    // An expression matches the whole path as well: there is no prefix to keep the rest of.
+                    case RouteMatch.PathMatch.Exact _, RouteMatch.PathMatch.Regex _ -> with;
+                    case RouteMatch.PathMatch.Prefix(String prefix) -> with + rest(path, prefix);
+                    // Whole segments: a slash at the end of the prefix, or of what replaces it, says nothing.
+                    case RouteMatch.PathMatch.SegmentPrefix(String prefix) ->
+                        withoutSlash(with) + rest(path, withoutSlash(prefix));
                 };
-        String result = with + rest;
         return result.startsWith("/") ? result : "/" + result;
+    }
+
+    private static String withoutSlash(String path) {
+        return path.endsWith("/") ? path.substring(0, path.length() - 1) : path;
     }
 
     private static String rest(String path, String prefix) {

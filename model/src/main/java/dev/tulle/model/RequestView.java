@@ -1,7 +1,6 @@
 package dev.tulle.model;
 
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What routing may ask about a request: a view, so that the proxy can answer from the bytes it received and an
@@ -20,20 +19,9 @@ public interface RequestView {
     /** The host and, where sent, port; as sent. */
     String authority();
 
-    /** The scheme; plain HTTP unless said otherwise. */
+    /** The scheme that the client asked with: plain HTTP unless a program before us that may say so says otherwise. */
     default String scheme() {
         return "http";
-    }
-
-    /**
-     * A header field's value; several fields of one name are joined by commas.
-     *
-     * @param name in lower case
-     * @return null when the request has no such field
-     */
-    default @Nullable String header(String name) {
-        List<String> lines = headers(name);
-        return lines.isEmpty() ? null : String.join(",", lines);
     }
 
     /**

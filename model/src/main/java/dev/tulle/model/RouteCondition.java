@@ -1,6 +1,7 @@
 package dev.tulle.model;
 
 import dev.tulle.model.regex.Regex;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A compiled {@link RouteMatch}. Immutable, any thread. */
@@ -49,7 +50,7 @@ final class RouteCondition {
             case RouteMatch.PathMatch.Regex(String regex) -> {
                 pathKind = PathKind.REGEX;
                 path = regex;
-                pattern = Regex.compile(regex, ignoreCase);
+                pattern = Regex.compile(regex);
             }
         }
         pathPattern = pattern;
@@ -58,7 +59,7 @@ final class RouteCondition {
         queryParams = compile(match.queryParams());
     }
 
-    private static Named[] compile(java.util.List<RouteMatch.Named> conditions) {
+    private static Named[] compile(List<RouteMatch.Named> conditions) {
         return conditions.isEmpty()
                 ? NONE
                 : conditions.stream()
@@ -72,7 +73,7 @@ final class RouteCondition {
             return false;
         }
         for (Named header : headers) {
-            if (header.condition.holds(field(request, header.name)) == header.inverted) {
+            if (holds(header, request) == header.inverted) {
                 return false;
             }
         }
@@ -99,17 +100,32 @@ final class RouteCondition {
         };
     }
 
-    private static @Nullable String field(RequestView request, String name) {
-        if (name.startsWith(":")) {
-            return switch (name) {
-                case ":authority" -> request.authority();
-                case ":method" -> request.method();
-                case ":scheme" -> request.scheme();
-                case ":path" -> request.query().isEmpty() ? request.path() : request.path() + "?" + request.query();
-                default -> null;
-            };
+    /**
+     * As in Envoy, each line of a field is compared by itself, and one is enough; for a condition that must not hold an absent
+     * field is an empty one, unless it asks for presence.
+     */
+    private static boolean holds(Named named, RequestView request) {
+        List<String> lines = lines(request, named.name);
+        if (lines.isEmpty()) {
+            return named.inverted && !named.condition.asksPresence() && named.condition.holds("");
         }
-        return request.header(name);
+        for (String line : lines) {
+            if (named.condition.holds(line)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static List<String> lines(RequestView request, String name) {
+        return switch (name) {
+            case ":authority" -> List.of(request.authority());
+            case ":method" -> List.of(request.method());
+            case ":scheme" -> List.of(request.scheme());
+            case ":path" ->
+                List.of(request.query().isEmpty() ? request.path() : request.path() + "?" + request.query());
+            default -> name.startsWith(":") ? List.of() : request.headers(name);
+        };
     }
 
     /** The first value of a query parameter, not decoded (as Envoy compares it); null when absent. */

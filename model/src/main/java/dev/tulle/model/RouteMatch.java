@@ -7,7 +7,7 @@ import java.util.Optional;
  * The conditions of a route; all must hold.
  *
  * @param path condition on the path without the query
- * @param ignorePathCase compares the path without regard to case
+ * @param ignorePathCase compares the path without regard to case, unless by an expression, which says that itself
  * @param method condition on the method
  * @param headers conditions on header fields (and {@code :authority}, {@code :scheme})
  * @param queryParams conditions on query parameters
@@ -31,7 +31,7 @@ public record RouteMatch(
      * A condition on a header field or query parameter.
      *
      * @param name lower case for header fields
-     * @param inverted true when the condition must not hold; an absent header satisfies an inverted condition
+     * @param inverted true when the condition must not hold; an absent field satisfies it, unless an empty value would not
      */
     public record Named(String name, StringMatch match, boolean inverted) {}
 

@@ -36,6 +36,11 @@ final class StringCondition {
         };
     }
 
+    /** True when any value will do, but there must be one. */
+    boolean asksPresence() {
+        return kind == Kind.PRESENT;
+    }
+
     /** True when the value is there and satisfies the condition. */
     boolean holds(@Nullable String value) {
         if (value == null) {

@@ -11,11 +11,12 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Which route a request gets: virtual hosts, order, every kind of condition, splits and faults. */
 class RouteTableTest {
-    record Request(String method, String authority, String path, String query, Map<String, String> headers)
+    record Request(String method, String authority, String path, String query, Map<String, List<String>> headers)
             implements RequestView {
         static Request get(String authority, String target) {
             int mark = target.indexOf('?');
@@ -28,15 +29,15 @@ class RouteTableTest {
         }
 
         Request with(String name, String value) {
-            Map<String, String> more = new HashMap<>(headers);
-            more.put(name, value);
+            Map<String, List<String>> more = new HashMap<>(headers);
+            more.merge(name, List.of(value), (first, next) -> Stream.concat(first.stream(), next.stream())
+                    .toList());
             return new Request(method, authority, path, query, more);
         }
 
         @Override
         public List<String> headers(String name) {
-            String value = headers.get(name);
-            return value == null ? List.of() : List.of(value);
+            return headers.getOrDefault(name, List.of());
         }
     }
 
@@ -169,6 +170,43 @@ class RouteTableTest {
         assertEquals("r", decided(query, Request.get("h", "/?a=b&k=v&k=w")));
         assertEquals("none", decided(query, Request.get("h", "/?a=b&kk=v")));
         assertEquals("none", decided(query, new Request("POST", "h", "/", "k=v", Map.of())));
+    }
+
+    /** The values are those that Envoy 1.40 gives ({@code it/differential}). */
+    @Test
+    void eachLineOfAFieldIsComparedByItself() {
+        Request none = Request.get("h", "/");
+        Request both = none.with("x", "a").with("x", "b");
+        RouteTable exact = table(route("r", header("x", new StringMatch.Exact("b"), false)));
+        assertEquals("r", decided(exact, both));
+        assertEquals("none", decided(exact, none.with("x", "a,b")));
+        assertEquals("none", decided(table(route("r", header("x", new StringMatch.Exact("a,b"), false))), both));
+        assertEquals("r", decided(table(route("r", header("x", new StringMatch.Prefix("b"), false))), both));
+        RouteTable not = table(route("r", header("x", new StringMatch.Exact("b"), true)));
+        assertEquals("none", decided(not, both));
+        assertEquals("r", decided(not, none.with("x", "a").with("x", "a")));
+        assertEquals("r", decided(table(route("r", header("x", new StringMatch.Exact("a,b"), true))), both));
+    }
+
+    @Test
+    void anAbsentFieldIsAnEmptyOneForAConditionThatMustNotHold() {
+        Request none = Request.get("h", "/");
+        assertEquals("r", decided(table(route("r", header("x", new StringMatch.Exact("b"), true))), none));
+        assertEquals("none", decided(table(route("r", header("x", new StringMatch.Regex("b?"), true))), none));
+        assertEquals("none", decided(table(route("r", header("x", new StringMatch.Exact(""), true))), none));
+        assertEquals("none", decided(table(route("r", header("x", new StringMatch.Regex(".*"), false))), none));
+        assertEquals("r", decided(table(route("r", header("x", new StringMatch.Present(), true))), none));
+    }
+
+    /** As Istio says of ignoreUriCase: only of exact paths and prefixes. */
+    @Test
+    void anExpressionHasItsOwnCase() {
+        RouteTable table = table(route(
+                "r",
+                new RouteMatch(
+                        new RouteMatch.PathMatch.Regex("/[a-z]+"), true, Optional.empty(), List.of(), List.of())));
+        assertEquals("r", decided(table, Request.get("h", "/a")));
+        assertEquals("none", decided(table, Request.get("h", "/A")));
     }
 
     @Test

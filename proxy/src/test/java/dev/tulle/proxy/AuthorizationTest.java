@@ -511,34 +511,35 @@ class AuthorizationTest {
                 RetryPolicy.NONE,
                 RouteAction.Rewrite.NONE,
                 List.of(new RouteAction.Mirror(Meshes.cluster("shadow"), 1_000_000)));
-        AuthorizationPolicy noShadows = policy(
-                Action.DENY,
-                "no-shadows",
-                new Rule(
-                        List.of(),
-                        List.of(new Operation(
-                                List.of(),
-                                List.of(),
-                                patterns("web-shadow"),
-                                List.of(),
-                                List.of(),
-                                List.of(),
-                                patterns("/admin"),
-                                List.of())),
-                        List.of()));
         try (Origin origin = Origin.answering(ORIGIN);
-                Origin shadow = Origin.answering(ORIGIN);
-                ProxyFixture proxy = proxy(mesh(origin, noShadows)
-                        .subset("shadow", shadow.port())
-                        .routes(Meshes.route("mirrored", RouteMatch.ANY, forward))
-                        .build())) {
-            assertEquals(200, RawClient.get(proxy.port, "/admin").code());
-            assertEquals(200, RawClient.get(proxy.port, "/b").code());
-            for (int i = 0; shadow.requests.isEmpty() && i < 200; i++) {
-                Thread.sleep(10);
+                Origin shadow = Origin.answering(ORIGIN)) {
+            AuthorizationPolicy noShadows = policy(
+                    Action.DENY,
+                    "no-shadows",
+                    new Rule(
+                            List.of(),
+                            List.of(new Operation(
+                                    List.of(shadow.port()),
+                                    List.of(),
+                                    List.of(),
+                                    List.of(),
+                                    List.of(),
+                                    List.of(),
+                                    patterns("/admin"),
+                                    List.of())),
+                            List.of()));
+            try (ProxyFixture proxy = proxy(mesh(origin, noShadows)
+                    .subset("shadow", shadow.port())
+                    .routes(Meshes.route("mirrored", RouteMatch.ANY, forward))
+                    .build())) {
+                assertEquals(200, RawClient.get(proxy.port, "/admin").code());
+                assertEquals(200, RawClient.get(proxy.port, "/b").code());
+                for (int i = 0; shadow.requests.isEmpty() && i < 200; i++) {
+                    Thread.sleep(10);
+                }
+                assertEquals(1, shadow.requests.size());
+                assertEquals("GET /b HTTP/1.1", shadow.requests.getFirst().line());
             }
-            assertEquals(1, shadow.requests.size());
-            assertEquals("GET /b HTTP/1.1", shadow.requests.getFirst().line());
         }
     }
 }

@@ -96,6 +96,60 @@ class RoutingTest {
         }
     }
 
+    /** As Envoy does: a route's changes are of every answer to its requests, also of those that no server gave. */
+    @Test
+    void headerChangesAreOfOwnAnswersToo() throws Exception {
+        HeaderMutation changes = new HeaderMutation(
+                HeaderMutation.Changes.NONE,
+                new HeaderMutation.Changes(
+                        List.of(new HeaderMutation.Field("content-type", "application/json")),
+                        List.of(new HeaderMutation.Field("x-by", "route")),
+                        List.of("location")));
+        List<RouteAction> answers = List.of(
+                new RouteAction.DirectResponse(418, "{}"),
+                new RouteAction.Redirect(
+                        301, Optional.of("https"), Optional.empty(), Optional.empty(), Optional.empty()),
+                Meshes.forward("empty", path("/"), "").action(),
+                Meshes.forward("missing", path("/"), "nowhere").action());
+        for (RouteAction answer : answers) {
+            Route route = new Route("r", path("/"), answer, FaultInjection.NONE, changes, ResourceRef.DEFAULT);
+            try (ProxyFixture proxy =
+                    new ProxyFixture(Meshes.mesh().subset("").routes(route).build())) {
+                RawClient.Response seen = RawClient.get(proxy.port, "/");
+                assertEquals("route", seen.field("x-by"), answer.toString());
+                assertEquals("application/json", seen.field("content-type"));
+                assertEquals("", seen.field("location"));
+            }
+        }
+    }
+
+    @Test
+    void theSchemeIsWhatAProxyBeforeUsWasAskedWith() throws Exception {
+        RouteMatch secure = new RouteMatch(
+                new RouteMatch.PathMatch.Prefix("/"),
+                false,
+                Optional.empty(),
+                List.of(new RouteMatch.Named(":scheme", new StringMatch.Exact("https"), false)),
+                List.of());
+        RouteAction moved = new RouteAction.Redirect(
+                301,
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.of(new RouteAction.PathRewrite.Full("/new")));
+        Meshes mesh = Meshes.mesh()
+                .subset("")
+                .routes(
+                        Meshes.route("secure", secure, moved),
+                        Meshes.route("rest", RouteMatch.ANY, new RouteAction.DirectResponse(200, "plain")));
+        try (ProxyFixture proxy = new ProxyFixture(mesh.build())) {
+            assertEquals("plain", RawClient.get(proxy.port, "/").body());
+            RawClient.Response seen = RawClient.once(
+                    proxy.port, "GET / HTTP/1.1\r\nHost: web\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n");
+            assertEquals("https://web/new", seen.field("location"));
+        }
+    }
+
     @Test
     void subsetsByHeaderAndWeight() throws Exception {
         try (Origin v1 = Origin.answering("v1");
@@ -558,7 +612,7 @@ class RoutingTest {
                 for (int i = 0; i < 100 && shadow.requests.isEmpty(); i++) {
                     Thread.sleep(20);
                 }
-                assertEquals("inner-shadow", shadow.requests.get(0).field("host"));
+                assertEquals("inner", shadow.requests.get(0).field("host"));
                 assertEquals("body", shadow.requests.get(0).body());
             }
         }

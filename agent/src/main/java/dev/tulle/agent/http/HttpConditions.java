@@ -137,7 +137,7 @@ final class HttpConditions {
     private void header(Named named) {
         switch (named.name()) {
             case ":method" -> method(named.match(), named.inverted());
-            case ":scheme" -> fixed("http", named);
+            case ":scheme" -> leaveOut("it looks at the scheme, which a field may tell");
             case ":authority" -> field("host", named.match(), named.inverted());
             case ":path" -> leaveOut("it looks at path and query as one");
             default -> {
@@ -151,27 +151,15 @@ final class HttpConditions {
         }
     }
 
-    /** A condition on something that is the same in all requests. */
-    private void fixed(String value, Named named) {
-        boolean holds =
-                switch (named.match()) {
-                    case StringMatch.Exact(String exact) -> exact.equals(value);
-                    case StringMatch.Prefix(String prefix) -> value.startsWith(prefix);
-                    case StringMatch.Present() -> true;
-                    case StringMatch.Regex _ -> {
-                        leaveOut("its scheme is a regular expression");
-                        yield !named.inverted();
-                    }
-                };
-        never |= holds == named.inverted();
-    }
-
     /** A condition on a header field; only equality and presence are looked at by the kernel. */
     void field(String name, StringMatch match, boolean inverted) {
         switch (match) {
             case StringMatch.Present() -> add(new Field(name, true, "", inverted));
             case StringMatch.Exact(String value) -> {
-                if (!isPlainValue(value)) {
+                if (value.isEmpty() && inverted) {
+                    // An absent field counts as an empty one.
+                    leaveOut("header " + name + " is compared with an empty value");
+                } else if (!isPlainValue(value)) {
                     leaveOut("the value of " + name + " is longer than " + HttpLimits.VALUE + " bytes or not plain");
                     atLeastPresent(name, inverted);
                 } else {
@@ -207,10 +195,9 @@ final class HttpConditions {
     }
 
     static boolean isPlainValue(String value) {
-        // Blanks at the ends are not part of a value, and a comma may stem from two fields that were joined.
+        // Blanks at the ends are not part of a value.
         return value.length() <= HttpLimits.VALUE
                 && value.equals(value.strip())
-                && value.indexOf(',') < 0
                 && value.chars().allMatch(c -> c >= ' ' && c < 0x7f);
     }
 

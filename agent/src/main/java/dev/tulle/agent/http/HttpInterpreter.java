@@ -3,6 +3,7 @@ package dev.tulle.agent.http;
 import dev.tulle.agent.http.HttpWhen.Field;
 import dev.tulle.model.Caller;
 import dev.tulle.model.RequestView;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -78,8 +79,8 @@ public final class HttpInterpreter {
     }
 
     private static boolean holds(Field field, RequestView request) {
-        String value = field.name().equals("host") ? request.authority() : request.header(field.name());
-        boolean holds = value != null && (field.present() || value.equals(field.value()));
+        List<String> lines = field.name().equals("host") ? List.of(request.authority()) : request.headers(field.name());
+        boolean holds = lines.stream().anyMatch(line -> field.present() || line.equals(field.value()));
         return holds != field.inverted();
     }
 }

@@ -296,14 +296,14 @@ final class H2Stream implements Downstream {
     }
 
     @Override
-    public void local(int code, byte[] body, String location, boolean refused) {
+    public void local(int code, byte[] body, String location, HeaderProgram changes, boolean refused) {
         headSent = true;
         if (head.isGrpc()) {
-            send(GrpcStatus.answer(code, body), true);
+            send(SentHeads.with(GrpcStatus.answer(code, body), changes), true);
             return;
         }
         boolean bodyless = body.length == 0 || head.isHead() || code == 204 || code == 304;
-        send(SentHeads.local(code, body.length, location), bodyless);
+        send(SentHeads.local(code, body.length, location, changes), bodyless);
         if (!bodyless) {
             send(Unpooled.wrappedBuffer(body), true);
         }

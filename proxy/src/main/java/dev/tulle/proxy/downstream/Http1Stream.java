@@ -166,14 +166,14 @@ final class Http1Stream implements Downstream {
     }
 
     @Override
-    public void local(int status, byte[] body, String location, boolean refused) {
+    public void local(int status, byte[] body, String location, HeaderProgram changes, boolean refused) {
         whole = connection.isRequestComplete()
                 && !refused
                 && head.keepsAlive()
                 && !head.isUpgrade()
                 && !draining.getAsBoolean();
         ByteSink sink = worker.sink();
-        HeadWriter.local(sink, status, body, location, !whole, head.isHead());
+        HeadWriter.local(sink, status, body, location, !whole, head.isHead(), changes);
         out.add(sink, 0);
     }
 

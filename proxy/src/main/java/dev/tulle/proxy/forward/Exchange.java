@@ -4,6 +4,7 @@ import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.model.Verdict;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.lease.TakenRequest;
@@ -129,7 +130,8 @@ public final class Exchange implements UpstreamUser {
     /** Decides on a complete head and acts. */
     public void begin(OutboundService service, int pathSkip, @Nullable String newAuthority) {
         request.headRead();
-        RouteDecision decided = routing.decide(scope.upstreams(), service, head, pathSkip, newAuthority);
+        boolean outside = !client.peer().outside().isEmpty();
+        RouteDecision decided = routing.decide(scope.upstreams(), service, head, outside, pathSkip, newAuthority);
         if (decided == null) {
             reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;
@@ -193,7 +195,8 @@ public final class Exchange implements UpstreamUser {
             case REDIRECT -> {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.Redirect redirect) {
                     tally.details = DIRECT;
-                    String to = Redirects.location(redirect, head, routing.path(), routing.authority());
+                    String to =
+                            Redirects.location(redirect, head, routing.scheme(), routing.path(), routing.authority());
                     local(redirect.status(), tally.flags, "", to, false);
                 }
             }
@@ -630,7 +633,9 @@ public final class Exchange implements UpstreamUser {
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
         tally.responseBytes = text.length;
-        client.local(status, text, location, refused);
+        ForwardPlan chosen = routing.plan();
+        HeaderProgram changes = chosen == null ? HeaderProgram.NONE : chosen.responseHeaders();
+        client.local(status, text, location, changes, refused);
         finish();
     }
 

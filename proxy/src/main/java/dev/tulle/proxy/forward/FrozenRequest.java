@@ -11,8 +11,8 @@ import java.util.Map;
 /** What can be asked of a request after its head is gone. */
 record FrozenRequest(String method, String path, String query, String authority, Map<String, List<String>> fields)
         implements RequestView {
-    /** Keeps a request as its endpoint will read it, but for the authority. */
-    static FrozenRequest of(SentRequest sent, String authority) {
+    /** Keeps a request as its endpoint will read it. */
+    static FrozenRequest of(SentRequest sent) {
         RequestHead head = sent.head();
         Map<String, List<String>> fields = new HashMap<>();
         for (int i = 0; i < head.fieldCount(); i++) {
@@ -22,7 +22,7 @@ record FrozenRequest(String method, String path, String query, String authority,
         for (HeaderMutation.Field field : sent.plan().requestHeaders().added()) {
             fields.computeIfAbsent(field.name().toLowerCase(Locale.ROOT), sent::headers);
         }
-        return new FrozenRequest(sent.method(), sent.path(), sent.query(), authority, fields);
+        return new FrozenRequest(sent.method(), sent.path(), sent.query(), sent.authority(), fields);
     }
 
     @Override

@@ -27,7 +27,7 @@ import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A shadow copy of a request, with {@code -shadow} behind its host name; the answer is thrown away. Its body goes on as it
+ * A copy of a request; the answer is thrown away. Its body goes on as it
  * comes, whatever its length: never touches the request that it copies, and does not hold it back. A copy whose endpoint
  * cannot keep up is given up and counted. Loop-confined.
  */
@@ -49,7 +49,7 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     private final EndpointPool pool;
     private final RequestHead head;
     private final @Nullable String path;
-    private final String authority;
+    private final @Nullable String authority;
     private final HeaderProgram changes;
     private final Peer client;
 
@@ -68,13 +68,13 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     private @Nullable UpstreamStream upstream;
     private boolean over;
 
-    private MirrorRequest(Worker worker, Counter lost, EndpointPool pool, SentRequest sent, String authority) {
+    private MirrorRequest(Worker worker, Counter lost, EndpointPool pool, SentRequest sent) {
         this.worker = worker;
         this.lost = lost;
         this.pool = pool;
         this.head = sent.head().copy();
         this.path = sent.routing().path();
-        this.authority = authority;
+        this.authority = sent.routing().authority();
         this.changes = sent.plan().requestHeaders();
         this.client = sent.client();
     }
@@ -115,19 +115,18 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
             lost.increment();
             return null;
         }
-        String authority = shadow(sent.authority());
-        Verdict verdict = pool.access().request(from.source(), new OverriddenRequest(sent, sent.path(), authority));
+        Verdict verdict = pool.access().request(from.source(), sent);
         if (verdict != null && !verdict.allowed()) {
             pool.access().denied(verdict);
             return null;
         }
-        MirrorRequest mirror = new MirrorRequest(worker, lost, pool, sent, authority);
+        MirrorRequest mirror = new MirrorRequest(worker, lost, pool, sent);
         pool.activeChanged(1);
         mirror.moved();
         if (verdict != null) {
             mirror.acquire();
         } else {
-            mirror.waitFor(from.source(), FrozenRequest.of(sent, authority));
+            mirror.waitFor(from.source(), FrozenRequest.of(sent));
         }
         return mirror;
     }
@@ -143,7 +142,7 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     }
 
     @Override
-    public String authority() {
+    public @Nullable String authority() {
         return authority;
     }
 
@@ -236,13 +235,6 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
                 done(true);
             }
         });
-    }
-
-    private static String shadow(String authority) {
-        int colon = authority.lastIndexOf(':');
-        return colon < 0 || authority.indexOf(']') > colon
-                ? authority + "-shadow"
-                : authority.substring(0, colon) + "-shadow" + authority.substring(colon);
     }
 
     @Override

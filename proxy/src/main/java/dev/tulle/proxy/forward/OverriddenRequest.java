@@ -2,10 +2,9 @@ package dev.tulle.proxy.forward;
 
 import dev.tulle.model.RequestView;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
-/** A request as its service sees it, where the explicit proxy port took the service's name off the path. */
-record OverriddenRequest(RequestView request, String path, String authority) implements RequestView {
+/** A request as its service sees it, where that is not what was received. */
+record OverriddenRequest(RequestView request, String path, String authority, String scheme) implements RequestView {
     @Override
     public String method() {
         return request.method();
@@ -14,11 +13,6 @@ record OverriddenRequest(RequestView request, String path, String authority) imp
     @Override
     public String query() {
         return request.query();
-    }
-
-    @Override
-    public @Nullable String header(String name) {
-        return request.header(name);
     }
 
     @Override

@@ -11,26 +11,35 @@ final class Redirects {
     /**
      * The value of Location.
      *
+     * @param asked the scheme that the client asked with
      * @param path the rewritten path, null to keep the request's
      * @param authority the authority that the request is for, null for the received one
      */
     static String location(
-            RouteAction.Redirect redirect, RequestHead head, @Nullable String path, @Nullable String authority) {
-        String scheme = redirect.scheme().orElse("http");
+            RouteAction.Redirect redirect,
+            RequestHead head,
+            String asked,
+            @Nullable String path,
+            @Nullable String authority) {
+        String scheme = redirect.scheme().orElse(asked);
         String received = authority == null ? head.authority() : authority;
         String host = redirect.authority().orElse(received);
         if (redirect.port().isPresent()) {
             int port = redirect.port().get();
-            boolean usual = scheme.equals("http") ? port == 80 : scheme.equals("https") && port == 443;
+            // As in Istio, of the scheme that the rule names, whatever the client asked with.
+            boolean usual = redirect.scheme().orElse("http").equals("https") ? port == 443 : port == 80;
             host = withoutPort(host) + (usual ? "" : ":" + port);
-        } else if (!scheme.equals("http") && redirect.authority().isEmpty() && host.endsWith(":80")) {
+        } else if (!scheme.equals(asked)
+                && redirect.authority().isEmpty()
+                && host.endsWith(asked.equals("http") ? ":80" : ":443")) {
             // The usual port of the request's scheme is not written for another; any other port was meant (as in
             // Envoy).
             host = withoutPort(host);
         }
-        String query = head.query();
         String to = path == null ? head.path() : path;
-        return scheme + "://" + host + to + (query.isEmpty() ? "" : "?" + query);
+        // The question mark of a query that is empty stays as well.
+        String query = to.indexOf('?') >= 0 ? "" : head.text(head.pathEnd(), head.targetEnd());
+        return scheme + "://" + host + to + query;
     }
 
     private static String withoutPort(String authority) {

@@ -5,6 +5,7 @@ import dev.tulle.model.RequestView;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.model.RouteTable;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.ServiceView;
@@ -18,6 +19,7 @@ final class Routing {
     private @Nullable ForwardPlan plan;
     private @Nullable String path;
     private @Nullable String authority;
+    private String scheme = "http";
 
     /** A request begins. */
     void reset() {
@@ -26,11 +28,13 @@ final class Routing {
         plan = null;
         path = null;
         authority = null;
+        scheme = "http";
     }
 
     /**
      * Decides on a complete head.
      *
+     * @param outside true when the client is outside the mesh: then what it says of its scheme counts for nothing
      * @param pathSkip characters at the start of the path that are not part of it
      * @param newAuthority the authority to decide with and to send; null for the request's own
      * @return null when the service has no configuration
@@ -40,6 +44,7 @@ final class Routing {
             Upstreams upstreams,
             OutboundService service,
             RequestHead head,
+            boolean outside,
             int pathSkip,
             @Nullable String newAuthority) {
         ServiceView current = upstreams.view(service);
@@ -59,11 +64,16 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
+        if (!outside
+                && !head.isAbsolute()
+                && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
+            scheme = "https";
+        }
         if (head.isConnect()) {
             // Its target is where the server is to connect to: the address that was dialled says which service is
             // meant.
             request = new OverriddenRequest(
-                    head, "/", current.snapshot().listener().hostname());
+                    head, "/", current.snapshot().listener().hostname(), scheme);
         } else if (!head.isPathPlain()) {
             String received = path == null ? head.path() : path;
             String normal = PathNormalizer.normalize(received);
@@ -71,9 +81,9 @@ final class Routing {
                 path = normal;
             }
         }
-        if (path != null || host != null) {
+        if (path != null || host != null || !scheme.equals("http")) {
             request = new OverriddenRequest(
-                    head, path == null ? head.path() : path, host == null ? head.authority() : host);
+                    head, path == null ? head.path() : path, host == null ? head.authority() : host, scheme);
         }
         RouteDecision decided = table.decide(request, upstreams.worker().random());
         decision = decided;
@@ -101,7 +111,7 @@ final class Routing {
      * configuration has changed meanwhile and has no such route any more, the answer is passed on as it is.
      */
     ForwardPlan decided(Upstreams upstreams, OutboundService service, RequestHead head, String cluster) {
-        RouteDecision now = decide(upstreams, service, head, 0, null);
+        RouteDecision now = decide(upstreams, service, head, false, 0, null);
         ServiceView current = view;
         ForwardPlan found = now == null || now.route() == null || current == null ? null : current.plan(now, cluster);
         if (found == null) {
@@ -141,6 +151,11 @@ final class Routing {
     @Nullable
     String authority() {
         return authority;
+    }
+
+    /** The scheme that the client asked with. */
+    String scheme() {
+        return scheme;
     }
 
     /** The cluster's name; empty without one. */

@@ -212,15 +212,24 @@ public final class HeadWriter {
      * Writes a response of the proxy itself.
      *
      * @param location the value of Location; empty for none
+     * @param changes what the route changes of its answers; a type of its own replaces the usual one
      */
-    public static void local(ByteSink out, int code, byte[] body, String location, boolean close, boolean toHead) {
+    public static void local(
+            ByteSink out,
+            int code,
+            byte[] body,
+            String location,
+            boolean close,
+            boolean toHead,
+            HeaderProgram changes) {
         out.put(STATUS).putDecimal(code).put(' ').put(reason(code)).put(CRLF);
-        if (!location.isEmpty()) {
+        if (!location.isEmpty() && !changes.drops("location")) {
             out.put(LOCATION).value(location).put(CRLF);
         }
-        if (body.length > 0) {
+        if (body.length > 0 && !changes.adds("content-type")) {
             out.put("content-type: text/plain\r\n");
         }
+        out.put(changes.lines());
         if (code != 204 && code != 304) {
             out.put(LENGTH).put(COLON).putDecimal(body.length).put(CRLF);
         }

@@ -3,6 +3,7 @@ package dev.tulle.proxy.http1;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.proxy.loop.ByteSink;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -47,7 +48,7 @@ public final class HeaderProgram {
         ByteSink added = new ByteSink();
         fields.forEach(field -> line(added, field));
         dropped = names.toArray(byte[][]::new);
-        lines = java.util.Arrays.copyOf(added.array(), added.length());
+        lines = Arrays.copyOf(added.array(), added.length());
         authority = host;
     }
 
@@ -104,6 +105,22 @@ public final class HeaderProgram {
             }
         }
         return false;
+    }
+
+    /** True when a field of this name, in lower case, is left out. */
+    public boolean drops(String name) {
+        byte[] lower = FieldName.lower(name);
+        for (byte[] gone : dropped) {
+            if (Arrays.equals(gone, lower)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** True when a field of this name, in lower case, is added. */
+    public boolean adds(String name) {
+        return fields.stream().anyMatch(field -> field.name().equalsIgnoreCase(name));
     }
 
     /** The fields that are added. */

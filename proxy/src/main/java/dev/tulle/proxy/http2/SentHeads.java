@@ -103,18 +103,27 @@ public final class SentHeads {
      *
      * @param length bytes of its body
      * @param location the value of Location; empty for none
+     * @param changes what the route changes of its answers; a type of its own replaces the usual one
      */
-    public static Http2Headers local(int code, int length, String location) {
+    public static Http2Headers local(int code, int length, String location, HeaderProgram changes) {
         Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
         to.status(new AsciiString(Integer.toString(code)));
-        if (!location.isEmpty()) {
+        if (!location.isEmpty() && !changes.drops("location")) {
             to.add(LOCATION, value(location));
         }
-        if (length > 0) {
+        if (length > 0 && !changes.adds("content-type")) {
             to.add(TYPE, TEXT);
         }
         if (code != 204 && code != 304) {
             to.add(LENGTH, new AsciiString(Integer.toString(length)));
+        }
+        return with(to, changes);
+    }
+
+    /** Adds what a route adds to an answer of the proxy itself. */
+    public static Http2Headers with(Http2Headers to, HeaderProgram changes) {
+        for (HeaderMutation.Field field : changes.added()) {
+            to.add(new AsciiString(field.name().toLowerCase(Locale.ROOT)), value(field.value()));
         }
         return to;
     }
@@ -150,9 +159,7 @@ public final class SentHeads {
                     part(b, head.nameStart(i), head.nameEnd(i)).toLowerCase(),
                     part(b, head.valueStart(i), head.valueEnd(i)));
         }
-        for (HeaderMutation.Field field : changes.added()) {
-            to.add(new AsciiString(field.name().toLowerCase(Locale.ROOT)), value(field.value()));
-        }
+        with(to, changes);
     }
 
     /** A text of configuration as {@link ByteSink#value} writes it. */

@@ -71,9 +71,10 @@ public interface Downstream {
      * Answers with the proxy's own words.
      *
      * @param location the value of Location; empty for none
+     * @param changes what the route changes of its answers
      * @param refused true when nothing after the request can be trusted
      */
-    void local(int status, byte[] body, String location, boolean refused);
+    void local(int status, byte[] body, String location, HeaderProgram changes, boolean refused);
 
     /** Writes what is collected; true when the client takes more. */
     boolean flush();
