@@ -37,7 +37,7 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class H2Connection extends Http2ConnectionHandler implements HttpClientConnection {
     /** Requests of one client at a time. */
-    static final int MAX_STREAMS = 256;
+    static final int MAX_STREAMS = 100;
 
     /** Bytes that a client may send on one stream before they are taken. */
     static final int STREAM_WINDOW = 256 << 10;
@@ -71,6 +71,8 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
     private final StreamOrder order = new StreamOrder();
     private @Nullable ChannelHandlerContext context;
     private boolean reading;
+    private long waitForClient;
+    private long waitForEndpoints;
 
     private H2Connection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
@@ -198,6 +200,24 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
     void touched(H2Stream stream) {
         if (reading && !touched.contains(stream)) {
             touched.add(stream);
+        }
+    }
+
+    /** So many more bytes of a stream wait for the client, or, below 0, fewer. */
+    void waitsForClient(long more) {
+        waitForClient += more;
+        Held place = held;
+        if (place != null) {
+            place.waitsForClient(waitForClient);
+        }
+    }
+
+    /** So many more bytes of a stream wait for its endpoint, or, below 0, fewer. */
+    void waitsForEndpoint(long more) {
+        waitForEndpoints += more;
+        Held place = held;
+        if (place != null) {
+            place.waitsForEndpoint(waitForEndpoints);
         }
     }
 
@@ -378,6 +398,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
 
     @Override
     public void drain() {
+        scope.leases().drain();
         // Says how far requests were taken, and closes after the last of them.
         channel.close();
     }

@@ -17,6 +17,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
@@ -46,6 +47,7 @@ final class H2Stream implements Downstream {
     private byte[] requestTrailers = Trailers.NONE;
     private byte[] trailers = Trailers.NONE;
     private int unconsumed;
+    private int waiting;
     private boolean begun;
     /** The client has ended its half. */
     private boolean ended;
@@ -143,6 +145,15 @@ final class H2Stream implements Downstream {
         if (pending.isEmpty() && (endTold || tunnel || exchange.takesBody())) {
             consumeAll();
         }
+        tellWaiting();
+    }
+
+    private void tellWaiting() {
+        if (unconsumed != waiting) {
+            int before = waiting;
+            waiting = unconsumed;
+            connection.waitsForEndpoint(waiting - before);
+        }
     }
 
     private void tellEnd() {
@@ -181,6 +192,7 @@ final class H2Stream implements Downstream {
         pending.forEach(ByteBuf::release);
         pending.clear();
         consumeAll();
+        tellWaiting();
     }
 
     // ---- to the client ----
@@ -239,11 +251,20 @@ final class H2Stream implements Downstream {
         endSent |= ends;
         if (gone) {
             data.release();
-        } else {
-            connection
-                    .encoder()
-                    .writeData(context(), stream.id(), data, 0, ends, context().newPromise());
+            return;
         }
+        int n = data.readableBytes();
+        boolean waits = !isWritable();
+        ChannelPromise sent = context().newPromise();
+        connection.encoder().writeData(context(), stream.id(), data, 0, ends, sent);
+        if (waits && !sent.isDone()) {
+            connection.waitsForClient(n);
+            sent.addListener(over -> connection.waitsForClient(-n));
+        }
+    }
+
+    private boolean isWritable() {
+        return gone || connection.encoder().flowController().isWritable(stream);
     }
 
     @Override
@@ -314,7 +335,7 @@ final class H2Stream implements Downstream {
         if (!connection.isReading()) {
             connection.flush();
         }
-        return gone || connection.encoder().flowController().isWritable(stream);
+        return isWritable();
     }
 
     /** A client that still sends is told that nobody reads (RFC 9113 section 8.1). */

@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 final class H2UpstreamConnection extends Http2ConnectionHandler {
     /** Bytes that a server may send on one stream before its client has read them. */
-    static final int STREAM_WINDOW = 256 << 10;
+    static final int STREAM_WINDOW = 64 << 10;
 
     private static final long NO_LIMIT = -1;
     private static final float UPDATE_RATIO = 0.5f;
