@@ -68,6 +68,22 @@ final class H2Frames implements AutoCloseable {
         return frame(HEADERS, END_HEADERS, stream, block(0x83, "web", fields));
     }
 
+    /** A CONNECT to web: the method and the authority alone. */
+    H2Frames connect(int stream) {
+        StringBuilder block = new StringBuilder();
+        literal(block.append((char) 0x02), "CONNECT");
+        literal(block.append((char) 0x01), "web");
+        return frame(HEADERS, END_HEADERS, stream, block.toString().getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    /** Ends the connection, in order or by a reset. */
+    void leave(boolean reset) throws IOException {
+        if (reset) {
+            socket.setSoLinger(true, 0);
+        }
+        socket.close();
+    }
+
     /** A block of fields: an indexed method, http, the path / and an authority (RFC 7541 appendix A), then literals. */
     static byte[] block(int method, String authority, String... fields) {
         StringBuilder block = new StringBuilder();

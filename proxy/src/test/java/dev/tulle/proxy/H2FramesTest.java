@@ -5,12 +5,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.UncheckedIOException;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What clients of HTTP/2 may not do, and what they may; the endpoint speaks HTTP/1.1. */
 @Timeout(value = 30, unit = TimeUnit.SECONDS)
@@ -147,6 +149,71 @@ class H2FramesTest {
             empty.post(1);
             flood(10, i -> empty.frame(H2Frames.DATA, 0, 1, new byte[0]));
             assertTrue(isGone(empty));
+        }
+    }
+
+    /** What is sent behind a CONNECT before it is agreed to is no request, and nobody else's. */
+    @Test
+    void nothingIsSmuggledBehindAConnect() throws Exception {
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    out.write("HTTP/1.1 405 No\r\nContent-Length: 2\r\n\r\nno"
+                            .getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
+                    return true;
+                });
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.connect(1)
+                    .frame(
+                            H2Frames.DATA,
+                            0,
+                            1,
+                            "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n"
+                                    .getBytes(java.nio.charset.StandardCharsets.US_ASCII));
+            client.until(H2Frames.DATA);
+            client.get(3).until(H2Frames.DATA);
+            assertEquals(
+                    List.of("CONNECT web HTTP/1.1", "GET / HTTP/1.1"),
+                    origin.requests.stream().map(Origin.Request::line).toList());
+        }
+    }
+
+    /** An answer that comes before the request has ended arrives whole, and then nobody reads the rest. */
+    @Test
+    void anEarlyAnswerArrivesWhole() throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy = new ProxyFixture(Meshes.mesh().subset("").build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.post(1);
+            List<H2Frames.Frame> all = client.until(H2Frames.RST_STREAM);
+            assertEquals(
+                    List.of(H2Frames.HEADERS, H2Frames.DATA, H2Frames.RST_STREAM),
+                    all.stream().map(H2Frames.Frame::type).toList());
+            assertEquals(0, all.getLast().code());
+            assertEquals(0, origin.connections.get());
+        }
+    }
+
+    /** A client that has gone leaves nothing behind, and what it asked is not answered for nobody. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aClientThatGoesEndsItsConnection(boolean reset) throws Exception {
+        CountDownLatch seen = new CountDownLatch(1);
+        try (Origin origin = Origin.start((request, out, socket) -> {
+                    // The proxy closes the connection of a request that nobody waits for any more.
+                    boolean gone = socket.getInputStream().read() < 0;
+                    seen.countDown();
+                    return !gone;
+                });
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build())) {
+            H2Frames client = new H2Frames(proxy.port);
+            client.get(1);
+            while (origin.requests.isEmpty()) {
+                Thread.sleep(10);
+            }
+            client.leave(reset);
+            assertTrue(seen.await(5, TimeUnit.SECONDS));
         }
     }
 

@@ -11,6 +11,7 @@ import dev.tulle.proxy.stream.Peer;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
@@ -23,6 +24,7 @@ import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
+import java.io.IOException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
@@ -88,12 +90,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             @Override
             public void onStreamClosed(Http2Stream stream) {
                 closed(stream);
-            }
-        });
-        encoder.flowController().listener(stream -> {
-            H2Stream known = stream.getProperty(key);
-            if (known != null) {
-                known.writability(encoder.flowController().isWritable(stream));
             }
         });
         decoder.frameListener(new Frames());
@@ -379,6 +375,23 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         worker().timers().remove(idle);
         super.channelInactive(from);
         service.release();
+    }
+
+    /** A client that sends no more, or has reset the connection, asks nothing more and reads nothing more. */
+    @Override
+    public void userEventTriggered(ChannelHandlerContext from, Object event) throws Exception {
+        super.userEventTriggered(from, event);
+        if (event instanceof ChannelInputShutdownEvent) {
+            from.close();
+        }
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext from, Throwable cause) throws Exception {
+        super.exceptionCaught(from, cause);
+        if (cause instanceof IOException) {
+            from.close();
+        }
     }
 
     @Override

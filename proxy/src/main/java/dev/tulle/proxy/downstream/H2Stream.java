@@ -22,6 +22,7 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
 import java.util.ArrayDeque;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,12 @@ import org.jspecify.annotations.Nullable;
 // A failed write reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class H2Stream implements Downstream {
+    /** Bytes that may wait for the client before its server is not read from any more. */
+    private static final int QUEUE = 64 << 10;
+
+    /** How long a server has for the end of a response that the client has got whole. */
+    private static final long PATIENCE_SECONDS = 10;
+
     private final H2Connection connection;
     private final Http2Stream stream;
     private final RequestHead head = new RequestHead();
@@ -47,6 +54,9 @@ final class H2Stream implements Downstream {
     private byte[] requestTrailers = Trailers.NONE;
     private byte[] trailers = Trailers.NONE;
     private int unconsumed;
+    private int queued;
+    private int queuedTold;
+    private @Nullable ChannelPromise ending;
     private int waiting;
     private boolean begun;
     /** The client has ended its half. */
@@ -78,6 +88,9 @@ final class H2Stream implements Downstream {
 
     /** Decides on the request. */
     void begin() {
+        if (over) {
+            return;
+        }
         begun = true;
         if (status.isError()) {
             connection.scope().malformed().increment();
@@ -116,6 +129,9 @@ final class H2Stream implements Downstream {
 
     /** The request's trailers, and its end. */
     void trailers(Http2Headers fields) {
+        if (over) {
+            return;
+        }
         byte[] lines = ReceivedHeads.trailers(fields);
         if (lines == null) {
             connection.scope().malformed().increment();
@@ -132,7 +148,7 @@ final class H2Stream implements Downstream {
         if (!begun || over) {
             return;
         }
-        while (!pending.isEmpty() && (tunnel || exchange.takesBody())) {
+        while (!pending.isEmpty() && takes()) {
             ByteBuf next = pending.poll();
             if (next != null) {
                 exchange.requestData(next);
@@ -142,10 +158,15 @@ final class H2Stream implements Downstream {
         if (pending.isEmpty() && ended) {
             tellEnd();
         }
-        if (pending.isEmpty() && (endTold || tunnel || exchange.takesBody())) {
+        if (pending.isEmpty() && (takes() || (endTold && !head.isConnect()))) {
             consumeAll();
         }
         tellWaiting();
+    }
+
+    /** True when bytes go on. Behind a CONNECT that is not answered yet they belong to nobody. */
+    private boolean takes() {
+        return (tunnel || !head.isConnect()) && exchange.takesBody();
     }
 
     private void tellWaiting() {
@@ -180,6 +201,15 @@ final class H2Stream implements Downstream {
     /** Both ends have ended the stream, or one has reset it, or the connection is gone. */
     void closed() {
         gone = true;
+        if (!over && endSent) {
+            // The client has all; the server has still to say so.
+            connection.worker().loop().schedule(this::leave, PATIENCE_SECONDS, TimeUnit.SECONDS);
+        } else {
+            leave();
+        }
+    }
+
+    private void leave() {
         if (!over) {
             exchange.downstreamGone();
             over();
@@ -240,10 +270,11 @@ final class H2Stream implements Downstream {
     private void send(Http2Headers fields, boolean ends) {
         endSent |= ends;
         if (!gone) {
-            connection
-                    .encoder()
-                    .writeHeaders(
-                            context(), stream.id(), fields, 0, ends, context().newPromise());
+            ChannelPromise sent = context().newPromise();
+            if (ends) {
+                ending = sent;
+            }
+            connection.encoder().writeHeaders(context(), stream.id(), fields, 0, ends, sent);
         }
     }
 
@@ -254,17 +285,41 @@ final class H2Stream implements Downstream {
             return;
         }
         int n = data.readableBytes();
-        boolean waits = !isWritable();
         ChannelPromise sent = context().newPromise();
+        if (ends) {
+            ending = sent;
+        }
+        if (n > 0) {
+            queued += n;
+            sent.addListener(result -> sent(n));
+        }
         connection.encoder().writeData(context(), stream.id(), data, 0, ends, sent);
-        if (waits && !sent.isDone()) {
-            connection.waitsForClient(n);
-            sent.addListener(over -> connection.waitsForClient(-n));
+        tellQueued();
+    }
+
+    /** Bytes are in the socket, or thrown away with the stream. */
+    private void sent(int n) {
+        boolean was = isWritable();
+        queued -= n;
+        tellQueued();
+        if (!was && isWritable() && !gone) {
+            // Not while frames are being written.
+            connection.worker().loop().execute(() -> exchange.downstreamWritability(true));
         }
     }
 
+    /** What Netty says of a stream counts what waits on all others of the connection as well. */
     private boolean isWritable() {
-        return gone || connection.encoder().flowController().isWritable(stream);
+        return gone || queued < QUEUE;
+    }
+
+    private void tellQueued() {
+        int now = queued < QUEUE ? 0 : queued;
+        if (now != queuedTold) {
+            int before = queuedTold;
+            queuedTold = now;
+            connection.waitsForClient(now - before);
+        }
     }
 
     @Override
@@ -348,7 +403,15 @@ final class H2Stream implements Downstream {
         if (!gone && !endSent) {
             connection.reset(stream.id(), headSent ? Http2Error.INTERNAL_ERROR : Http2Error.CANCEL);
         } else if (!gone && !ended) {
-            connection.reset(stream.id(), Http2Error.NO_ERROR);
+            // Behind the end of the answer, which may still wait for the client's window.
+            ChannelPromise end = ending;
+            if (end != null) {
+                end.addListener(sent -> {
+                    if (!gone) {
+                        connection.reset(stream.id(), Http2Error.NO_ERROR);
+                    }
+                });
+            }
         }
         if (!connection.isReading()) {
             connection.flush();
@@ -380,10 +443,5 @@ final class H2Stream implements Downstream {
                 connection.reset(stream.id(), why);
             }
         }
-    }
-
-    /** The client takes more, or no more for now. */
-    void writability(boolean writable) {
-        exchange.downstreamWritability(writable);
     }
 }

@@ -68,6 +68,7 @@ public final class Exchange implements UpstreamUser {
 
     private Phase phase = Phase.NONE;
     private boolean byKernel;
+    private boolean reported;
     private boolean clientEnded;
     private boolean serverEnded;
 
@@ -91,6 +92,7 @@ public final class Exchange implements UpstreamUser {
     public void requestBegins() {
         phase = Phase.NONE;
         byKernel = false;
+        reported = false;
         clientEnded = false;
         serverEnded = false;
         questions++;
@@ -396,7 +398,7 @@ public final class Exchange implements UpstreamUser {
     public boolean takesBody() {
         UpstreamStream to = tries.upstream();
         return switch (phase) {
-            case SENT, RESPONDING -> to != null && to.isWritable();
+            case SENT, RESPONDING, TUNNEL -> to != null && to.isWritable();
             default -> false;
         };
     }
@@ -653,6 +655,11 @@ public final class Exchange implements UpstreamUser {
 
     /** The exchange is over; whoever looks at the counts once the client has its answer finds it there. */
     private void report() {
+        if (reported) {
+            // The client went while it was given the end.
+            return;
+        }
+        reported = true;
         phase = Phase.NONE;
         request.over();
         tries.over();

@@ -34,6 +34,7 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
     /** Bytes that a server may send on one stream before its client has read them. */
     static final int STREAM_WINDOW = 64 << 10;
 
+    private static final int MAX_STREAMS = 100;
     private static final long NO_LIMIT = -1;
     private static final float UPDATE_RATIO = 0.5f;
 
@@ -60,12 +61,6 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
                 closed(stream);
             }
         });
-        encoder.flowController().listener(stream -> {
-            H2UpstreamStream known = stream.getProperty(key);
-            if (known != null) {
-                known.writability(encoder.flowController().isWritable(stream));
-            }
-        });
         decoder.frameListener(new Frames());
     }
 
@@ -82,6 +77,8 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
             this.channel = channel;
             Http2Connection connection = new DefaultHttp2Connection(false, 0);
             connection.local().flowController(new DefaultHttp2LocalFlowController(connection, UPDATE_RATIO, true));
+            // Until the server has said how many it takes, and where it sets no bound.
+            connection.local().maxActiveStreams(MAX_STREAMS);
             connection(connection);
             initialSettings(Http2Settings.defaultSettings()
                     .pushEnabled(false)
@@ -157,6 +154,8 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
     Http2Stream open(H2UpstreamStream by, Http2Headers fields, boolean ends) {
         int id = connection().local().incrementAndGetNextStreamId();
         if (id < 0 || !channel.isActive()) {
+            // No more numbers, or nobody there.
+            retire();
             return null;
         }
         encoder().writeHeaders(context(), id, fields, 0, ends, context().newPromise());
@@ -258,7 +257,8 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
         }
         if (active() == 0) {
             idleSince = System.nanoTime();
-            if (retired || connection().goAwayReceived()) {
+            int most = pool.maxRequestsPerConnection();
+            if (retired || connection().goAwayReceived() || (most > 0 && requests >= most)) {
                 channel.close();
             }
         }

@@ -7,6 +7,7 @@ import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 // A failed write reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class H2UpstreamStream implements UpstreamStream {
+    /** Bytes that may wait for the endpoint before the client is not read from any more. */
+    private static final int QUEUE = 64 << 10;
+
     /** Informational responses to one request before the server is taken for broken. */
     private static final int MAX_INTERIM = 16;
 
@@ -33,6 +37,9 @@ final class H2UpstreamStream implements UpstreamStream {
     private boolean refused;
     private boolean gone;
     private boolean reads = true;
+    private boolean bodyless;
+    private long received;
+    private int queued;
     private int unconsumed;
     private int interims;
     private String trouble = "";
@@ -67,15 +74,28 @@ final class H2UpstreamStream implements UpstreamStream {
         if (gone || to == null) {
             data.release();
         } else {
-            connection
-                    .encoder()
-                    .writeData(
-                            connection.context(),
-                            to.id(),
-                            data,
-                            0,
-                            ends,
-                            connection.context().newPromise());
+            int n = data.readableBytes();
+            ChannelPromise sent = connection.context().newPromise();
+            if (n > 0) {
+                queued += n;
+                sent.addListener(result -> sent(n));
+            }
+            connection.encoder().writeData(connection.context(), to.id(), data, 0, ends, sent);
+        }
+    }
+
+    /** Bytes are in the socket, or thrown away with the stream. */
+    private void sent(int n) {
+        boolean was = isWritable();
+        queued -= n;
+        if (!was && isWritable() && !gone) {
+            // Not while frames are being written.
+            connection.worker().loop().execute(() -> {
+                UpstreamUser current = user;
+                if (current != null) {
+                    current.upstreamWritability(true);
+                }
+            });
         }
     }
 
@@ -120,13 +140,13 @@ final class H2UpstreamStream implements UpstreamStream {
 
     @Override
     public boolean isWritable() {
-        Http2Stream to = stream;
-        return gone || to == null || connection.encoder().flowController().isWritable(to);
+        // What Netty says of a stream counts what waits on all others of the connection as well.
+        return gone || queued < QUEUE;
     }
 
     @Override
     public long unsent() {
-        return isWritable() ? 0 : UpstreamChannels.WATER_MARK.low();
+        return queued;
     }
 
     @Override
@@ -148,7 +168,10 @@ final class H2UpstreamStream implements UpstreamStream {
 
     @Override
     public void finish(boolean requestComplete) {
-        leave(!endSent || !requestComplete ? Http2Error.NO_ERROR : null);
+        Http2Stream from = stream;
+        boolean waits =
+                from != null && !gone && connection.encoder().flowController().hasFlowControlled(from);
+        leave(!endSent || !requestComplete || waits ? Http2Error.NO_ERROR : null);
     }
 
     @Override
@@ -161,7 +184,9 @@ final class H2UpstreamStream implements UpstreamStream {
         Http2Stream left = stream;
         user = null;
         consumeAll();
-        if (!gone && left != null && why != null && !(endSent && responseEnded)) {
+        boolean waits =
+                left != null && !gone && connection.encoder().flowController().hasFlowControlled(left);
+        if (!gone && left != null && why != null && (waits || !(endSent && responseEnded))) {
             connection.reset(left, why);
         }
     }
@@ -212,8 +237,13 @@ final class H2UpstreamStream implements UpstreamStream {
         } else if (head.code() < 200) {
             interim(current, ends);
         } else {
-            headRead = true;
             tunnel = connects && head.code() < 300;
+            bodyless = !tunnel && head.isBodyless(toHead);
+            if (ends && isShort()) {
+                malformed("malformed response: no body, and a length");
+                return;
+            }
+            headRead = true;
             responseEnded = ends;
             current.responseHead(head, 0);
             if (ends && isStill(current)) {
@@ -234,6 +264,10 @@ final class H2UpstreamStream implements UpstreamStream {
         byte[] lines = ReceivedHeads.trailers(fields);
         if (lines == null) {
             malformed("malformed trailers");
+            return;
+        }
+        if (isShort()) {
+            malformed("malformed response: the body is shorter than its length");
             return;
         }
         responseEnded = true;
@@ -258,6 +292,15 @@ final class H2UpstreamStream implements UpstreamStream {
         if (current == null) {
             return n;
         }
+        received += n;
+        if (!headRead || (n > 0 && bodyless)) {
+            malformed("malformed response: a body where there can be none");
+            return n;
+        }
+        if (ends && isShort()) {
+            malformed("malformed response: the body is shorter than its length");
+            return n;
+        }
         responseEnded = ends;
         if (n > 0) {
             current.responseData(in.retain());
@@ -270,6 +313,11 @@ final class H2UpstreamStream implements UpstreamStream {
         }
         unconsumed += n;
         return 0;
+    }
+
+    /** True when less has come than the head says: behind a conversion the next response would be taken for the rest. */
+    private boolean isShort() {
+        return !tunnel && !bodyless && head.contentLength() > received;
     }
 
     private void end(UpstreamUser current) {
@@ -322,13 +370,6 @@ final class H2UpstreamStream implements UpstreamStream {
         UpstreamUser current = user;
         if (current != null) {
             current.readComplete();
-        }
-    }
-
-    void writability(boolean writable) {
-        UpstreamUser current = user;
-        if (current != null) {
-            current.upstreamWritability(writable);
         }
     }
 }

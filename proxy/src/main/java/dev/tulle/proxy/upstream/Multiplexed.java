@@ -83,11 +83,14 @@ final class Multiplexed {
             H2UpstreamConnection ready = made;
             if (channel != null && ready != null) {
                 open.add(ready);
-                serve();
-                if (retired) {
-                    ready.retire();
-                }
-                closeIdle();
+                // The channel says that it is active after this, and sends its preface then.
+                pool.worker().loop().execute(() -> {
+                    serve();
+                    if (retired) {
+                        ready.retire();
+                    }
+                    closeIdle();
+                });
                 return;
             }
             String why = failure == null || failure.getMessage() == null ? "cancelled" : failure.getMessage();
