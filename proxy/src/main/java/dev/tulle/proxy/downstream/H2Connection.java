@@ -388,9 +388,10 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
 
     @Override
     public void exceptionCaught(ChannelHandlerContext from, Throwable cause) throws Exception {
-        super.exceptionCaught(from, cause);
         if (cause instanceof IOException) {
             from.close();
+        } else {
+            super.exceptionCaught(from, cause);
         }
     }
 

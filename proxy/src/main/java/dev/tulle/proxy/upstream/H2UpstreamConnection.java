@@ -19,6 +19,7 @@ import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
+import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -289,6 +290,10 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
     @Override
     public void exceptionCaught(ChannelHandlerContext from, Throwable cause) throws Exception {
         trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-        super.exceptionCaught(from, cause);
+        if (cause instanceof IOException) {
+            from.close();
+        } else {
+            super.exceptionCaught(from, cause);
+        }
     }
 }
