@@ -130,7 +130,7 @@ class Pair:
         end = time.monotonic() + 30
         while len(mesh.names()) < wanted:
             if time.monotonic() > end:
-                raise RuntimeError(f"{mesh.name}: not all workloads are there: {mesh.names()}")
+                raise RuntimeError(f"{mesh.name}: not all workloads are there: {mesh.names()}; {mesh.ended()}")
             time.sleep(0.2)
         self.names[which] = mesh.names()
 

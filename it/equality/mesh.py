@@ -142,6 +142,15 @@ class Mesh:
             file.write(text)
         return self.tulle("apply", "-f", path)
 
+    def ended(self):
+        """Why workloads are not there: those whose command has ended, with its status and last words; all others live."""
+        told = []
+        for name, process in self.processes.items():
+            if process.poll() is not None and os.path.exists(f"{self.folder}/{name}.err"):
+                with open(f"{self.folder}/{name}.err", errors="replace") as words:
+                    told.append(f"{name} ended with status {process.returncode}: {words.read()[-400:].strip()}")
+        return "; ".join(told) or "every command lives"
+
     def names(self):
         """Address -> name of the workloads, without what is particular to this mesh."""
         listed = json.loads(self.tulle("workloads", "-o", "json").stdout)
