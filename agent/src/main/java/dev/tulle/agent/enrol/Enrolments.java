@@ -325,6 +325,9 @@ public final class Enrolments {
     /** Looks at every group once: begins, ends and wakes leases. */
     public void sweep() throws IOException {
         for (Lease lease : List.copyOf(leases.values())) {
+            // In this order: a process that enters between two looks must not count as one that has ended.
+            boolean ran = lease.state() == State.RUNNING
+                    || (lease.state() == State.STARTING && cgroups.everRan(lease.group()));
             boolean populated = cgroups.populated(lease.group());
             if (lease.state() == State.DORMANT) {
                 wake(lease, populated);
@@ -333,7 +336,7 @@ public final class Enrolments {
                     leases.put(lease.key(), lease.with(State.RUNNING));
                     save();
                 }
-            } else if (lease.state() == State.RUNNING || cgroups.everRan(lease.group())) {
+            } else if (ran) {
                 // A command may begin and end between two looks.
                 stop(lease);
             } else if (lease.started().plus(START_TIMEOUT).isBefore(clock.instant())

@@ -10,6 +10,9 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
@@ -23,6 +26,7 @@ import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Leases over their whole life, on a directory that stands for the cgroup hierarchy, with an own clock. */
@@ -82,6 +86,32 @@ class EnrolmentsTest {
     private static EnrolSpec spec(String json) throws RefusedException {
         return EnrolRequest.parse(
                 JsonParser.parseString(json.replace('\'', '"')).getAsJsonObject());
+    }
+
+    /** The launcher enters the group while the agent looks at it: that is a beginning, not an end. */
+    @Test
+    @Timeout(20)
+    void aProcessThatEntersWhileItsGroupIsLookedAtStays() throws Exception {
+        Enrolments enrolments = enrolments();
+        enrolments.adopt();
+        assertTrue(enrolments.grant(PREFIX));
+        Lease lease = enrolments.enrol(spec("{'name':'web'}"), false);
+        populate(lease, false);
+        Path times = mount.resolve(lease.group().substring(1)).resolve("cpu.stat");
+        assertEquals(0, new ProcessBuilder("mkfifo", times.toString()).start().waitFor());
+        // Whoever reads the times waits here until the process has entered and run.
+        Thread enters = Thread.ofVirtual().start(() -> {
+            try (OutputStream out = Files.newOutputStream(times)) {
+                populate(lease, true);
+                out.write("usage_usec 5\n".getBytes(StandardCharsets.US_ASCII));
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        });
+        enrolments.sweep();
+        enters.join();
+        assertEquals(List.of("+web"), heard);
+        assertEquals(1, enrolments.leases().size());
     }
 
     private void populate(Lease lease, boolean populated) throws IOException {
