@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 
+import beside
 import cases
 import compare
 import differences
@@ -168,15 +169,10 @@ class Reference:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Tally:
+class Tally(beside.Tally):
     def __init__(self, report):
-        self.passed = self.failed = 0
+        super().__init__(report)
         self.listed = {}
-        self.report = open(report, "w") if report else None
-
-    def fail(self, text):
-        self.failed += 1
-        print(f"FAIL {text}", flush=True)
 
     def judge(self, configuration, ours, theirs):
         for request in configuration["requests"]:
@@ -185,9 +181,8 @@ class Tally:
             rows, left = differences.of(case, found)
             for row in rows if not left else ():
                 self.listed[row] = self.listed.get(row, 0) + 1
-            if self.report:
-                print(json.dumps({"configuration": configuration["name"], "request": request, "found": found, "left": left,
-                                  "rows": rows, "tulle": case.ours, "envoy": case.theirs}), file=self.report, flush=True)
+            self.keep(configuration=configuration["name"], request=request, found=found, left=left, rows=rows,
+                      tulle=case.ours, envoy=case.theirs)
             if left:
                 text = "".join(f"\n      {what}: Tulle {a!r}, Envoy {b!r}" for what, a, b in left)
                 self.fail(f"{configuration['name']}: {request['method']} {request['target']} to {request['service']} "

@@ -6,6 +6,8 @@ say the same.
 import os
 from dataclasses import dataclass
 
+import beside
+
 PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs", "splicing.md")
 
 
@@ -55,6 +57,4 @@ def of(setting, case):
 
 def not_told():
     """Lines that users are not told of."""
-    with open(PAGE) as page:
-        lines = page.read().splitlines()
-    return [row.line for row in ROWS if not any(line.startswith(row.line) for line in lines)]
+    return beside.not_told(PAGE, [row.line for row in ROWS])

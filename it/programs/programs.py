@@ -1,13 +1,13 @@
 """Real programs: each one's results on plain loopback and between workloads of meshes, side by side."""
 import argparse
 import concurrent.futures
-import json
 import os
 import shutil
 import tempfile
 import time
 from dataclasses import dataclass
 
+import beside
 import builds
 import differences
 import mesh as meshes
@@ -53,39 +53,6 @@ def arguments(words):
     return parser.parse_args(words)
 
 
-class Tally:
-    def __init__(self, report):
-        self.passed = self.failed = 0
-        self.report = open(report, "w") if report else None
-
-    def fail(self, text):
-        self.failed += 1
-        print(f"FAIL {text}", flush=True)
-
-    def keep(self, setting, label, plain, seen):
-        if self.report:
-            print(json.dumps({"setting": setting, "case": label, "plain": plain, "seen": seen}), file=self.report, flush=True)
-
-    def compare(self, setting, plain, rows):
-        """Each result against plain loopback's; a difference must be listed, and one that is listed must be there."""
-        differing = 0
-        for label in sorted(plain.keys() | rows.keys()):
-            if label not in plain or label not in rows:
-                self.fail(f"{setting}: {label}: {'not run in the mesh' if label in plain else 'not run plain'}")
-                continue
-            expected, seen = plain[label], rows[label]
-            self.keep(setting, label, expected, seen)
-            row = differences.of(setting, label)
-            if expected == seen and row:
-                self.fail(f"{setting}: {label}: does not differ any more; remove it from differences.py")
-            elif expected != seen and not row:
-                self.fail(f"{setting}: {label}\n      plain: {expected}\n      mesh:  {seen}")
-            else:
-                self.passed += 1
-                differing += expected != seen
-        return differing
-
-
 def play(place, setting, chosen, material, jobs, tally):
     """What was seen: program and label -> text."""
     begun = time.monotonic()
@@ -121,7 +88,7 @@ def baseline(folder, chosen, material, jobs, tally):
         finally:
             place.close()
     for label, text in rows[0].items():
-        tally.keep("plain", label, text, rows[1].get(label))
+        tally.keep(setting="plain", case=label, plain=text, seen=rows[1].get(label))
         if rows[1].get(label) != text:
             tally.fail(f"plain: {label} is not the same twice\n      {text}\n      {rows[1].get(label)}")
     return rows[0]
@@ -138,7 +105,9 @@ def mesh_of(tier, number, settings, plain, chosen, material, jobs, tally):
                 rows = play(place, setting.name, chosen, material, jobs, tally)
             finally:
                 place.close()
-            differing = tally.compare(setting.name, plain, rows)
+            for label in plain.keys() & rows.keys():
+                tally.keep(setting=setting.name, case=label, plain=plain[label], seen=rows[label])
+            differing = tally.compare(setting.name, plain, rows, lambda label: differences.of(setting.name, label))
             spliced = mesh.kernel_counters().get("SPLICE_BYTES", 0) - before
             print(f"{setting.name}: {differing} differ as listed, {spliced} bytes went past TCP", flush=True)
             if "on" in setting.options and not spliced:
@@ -155,7 +124,7 @@ def main(words):
     if options.list:
         print(*(each.name for each in chosen), sep="\n")
         return 0
-    tally = Tally(options.report)
+    tally = beside.Tally(options.report)
     for name in set(options.only) - {each.name for each in chosen}:
         tally.fail(f"no program {name}")
     for line in differences.not_told():

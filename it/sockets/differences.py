@@ -6,6 +6,8 @@ the same.
 import os
 from dataclasses import dataclass
 
+import beside
+
 PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs", "splicing.md")
 
 
@@ -57,6 +59,4 @@ def of(setting, name):
 
 def not_told():
     """Lines that users are not told of."""
-    with open(PAGE) as page:
-        lines = page.read().splitlines()
-    return [row.line for row in ROWS if not any(line.startswith("| " + row.line) for line in lines)]
+    return [line.removeprefix("| ") for line in beside.not_told(PAGE, ["| " + row.line for row in ROWS])]

@@ -246,30 +246,14 @@ static void duplicate(int slot)
 /* To itself over a Unix socket; while the socket is under way, no process has it. */
 void pass_to_self(int slot)
 {
-	char byte = 1, room[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec one = {&byte, 1};
-	struct msghdr message = {.msg_iov = &one,
-				 .msg_iovlen = 1,
-				 .msg_control = room,
-				 .msg_controllen = sizeof(room)};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 	int pair[2];
-	long n;
 
 	begin_call(OP_PASS);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair))
 		abort();
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), &me.fds[slot], sizeof(int));
-	if (sendmsg(pair[0], &message, 0) != 1)
+	pass_on(slot, pair[0]);
+	if (!take_passed(slot, pair[1]))
 		abort();
-	close(me.fds[slot]);
-	n = recvmsg(pair[1], &message, MSG_CMSG_CLOEXEC);
-	if (n != 1 || !CMSG_FIRSTHDR(&message))
-		abort();
-	memcpy(&me.fds[slot], CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
 	close(pair[0]);
 	close(pair[1]);
 	write_down(OP_PASS, slot, 0, 0);

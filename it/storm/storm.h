@@ -254,6 +254,10 @@ void flush(int slot);
 uint8_t *scratch(void);
 #define SCRATCH (4 << 20)
 void pass_to_self(int slot);
+
+/* pass.c: a socket over a Unix socket */
+void pass_on(int slot, int to);
+bool take_passed(int slot, int from);
 void watch_edges(int slot);
 
 /* turn.c */

@@ -121,40 +121,6 @@ static void act(struct rng *rng, int kind, int slot, int count)
 		receive_turn(rng, slot, count);
 }
 
-/* As a parent does it that hands a socket to a child without it: over a Unix socket. */
-static void take_passed(int slot, int from)
-{
-	char byte, room[CMSG_SPACE(sizeof(int))];
-	struct iovec one = {&byte, 1};
-	struct msghdr message = {.msg_iov = &one,
-				 .msg_iovlen = 1,
-				 .msg_control = room,
-				 .msg_controllen = sizeof(room)};
-
-	close(me.fds[slot]);
-	if (recvmsg(from, &message, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&message))
-		_exit(1);
-	memcpy(&me.fds[slot], CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(int));
-}
-
-static void pass_on(int slot, int to)
-{
-	char byte = 1, room[CMSG_SPACE(sizeof(int))] = {};
-	struct iovec one = {&byte, 1};
-	struct msghdr message = {.msg_iov = &one,
-				 .msg_iovlen = 1,
-				 .msg_control = room,
-				 .msg_controllen = sizeof(room)};
-	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
-
-	head->cmsg_level = SOL_SOCKET;
-	head->cmsg_type = SCM_RIGHTS;
-	head->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(head), &me.fds[slot], sizeof(int));
-	if (sendmsg(to, &message, 0) != 1)
-		abort();
-}
-
 /* A child goes on with the socket: it has inherited it, or is given it. `alone`: only the child has
  * it. */
 static void by_child(struct rng *rng, int kind, int slot, int count, bool alone)
@@ -173,7 +139,8 @@ static void by_child(struct rng *rng, int kind, int slot, int count, bool alone)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(pair[0]);
 		if (passed)
-			take_passed(slot, pair[1]);
+			if (!take_passed(slot, pair[1]))
+				_exit(1);
 		/* Not before the parent has let go of it. */
 		if (alone && read(pair[1], &status, 1) != 0)
 			_exit(1);
