@@ -3,41 +3,34 @@ package dev.tulle.proxy.downstream;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.stream.Peer;
-import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
-import io.netty.handler.codec.http2.Http2Connection;
-import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
 import io.netty.handler.codec.http2.Http2ConnectionEncoder;
-import io.netty.handler.codec.http2.Http2ConnectionHandler;
 import io.netty.handler.codec.http2.Http2Error;
-import io.netty.handler.codec.http2.Http2EventAdapter;
 import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
-import java.io.IOException;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One HTTP/2 connection from a client (RFC 9113), by prior knowledge: each of its streams is an {@link H2Stream}. Frames,
- * fields' compression and windows are Netty's; the bounds are here. Loop-confined.
+ * One HTTP/2 connection from a client (RFC 9113), by prior knowledge: each of its streams is an {@link H2Stream}. The
+ * bounds of what a client may do are here. Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-public final class H2Connection extends Http2ConnectionHandler implements HttpClientConnection {
+public final class H2Connection extends FramedConnection<H2Stream> implements HttpClientConnection {
     /** Requests of one client at a time. */
     static final int MAX_STREAMS = 100;
 
@@ -51,7 +44,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
     private static final int RESET_SECONDS = 30;
     private static final int MAX_EMPTY_FRAMES = 2;
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
-    private static final long NO_LIMIT = -1;
 
     private final HttpScope scope;
     private final Peer peer;
@@ -59,8 +51,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
     private final Channel channel;
     private final @Nullable Held held;
     private final RequestTurn turn;
-    private final Http2Connection.PropertyKey key;
-    private final List<H2Stream> touched = new ArrayList<>();
     private final ArrayDeque<H2Stream> waiting = new ArrayDeque<>();
     private final TimerWheel.Timer idle = new TimerWheel.Timer() {
         @Override
@@ -71,8 +61,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         }
     };
     private final StreamOrder order = new StreamOrder();
-    private @Nullable ChannelHandlerContext context;
-    private boolean reading;
     private long waitForClient;
     private long waitForEndpoints;
 
@@ -85,14 +73,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         this.channel = from.channel;
         this.held = LoopShares.of(channel);
         this.turn = new RequestTurn(channel, held, this::goOn);
-        this.key = connection().newKey();
-        connection().addListener(new Http2ConnectionAdapter() {
-            @Override
-            public void onStreamClosed(Http2Stream stream) {
-                closed(stream);
-            }
-        });
-        decoder.frameListener(new Frames());
     }
 
     /** A connection to one service, retained until it closes. */
@@ -120,7 +100,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
             encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
-            // Streams have their own deadlines.
             gracefulShutdownTimeoutMillis(NO_LIMIT);
         }
 
@@ -138,7 +117,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
 
     @Override
     public void handlerAdded(ChannelHandlerContext added) throws Exception {
-        context = added;
         service.retain();
         Held place = held;
         if (place != null) {
@@ -180,25 +158,6 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         return held;
     }
 
-    boolean isReading() {
-        return reading;
-    }
-
-    ChannelHandlerContext context() {
-        ChannelHandlerContext here = context;
-        if (here == null) {
-            throw new IllegalStateException("not in a pipeline");
-        }
-        return here;
-    }
-
-    /** Its endpoint is to be flushed at the end of this batch. */
-    void touched(H2Stream stream) {
-        if (reading && !touched.contains(stream)) {
-            touched.add(stream);
-        }
-    }
-
     /** So many more bytes of a stream wait for the client, or, below 0, fewer. */
     void waitsForClient(long more) {
         waitForClient += more;
@@ -217,79 +176,25 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         }
     }
 
-    /** Bytes of a stream were taken: the client may send more. */
-    void consumed(Http2Stream stream, int bytes) {
-        try {
-            if (bytes > 0 && connection().local().flowController().consumeBytes(stream, bytes) && !reading) {
-                flush();
-            }
-        } catch (Http2Exception e) {
-            onError(context(), true, e);
-        }
+    @Override
+    protected void reset(int id, Http2Error why) {
+        order.reset(id);
+        super.reset(id, why);
     }
 
-    void flush() {
-        flush(context());
-    }
-
-    void reset(int stream, Http2Error why) {
-        order.reset(stream);
-        resetStream(context(), stream, why.code(), context().newPromise());
-        if (!reading) {
-            flush();
-        }
-    }
-
-    private final class Frames extends Http2EventAdapter {
-        @Override
-        public void onHeadersRead(ChannelHandlerContext from, int id, Http2Headers fields, int padding, boolean ends) {
-            Http2Stream at = connection().stream(id);
-            if (at == null) {
-                return;
-            }
-            H2Stream known = at.getProperty(key);
-            if (known != null) {
-                if (known.hasEnded()) {
-                    reset(id, Http2Error.STREAM_CLOSED);
-                } else {
-                    known.trailers(fields);
-                }
-                return;
-            }
-            order.opened(id);
-            H2Stream begun = new H2Stream(H2Connection.this, at);
-            at.setProperty(key, begun);
-            worker().timers().remove(idle);
-            begun.head(fields, ends);
-            if (waiting.isEmpty() && turn.mayBegin()) {
-                begun.begin();
-                turn.took();
-            } else {
-                waiting.add(begun);
-            }
-        }
-
-        @Override
-        public void onHeadersRead(
-                ChannelHandlerContext from,
-                int id,
-                Http2Headers fields,
-                int dependency,
-                short weight,
-                boolean exclusive,
-                int padding,
-                boolean ends) {
-            onHeadersRead(from, id, fields, padding, ends);
-        }
-
-        @Override
-        public int onDataRead(ChannelHandlerContext from, int id, ByteBuf data, int padding, boolean ends) {
-            Http2Stream at = connection().stream(id);
-            H2Stream known = at == null ? null : at.getProperty(key);
-            if (known == null) {
-                return data.readableBytes() + padding;
-            }
-            return known.data(data, ends) + padding;
+    @Override
+    protected void begins(Http2Stream stream, Http2Headers fields, boolean ends) {
+        order.opened(stream.id());
+        H2Stream begun = new H2Stream(this, stream);
+        bind(stream, begun);
+        touch(begun);
+        worker().timers().remove(idle);
+        begun.requested(fields, ends);
+        if (waiting.isEmpty() && turn.mayBegin()) {
+            begun.begin();
+            turn.took();
+        } else {
+            waiting.add(begun);
         }
     }
 
@@ -310,8 +215,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             return;
         }
         order.reset(id);
-        Http2Stream at = connection().stream(id);
-        H2Stream known = at == null ? null : at.getProperty(key);
+        H2Stream known = at(id);
         boolean window = String.valueOf(error.getMessage()).startsWith("Received WINDOW_UPDATE");
         if (!outbound && known != null && known.hasEnded() && error.error() == Http2Error.PROTOCOL_ERROR && !window) {
             // A head, and whatever is wrong with it, it comes after the end.
@@ -321,11 +225,10 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         super.onStreamError(from, outbound, cause, error);
     }
 
-    private void closed(Http2Stream stream) {
-        H2Stream known = stream.removeProperty(key);
+    @Override
+    protected void closed(Http2Stream stream, @Nullable H2Stream known) {
         if (known != null) {
             waiting.remove(known);
-            touched.remove(known);
             known.closed();
         }
         if (connection().numActiveStreams() == 0 && channel.isActive()) {
@@ -341,7 +244,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
             H2Stream next = waiting.poll();
             if (next != null) {
                 next.begin();
-                next.flushUpstream();
+                next.batchOver();
                 turn.took();
             }
         }
@@ -350,8 +253,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
 
     @Override
     public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
-        if (!reading) {
-            reading = true;
+        if (!isReading()) {
             turn.begin();
         }
         turn.busy();
@@ -361,12 +263,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
 
     @Override
     public void channelReadComplete(ChannelHandlerContext from) throws Exception {
-        reading = false;
         super.channelReadComplete(from);
-        // Whatever a flush calls back may touch others.
-        while (!touched.isEmpty()) {
-            touched.removeLast().flushUpstream();
-        }
         flush(from);
     }
 
@@ -377,21 +274,12 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
         service.release();
     }
 
-    /** A client that sends no more, or has reset the connection, asks nothing more and reads nothing more. */
+    /** A client that sends no more asks nothing more and reads nothing more. */
     @Override
     public void userEventTriggered(ChannelHandlerContext from, Object event) throws Exception {
         super.userEventTriggered(from, event);
         if (event instanceof ChannelInputShutdownEvent) {
             from.close();
-        }
-    }
-
-    @Override
-    public void exceptionCaught(ChannelHandlerContext from, Throwable cause) throws Exception {
-        if (cause instanceof IOException) {
-            from.close();
-        } else {
-            super.exceptionCaught(from, cause);
         }
     }
 
@@ -407,7 +295,7 @@ public final class H2Connection extends Http2ConnectionHandler implements HttpCl
     @Override
     public void closeStalled() {
         // Not by the pipeline's end: that would wait for what is under way.
-        context().close();
+        closeNow();
     }
 
     @Override

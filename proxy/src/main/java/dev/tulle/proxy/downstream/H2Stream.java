@@ -6,6 +6,7 @@ import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.http1.Trailers;
+import dev.tulle.proxy.http2.FramedStream;
 import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
@@ -16,8 +17,6 @@ import dev.tulle.proxy.stream.Peer;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
@@ -29,17 +28,11 @@ import org.jspecify.annotations.Nullable;
  * One request of a client of HTTP/2 and its response. What comes of the body while the endpoint takes none waits here, and
  * the stream's window, which is not given back meanwhile, bounds it. Loop-confined.
  */
-// A failed write reaches the handlers by itself.
-@SuppressWarnings("FutureReturnValueIgnored")
-final class H2Stream implements Downstream {
-    /** Bytes that may wait for the client before its server is not read from any more. */
-    private static final int QUEUE = 64 << 10;
-
+final class H2Stream extends FramedStream implements Downstream {
     /** How long a server has for the end of a response that the client has got whole. */
     private static final long PATIENCE_SECONDS = 10;
 
     private final H2Connection connection;
-    private final Http2Stream stream;
     private final RequestHead head = new RequestHead();
     private final Exchange exchange;
     private final ArrayDeque<ByteBuf> pending = new ArrayDeque<>(0);
@@ -53,11 +46,8 @@ final class H2Stream implements Downstream {
     private ParseStatus status = ParseStatus.NEED_MORE;
     private byte[] requestTrailers = Trailers.NONE;
     private byte[] trailers = Trailers.NONE;
-    private int unconsumed;
-    private int queued;
+    private int owedTold;
     private int queuedTold;
-    private @Nullable ChannelPromise ending;
-    private int waiting;
     private boolean begun;
     /** The client has ended its half. */
     private boolean ended;
@@ -66,20 +56,19 @@ final class H2Stream implements Downstream {
 
     private boolean tunnel;
     private boolean headSent;
-    private boolean endSent;
     private boolean over;
-    private boolean gone;
 
     H2Stream(H2Connection connection, Http2Stream stream) {
+        super(connection);
+        open(stream);
         this.connection = connection;
-        this.stream = stream;
         this.exchange = new Exchange(connection.scope(), this, head);
     }
 
     // ---- from the client ----
 
-    /** The head has come; {@link #begin} follows when it is this request's turn. */
-    void head(Http2Headers fields, boolean ends) {
+    /** The request's head has come; {@link #begin} follows when it is its turn. */
+    void requested(Http2Headers fields, boolean ends) {
         exchange.requestBegins();
         status = ReceivedHeads.request(connection.worker().sink(), fields, ends, head);
         ended = ends;
@@ -97,17 +86,13 @@ final class H2Stream implements Downstream {
             exchange.refuse(status.code(), status.text());
             return;
         }
-        connection.touched(this);
         exchange.begin(connection.service(), 0, null);
         passOn();
     }
 
-    /**
-     * A piece of the body, or of a tunnel.
-     *
-     * @return how many of its bytes were taken: for the others there is no room in the window
-     */
-    int data(ByteBuf in, boolean ends) {
+    /** A piece of the body, or of a tunnel; it is consumed with what came before it, if at all. */
+    @Override
+    protected int data(ByteBuf in, boolean ends) {
         int n = in.readableBytes();
         if (over) {
             return n;
@@ -115,9 +100,8 @@ final class H2Stream implements Downstream {
         ended = ends;
         if (n > 0) {
             pending.add(in.retain());
-            unconsumed += n;
+            owe(n);
         }
-        // It is consumed with what came before it, if at all.
         passOn();
         return 0;
     }
@@ -128,7 +112,12 @@ final class H2Stream implements Downstream {
     }
 
     /** The request's trailers, and its end. */
-    void trailers(Http2Headers fields) {
+    @Override
+    protected void head(Http2Headers fields, boolean ends) {
+        if (ended) {
+            reset(Http2Error.STREAM_CLOSED);
+            return;
+        }
         if (over) {
             return;
         }
@@ -154,7 +143,6 @@ final class H2Stream implements Downstream {
                 exchange.requestData(next);
             }
         }
-        connection.touched(this);
         if (pending.isEmpty() && ended) {
             tellEnd();
         }
@@ -170,10 +158,10 @@ final class H2Stream implements Downstream {
     }
 
     private void tellWaiting() {
-        if (unconsumed != waiting) {
-            int before = waiting;
-            waiting = unconsumed;
-            connection.waitsForEndpoint(waiting - before);
+        int before = owedTold;
+        owedTold = owed();
+        if (owedTold != before) {
+            connection.waitsForEndpoint(owedTold - before);
         }
     }
 
@@ -186,22 +174,17 @@ final class H2Stream implements Downstream {
         }
     }
 
-    private void consumeAll() {
-        int n = unconsumed;
-        unconsumed = 0;
-        if (!gone) {
-            connection.consumed(stream, n);
-        }
-    }
-
-    void flushUpstream() {
+    @Override
+    protected void batchOver() {
         exchange.flushUpstream();
     }
 
     /** Both ends have ended the stream, or one has reset it, or the connection is gone. */
+    // Whether it comes to leaving is not asked.
+    @SuppressWarnings("FutureReturnValueIgnored")
     void closed() {
-        gone = true;
-        if (!over && endSent) {
+        gone();
+        if (!over && isEndSent()) {
             // The client has all; the server has still to say so.
             connection.worker().loop().schedule(this::leave, PATIENCE_SECONDS, TimeUnit.SECONDS);
         } else {
@@ -263,69 +246,24 @@ final class H2Stream implements Downstream {
         // Nothing else to stop: the other streams of the connection go on.
     }
 
-    private ChannelHandlerContext context() {
-        return connection.context();
+    @Override
+    protected void roomAgain() {
+        exchange.downstreamWritability(true);
     }
 
-    private void send(Http2Headers fields, boolean ends) {
-        endSent |= ends;
-        if (!gone) {
-            ChannelPromise sent = context().newPromise();
-            if (ends) {
-                ending = sent;
-            }
-            connection.encoder().writeHeaders(context(), stream.id(), fields, 0, ends, sent);
-        }
-    }
-
-    private void send(ByteBuf data, boolean ends) {
-        endSent |= ends;
-        if (gone) {
-            data.release();
-            return;
-        }
-        int n = data.readableBytes();
-        ChannelPromise sent = context().newPromise();
-        if (ends) {
-            ending = sent;
-        }
-        if (n > 0) {
-            queued += n;
-            sent.addListener(result -> sent(n));
-        }
-        connection.encoder().writeData(context(), stream.id(), data, 0, ends, sent);
-        tellQueued();
-    }
-
-    /** Bytes are in the socket, or thrown away with the stream. */
-    private void sent(int n) {
-        boolean was = isWritable();
-        queued -= n;
-        tellQueued();
-        if (!was && isWritable() && !gone) {
-            // Not while frames are being written.
-            connection.worker().loop().execute(() -> exchange.downstreamWritability(true));
-        }
-    }
-
-    /** What Netty says of a stream counts what waits on all others of the connection as well. */
-    private boolean isWritable() {
-        return gone || queued < QUEUE;
-    }
-
-    private void tellQueued() {
-        int now = queued < QUEUE ? 0 : queued;
-        if (now != queuedTold) {
-            int before = queuedTold;
-            queuedTold = now;
-            connection.waitsForClient(now - before);
+    @Override
+    protected void queuedChanged() {
+        int before = queuedTold;
+        queuedTold = hasRoom() ? 0 : queued();
+        if (queuedTold != before) {
+            connection.waitsForClient(queuedTold - before);
         }
     }
 
     @Override
     public void interim(ResponseHead interim) {
         if (interim.code() != 100 || head.expectsContinue()) {
-            send(SentHeads.response(interim, head.isHead(), HeaderProgram.NONE), false);
+            send(SentHeads.response(interim, HeaderProgram.NONE), false);
         }
     }
 
@@ -333,7 +271,7 @@ final class H2Stream implements Downstream {
     public void head(ResponseHead answer, boolean becomesTunnel, int following, HeaderProgram changes) {
         boolean bodyless = answer.isBodyless(head.isHead()) || (answer.contentLength() == 0 && !answer.isChunked());
         headSent = true;
-        send(SentHeads.response(answer, head.isHead(), changes), bodyless && !becomesTunnel);
+        send(SentHeads.response(answer, changes), bodyless && !becomesTunnel);
         if (becomesTunnel) {
             tunnel = true;
             passOn();
@@ -347,7 +285,7 @@ final class H2Stream implements Downstream {
 
     @Override
     public void data(ByteBuf piece) {
-        if (endSent) {
+        if (isEndSent()) {
             piece.release();
         } else {
             send(piece, false);
@@ -361,14 +299,7 @@ final class H2Stream implements Downstream {
 
     @Override
     public void end() {
-        if (endSent) {
-            return;
-        }
-        if (trailers.length > 0) {
-            send(SentHeads.trailers(trailers), true);
-        } else {
-            send(Unpooled.EMPTY_BUFFER, true);
-        }
+        sendEnd(trailers);
     }
 
     @Override
@@ -387,10 +318,7 @@ final class H2Stream implements Downstream {
 
     @Override
     public boolean flush() {
-        if (!connection.isReading()) {
-            connection.flush();
-        }
-        return isWritable();
+        return flushStream();
     }
 
     /** A client that still sends is told that nobody reads (RFC 9113 section 8.1). */
@@ -400,22 +328,12 @@ final class H2Stream implements Downstream {
             return;
         }
         over();
-        if (!gone && !endSent) {
-            connection.reset(stream.id(), headSent ? Http2Error.INTERNAL_ERROR : Http2Error.CANCEL);
-        } else if (!gone && !ended) {
-            // Behind the end of the answer, which may still wait for the client's window.
-            ChannelPromise end = ending;
-            if (end != null) {
-                end.addListener(sent -> {
-                    if (!gone) {
-                        connection.reset(stream.id(), Http2Error.NO_ERROR);
-                    }
-                });
-            }
+        if (!isEndSent()) {
+            reset(headSent ? Http2Error.INTERNAL_ERROR : Http2Error.CANCEL);
+        } else if (!ended) {
+            resetAfterEnd(Http2Error.NO_ERROR);
         }
-        if (!connection.isReading()) {
-            connection.flush();
-        }
+        flushStream();
     }
 
     @Override
@@ -425,10 +343,8 @@ final class H2Stream implements Downstream {
 
     @Override
     public void endOutput() {
-        if (!endSent) {
-            send(Unpooled.EMPTY_BUFFER, true);
-            flush();
-        }
+        sendEnd(Trailers.NONE);
+        flush();
     }
 
     @Override
@@ -439,9 +355,7 @@ final class H2Stream implements Downstream {
     private void fail(Http2Error why) {
         if (!over) {
             over();
-            if (!gone) {
-                connection.reset(stream.id(), why);
-            }
+            reset(why);
         }
     }
 }

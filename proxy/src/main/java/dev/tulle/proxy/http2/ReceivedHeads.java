@@ -119,9 +119,7 @@ public final class ReceivedHeads {
     private static @Nullable ParseStatus fields(ByteSink sink, Http2Headers fields) {
         for (Map.Entry<CharSequence, CharSequence> field : fields) {
             CharSequence name = field.getKey();
-            if (Http2Headers.PseudoHeaderName.hasPseudoHeaderFormat(name)
-                    || isOne(name, "host")
-                    || isOne(name, "cookie")) {
+            if (Http2Headers.PseudoHeaderName.hasPseudoHeaderFormat(name) || isOne(name, "host")) {
                 continue;
             }
             if (!isName(name) || isOfConnection(name)) {
@@ -129,6 +127,10 @@ public final class ReceivedHeads {
             }
             if (!isValue(field.getValue())) {
                 return ParseStatus.BAD_FIELD_VALUE;
+            }
+            if (isOne(name, "cookie")) {
+                // Put together below.
+                continue;
             }
             put(sink, name).put(": ");
             put(sink, field.getValue()).put(CRLF);
@@ -140,10 +142,8 @@ public final class ReceivedHeads {
     private static void cookies(ByteSink sink, Http2Headers fields) {
         boolean first = true;
         for (CharSequence crumb : fields.getAll(COOKIE)) {
-            if (isValue(crumb)) {
-                put(sink.put(first ? "cookie: " : "; "), crumb);
-                first = false;
-            }
+            put(sink.put(first ? "cookie: " : "; "), crumb);
+            first = false;
         }
         if (!first) {
             sink.put(CRLF);

@@ -88,7 +88,7 @@ public final class SentHeads {
     }
 
     /** A response. */
-    public static Http2Headers response(ResponseHead head, boolean toHead, HeaderProgram changes) {
+    public static Http2Headers response(ResponseHead head, HeaderProgram changes) {
         Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
         to.status(new AsciiString(Integer.toString(head.code())));
         fields(to, head, changes, 0, false);

@@ -1,27 +1,20 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.loop.Worker;
-import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
 import io.netty.handler.codec.http2.DefaultHttp2Connection;
 import io.netty.handler.codec.http2.DefaultHttp2LocalFlowController;
 import io.netty.handler.codec.http2.Http2Connection;
-import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
 import io.netty.handler.codec.http2.Http2ConnectionEncoder;
-import io.netty.handler.codec.http2.Http2ConnectionHandler;
 import io.netty.handler.codec.http2.Http2Error;
-import io.netty.handler.codec.http2.Http2EventAdapter;
-import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
-import java.io.IOException;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,20 +24,15 @@ import org.jspecify.annotations.Nullable;
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-final class H2UpstreamConnection extends Http2ConnectionHandler {
+final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     /** Bytes that a server may send on one stream before its client has read them. */
     static final int STREAM_WINDOW = 64 << 10;
 
     private static final int MAX_STREAMS = 100;
-    private static final long NO_LIMIT = -1;
     private static final float UPDATE_RATIO = 0.5f;
 
     private final EndpointPool pool;
     private final Channel channel;
-    private final Http2Connection.PropertyKey key;
-    private final List<H2UpstreamStream> touched = new ArrayList<>();
-    private @Nullable ChannelHandlerContext context;
-    private boolean reading;
     private boolean retired;
     private int requests;
     private String trouble = "the server closed the connection";
@@ -55,14 +43,6 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
         super(decoder, encoder, settings);
         this.pool = from.pool;
         this.channel = from.channel;
-        this.key = connection().newKey();
-        connection().addListener(new Http2ConnectionAdapter() {
-            @Override
-            public void onStreamClosed(Http2Stream stream) {
-                closed(stream);
-            }
-        });
-        decoder.frameListener(new Frames());
     }
 
     static H2UpstreamConnection of(EndpointPool pool, Channel channel) {
@@ -100,30 +80,12 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
         }
     }
 
-    @Override
-    public void handlerAdded(ChannelHandlerContext added) throws Exception {
-        context = added;
-        super.handlerAdded(added);
-    }
-
     EndpointPool pool() {
         return pool;
     }
 
     Worker worker() {
         return pool.worker();
-    }
-
-    ChannelHandlerContext context() {
-        ChannelHandlerContext here = context;
-        if (here == null) {
-            throw new IllegalStateException("not in a pipeline");
-        }
-        return here;
-    }
-
-    boolean isReading() {
-        return reading;
     }
 
     /** True when it takes a further request. */
@@ -162,7 +124,7 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
         encoder().writeHeaders(context(), id, fields, 0, ends, context().newPromise());
         Http2Stream made = connection().stream(id);
         if (made != null) {
-            made.setProperty(key, by);
+            bind(made, by);
         }
         return made;
     }
@@ -175,82 +137,14 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
         }
     }
 
-    void consumed(Http2Stream stream, int bytes) {
-        try {
-            if (bytes > 0 && connection().local().flowController().consumeBytes(stream, bytes) && !reading) {
-                flush();
-            }
-        } catch (Http2Exception e) {
-            onError(context(), true, e);
-        }
+    /** A stream that nobody has asked for: pushes are refused. */
+    @Override
+    protected void begins(Http2Stream stream, Http2Headers fields, boolean ends) {
+        reset(stream.id(), Http2Error.CANCEL);
     }
 
-    void flush() {
-        flush(context());
-    }
-
-    void reset(Http2Stream stream, Http2Error why) {
-        resetStream(context(), stream.id(), why.code(), context().newPromise());
-        if (!reading) {
-            flush();
-        }
-    }
-
-    private final class Frames extends Http2EventAdapter {
-        @Override
-        public void onHeadersRead(ChannelHandlerContext from, int id, Http2Headers fields, int padding, boolean ends) {
-            H2UpstreamStream known = at(id);
-            if (known != null) {
-                touched(known);
-                known.head(fields, ends);
-            }
-        }
-
-        @Override
-        public void onHeadersRead(
-                ChannelHandlerContext from,
-                int id,
-                Http2Headers fields,
-                int dependency,
-                short weight,
-                boolean exclusive,
-                int padding,
-                boolean ends) {
-            onHeadersRead(from, id, fields, padding, ends);
-        }
-
-        @Override
-        public int onDataRead(ChannelHandlerContext from, int id, ByteBuf data, int padding, boolean ends) {
-            H2UpstreamStream known = at(id);
-            if (known == null) {
-                return data.readableBytes() + padding;
-            }
-            touched(known);
-            return known.data(data, ends) + padding;
-        }
-
-        @Override
-        public void onRstStreamRead(ChannelHandlerContext from, int id, long code) {
-            H2UpstreamStream known = at(id);
-            if (known != null) {
-                known.wasReset(code);
-            }
-        }
-    }
-
-    private @Nullable H2UpstreamStream at(int id) {
-        Http2Stream stream = connection().stream(id);
-        return stream == null ? null : stream.getProperty(key);
-    }
-
-    private void touched(H2UpstreamStream stream) {
-        if (!touched.contains(stream)) {
-            touched.add(stream);
-        }
-    }
-
-    private void closed(Http2Stream stream) {
-        H2UpstreamStream known = stream.removeProperty(key);
+    @Override
+    protected void closed(Http2Stream stream, @Nullable H2UpstreamStream known) {
         if (known != null) {
             Http2Connection.Endpoint<?> mine = connection().local();
             boolean never = connection().goAwayReceived() && stream.id() > mine.lastStreamKnownByPeer();
@@ -267,21 +161,6 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
     }
 
     @Override
-    public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
-        reading = true;
-        super.channelRead(from, message);
-    }
-
-    @Override
-    public void channelReadComplete(ChannelHandlerContext from) throws Exception {
-        reading = false;
-        super.channelReadComplete(from);
-        while (!touched.isEmpty()) {
-            touched.removeLast().readComplete();
-        }
-    }
-
-    @Override
     public void channelInactive(ChannelHandlerContext from) throws Exception {
         super.channelInactive(from);
         pool.multiplexed().closed(this);
@@ -290,10 +169,6 @@ final class H2UpstreamConnection extends Http2ConnectionHandler {
     @Override
     public void exceptionCaught(ChannelHandlerContext from, Throwable cause) throws Exception {
         trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
-        if (cause instanceof IOException) {
-            from.close();
-        } else {
-            super.exceptionCaught(from, cause);
-        }
+        super.exceptionCaught(from, cause);
     }
 }

@@ -3,48 +3,39 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.proxy.http1.ForwardedRequest;
 import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.http1.Trailers;
+import dev.tulle.proxy.http2.FramedStream;
 import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.Unpooled;
-import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
 import org.jspecify.annotations.Nullable;
 
 /** One request on an HTTP/2 connection to an endpoint. Loop-confined. */
-// A failed write reaches the handlers by itself.
-@SuppressWarnings("FutureReturnValueIgnored")
-final class H2UpstreamStream implements UpstreamStream {
-    /** Bytes that may wait for the endpoint before the client is not read from any more. */
-    private static final int QUEUE = 64 << 10;
-
+final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     /** Informational responses to one request before the server is taken for broken. */
     private static final int MAX_INTERIM = 16;
 
     private final H2UpstreamConnection connection;
     private final ResponseHead head = new ResponseHead();
-    private @Nullable Http2Stream stream;
     private @Nullable UpstreamUser user;
     private boolean toHead;
     private boolean connects;
     private boolean tunnel;
     private boolean headRead;
-    private boolean endSent;
     private boolean responseEnded;
     private boolean reset;
     private boolean refused;
-    private boolean gone;
     private boolean reads = true;
     private boolean bodyless;
     private long received;
-    private int queued;
-    private int unconsumed;
     private int interims;
     private String trouble = "";
 
     H2UpstreamStream(H2UpstreamConnection connection) {
+        super(connection);
         this.connection = connection;
     }
 
@@ -58,95 +49,56 @@ final class H2UpstreamStream implements UpstreamStream {
         user = by;
         toHead = request.head().isHead();
         connects = request.head().isConnect();
-        endSent = !connects && !request.head().hasBody();
-        stream = connection.open(
-                this, SentHeads.request(request, connection.worker().random()), endSent);
-        if (stream == null) {
-            gone = true;
+        boolean ends = !connects && !request.head().hasBody();
+        if (ends) {
+            opensWithEnd();
+        }
+        Http2Stream opened = connection.open(
+                this, SentHeads.request(request, connection.worker().random()), ends);
+        if (opened != null) {
+            open(opened);
+        } else {
+            gone();
             // The user is still at sending.
             connection.worker().loop().execute(() -> closed("the connection takes no further requests", true));
         }
     }
 
-    private void write(ByteBuf data, boolean ends) {
-        Http2Stream to = stream;
-        endSent |= ends;
-        if (gone || to == null) {
-            data.release();
-        } else {
-            int n = data.readableBytes();
-            ChannelPromise sent = connection.context().newPromise();
-            if (n > 0) {
-                queued += n;
-                sent.addListener(result -> sent(n));
-            }
-            connection.encoder().writeData(connection.context(), to.id(), data, 0, ends, sent);
-        }
-    }
-
-    /** Bytes are in the socket, or thrown away with the stream. */
-    private void sent(int n) {
-        boolean was = isWritable();
-        queued -= n;
-        if (!was && isWritable() && !gone) {
-            // Not while frames are being written.
-            connection.worker().loop().execute(() -> {
-                UpstreamUser current = user;
-                if (current != null) {
-                    current.upstreamWritability(true);
-                }
-            });
+    @Override
+    protected void roomAgain() {
+        UpstreamUser current = user;
+        if (current != null) {
+            current.upstreamWritability(true);
         }
     }
 
     @Override
     public void data(ByteBuf piece) {
-        if (endSent) {
+        if (isEndSent()) {
             piece.release();
         } else {
-            write(piece, false);
+            send(piece, false);
         }
     }
 
     @Override
     public void end(byte[] trailers) {
-        Http2Stream to = stream;
-        if (endSent || gone || to == null) {
-            return;
-        }
-        if (trailers.length == 0) {
-            write(Unpooled.EMPTY_BUFFER, true);
-            return;
-        }
-        endSent = true;
-        connection
-                .encoder()
-                .writeHeaders(
-                        connection.context(),
-                        to.id(),
-                        SentHeads.trailers(trailers),
-                        0,
-                        true,
-                        connection.context().newPromise());
+        sendEnd(trailers);
     }
 
     @Override
     public boolean flush() {
-        if (!gone) {
-            connection.flush();
-        }
-        return isWritable();
+        return flushStream();
     }
 
     @Override
     public boolean isWritable() {
-        // What Netty says of a stream counts what waits on all others of the connection as well.
-        return gone || queued < QUEUE;
+        return hasRoom();
     }
 
     @Override
     public long unsent() {
-        return queued;
+        return queued();
     }
 
     @Override
@@ -157,21 +109,9 @@ final class H2UpstreamStream implements UpstreamStream {
         }
     }
 
-    private void consumeAll() {
-        Http2Stream from = stream;
-        int n = unconsumed;
-        unconsumed = 0;
-        if (!gone && from != null) {
-            connection.consumed(from, n);
-        }
-    }
-
     @Override
     public void finish(boolean requestComplete) {
-        Http2Stream from = stream;
-        boolean waits =
-                from != null && !gone && connection.encoder().flowController().hasFlowControlled(from);
-        leave(!endSent || !requestComplete || waits ? Http2Error.NO_ERROR : null);
+        leave(Http2Error.NO_ERROR);
     }
 
     @Override
@@ -179,15 +119,12 @@ final class H2UpstreamStream implements UpstreamStream {
         leave(Http2Error.CANCEL);
     }
 
-    /** Nobody is interested any more. */
-    private void leave(@Nullable Http2Error why) {
-        Http2Stream left = stream;
+    /** Nobody is interested any more: what is not over is reset. */
+    private void leave(Http2Error why) {
         user = null;
         consumeAll();
-        boolean waits =
-                left != null && !gone && connection.encoder().flowController().hasFlowControlled(left);
-        if (!gone && left != null && why != null && (waits || !(endSent && responseEnded))) {
-            connection.reset(left, why);
+        if (isSending() || !isEndSent() || !responseEnded) {
+            reset(why);
         }
     }
 
@@ -203,7 +140,7 @@ final class H2UpstreamStream implements UpstreamStream {
 
     @Override
     public void endOutput() {
-        end(new byte[0]);
+        end(Trailers.NONE);
         flush();
     }
 
@@ -215,14 +152,14 @@ final class H2UpstreamStream implements UpstreamStream {
     @Override
     public void closeWhenSent() {
         user = null;
-        end(new byte[0]);
+        end(Trailers.NONE);
         flush();
     }
 
     // ---- from the server ----
 
-    /** A head, or trailers. */
-    void head(Http2Headers fields, boolean ends) {
+    @Override
+    protected void head(Http2Headers fields, boolean ends) {
         UpstreamUser current = user;
         if (current == null) {
             return;
@@ -285,8 +222,8 @@ final class H2UpstreamStream implements UpstreamStream {
         return user == current;
     }
 
-    /** A piece of the body; how many of its bytes were taken. */
-    int data(ByteBuf in, boolean ends) {
+    @Override
+    protected int data(ByteBuf in, boolean ends) {
         int n = in.readableBytes();
         UpstreamUser current = user;
         if (current == null) {
@@ -311,7 +248,7 @@ final class H2UpstreamStream implements UpstreamStream {
         if (reads) {
             return n;
         }
-        unconsumed += n;
+        owe(n);
         return 0;
     }
 
@@ -329,19 +266,16 @@ final class H2UpstreamStream implements UpstreamStream {
     }
 
     private void malformed(String why) {
-        Http2Stream bad = stream;
         UpstreamUser current = user;
         user = null;
-        if (bad != null && !gone) {
-            connection.reset(bad, Http2Error.PROTOCOL_ERROR);
-        }
+        reset(Http2Error.PROTOCOL_ERROR);
         if (current != null) {
             current.upstreamBroken(why, true, UpstreamUser.Seen.PERHAPS);
         }
     }
 
-    /** The server has reset it; {@link #closed} follows. */
-    void wasReset(long code) {
+    @Override
+    protected void wasReset(long code) {
         Http2Error error = Http2Error.valueOf(code);
         reset = true;
         refused = error == Http2Error.REFUSED_STREAM;
@@ -355,7 +289,7 @@ final class H2UpstreamStream implements UpstreamStream {
      * @param never true when the server says that it has not read the request
      */
     void closed(String why, boolean never) {
-        gone = true;
+        gone();
         UpstreamUser current = user;
         user = null;
         if (current != null) {
@@ -366,7 +300,8 @@ final class H2UpstreamStream implements UpstreamStream {
         }
     }
 
-    void readComplete() {
+    @Override
+    protected void batchOver() {
         UpstreamUser current = user;
         if (current != null) {
             current.readComplete();

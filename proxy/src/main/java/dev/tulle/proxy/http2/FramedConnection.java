@@ -1,0 +1,209 @@
+package dev.tulle.proxy.http2;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.handler.codec.http2.Http2Connection;
+import io.netty.handler.codec.http2.Http2ConnectionAdapter;
+import io.netty.handler.codec.http2.Http2ConnectionDecoder;
+import io.netty.handler.codec.http2.Http2ConnectionEncoder;
+import io.netty.handler.codec.http2.Http2ConnectionHandler;
+import io.netty.handler.codec.http2.Http2Error;
+import io.netty.handler.codec.http2.Http2EventAdapter;
+import io.netty.handler.codec.http2.Http2Exception;
+import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2Settings;
+import io.netty.handler.codec.http2.Http2Stream;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One HTTP/2 connection (RFC 9113), of either side: gives frames to the streams that they belong to, and collects what is to
+ * be flushed until the end of a batch of reads. Frames, compression of fields and windows are Netty's. Loop-confined.
+ *
+ * @param <S> what a stream is here
+ */
+// A failed write or close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+public abstract class FramedConnection<S extends FramedStream> extends Http2ConnectionHandler {
+    /** Streams have their own deadlines: a connection that closes waits for them. */
+    protected static final long NO_LIMIT = -1;
+
+    private final Http2Connection.PropertyKey key;
+    private final List<S> touched = new ArrayList<>();
+    private @Nullable ChannelHandlerContext context;
+    private boolean reading;
+
+    /** A handler for a pipeline, as Netty's builder makes it. */
+    protected FramedConnection(Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
+        super(decoder, encoder, settings);
+        this.key = connection().newKey();
+        connection().addListener(new Http2ConnectionAdapter() {
+            @Override
+            public void onStreamClosed(Http2Stream stream) {
+                S known = stream.removeProperty(key);
+                if (known != null) {
+                    touched.remove(known);
+                }
+                closed(stream, known);
+            }
+        });
+        decoder.frameListener(new Frames());
+    }
+
+    /** A head has come for a stream that nobody has yet. */
+    protected abstract void begins(Http2Stream stream, Http2Headers fields, boolean ends);
+
+    /**
+     * A stream is no more: both ends have ended it, or one has reset it, or the connection is gone.
+     *
+     * @param known whose it was; null for nobody's
+     */
+    protected abstract void closed(Http2Stream stream, @Nullable S known);
+
+    /** From now on the frames of a stream are for this. */
+    protected final void bind(Http2Stream stream, S to) {
+        stream.setProperty(key, to);
+    }
+
+    /** Whose a stream is; null for nobody's. */
+    protected final @Nullable S at(int id) {
+        Http2Stream stream = connection().stream(id);
+        return stream == null ? null : stream.getProperty(key);
+    }
+
+    /** Its other side is to be flushed at the end of this batch. */
+    protected final void touch(S stream) {
+        if (!stream.touched) {
+            stream.touched = true;
+            touched.add(stream);
+        }
+    }
+
+    /** True while frames are being read: a flush follows. */
+    public final boolean isReading() {
+        return reading;
+    }
+
+    /** Its place in its pipeline. */
+    protected final ChannelHandlerContext context() {
+        ChannelHandlerContext here = context;
+        if (here == null) {
+            throw new IllegalStateException("not in a pipeline");
+        }
+        return here;
+    }
+
+    /** Writes what is collected. */
+    public final void flush() {
+        flush(context());
+    }
+
+    final void flushUnlessReading() {
+        if (!reading) {
+            flush();
+        }
+    }
+
+    /** Bytes of a stream were taken: the other side may send more. */
+    final void consumed(Http2Stream stream, int bytes) {
+        try {
+            if (bytes > 0 && connection().local().flowController().consumeBytes(stream, bytes)) {
+                flushUnlessReading();
+            }
+        } catch (Http2Exception e) {
+            onError(context(), true, e);
+        }
+    }
+
+    /** Resets a stream. */
+    protected void reset(int id, Http2Error why) {
+        resetStream(context(), id, why.code(), context().newPromise());
+        flushUnlessReading();
+    }
+
+    /** Closes at once, without waiting for streams. */
+    protected final void closeNow() {
+        context().close();
+    }
+
+    private final class Frames extends Http2EventAdapter {
+        @Override
+        public void onHeadersRead(ChannelHandlerContext from, int id, Http2Headers fields, int padding, boolean ends) {
+            Http2Stream stream = connection().stream(id);
+            S known = at(id);
+            if (known != null) {
+                touch(known);
+                known.head(fields, ends);
+            } else if (stream != null) {
+                begins(stream, fields, ends);
+            }
+        }
+
+        @Override
+        public void onHeadersRead(
+                ChannelHandlerContext from,
+                int id,
+                Http2Headers fields,
+                int dependency,
+                short weight,
+                boolean exclusive,
+                int padding,
+                boolean ends) {
+            onHeadersRead(from, id, fields, padding, ends);
+        }
+
+        @Override
+        public int onDataRead(ChannelHandlerContext from, int id, ByteBuf data, int padding, boolean ends) {
+            S known = at(id);
+            if (known == null) {
+                return data.readableBytes() + padding;
+            }
+            touch(known);
+            return known.data(data, ends) + padding;
+        }
+
+        @Override
+        public void onRstStreamRead(ChannelHandlerContext from, int id, long code) {
+            S known = at(id);
+            if (known != null) {
+                known.wasReset(code);
+            }
+        }
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext added) throws Exception {
+        context = added;
+        super.handlerAdded(added);
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
+        reading = true;
+        super.channelRead(from, message);
+    }
+
+    @Override
+    public void channelReadComplete(ChannelHandlerContext from) throws Exception {
+        reading = false;
+        super.channelReadComplete(from);
+        // Whatever a flush calls back may touch others.
+        while (!touched.isEmpty()) {
+            S last = touched.removeLast();
+            last.touched = false;
+            last.batchOver();
+        }
+    }
+
+    @Override
+    public void exceptionCaught(ChannelHandlerContext from, Throwable cause) throws Exception {
+        if (cause instanceof IOException) {
+            // The other side has reset the connection.
+            from.close();
+        } else {
+            super.exceptionCaught(from, cause);
+        }
+    }
+}
