@@ -49,13 +49,6 @@ class GrpcTest {
         return Meshes.mesh().protocol(Cluster.Protocol.HTTP2).subset("", peer.port());
     }
 
-    private static Route route(Duration timeout, RetryPolicy retry) {
-        return Meshes.route(
-                "grpc",
-                RouteMatch.ANY,
-                Meshes.action(List.of(new WeightedCluster(Meshes.cluster(""), 1)), timeout, retry));
-    }
-
     @Test
     void allKindsOfCalls() throws Exception {
         try (GrpcPeer peer = new GrpcPeer();
@@ -194,7 +187,7 @@ class GrpcTest {
             try {
                 assertEquals(Status.Code.PERMISSION_DENIED, refusal(channel));
                 proxy.xds.set(mesh(peer)
-                        .routes(route(Duration.ofMillis(200), RetryPolicy.DEFAULT))
+                        .routes(Meshes.retrying(Duration.ofMillis(200), RetryPolicy.DEFAULT))
                         .build());
                 StatusRuntimeException slow = assertThrows(StatusRuntimeException.class, () -> call(channel, "wait"));
                 assertEquals(Status.Code.UNAVAILABLE, slow.getStatus().getCode());
@@ -223,8 +216,9 @@ class GrpcTest {
     void retriesOnStatusOfGrpc() throws Exception {
         RetryPolicy retry = new RetryPolicy(3, Duration.ZERO, Set.of("unavailable"));
         try (GrpcPeer peer = new GrpcPeer();
-                ProxyFixture proxy = new ProxyFixture(
-                        mesh(peer).routes(route(Duration.ofSeconds(10), retry)).build())) {
+                ProxyFixture proxy = new ProxyFixture(mesh(peer)
+                        .routes(Meshes.retrying(Duration.ofSeconds(10), retry))
+                        .build())) {
             ManagedChannel channel = GrpcPeer.channel(proxy.port);
             try {
                 assertArrayEquals(bytes("flaky 3"), call(channel, "flaky 3"));

@@ -145,6 +145,11 @@ public final class Meshes {
         return new RouteAction.Forward(split, timeout, retry, RouteAction.Rewrite.NONE, List.of());
     }
 
+    /** A route that forwards everything to the whole service, with a timeout and retries. */
+    public static Route retrying(Duration timeout, RetryPolicy retry) {
+        return route("retrying", RouteMatch.ANY, action(List.of(new WeightedCluster(cluster(""), 1)), timeout, retry));
+    }
+
     /** A route without faults and header changes. */
     public static Route route(String name, RouteMatch match, RouteAction action) {
         return new Route(name, match, action, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
