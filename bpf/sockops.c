@@ -251,7 +251,7 @@ static __always_inline void tulle_account_end(struct bpf_sock_ops *ctx)
 	struct tulle_socket_key own = {};
 	struct bpf_sock *sk = ctx->sk;
 	const struct tcp_sock *tcp;
-	__u64 sent, spliced = 0;
+	__u64 sent, spliced = 0, cookie;
 	__u32 messages;
 
 	if (!sk || ctx->args[1] != BPF_TCP_CLOSE)
@@ -271,6 +271,8 @@ static __always_inline void tulle_account_end(struct bpf_sock_ops *ctx)
 		spliced = splice->bytes;
 		messages += splice->messages;
 		bpf_map_delete_elem(&tulle_peers, &own);
+		cookie = bpf_get_socket_cookie(ctx);
+		bpf_map_delete_elem(&tulle_arrived, &cookie);
 	}
 	tulle_conn_end(&own, sent + spliced, messages, ctx->srtt_us >> 3, ctx->total_retrans);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * sk_msg and sk_skb on tulle_sockets: what one end of a local connection sends goes straight into
- * the other end's receive queue, past TCP.
+ * sk_msg on tulle_sockets: what one end of a local connection sends goes straight into the other
+ * end's receive queue, past TCP.
  *
  * Nothing in a sockmap pushes back by itself, and redirected bytes could overtake bytes that are
  * still under way on TCP. So each direction of a connection is in one of two states:
@@ -14,7 +14,8 @@
  *             front of everything that TCP delivers later (the verdict program puts TCP's bytes
  *             behind it), so the order stays exact. A direction that spilled stays on TCP for good:
  *             while it was allowed to come back, a stalled reader behind a relay was seen to get
- *             wrong bytes, rarely and on a busy host; there is no such way back now.
+ *             wrong bytes, rarely and on a busy host. That was TCP (arrive.c), not the way back; it
+ *             has not been opened again.
  *
  * What the application has consumed is known where redirected bytes are kept apart in copied_seq
  * (kernels 6.6.128, 6.12.75, 6.18.14 and later, recognised by a field of struct sk_psock).
@@ -57,15 +58,4 @@ int tulle_skmsg(struct sk_msg_md *msg)
 	if (splice->after)
 		tulle_client_sent(splice, size);
 	return verdict;
-}
-
-/*
- * Does nothing, but has to be attached: without a verdict program recent kernels report FIONREAD 0
- * on a socket of a sockmap while data waits, and bytes from TCP would not queue behind redirected
- * ones.
- */
-SEC("sk_skb/stream_verdict")
-int tulle_skb_verdict(struct __sk_buff *skb)
-{
-	return SK_PASS;
 }

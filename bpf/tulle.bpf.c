@@ -15,6 +15,7 @@
 #include "names.c"
 #include "sockops.c"
 #include "splice.c"
+#include "arrive.c"
 #include "enter.c"
 #include "http.c"
 #include "http_options.c"

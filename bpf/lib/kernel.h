@@ -101,6 +101,10 @@ struct sk_msg {
 	struct sock *sk_redir;
 };
 
+struct sk_buff {
+	char cb[48];
+};
+
 #pragma clang attribute pop
 
 #endif

@@ -213,6 +213,15 @@ struct {
 	__type(value, struct tulle_peer);
 } tulle_peers SEC(".maps");
 
+/* Per socket that got bytes over TCP, by its cookie, until it is closed; see arrive.c. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct tulle_arrived);
+} tulle_arrived SEC(".maps");
+
 /* Per socket: what the application dialled. */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

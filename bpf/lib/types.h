@@ -345,6 +345,12 @@ struct tulle_peer {
 	__u64 cookie; /* proves that the address still holds the same socket */
 };
 
+/* What has come to a spliced socket over TCP. */
+struct tulle_arrived {
+	__u32 next;   /* the sequence number after the last byte */
+	__u32 broken; /* 1: bytes are missing, nothing more is given to the reader */
+};
+
 struct tulle_dialled {
 	struct tulle_addr addr;   /* as dialled, in the socket's own family */
 	struct tulle_addr target; /* what it became */

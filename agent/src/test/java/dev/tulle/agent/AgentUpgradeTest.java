@@ -1,6 +1,7 @@
 package dev.tulle.agent;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonArray;
@@ -9,9 +10,12 @@ import dev.tulle.agent.MeshHost.Started;
 import dev.tulle.agent.datapath.HalfUpgrade;
 import dev.tulle.agent.host.Shell;
 import dev.tulle.agent.tier.Tier;
+import dev.tulle.kernel.AttachType;
 import dev.tulle.kernel.BpfFs;
 import dev.tulle.kernel.BpfMap;
+import dev.tulle.kernel.BpfProgram;
 import dev.tulle.kernel.MapType;
+import dev.tulle.kernel.ProgramInfo;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.PortPath;
 import java.io.IOException;
@@ -130,6 +134,16 @@ class AgentUpgradeTest extends MeshHostTest {
         return host().object("status", "{}").getAsJsonArray("takeover");
     }
 
+    /** The program that new sockets get for what comes to them over TCP. */
+    private ProgramInfo verdict() {
+        try (BpfMap sockets =
+                BpfMap.openPinned(host().options.pinDirectory().resolve("maps").resolve("tulle_sockets"))) {
+            List<Integer> attached = BpfProgram.attachedTo(sockets, AttachType.SK_SKB_STREAM_VERDICT);
+            assertEquals(1, attached.size());
+            return BpfProgram.infoOf(attached.getFirst());
+        }
+    }
+
     private Started begin(Path progress) throws Exception {
         start(ONE);
         Started server = echo("echo", "serve", "9070");
@@ -151,13 +165,17 @@ class AgentUpgradeTest extends MeshHostTest {
         check(progress, stream.process());
         List<Integer> first = ids();
         long counted = host().counter("SPLICE_MESSAGES");
+        String verdict = verdict().tag();
         for (int i = 0; i < 4; i++) {
             end();
             start(i % 2 == 0 ? OTHER : ONE);
             assertTrue(notes().toString().contains("tulle_listen: new layout, "), notes().toString());
             assertTrue(host().counter("SPLICE_MESSAGES") >= counted, "counters are carried over");
             check(progress, stream.process());
+            assertNotEquals(verdict, verdict().tag(), "a changed program is exchanged");
+            verdict = verdict().tag();
         }
+        int kept = verdict().id();
         List<Integer> last = ids();
         assertEquals(first.size(), last.size());
         String maps = Shell.run("bpftool", "map", "show").output();
@@ -169,6 +187,7 @@ class AgentUpgradeTest extends MeshHostTest {
         start(ONE);
         assertEquals(0, notes().size(), notes().toString());
         assertEquals(last, ids());
+        assertEquals(kept, verdict().id());
         check(progress, stream.process());
     }
 

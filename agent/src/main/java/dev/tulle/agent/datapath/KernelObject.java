@@ -123,11 +123,13 @@ final class KernelObject implements AutoCloseable {
                 if (Files.exists(pin)) {
                     // The sockets that are spliced now hold these very programs for as long as they live.
                     kept.put(program, BpfProgram.openPinned(pin, hook.attachType()));
-                    object.autoload(program, false);
                 }
             }
+            // What it goes on to is exchanged, and it never changes itself.
+            object.autoload(ENTER, !kept.containsKey(ENTER));
             RefusedHooks.keepOut(object);
             LoadReport report = object.load(Set.copyOf(Hook.requiredPrograms()));
+            keepUnlessChanged(object, kept);
             return new KernelObject(object, report, Optional.of(pins), Optional.of(takeover), kept);
         } catch (RuntimeException | IOException e) {
             kept.values().forEach(BpfProgram::close);
@@ -136,6 +138,21 @@ final class KernelObject implements AutoCloseable {
             }
             object.close();
             throw e;
+        }
+    }
+
+    /**
+     * The verdict program has no other to go on to: a new version takes its place for the sockets that come, and those
+     * that are there keep theirs. The same version is kept, so that restarts do not leave one program each.
+     */
+    private static void keepUnlessChanged(BpfObject object, Map<String, BpfProgram> kept) {
+        String name = Hook.SKB_VERDICT.program();
+        BpfProgram before = kept.get(name);
+        if (before != null
+                && object.hasProgram(name)
+                && !before.info().tag().equals(object.program(name).info().tag())) {
+            kept.remove(name);
+            before.close();
         }
     }
 
@@ -311,7 +328,9 @@ final class KernelObject implements AutoCloseable {
             program.attachSockets(sockets, hook.attachType());
         }
         if (before == null && pins.isPresent()) {
-            program.pin(pins.get().resolve("programs").resolve(name));
+            Path pin = pins.get().resolve("programs").resolve(name);
+            BpfFs.unpin(pin);
+            program.pin(pin);
         }
     }
 
