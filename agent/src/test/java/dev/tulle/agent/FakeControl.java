@@ -6,7 +6,6 @@ import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.Listener;
 import dev.tulle.model.PortPath;
@@ -174,7 +173,7 @@ final class FakeControl implements ControlLinks {
                         RetryPolicy.DEFAULT,
                         RouteAction.Rewrite.NONE,
                         List.of()),
-                FaultInjection.NONE,
+                List.of(),
                 HeaderMutation.NONE,
                 ResourceRef.DEFAULT);
         put(

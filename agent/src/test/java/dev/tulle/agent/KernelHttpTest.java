@@ -16,6 +16,7 @@ import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.TextPattern;
@@ -62,7 +63,7 @@ class KernelHttpTest {
         return host.object("paths", "{}").getAsJsonArray("ports").get(0).getAsJsonObject();
     }
 
-    private static Route route(String name, String path, FaultInjection fault) {
+    private static Route route(String name, String path, List<RouteFilter> filters) {
         return new Route(
                 name,
                 new RouteMatch(new PathMatch.Prefix(path), false, Optional.empty(), List.of(), List.of()),
@@ -72,7 +73,7 @@ class KernelHttpTest {
                         RetryPolicy.DEFAULT,
                         RouteAction.Rewrite.NONE,
                         List.of()),
-                fault,
+                filters,
                 HeaderMutation.NONE,
                 ResourceRef.DEFAULT);
     }
@@ -90,7 +91,7 @@ class KernelHttpTest {
                         List.of(new VirtualHost(
                                 table,
                                 List.of("*"),
-                                List.of(route("broken", "/broken", abort), route("rest", "/", FaultInjection.NONE))))));
+                                List.of(route("broken", "/broken", List.of(abort)), route("rest", "/", List.of()))))));
         MeshHost.eventually(
                 "two routes", () -> port(host).getAsJsonArray("routes").size() == 2);
         for (String name : List.of("broken", "rest", "")) {

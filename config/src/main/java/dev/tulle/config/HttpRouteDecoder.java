@@ -2,7 +2,6 @@ package dev.tulle.config;
 
 import dev.tulle.config.HttpRoute.Parent;
 import dev.tulle.config.HttpRule.Action;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteAction.Rewrite;
@@ -97,7 +96,7 @@ final class HttpRouteDecoder {
         Action nowhere = new Action.Forward(
                 List.of(), Duration.ZERO, RetryPolicy.DEFAULT, Optional.empty(), Rewrite.NONE, List.of());
         HttpRule.Match any = new HttpRule.Match("", gatewayAny(), OptionalInt.empty());
-        return new HttpRule("rules[0]", List.of(any), nowhere, FaultInjection.NONE, HeaderMutation.NONE);
+        return new HttpRule("rules[0]", List.of(any), nowhere, List.of(), HeaderMutation.NONE);
     }
 
     private static List<Parent> parents(Fields spec, String namespace) {
@@ -216,7 +215,7 @@ final class HttpRouteDecoder {
                     filters.rewrite().orElse(Rewrite.NONE),
                     filters.mirrors());
         }
-        return new HttpRule(name, matches, action, FaultInjection.NONE, filters.headers());
+        return new HttpRule(name, matches, action, List.of(), filters.headers());
     }
 
     private static RouteMatch gatewayAny() {

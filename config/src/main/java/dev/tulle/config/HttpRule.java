@@ -1,9 +1,9 @@
 package dev.tulle.config;
 
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch;
 import java.time.Duration;
 import java.util.List;
@@ -16,11 +16,13 @@ import java.util.OptionalInt;
  * @param name the rule's name, or its place in the list ({@code http[0]})
  * @param matches alternatives; never empty
  * @param action what happens to a request that matches
- * @param fault faults injected on purpose
+ * @param filters what else is done with its requests, in the order in which they meet it
  * @param headers header changes of the whole rule
  */
-public record HttpRule(String name, List<Match> matches, Action action, FaultInjection fault, HeaderMutation headers) {
+public record HttpRule(
+        String name, List<Match> matches, Action action, List<RouteFilter> filters, HeaderMutation headers) {
     public HttpRule {
+        filters = List.copyOf(filters);
         matches = List.copyOf(matches);
     }
 

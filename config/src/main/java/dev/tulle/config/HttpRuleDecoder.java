@@ -10,6 +10,7 @@ import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Rewrite;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.WireText;
 import java.nio.charset.StandardCharsets;
@@ -40,10 +41,14 @@ final class HttpRuleDecoder {
         List<HttpRule.Match> matches = HttpMatchDecoder.matches(rule);
         rule.unsupported("corsPolicy", "delegate");
         HeaderMutation headers = HeaderChanges.of(rule);
-        FaultInjection fault = rule.object("fault").map(HttpRuleDecoder::fault).orElse(FaultInjection.NONE);
+        List<RouteFilter> filters = new ArrayList<>();
+        rule.object("fault")
+                .map(HttpRuleDecoder::fault)
+                .filter(fault -> fault.delay().isPresent() || fault.abort().isPresent())
+                .ifPresent(filters::add);
         Action action = action(rule, matches, headers);
         rule.done();
-        return new HttpRule(name, matches, action, fault, headers);
+        return new HttpRule(name, matches, action, filters, headers);
     }
 
     private static Action action(Fields rule, List<HttpRule.Match> matches, HeaderMutation headers) {

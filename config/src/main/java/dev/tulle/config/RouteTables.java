@@ -5,7 +5,6 @@ import dev.tulle.config.HttpRule.Action;
 import dev.tulle.config.Problem.Severity;
 import dev.tulle.config.ServiceCatalog.Draft;
 import dev.tulle.model.Cluster;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RetryPolicy;
@@ -122,7 +121,7 @@ final class RouteTables {
                 "default",
                 RouteMatch.ANY,
                 new RouteAction.Forward(List.of(cluster), Duration.ZERO, RetryPolicy.DEFAULT, Rewrite.NONE, List.of()),
-                FaultInjection.NONE,
+                List.of(),
                 HeaderMutation.NONE,
                 ResourceRef.DEFAULT);
     }
@@ -167,7 +166,7 @@ final class RouteTables {
                     case Action.Forward forward -> forward(forward, condition.path(), source, port);
                 };
         String name = match.name().isEmpty() ? rule.name() : rule.name() + "." + match.name();
-        return new Route(name, condition, action, rule.fault(), headers(rule), source.ref());
+        return new Route(name, condition, action, rule.filters(), headers(rule), source.ref());
     }
 
     /** As in Istio, a single destination's changes are one step with the rule's, and those of a split one before it. */
@@ -291,7 +290,7 @@ final class RouteTables {
                                     route.name() + "#" + count,
                                     route.match(),
                                     route.action(),
-                                    route.fault(),
+                                    route.filters(),
                                     route.headers(),
                                     route.origin()));
         }

@@ -8,6 +8,7 @@ import dev.tulle.common.Cidr;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.FaultInjection;
 import dev.tulle.model.FaultInjection.Abort;
 import dev.tulle.model.FaultInjection.Delay;
 import dev.tulle.model.HeaderMutation;
@@ -70,10 +71,10 @@ class KindsTest {
     void virtualServiceActions() {
         List<HttpRule> http = virtualService().http();
         HttpRule first = http.getFirst();
+        Delay delay = new Delay(Duration.ofMillis(62_500), 5_000);
         assertEquals(
-                Optional.of(new Delay(Duration.ofMillis(62_500), 5_000)),
-                first.fault().delay());
-        assertEquals(Optional.of(new Abort(503, 1_000_000)), first.fault().abort());
+                List.of(new FaultInjection(Optional.of(delay), Optional.of(new Abort(503, 1_000_000)))),
+                first.filters());
         assertEquals(List.of(new Field("x-a", "1")), first.headers().request().set());
         assertEquals(List.of("x-c"), first.headers().request().remove());
         Action.Forward forward = forward(first);

@@ -125,9 +125,8 @@ class TranslatorTest {
                 jason.match().headers());
         assertEquals(2, routes(state, REVIEWS + ":9080").size());
         Route slow = routes(state, "ratings.default.svc.cluster.local:9080").getFirst();
-        assertEquals(
-                Optional.of(new FaultInjection.Delay(Duration.ofSeconds(2), 1_000_000)),
-                slow.fault().delay());
+        FaultInjection.Delay delay = new FaultInjection.Delay(Duration.ofSeconds(2), 1_000_000);
+        assertEquals(List.of(new FaultInjection(Optional.of(delay), Optional.empty())), slow.filters());
     }
 
     @Test

@@ -23,6 +23,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.RouteDecision;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteTable;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
@@ -323,9 +324,8 @@ final class Explainer {
                 route.origin().toString());
         answer.addProperty("routeName", route.name());
         answer.add("route", RecordJson.of(route.origin()));
-        String fault = RouteText.fault(route.fault());
-        if (!fault.isEmpty()) {
-            step("fault", fault, route.origin().toString());
+        for (RouteFilter filter : route.filters()) {
+            step("filter", filter.text(), route.origin().toString());
         }
         if (route.action() instanceof RouteAction.Forward forward) {
             sent = SentRequest.of(request, route, forward);

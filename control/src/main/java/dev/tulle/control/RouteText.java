@@ -1,6 +1,6 @@
 package dev.tulle.control;
 
-import dev.tulle.model.FaultInjection;
+import dev.tulle.model.Quantities;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
@@ -15,8 +15,6 @@ import java.util.TreeSet;
 
 /** Routes in words, for tables and explanations. */
 final class RouteText {
-    private static final double PARTS_PER_PERCENT = 10_000;
-
     private RouteText() {}
 
     static String match(RouteMatch match) {
@@ -55,10 +53,7 @@ final class RouteText {
 
     static String action(Route route) {
         List<String> parts = new ArrayList<>();
-        String fault = fault(route.fault());
-        if (!fault.isEmpty()) {
-            parts.add(fault);
-        }
+        route.filters().forEach(filter -> parts.add(filter.text()));
         parts.add(
                 switch (route.action()) {
                     case RouteAction.Forward forward -> "to " + split(forward.clusters()) + patience(forward);
@@ -76,7 +71,7 @@ final class RouteText {
     static String patience(RouteAction.Forward forward) {
         List<String> parts = new ArrayList<>();
         if (!forward.timeout().isZero()) {
-            parts.add("timeout " + RecordJson.text(forward.timeout()));
+            parts.add("timeout " + Quantities.duration(forward.timeout()));
         }
         RetryPolicy retry = forward.retry();
         if (retry.attempts() > 0) {
@@ -84,7 +79,7 @@ final class RouteText {
                     + String.join(" ", new TreeSet<>(retry.on()))
                     + (retry.perTryTimeout().isZero()
                             ? ""
-                            : ", each try at most " + RecordJson.text(retry.perTryTimeout())));
+                            : ", each try at most " + Quantities.duration(retry.perTryTimeout())));
         }
         return parts.isEmpty() ? "" : ", " + String.join(", ", parts);
     }
@@ -97,25 +92,9 @@ final class RouteText {
             if (clusters.size() == 1) {
                 shares.add(cluster.cluster());
             } else if (cluster.weight() > 0) {
-                shares.add(percent(100.0 * cluster.weight() / total) + " " + cluster.cluster());
+                shares.add(Quantities.percent(100.0 * cluster.weight() / total) + " " + cluster.cluster());
             }
         }
         return String.join(", ", shares);
-    }
-
-    /** A route's faults, empty when it has none. */
-    static String fault(FaultInjection fault) {
-        List<String> parts = new ArrayList<>();
-        fault.delay()
-                .ifPresent(delay -> parts.add("delay " + RecordJson.text(delay.duration()) + " for "
-                        + percent(delay.partsPerMillion() / PARTS_PER_PERCENT)));
-        fault.abort()
-                .ifPresent(abort -> parts.add(
-                        "answer " + abort.status() + " to " + percent(abort.partsPerMillion() / PARTS_PER_PERCENT)));
-        return String.join(", ", parts);
-    }
-
-    private static String percent(double value) {
-        return value == Math.rint(value) ? (long) value + "%" : Math.round(value * 100) / 100.0 + "%";
     }
 }

@@ -1,6 +1,5 @@
 package dev.tulle.model;
 
-import java.time.Duration;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -14,7 +13,6 @@ import org.jspecify.annotations.Nullable;
  * @param virtualHost the name of the virtual host, empty when none has the authority
  * @param route the first route that matches; null when none does
  * @param share the chosen part of the traffic split; null unless the outcome is {@link Outcome#FORWARD}
- * @param fault what to inject into this very request
  * @param mirrors the shadow copies of this very request
  * @param reason one sentence for people
  */
@@ -24,12 +22,11 @@ public record RouteDecision(
         String virtualHost,
         @Nullable Route route,
         @Nullable WeightedCluster share,
-        Fault fault,
         List<RouteAction.Mirror> mirrors,
         String reason) {
     /** The decision that there is no route after all, for a reason that is found only when the route is followed. */
     public RouteDecision unrouted(String why) {
-        return new RouteDecision(plan, Outcome.NO_ROUTE, virtualHost, null, null, Fault.NONE, List.of(), why);
+        return new RouteDecision(plan, Outcome.NO_ROUTE, virtualHost, null, null, List.of(), why);
     }
 
     /** The kinds of decisions. */
@@ -42,16 +39,5 @@ public record RouteDecision(
         DIRECT_RESPONSE,
         /** No virtual host has the authority, or none of its routes matches: 404 with flag NR. */
         NO_ROUTE
-    }
-
-    /**
-     * The fault of one request, the delay comes first.
-     *
-     * @param delay zero for none
-     * @param abortStatus the status to answer with instead of going on; 0 for none
-     */
-    public record Fault(Duration delay, int abortStatus) {
-        /** Nothing is injected. */
-        public static final Fault NONE = new Fault(Duration.ZERO, 0);
     }
 }

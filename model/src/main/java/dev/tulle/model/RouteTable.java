@@ -15,8 +15,6 @@ import org.jspecify.annotations.Nullable;
  * table; chance comes in as a parameter. Decisions without chance in them are made once, at compilation.
  */
 public final class RouteTable {
-    private static final int WHOLE = 1_000_000;
-
     private static final class Host {
         final VirtualHost source;
         final Entry[] routes;
@@ -41,11 +39,8 @@ public final class RouteTable {
             this.condition = new RouteCondition(route.match());
             this.shares = shares;
             this.cumulative = cumulative;
-            boolean faults =
-                    route.fault().delay().isPresent() || route.fault().abort().isPresent();
-            boolean mirrors = route.action() instanceof RouteAction.Forward forward
+            this.chance = route.action() instanceof RouteAction.Forward forward
                     && !forward.mirrors().isEmpty();
-            this.chance = faults || mirrors;
         }
     }
 
@@ -132,22 +127,14 @@ public final class RouteTable {
             Route route,
             @Nullable WeightedCluster share,
             String reason) {
-        RouteDecision decision = new RouteDecision(
-                plans.size(), outcome, virtualHost.name(), route, share, RouteDecision.Fault.NONE, List.of(), reason);
+        RouteDecision decision =
+                new RouteDecision(plans.size(), outcome, virtualHost.name(), route, share, List.of(), reason);
         plans.add(decision);
         return decision;
     }
 
     private static RouteDecision noRoute(String virtualHost, String reason) {
-        return new RouteDecision(
-                -1,
-                RouteDecision.Outcome.NO_ROUTE,
-                virtualHost,
-                null,
-                null,
-                RouteDecision.Fault.NONE,
-                List.of(),
-                reason);
+        return new RouteDecision(-1, RouteDecision.Outcome.NO_ROUTE, virtualHost, null, null, List.of(), reason);
     }
 
     /** The configuration that was compiled. */
@@ -155,7 +142,7 @@ public final class RouteTable {
         return source;
     }
 
-    /** Every decision that can be made, without fault and mirrors, in the order of {@link RouteDecision#plan()}. */
+    /** Every decision that can be made, without mirrors, in the order of {@link RouteDecision#plan()}. */
     public List<RouteDecision> plans() {
         return List.copyOf(plans);
     }
@@ -242,26 +229,11 @@ public final class RouteTable {
     }
 
     private static RouteDecision withChance(RouteDecision decision, Route route, RandomGenerator random) {
-        FaultInjection injection = route.fault();
-        RouteDecision.Fault fault = RouteDecision.Fault.NONE;
-        if (injection.delay().isPresent() || injection.abort().isPresent()) {
-            fault = new RouteDecision.Fault(
-                    injection
-                            .delay()
-                            .filter(d -> hit(d.partsPerMillion(), random))
-                            .map(FaultInjection.Delay::duration)
-                            .orElse(java.time.Duration.ZERO),
-                    injection
-                            .abort()
-                            .filter(a -> hit(a.partsPerMillion(), random))
-                            .map(FaultInjection.Abort::status)
-                            .orElse(0));
-        }
         List<RouteAction.Mirror> mirrors = List.of();
         if (route.action() instanceof RouteAction.Forward forward
                 && !forward.mirrors().isEmpty()) {
             mirrors = forward.mirrors().stream()
-                    .filter(m -> hit(m.partsPerMillion(), random))
+                    .filter(m -> FaultInjection.hit(m.partsPerMillion(), random))
                     .toList();
         }
         return new RouteDecision(
@@ -270,12 +242,7 @@ public final class RouteTable {
                 decision.virtualHost(),
                 decision.route(),
                 decision.share(),
-                fault,
                 mirrors,
                 decision.reason());
-    }
-
-    private static boolean hit(int partsPerMillion, RandomGenerator random) {
-        return partsPerMillion >= WHOLE || (partsPerMillion > 0 && random.nextInt(WHOLE) < partsPerMillion);
     }
 }

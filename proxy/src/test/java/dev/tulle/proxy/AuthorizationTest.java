@@ -298,7 +298,7 @@ class AuthorizationTest {
                 "adding",
                 plain.match(),
                 plain.action(),
-                plain.fault(),
+                plain.filters(),
                 new HeaderMutation(
                         new HeaderMutation.Changes(
                                 List.of(new HeaderMutation.Field("x-role", "guest")), List.of(), List.of("x-secret")),

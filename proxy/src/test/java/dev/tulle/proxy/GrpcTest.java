@@ -178,7 +178,7 @@ class GrpcTest {
                 "aborts",
                 RouteMatch.ANY,
                 Meshes.action(List.of(new WeightedCluster(Meshes.cluster(""), 1)), Duration.ZERO, RetryPolicy.DEFAULT),
-                new FaultInjection(Optional.empty(), Optional.of(new FaultInjection.Abort(403, 1_000_000))),
+                List.of(new FaultInjection(Optional.empty(), Optional.of(new FaultInjection.Abort(403, 1_000_000)))),
                 HeaderMutation.NONE,
                 ResourceRef.DEFAULT);
         try (GrpcPeer peer = new GrpcPeer();

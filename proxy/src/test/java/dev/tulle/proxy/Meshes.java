@@ -5,7 +5,6 @@ import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
@@ -152,7 +151,7 @@ public final class Meshes {
 
     /** A route without faults and header changes. */
     public static Route route(String name, RouteMatch match, RouteAction action) {
-        return new Route(name, match, action, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
+        return new Route(name, match, action, List.of(), HeaderMutation.NONE, ResourceRef.DEFAULT);
     }
 
     /** The state. */

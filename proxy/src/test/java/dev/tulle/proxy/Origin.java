@@ -1,6 +1,7 @@
 package dev.tulle.proxy;
 
 import java.io.BufferedInputStream;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -12,6 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 
 /** A server whose every byte a test decides: reads requests strictly and hands each to a script. */
 final class Origin implements AutoCloseable {
@@ -39,6 +41,10 @@ final class Origin implements AutoCloseable {
 
     final List<Request> requests = new CopyOnWriteArrayList<>();
     final AtomicInteger connections = new AtomicInteger();
+
+    /** Bytes that were read of all connections. */
+    final AtomicLong received = new AtomicLong();
+
     private final ServerSocket server;
     private final List<Socket> open = new CopyOnWriteArrayList<>();
 
@@ -92,7 +98,7 @@ final class Origin implements AutoCloseable {
 
     private void serve(Socket socket, int number, Script script) {
         try (socket) {
-            InputStream in = new BufferedInputStream(socket.getInputStream());
+            InputStream in = new BufferedInputStream(counted(socket.getInputStream()));
             while (true) {
                 String head = readHead(in);
                 if (head.isEmpty()) {
@@ -110,6 +116,17 @@ final class Origin implements AutoCloseable {
             // The proxy closed the connection, as some tests want it.
             open.remove(socket);
         }
+    }
+
+    private InputStream counted(InputStream socket) {
+        return new FilterInputStream(socket) {
+            @Override
+            public int read(byte[] into, int offset, int length) throws IOException {
+                int count = super.read(into, offset, length);
+                received.addAndGet(Math.max(count, 0));
+                return count;
+            }
+        };
     }
 
     static String readHead(InputStream in) throws IOException {

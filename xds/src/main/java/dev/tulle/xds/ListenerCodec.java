@@ -26,7 +26,6 @@ final class ListenerCodec {
     private static final String TYPES = "type.googleapis.com/envoy.extensions.filters.";
     private static final String HCM_URL = TYPES + "network.http_connection_manager.v3.HttpConnectionManager";
     private static final String TCP_URL = TYPES + "network.tcp_proxy.v3.TcpProxy";
-    private static final String FAULT_URL = TYPES + "http.fault.v3.HTTPFault";
     private static final String ROUTER_URL = TYPES + "http.router.v3.Router";
     private static final String INSPECTOR_URL = TYPES + "listener.http_inspector.v3.HttpInspector";
 
@@ -104,17 +103,14 @@ final class ListenerCodec {
                 target);
     }
 
-    /** The name of the routes, where nothing but they and their faults is said about requests. */
+    /** The name of the routes, where nothing but they and their filters is said about requests. */
     private static String routes(Listener listener, HttpConnectionManager manager) {
         for (HttpFilter filter : manager.getHttpFiltersList()) {
             Any config = filter.getTypedConfig();
-            // A fault for all routes, in the filter itself, would be one that nobody reads.
             require(
                     listener,
                     "http_filters of type " + config.getTypeUrl(),
-                    config.getTypeUrl().equals(ROUTER_URL)
-                            || (config.getTypeUrl().equals(FAULT_URL)
-                                    && config.getValue().isEmpty()));
+                    config.getTypeUrl().equals(ROUTER_URL) || FilterCodecs.isEntry(config));
         }
         require(
                 listener,
@@ -150,9 +146,7 @@ final class ListenerCodec {
                                 .setRds(Rds.newBuilder()
                                         .setConfigSource(ClusterCodec.ads())
                                         .setRouteConfigName(http.routeConfiguration()))
-                                .addHttpFilters(HttpFilter.newBuilder()
-                                        .setName(RouteActionCodec.FAULT_FILTER)
-                                        .setTypedConfig(Any.newBuilder().setTypeUrl(FAULT_URL)))
+                                .addAllHttpFilters(FilterCodecs.entries())
                                 .addHttpFilters(HttpFilter.newBuilder()
                                         .setName("envoy.filters.http.router")
                                         .setTypedConfig(Any.newBuilder().setTypeUrl(ROUTER_URL)))

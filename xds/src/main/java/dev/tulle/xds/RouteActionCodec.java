@@ -1,9 +1,6 @@
 package dev.tulle.xds;
 
-import com.google.protobuf.Any;
-import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UInt32Value;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.RouteAction.Forward;
 import dev.tulle.model.RouteAction.Mirror;
@@ -19,9 +16,6 @@ import dev.tulle.xds.proto.envoy.config.route.v3.RedirectAction;
 import dev.tulle.xds.proto.envoy.config.route.v3.RedirectAction.RedirectResponseCode;
 import dev.tulle.xds.proto.envoy.config.route.v3.RouteAction;
 import dev.tulle.xds.proto.envoy.config.route.v3.RouteAction.ClusterNotFoundResponseCode;
-import dev.tulle.xds.proto.envoy.extensions.filters.common.fault.v3.FaultDelay;
-import dev.tulle.xds.proto.envoy.extensions.filters.http.fault.v3.FaultAbort;
-import dev.tulle.xds.proto.envoy.extensions.filters.http.fault.v3.HTTPFault;
 import dev.tulle.xds.proto.envoy.type.matcher.v3.RegexMatchAndSubstitute;
 import dev.tulle.xds.proto.envoy.type.v3.FractionalPercent;
 import dev.tulle.xds.proto.envoy.type.v3.FractionalPercent.DenominatorType;
@@ -29,18 +23,12 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 
-/** {@link dev.tulle.model.RouteAction} and {@link FaultInjection} as Envoy's route action and fault filter. */
+/** {@link dev.tulle.model.RouteAction} as Envoy's route action. */
 final class RouteActionCodec {
-    /** The name under which a route carries its faults. */
-    static final String FAULT_FILTER = "envoy.filters.http.fault";
-
-    private static final String FAULT_URL = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault";
-
     /** Replacing the whole path is replacing every match of this. */
     private static final String WHOLE_PATH = "/.*";
 
@@ -213,52 +201,6 @@ final class RouteActionCodec {
         return new dev.tulle.model.RouteAction.DirectResponse(action.getStatus(), text);
     }
 
-    static Optional<Any> encode(FaultInjection fault) {
-        if (fault.delay().isEmpty() && fault.abort().isEmpty()) {
-            return Optional.empty();
-        }
-        HTTPFault.Builder out = HTTPFault.newBuilder();
-        fault.delay()
-                .ifPresent(delay -> out.setDelay(FaultDelay.newBuilder()
-                        .setFixedDelay(Durations.encode(delay.duration()))
-                        .setPercentage(share(delay.partsPerMillion()))));
-        fault.abort()
-                .ifPresent(abort -> out.setAbort(FaultAbort.newBuilder()
-                        .setHttpStatus(abort.status())
-                        .setPercentage(share(abort.partsPerMillion()))));
-        return Optional.of(ResourceCodec.any(FAULT_URL, out.build()));
-    }
-
-    static FaultInjection fault(Map<String, Any> perFilter) {
-        for (Map.Entry<String, Any> entry : perFilter.entrySet()) {
-            if (!entry.getKey().equals(FAULT_FILTER)
-                    || !entry.getValue().getTypeUrl().equals(FAULT_URL)) {
-                throw new IllegalArgumentException("typed_per_filter_config[" + entry.getKey() + "] of type "
-                        + entry.getValue().getTypeUrl() + " cannot be honoured");
-            }
-        }
-        Any any = perFilter.get(FAULT_FILTER);
-        if (any == null) {
-            return FaultInjection.NONE;
-        }
-        try {
-            HTTPFault fault = HTTPFault.parseFrom(any.getValue());
-            return new FaultInjection(
-                    fault.hasDelay()
-                            ? Optional.of(new FaultInjection.Delay(
-                                    Durations.decode(fault.getDelay().getFixedDelay()),
-                                    share(fault.getDelay().getPercentage())))
-                            : Optional.empty(),
-                    fault.hasAbort()
-                            ? Optional.of(new FaultInjection.Abort(
-                                    fault.getAbort().getHttpStatus(),
-                                    share(fault.getAbort().getPercentage())))
-                            : Optional.empty());
-        } catch (InvalidProtocolBufferException e) {
-            throw new IllegalArgumentException("typed_per_filter_config[" + FAULT_FILTER + "]: " + e.getMessage(), e);
-        }
-    }
-
     private static boolean plain(WeightedCluster cluster) {
         return cluster.weight() == 1
                 && cluster.headers().request().isEmpty()
@@ -344,14 +286,14 @@ final class RouteActionCodec {
                 .build();
     }
 
-    private static FractionalPercent share(int partsPerMillion) {
+    static FractionalPercent share(int partsPerMillion) {
         return FractionalPercent.newBuilder()
                 .setNumerator(partsPerMillion)
                 .setDenominator(DenominatorType.MILLION)
                 .build();
     }
 
-    private static int share(FractionalPercent percent) {
+    static int share(FractionalPercent percent) {
         long parts =
                 switch (percent.getDenominator()) {
                     case HUNDRED -> percent.getNumerator() * 10_000L;

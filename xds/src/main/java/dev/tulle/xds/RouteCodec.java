@@ -56,8 +56,7 @@ final class RouteCodec {
             case RouteAction.Redirect redirect -> out.setRedirect(RouteActionCodec.encode(redirect));
             case RouteAction.DirectResponse direct -> out.setDirectResponse(RouteActionCodec.encode(direct));
         }
-        RouteActionCodec.encode(route.fault())
-                .ifPresent(fault -> out.putTypedPerFilterConfig(RouteActionCodec.FAULT_FILTER, fault));
+        out.putAllTypedPerFilterConfig(FilterCodecs.encode(route.filters()));
         Changes request = route.headers().request();
         Changes response = route.headers().response();
         out.addAllRequestHeadersToAdd(encode(request))
@@ -86,7 +85,7 @@ final class RouteCodec {
                 route.getName(),
                 RouteMatchCodec.decode(route.getMatch()),
                 action,
-                RouteActionCodec.fault(route.getTypedPerFilterConfigMap()),
+                FilterCodecs.decode(route.getTypedPerFilterConfigMap()),
                 mutation(
                         route.getRequestHeadersToAddList(),
                         route.getRequestHeadersToRemoveList(),

@@ -19,6 +19,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.Named;
 import dev.tulle.model.RouteMatch.PathMatch;
@@ -209,11 +210,19 @@ final class RandomModel {
                         new RouteAction.DirectResponse(200 + random.nextInt(300), random.nextBoolean() ? "" : word());
                     default -> forward();
                 };
-        FaultInjection fault = new FaultInjection(
-                maybe(() ->
-                        new FaultInjection.Delay(Duration.ofMillis(random.nextInt(5000)), random.nextInt(1_000_001))),
-                maybe(() -> new FaultInjection.Abort(400 + random.nextInt(200), random.nextInt(1_000_001))));
-        return new Route(word(), match(), action, fault, headers(), origin());
+        return new Route(word(), match(), action, filters(), headers(), origin());
+    }
+
+    /** In the order in which they come back. */
+    private List<RouteFilter> filters() {
+        List<RouteFilter> out = new ArrayList<>();
+        if (random.nextBoolean()) {
+            out.add(new FaultInjection(
+                    maybe(() -> new FaultInjection.Delay(
+                            Duration.ofMillis(random.nextInt(5000)), random.nextInt(1_000_001))),
+                    maybe(() -> new FaultInjection.Abort(400 + random.nextInt(200), random.nextInt(1_000_001)))));
+        }
+        return out;
     }
 
     private RouteAction.Forward forward() {

@@ -3,7 +3,6 @@ package dev.tulle.xds;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
@@ -78,7 +77,7 @@ final class TestMesh {
                                         "default",
                                         RouteMatch.ANY,
                                         forward,
-                                        FaultInjection.NONE,
+                                        List.of(),
                                         HeaderMutation.NONE,
                                         ResourceRef.DEFAULT))))));
     }

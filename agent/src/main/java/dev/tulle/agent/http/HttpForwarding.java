@@ -9,16 +9,17 @@ import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.WeightedCluster;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -72,8 +73,11 @@ final class HttpForwarding {
             return Outcome.toProxy(
                     Reason.NEEDS_ANSWER, redirect ? "it answers with a redirect" : "it answers with a fixed response");
         }
-        if (injects(route.fault())) {
-            return Outcome.toProxy(Reason.NEEDS_FAULT, "it injects a fault");
+        for (RouteFilter filter : route.filters()) {
+            Optional<RouteFilter.ProxyWork> work = filter.needsProxy();
+            if (work.isPresent()) {
+                return Outcome.toProxy(work.get().reason(), "it " + work.get().text());
+            }
         }
         if (changes(route.headers())) {
             return Outcome.toProxy(Reason.NEEDS_REWRITE, "it changes header fields");
@@ -90,11 +94,6 @@ final class HttpForwarding {
         }
         Outcome retry = retry(forward.retry());
         return retry.forwards() ? split(forward.clusters(), retry.keep(), (int) timeout) : retry;
-    }
-
-    private static boolean injects(FaultInjection fault) {
-        return fault.delay().map(delay -> delay.partsPerMillion() > 0).orElse(false)
-                || fault.abort().map(abort -> abort.partsPerMillion() > 0).orElse(false);
     }
 
     private static boolean changes(HeaderMutation headers) {

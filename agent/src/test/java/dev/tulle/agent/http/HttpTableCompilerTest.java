@@ -67,7 +67,7 @@ class HttpTableCompilerTest {
             V2, new EndpointSet(V2, List.of(endpoint("100.64.0.12", 7))));
 
     static Route route(String name, RouteMatch match, RouteAction action) {
-        return new Route(name, match, action, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
+        return new Route(name, match, action, List.of(), HeaderMutation.NONE, ResourceRef.DEFAULT);
     }
 
     private static RouteAction.Forward to(String... clusters) {
@@ -157,13 +157,14 @@ class HttpTableCompilerTest {
                 new FaultInjection(Optional.of(new FaultInjection.Delay(Duration.ofSeconds(1), 1)), Optional.empty());
         never(
                 Reason.NEEDS_FAULT,
-                new Route("r", RouteMatch.ANY, plain.action(), fault, HeaderMutation.NONE, ResourceRef.DEFAULT));
+                new Route(
+                        "r", RouteMatch.ANY, plain.action(), List.of(fault), HeaderMutation.NONE, ResourceRef.DEFAULT));
         HeaderMutation.Changes changes =
                 new HeaderMutation.Changes(List.of(new HeaderMutation.Field("a", "b")), List.of(), List.of());
         HeaderMutation mutation = new HeaderMutation(HeaderMutation.Changes.NONE, changes);
         never(
                 Reason.NEEDS_REWRITE,
-                new Route("r", RouteMatch.ANY, plain.action(), FaultInjection.NONE, mutation, ResourceRef.DEFAULT));
+                new Route("r", RouteMatch.ANY, plain.action(), List.of(), mutation, ResourceRef.DEFAULT));
         never(
                 Reason.NEEDS_REWRITE,
                 route(

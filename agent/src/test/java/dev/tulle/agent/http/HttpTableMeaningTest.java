@@ -21,6 +21,7 @@ import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.Rewrite;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.RouteDecision;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.Named;
 import dev.tulle.model.RouteMatch.PathMatch;
@@ -135,10 +136,10 @@ class HttpTableMeaningTest {
                 ? new RouteAction.DirectResponse(200, "")
                 : new RouteAction.Forward(
                         split, Duration.ofSeconds(random.nextInt(3)), RetryPolicy.DEFAULT, Rewrite.NONE, List.of());
-        FaultInjection fault = chance(5)
-                ? new FaultInjection(Optional.empty(), Optional.of(new FaultInjection.Abort(503, 500_000)))
-                : FaultInjection.NONE;
-        return new Route("r" + number, match(), action, fault, HeaderMutation.NONE, ResourceRef.DEFAULT);
+        List<RouteFilter> filters = chance(5)
+                ? List.of(new FaultInjection(Optional.empty(), Optional.of(new FaultInjection.Abort(503, 500_000))))
+                : List.of();
+        return new Route("r" + number, match(), action, filters, HeaderMutation.NONE, ResourceRef.DEFAULT);
     }
 
     private TextPattern pattern(List<String> values) {
@@ -277,7 +278,7 @@ class HttpTableMeaningTest {
                                         RetryPolicy.DEFAULT,
                                         Rewrite.NONE,
                                         List.of()),
-                                FaultInjection.NONE,
+                                List.of(),
                                 HeaderMutation.NONE,
                                 ResourceRef.DEFAULT)))));
         Map<String, Cluster> clusters = Map.of("a", HttpTableCompilerTest.cluster("a", Balancing.RANDOM));
@@ -328,7 +329,7 @@ class HttpTableMeaningTest {
         assertEquals(RouteDecision.Outcome.FORWARD, proxy.outcome(), story);
         Route route = Objects.requireNonNull(proxy.route());
         assertEquals(route.name(), kernel.name(), story);
-        assertEquals(FaultInjection.NONE, route.fault(), story);
+        assertEquals(List.of(), route.filters(), story);
         RouteAction.Forward forward = (RouteAction.Forward) route.action();
         Map<String, Double> wanted = new TreeMap<>();
         long total =

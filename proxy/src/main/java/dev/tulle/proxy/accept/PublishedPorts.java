@@ -6,7 +6,6 @@ import dev.tulle.common.LocalApiClient;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.Listener;
 import dev.tulle.model.ResourceRef;
@@ -157,7 +156,7 @@ final class PublishedPorts implements AutoCloseable {
                 "published",
                 RouteMatch.ANY,
                 new RouteAction.Forward(all, Duration.ZERO, RetryPolicy.DEFAULT, RouteAction.Rewrite.NONE, List.of()),
-                FaultInjection.NONE,
+                List.of(),
                 HeaderMutation.NONE,
                 origin);
         // What counts the calls says the same of them as of those from inside.

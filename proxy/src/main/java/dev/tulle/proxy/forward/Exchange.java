@@ -4,6 +4,9 @@ import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.model.Verdict;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.filter.FilterChain;
+import dev.tulle.proxy.filter.FilterStream;
+import dev.tulle.proxy.filter.HttpFilter;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
@@ -21,6 +24,7 @@ import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +40,9 @@ public final class Exchange implements UpstreamUser {
         CHOOSING,
         /** Waiting for the policies of the endpoint's workload, or for the client's identity. */
         AUTHORIZING,
-        /** Waiting on purpose: an injected delay, or the pause before a retry. */
+        /** A filter holds the request back. */
+        FILTERING,
+        /** The pause before another try. */
         WAITING,
         CONNECTING,
         SENT,
@@ -59,10 +65,41 @@ public final class Exchange implements UpstreamUser {
     private final Deadlines deadlines = new Deadlines();
     private final RequestSide request;
     private final Tally tally = new Tally();
+    private final FilterChain filters = new FilterChain();
     private final TimerWheel.Timer pause = new TimerWheel.Timer() {
         @Override
         protected void expired() {
             pauseOver();
+        }
+    };
+
+    /** What filters may do with the request. */
+    private final FilterStream way = new FilterStream() {
+        @Override
+        public RandomGenerator random() {
+            return worker.random();
+        }
+
+        @Override
+        public void resumeAfter(long nanos) {
+            phase = Phase.FILTERING;
+            worker.timers().set(pause, System.nanoTime() + nanos);
+        }
+
+        @Override
+        public void flag(String flag) {
+            tally.flag(flag);
+        }
+
+        @Override
+        public void answer(int status, String details) {
+            tally.details = details;
+            local(status, tally.flags, "", "", HeaderProgram.NONE, false);
+        }
+
+        @Override
+        public void reply(int status, String flag, String details, String body) {
+            Exchange.this.reply(status, flag.isEmpty() ? tally.flags : Flags.join(tally.flags, flag), details, body);
         }
     };
 
@@ -101,6 +138,7 @@ public final class Exchange implements UpstreamUser {
         deadlines.reset(now);
         routing.reset();
         tries.reset();
+        filters.reset();
         request.reset();
     }
 
@@ -139,29 +177,8 @@ public final class Exchange implements UpstreamUser {
             return;
         }
         armDeadline();
-        if (decided.fault().equals(RouteDecision.Fault.NONE)) {
-            act(decided);
-        } else {
-            fault(decided);
-        }
-    }
-
-    private void fault(RouteDecision decided) {
-        long delay = decided.fault().delay().toNanos();
-        if (delay > 0) {
-            tally.flag(Flags.DELAYED);
-            phase = Phase.WAITING;
-            worker.timers().set(pause, System.nanoTime() + delay);
-        } else {
-            afterDelay(decided);
-        }
-    }
-
-    private void afterDelay(RouteDecision decided) {
-        int abort = decided.fault().abortStatus();
-        if (abort > 0) {
-            reply(abort, Flags.join(tally.flags, Flags.ABORTED), "fault_filter_abort", "fault filter abort");
-        } else {
+        ForwardPlan plan = routing.plan();
+        if (plan == null || filters.request(plan.filters(), head, way) == HttpFilter.Step.CONTINUE) {
             act(decided);
         }
     }
@@ -173,15 +190,15 @@ public final class Exchange implements UpstreamUser {
             reply(503, Flags.join(tally.flags, Flags.DENIED), "authorization_not_known", why);
             return;
         }
-        if (phase != Phase.WAITING || decided == null) {
-            return;
-        }
-        if (tries.count() == 0) {
-            afterDelay(decided);
-        } else {
+        if (phase == Phase.FILTERING && decided != null) {
+            if (filters.resumed(head, way) == HttpFilter.Step.CONTINUE) {
+                act(decided);
+            }
+            client.resumeBody();
+        } else if (phase == Phase.WAITING) {
             tryEndpoint(false);
+            client.resumeBody();
         }
-        client.resumeBody();
     }
 
     private void act(RouteDecision decided) {
@@ -415,6 +432,7 @@ public final class Exchange implements UpstreamUser {
         if (phase == Phase.TUNNEL) {
             to.data(data);
         } else {
+            filters.requestData(data);
             request.data(to, data);
         }
         if (!client.isReading()) {
@@ -513,7 +531,8 @@ public final class Exchange implements UpstreamUser {
         }
         boolean tunnel = from.isTunnel();
         phase = tunnel ? Phase.TUNNEL : Phase.RESPONDING;
-        client.head(answer, tunnel, following, chosen.responseHeaders());
+        filters.response(answer);
+        client.head(answer, tunnel, following, filters.responseChanges(chosen.responseHeaders()));
     }
 
     @Override
@@ -521,6 +540,9 @@ public final class Exchange implements UpstreamUser {
         deadlines.moved();
         tally.responseBytes += data.readableBytes();
         if (phase == Phase.RESPONDING || phase == Phase.TUNNEL) {
+            if (phase == Phase.RESPONDING) {
+                filters.responseData(data);
+            }
             client.data(data);
         } else {
             data.release();
@@ -554,6 +576,7 @@ public final class Exchange implements UpstreamUser {
 
     @Override
     public void responseTrailers(byte[] lines) {
+        filters.responseTrailers(lines);
         client.trailers(lines);
     }
 
@@ -628,6 +651,12 @@ public final class Exchange implements UpstreamUser {
     }
 
     private void local(int status, String shown, String body, String location, boolean refused) {
+        ForwardPlan chosen = routing.plan();
+        HeaderProgram changes = chosen == null ? HeaderProgram.NONE : chosen.responseHeaders();
+        local(status, shown, body, location, changes, refused);
+    }
+
+    private void local(int status, String shown, String body, String location, HeaderProgram changes, boolean refused) {
         worker.timers().cancel(pause);
         endTry(true);
         tally.code = status;
@@ -635,9 +664,7 @@ public final class Exchange implements UpstreamUser {
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
         tally.responseBytes = text.length;
-        ForwardPlan chosen = routing.plan();
-        HeaderProgram changes = chosen == null ? HeaderProgram.NONE : chosen.responseHeaders();
-        client.local(status, text, location, changes, refused);
+        client.local(status, text, location, filters.responseChanges(changes), refused);
         finish();
     }
 
@@ -736,7 +763,7 @@ public final class Exchange implements UpstreamUser {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 reply(504, tally.flags, tally.details, "upstream request timeout");
             }
-        } else if (phase == Phase.WAITING || deadlines.takeMoved()) {
+        } else if (phase == Phase.FILTERING || phase == Phase.WAITING || deadlines.takeMoved()) {
             deadlines.forgive(now);
             armDeadline();
         } else if (phase == Phase.RESPONDING) {

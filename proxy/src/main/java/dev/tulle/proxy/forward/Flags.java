@@ -13,8 +13,6 @@ final class Flags {
     static final String TIMEOUT = "UT";
     static final String RETRIES_USED_UP = "URX";
     static final String DENIED = "UAEX";
-    static final String DELAYED = "DI";
-    static final String ABORTED = "FI";
     static final String CLIENT_GONE = "DC";
     static final String DOWNSTREAM_PROTOCOL = "DPE";
     static final String IDLE = "SI";

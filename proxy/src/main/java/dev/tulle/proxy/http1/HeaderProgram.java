@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +23,10 @@ public final class HeaderProgram {
     private final List<HeaderMutation.Field> fields = new ArrayList<>();
     private final @Nullable String authority;
 
+    private final List<HeaderMutation.Changes> steps;
+
     private HeaderProgram(List<HeaderMutation.Changes> steps) {
+        this.steps = steps;
         List<byte[]> names = new ArrayList<>();
         String host = null;
         for (HeaderMutation.Changes changes : steps) {
@@ -61,6 +65,17 @@ public final class HeaderProgram {
     /** The changes in one direction: the share's and then the route's, which win, as in Envoy. */
     public static HeaderProgram of(HeaderMutation.Changes route, HeaderMutation.Changes share) {
         return route.isEmpty() && share.isEmpty() ? NONE : new HeaderProgram(List.of(share, route));
+    }
+
+    /** These changes, and others after them. */
+    public HeaderProgram then(HeaderProgram later) {
+        if (isEmpty()) {
+            return later;
+        }
+        return later.isEmpty()
+                ? this
+                : new HeaderProgram(
+                        Stream.concat(steps.stream(), later.steps.stream()).toList());
     }
 
     private static void line(ByteSink sink, HeaderMutation.Field field) {

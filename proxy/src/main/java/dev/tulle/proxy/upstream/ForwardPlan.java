@@ -1,6 +1,5 @@
 package dev.tulle.proxy.upstream;
 
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.PathRewriter;
 import dev.tulle.model.ResourceRef;
@@ -9,6 +8,8 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.WeightedCluster;
+import dev.tulle.proxy.filter.FilterFactory;
+import dev.tulle.proxy.filter.Filters;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.ResponseHead;
 import java.time.Duration;
@@ -44,6 +45,7 @@ public final class ForwardPlan {
     private final HeaderProgram requestHeaders;
     private final HeaderProgram responseHeaders;
     private final Map<String, WorkerCluster> mirrors;
+    private final List<FilterFactory> filters;
 
     ForwardPlan(Route route, @Nullable WeightedCluster share, Map<String, WorkerCluster> clusters) {
         this.route = route;
@@ -87,6 +89,7 @@ public final class ForwardPlan {
         rewriter = rewrite == null ? null : new PathRewriter(rewrite, route.match());
         authority = host;
         mirrors = Map.copyOf(shadows);
+        filters = Filters.of(route);
     }
 
     /** What is done with a request that was sent to a cluster by a route that is gone: nothing but passing the answer on. */
@@ -94,8 +97,7 @@ public final class ForwardPlan {
         List<WeightedCluster> all = List.of(new WeightedCluster(cluster, 1));
         RouteAction action =
                 new RouteAction.Forward(all, Duration.ZERO, RetryPolicy.NONE, RouteAction.Rewrite.NONE, List.of());
-        Route gone =
-                new Route("", RouteMatch.ANY, action, FaultInjection.NONE, HeaderMutation.NONE, ResourceRef.DEFAULT);
+        Route gone = new Route("", RouteMatch.ANY, action, List.of(), HeaderMutation.NONE, ResourceRef.DEFAULT);
         return new ForwardPlan(gone, all.get(0), Map.of());
     }
 
@@ -188,5 +190,10 @@ public final class ForwardPlan {
     /** The clusters of shadow copies, by name. */
     public Map<String, WorkerCluster> mirrors() {
         return mirrors;
+    }
+
+    /** What lies in the way of its requests. */
+    public List<FilterFactory> filters() {
+        return filters;
     }
 }
