@@ -118,6 +118,31 @@ def own_answers():
         *to_alpha(["/l2"], ("x-do", "sleep=1"))]
 
 
+def cross_origin():
+    shop = {"allowOrigins": [{"exact": "https://shop.example"}, {"prefix": "http://local"}, {"regex": "https://[a-z]+[.]org"}],
+            "allowMethods": ["GET", "PUT"], "allowHeaders": ["x-one", "x-two"], "exposeHeaders": ["x-seen"], "maxAge": "600s",
+            "allowCredentials": True}
+    every = {"allowOrigins": [{"exact": "*"}], "allowMethods": ["*"], "allowHeaders": ["*"], "exposeHeaders": ["*"]}
+    changed = {"response": {"add": {"x-made": "rule", "access-control-allow-origin": "rule"}, "set": {"vary": "Origin"}}}
+    rules = [at("/shop", corsPolicy=shop), at("/ignoring", corsPolicy={**shop, "unmatchedPreflights": "IGNORE"}),
+             at("/every", corsPolicy=every), at("/bare", corsPolicy={"allowOrigins": [{"exact": "https://shop.example"}]}),
+             at("/direct", corsPolicy=shop, directResponse={"status": 418, "body": {"string": "tea"}}, headers=changed),
+             at("/moved", corsPolicy=shop, redirect={"uri": "/new"}),
+             at("/changed", corsPolicy=shop, headers=changed),
+             at("/aborted", corsPolicy=shop, fault={"abort": {"httpStatus": 555, "percentage": {"value": 100}}}),
+             at("/none", corsPolicy={})]
+    targets = [f"/{name}" for name in ("shop", "ignoring", "every", "bare", "direct", "moved", "changed", "aborted", "none", "other")]
+    asked = [("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "x-asked,x-one")]
+    made = []
+    for origin in ("https://shop.example", "https://else.example", "http://localhost:3000", "https://a.org", "https://a.b.org", ""):
+        few = targets if origin in ("https://shop.example", "https://else.example") else targets[:3]
+        made += to_alpha(few, ("Origin", origin), ("x-do", "fields"))
+        made += [request("alpha", "OPTIONS", target, fields=[("Origin", origin), *asked]) for target in few]
+    return [virtual_service("alpha", *rules, REST)], [
+        *made, *to_alpha(["/shop"], *asked), request("alpha", "OPTIONS", "/shop", fields=[("Origin", "https://shop.example")]),
+        request("alpha", "OPTIONS", "/shop", fields=asked), *to_alpha(["/shop"], ("Origin", "https://shop.example"), ("Origin", "x"))]
+
+
 def tries():
     both = [{"destination": {"host": "alpha", "subset": "v2"}}, {"destination": {"host": "beta"},
                                                                  "percentage": {"value": 100}}]
@@ -211,7 +236,7 @@ def gateway():
         request("beta", target="/other", fields=[("x-tag", "red"), ("x-set", "client")])]
 
 
-MADE = (paths, fields, queries, changes, rewrites, redirects, own_answers, tries, hosts, policies, policies_by_host,
+MADE = (paths, fields, queries, changes, rewrites, redirects, own_answers, cross_origin, tries, hosts, policies, policies_by_host,
         gateway)
 
 

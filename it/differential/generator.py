@@ -143,6 +143,19 @@ class Maker:
             del made["rewrite"]
         return made
 
+    def cors(self):
+        made = {"allowOrigins": [self.dice.choice([{"exact": "https://shop.example"}, {"exact": "*"}, {"prefix": "https://s"},
+                                                   {"regex": "https://[a-z]+[.]example"}])
+                                 for _ in range(self.dice.choice([1, 1, 2]))]}
+        made.update(self.some([
+            ("allowMethods", 0.6, lambda: self.dice.choice([["GET", "PUT"], ["*"], ["POST"]])),
+            ("allowHeaders", 0.5, lambda: self.dice.choice([["x-one", "x-two"], ["*"]])),
+            ("exposeHeaders", 0.4, lambda: self.dice.choice([["x-made"], ["*"]])),
+            ("maxAge", 0.4, lambda: self.dice.choice(["60s", "1s", "86400s"])),
+            ("allowCredentials", 0.5, lambda: self.chance(0.7)),
+            ("unmatchedPreflights", 0.4, lambda: self.dice.choice(["FORWARD", "IGNORE", "UNSPECIFIED"]))]))
+        return made
+
     def rule(self, last=False):
         made = {} if last else {"match": [self.match() for _ in range(self.dice.choice([1, 1, 2]))]}
         kind = self.dice.random()
@@ -155,6 +168,8 @@ class Maker:
             made.update(self.forward())
         if self.chance(0.3):
             made["headers"] = self.changes(authority="rewrite" not in made and "route" in made)
+        if self.chance(0.15):
+            made["corsPolicy"] = self.cors()
         return made
 
     def virtual_service(self):
@@ -280,6 +295,11 @@ class Maker:
                     made.append((name, self.value()))
         if self.chance(0.06):
             made.append(("X-Forwarded-Proto", "https"))
+        if self.chance(0.25):
+            made.append(("Origin", self.dice.choice(["https://shop.example", "https://else.example", "http://shop.example", "null"])))
+            if self.chance(0.5):
+                made.append(("Access-Control-Request-Method", self.dice.choice(["PUT", "PATCH"])))
+                made.append(("Access-Control-Request-Headers", "x-asked,x-one"))
         # Which of two copies at one server comes first is a race.
         fails = [] if copied else ["fails=1", "fails=2"]
         do = self.dice.choice(["fields"] * 6 + ["", "", "code=503", "code=500", "code=409", "code=404", "code=204",

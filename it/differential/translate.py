@@ -8,6 +8,7 @@ PORT = 9080
 NO_LIMIT = "0s"
 RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 FAULT = "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault"
+CORS = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy"
 PREVIOUS_HOSTS = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
 URI_RANK = {"exact": 3, "prefix": 2, "regex": 1}
 
@@ -105,6 +106,21 @@ def fault(said):
         made["abort"] = {"percentage": percentage(said["abort"].get("percentage", {}).get("value", 0)),
                          "http_status": said["abort"]["httpStatus"]}
     return {"envoy.filters.http.fault": made}
+
+
+def cors(said):
+    made = {"@type": CORS, "filter_enabled": {"default_value": percentage(100)}}
+    made["allow_origin_string_match"] = [string_match(origin) for origin in said.get("allowOrigins", [])]
+    for ours, theirs in (("allowMethods", "allow_methods"), ("allowHeaders", "allow_headers"),
+                         ("exposeHeaders", "expose_headers")):
+        made[theirs] = ",".join(said.get(ours, []))
+    if "maxAge" in said:
+        made["max_age"] = said["maxAge"].rstrip("s")
+    if "allowCredentials" in said:
+        made["allow_credentials"] = said["allowCredentials"]
+    if said.get("unmatchedPreflights") in ("FORWARD", "IGNORE"):
+        made["forward_not_matching_preflights"] = said["unmatchedPreflights"] == "FORWARD"
+    return {"envoy.filters.http.cors": made}
 
 
 def redirect(said):
@@ -210,8 +226,9 @@ def route(rule, match, gateway=False):
         made["direct_response"] = direct_response(rule["directResponse"])
     else:
         forward(made, rule, authority, gateway)
-    if "fault" in rule:
-        made["typed_per_filter_config"] = fault(rule["fault"])
+    filters = {**(fault(rule["fault"]) if "fault" in rule else {}), **(cors(rule["corsPolicy"]) if "corsPolicy" in rule else {})}
+    if filters:
+        made["typed_per_filter_config"] = filters
     return made
 
 

@@ -39,13 +39,14 @@ final class HttpRuleDecoder {
     static HttpRule decode(Fields rule, String defaultName) {
         String name = rule.string("name").orElse(defaultName);
         List<HttpRule.Match> matches = HttpMatchDecoder.matches(rule);
-        rule.unsupported("corsPolicy", "delegate");
+        rule.unsupported("delegate");
         HeaderMutation headers = HeaderChanges.of(rule);
         List<RouteFilter> filters = new ArrayList<>();
         rule.object("fault")
                 .map(HttpRuleDecoder::fault)
                 .filter(fault -> fault.delay().isPresent() || fault.abort().isPresent())
                 .ifPresent(filters::add);
+        rule.object("corsPolicy").map(CorsDecoder::decode).ifPresent(filters::add);
         Action action = action(rule, matches, headers);
         rule.done();
         return new HttpRule(name, matches, action, filters, headers);

@@ -13,7 +13,7 @@ import java.util.Map;
 final class FilterCodecs {
     private static final String TYPES = "type.googleapis.com/envoy.extensions.filters.http.";
 
-    private static final List<FilterCodec<?>> ALL = List.of(new FaultCodec());
+    private static final List<FilterCodec<?>> ALL = List.of(new FaultCodec(), new CorsCodec());
 
     private FilterCodecs() {}
 

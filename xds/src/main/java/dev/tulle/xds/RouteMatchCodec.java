@@ -127,7 +127,7 @@ final class RouteMatchCodec {
         return out.build();
     }
 
-    private static StringMatcher string(StringMatch match) {
+    static StringMatcher string(StringMatch match) {
         StringMatcher.Builder out = StringMatcher.newBuilder();
         return switch (match) {
             case StringMatch.Exact exact -> out.setExact(exact.value()).build();
@@ -143,7 +143,7 @@ final class RouteMatchCodec {
         };
     }
 
-    private static StringMatch string(StringMatcher match) {
+    static StringMatch string(StringMatcher match) {
         return switch (match.getMatchPatternCase()) {
             case EXACT -> new StringMatch.Exact(match.getExact());
             case PREFIX -> new StringMatch.Prefix(match.getPrefix());

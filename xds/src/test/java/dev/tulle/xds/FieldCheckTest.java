@@ -20,6 +20,8 @@ import io.envoyproxy.envoy.config.listener.v3.Filter;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.rbac.v3.RBAC;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
+import io.envoyproxy.envoy.extensions.filters.http.cors.v3.Cors;
+import io.envoyproxy.envoy.extensions.filters.http.cors.v3.CorsPolicy;
 import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
@@ -43,6 +45,8 @@ class FieldCheckTest {
             Listener.getDefaultInstance(),
             RouteConfiguration.getDefaultInstance(),
             HTTPFault.getDefaultInstance(),
+            Cors.getDefaultInstance(),
+            CorsPolicy.getDefaultInstance(),
             HttpConnectionManager.getDefaultInstance(),
             HttpInspector.getDefaultInstance(),
             HttpProtocolOptions.getDefaultInstance(),

@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
+import dev.tulle.model.CorsPolicy;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
@@ -221,6 +222,16 @@ final class RandomModel {
                     maybe(() -> new FaultInjection.Delay(
                             Duration.ofMillis(random.nextInt(5000)), random.nextInt(1_000_001))),
                     maybe(() -> new FaultInjection.Abort(400 + random.nextInt(200), random.nextInt(1_000_001)))));
+        }
+        if (random.nextBoolean()) {
+            out.add(new CorsPolicy(
+                    list(3, () -> new StringMatch.Exact(word())),
+                    word(),
+                    word(),
+                    word(),
+                    Integer.toString(random.nextInt(1000)),
+                    random.nextBoolean(),
+                    random.nextBoolean()));
         }
         return out;
     }

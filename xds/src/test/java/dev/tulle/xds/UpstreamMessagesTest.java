@@ -16,6 +16,8 @@ import io.envoyproxy.envoy.config.cluster.v3.Cluster;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
+import io.envoyproxy.envoy.extensions.filters.http.cors.v3.Cors;
+import io.envoyproxy.envoy.extensions.filters.http.cors.v3.CorsPolicy;
 import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
@@ -41,6 +43,10 @@ class UpstreamMessagesTest {
             TcpProxy.parser(),
             "HTTPFault",
             HTTPFault.parser(),
+            "Cors",
+            Cors.parser(),
+            "CorsPolicy",
+            CorsPolicy.parser(),
             "Router",
             Router.parser(),
             "HttpInspector",
