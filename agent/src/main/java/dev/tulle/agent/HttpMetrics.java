@@ -107,7 +107,8 @@ final class HttpMetrics {
                 ServiceLabels.ofHost(service),
                 "http",
                 key.code(),
-                "-");
+                "-",
+                IstioMetrics.NO_GRPC);
         istio.requests(labels)
                 .add(
                         fresh.requests(),

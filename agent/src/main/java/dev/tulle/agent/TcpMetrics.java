@@ -123,7 +123,8 @@ final class TcpMetrics {
                 ServiceLabels.ofHost(datapath.serviceOf(fresh.service())),
                 "tcp",
                 0,
-                "-"));
+                "-",
+                IstioMetrics.NO_GRPC));
         series.opened().add(fresh.opened());
         series.closed().add(fresh.closed());
         // Istio's words are the server's: it receives what the caller has sent.

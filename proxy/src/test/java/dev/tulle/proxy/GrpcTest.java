@@ -13,12 +13,16 @@ import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.WeightedCluster;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
 import io.grpc.ClientCall;
+import io.grpc.ClientInterceptors;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.ClientCalls;
+import io.grpc.stub.MetadataUtils;
 import io.grpc.stub.StreamObserver;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -75,6 +79,10 @@ class GrpcTest {
                 channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
             }
             assertEquals(5, proxy.sum("istio_requests_total", "response_code=\"200\""));
+            assertEquals(
+                    5, proxy.sum("istio_requests_total", "request_protocol=\"grpc\"", "grpc_response_status=\"0\""));
+            assertEquals(1 + 1 + 300 + 1 + 50, proxy.sum("istio_request_messages_total"));
+            assertEquals(1 + 1 + 1 + 3000 + 50, proxy.sum("istio_response_messages_total"));
         }
     }
 
@@ -139,6 +147,7 @@ class GrpcTest {
                 assertEquals("as asked: 100 %", why.getStatus().getDescription());
                 Metadata trailers = why.getTrailers();
                 assertEquals("why", trailers == null ? null : trailers.get(GrpcPeer.TRAILER));
+                assertEquals(1, proxy.sum("istio_requests_total", "grpc_response_status=\"9\""));
             } finally {
                 channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
             }
@@ -186,6 +195,7 @@ class GrpcTest {
             ManagedChannel channel = GrpcPeer.channel(proxy.port);
             try {
                 assertEquals(Status.Code.PERMISSION_DENIED, refusal(channel));
+                assertEquals(1, proxy.sum("istio_requests_total", "grpc_response_status=\"7\""));
                 proxy.xds.set(mesh(peer)
                         .routes(Meshes.retrying(Duration.ofMillis(200), RetryPolicy.DEFAULT))
                         .build());
@@ -223,6 +233,35 @@ class GrpcTest {
             try {
                 assertArrayEquals(bytes("flaky 3"), call(channel, "flaky 3"));
                 assertEquals(3, peer.calls.get());
+            } finally {
+                channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
+            }
+        }
+    }
+
+    /** A client that does not watch its own deadline: the one that it wrote ends the call, as the route's timeout would. */
+    @Test
+    void theDeadlineOfACallBindsItsRoute() throws Exception {
+        try (GrpcPeer peer = new GrpcPeer();
+                ProxyFixture proxy = new ProxyFixture(mesh(peer)
+                        .routes(Meshes.retrying(Duration.ofSeconds(10), RetryPolicy.NONE))
+                        .build())) {
+            ManagedChannel channel = GrpcPeer.channel(proxy.port);
+            try {
+                Metadata late = new Metadata();
+                late.put(Metadata.Key.of("grpc-timeout", Metadata.ASCII_STRING_MARSHALLER), "300m");
+                Channel unwatched =
+                        ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(late));
+                long began = System.nanoTime();
+                StatusRuntimeException why = assertThrows(
+                        StatusRuntimeException.class,
+                        () -> ClientCalls.blockingUnaryCall(
+                                unwatched, GrpcPeer.UNARY, CallOptions.DEFAULT, bytes("wait")));
+                long millis = (System.nanoTime() - began) / 1_000_000;
+                assertEquals(Status.Code.UNAVAILABLE, why.getStatus().getCode());
+                assertTrue(millis >= 290 && millis < 5_000, "took " + millis + " ms");
+                assertTrue(peer.cancelled.await(5, TimeUnit.SECONDS));
+                assertArrayEquals(bytes("after"), call(channel, "after"));
             } finally {
                 channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
             }

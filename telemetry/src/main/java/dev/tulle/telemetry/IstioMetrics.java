@@ -3,6 +3,7 @@ package dev.tulle.telemetry;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Istio's standard metrics of requests and connections. Resolve the handle of a combination of labels once and keep it;
@@ -38,6 +39,9 @@ public final class IstioMetrics {
         3_600_000
     };
 
+    /** In place of a status of gRPC for a request that is none of its calls. */
+    public static final int NO_GRPC = -2;
+
     private static final String[] SIDES = {
         "reporter",
         "source_workload",
@@ -70,6 +74,7 @@ public final class IstioMetrics {
      * @param protocol {@code http}, {@code grpc} or {@code tcp}
      * @param code the status code sent downstream, 0 when none was
      * @param flags Envoy's response flags, {@code -} for none
+     * @param grpc the status of a call of gRPC, -1 when it got none; {@link #NO_GRPC} for another request
      */
     public record Labels(
             WorkloadLabels source,
@@ -77,10 +82,31 @@ public final class IstioMetrics {
             ServiceLabels service,
             String protocol,
             int code,
-            String flags) {}
+            String flags,
+            int grpc) {}
 
-    /** The series that one request adds to. */
-    public record Requests(Counter total, Histogram duration, Histogram requestBytes, Histogram responseBytes) {
+    /** The series that calls of gRPC add to besides. */
+    public record Messages(Counter requests, Counter responses) {}
+
+    /**
+     * The series that one request adds to.
+     *
+     * @param messages of calls of gRPC; null of other requests
+     */
+    public record Requests(
+            Counter total,
+            Histogram duration,
+            Histogram requestBytes,
+            Histogram responseBytes,
+            @Nullable Messages messages) {
+        /** Counts the messages of one call of gRPC. */
+        public void messages(long requests, long responses) {
+            if (messages != null) {
+                messages.requests.add(requests);
+                messages.responses.add(responses);
+            }
+        }
+
         /** Counts one finished request; bytes are those of the bodies. */
         public void record(long durationMicros, long requestBodyBytes, long responseBodyBytes) {
             total.increment();
@@ -120,6 +146,8 @@ public final class IstioMetrics {
     private final MetricFamily<Histogram> duration;
     private final MetricFamily<Histogram> requestBytes;
     private final MetricFamily<Histogram> responseBytes;
+    private final MetricFamily<Counter> requestMessages;
+    private final MetricFamily<Counter> responseMessages;
     private final MetricFamily<Counter> opened;
     private final MetricFamily<Counter> closed;
     private final MetricFamily<Counter> sent;
@@ -127,8 +155,9 @@ public final class IstioMetrics {
 
     /** Adds the metrics to a registry. */
     public IstioMetrics(MetricRegistry registry) {
-        String[] coded = Arrays.copyOf(SIDES, SIDES.length + 1);
+        String[] coded = Arrays.copyOf(SIDES, SIDES.length + 2);
         coded[SIDES.length] = "response_code";
+        coded[SIDES.length + 1] = "grpc_response_status";
         requests = registry.counter("istio_requests_total", "Requests that ended.", coded);
         duration = registry.histogram(
                 "istio_request_duration_milliseconds",
@@ -138,6 +167,10 @@ public final class IstioMetrics {
                 coded);
         requestBytes = registry.histogram("istio_request_bytes", "Bytes of requests' bodies.", BYTES, 1, coded);
         responseBytes = registry.histogram("istio_response_bytes", "Bytes of responses' bodies.", BYTES, 1, coded);
+        requestMessages =
+                registry.counter("istio_request_messages_total", "Messages of clients in calls of gRPC.", SIDES);
+        responseMessages =
+                registry.counter("istio_response_messages_total", "Messages of servers in calls of gRPC.", SIDES);
         opened = registry.counter(
                 "istio_tcp_connections_opened_total", "Connections whose bytes nobody reads, opened.", SIDES);
         closed = registry.counter(
@@ -149,15 +182,27 @@ public final class IstioMetrics {
     /** The handle for requests with these labels. */
     public Requests requests(Labels labels) {
         List<String> values = sides(labels);
+        Messages messages = labels.grpc == NO_GRPC
+                ? null
+                : new Messages(requestMessages.with(values), responseMessages.with(values));
         values.add(Integer.toString(labels.code));
+        values.add(grpcStatus(labels.grpc));
         return new Requests(
-                requests.with(values), duration.with(values), requestBytes.with(values), responseBytes.with(values));
+                requests.with(values),
+                duration.with(values),
+                requestBytes.with(values),
+                responseBytes.with(values),
+                messages);
     }
 
     /** The handle for connections with these labels (the code is not used). */
     public Connections connections(Labels labels) {
         List<String> values = sides(labels);
         return new Connections(opened.with(values), closed.with(values), sent.with(values), received.with(values));
+    }
+
+    private static String grpcStatus(int number) {
+        return number == NO_GRPC ? MetricFamily.ABSENT : number < 0 ? "" : Integer.toString(number);
     }
 
     private static List<String> sides(Labels labels) {

@@ -19,6 +19,9 @@ public final class MetricFamily<M> {
     /** The label value of the series that stands for those beyond the cap. */
     public static final String OVERFLOW = "overflow";
 
+    /** In place of a value: the series does not have this label. */
+    static final String ABSENT = "\0";
+
     private final String name;
     private final String help;
     private final String type;

@@ -67,11 +67,14 @@ final class PrometheusText {
     private static String labels(List<String> names, List<String> values) {
         StringBuilder out = new StringBuilder();
         for (int i = 0; i < names.size(); i++) {
-            if (i > 0) {
+            String value = values.get(i);
+            if (value.equals(MetricFamily.ABSENT)) {
+                continue;
+            }
+            if (!out.isEmpty()) {
                 out.append(',');
             }
             out.append(names.get(i)).append("=\"");
-            String value = values.get(i);
             for (int c = 0; c < value.length(); c++) {
                 switch (value.charAt(c)) {
                     case '\\' -> out.append("\\\\");

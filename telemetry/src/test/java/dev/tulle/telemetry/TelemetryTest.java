@@ -99,7 +99,8 @@ class TelemetryTest {
                         ServiceLabels.ofHost("reviews.default.svc.cluster.local"),
                         "http",
                         503,
-                        "UH"))
+                        "UH",
+                        IstioMetrics.NO_GRPC))
                 .record(1_500, 0, 10);
         String text = registry.expose();
         assertFalse(text.contains("=\"\""), text);
@@ -107,6 +108,7 @@ class TelemetryTest {
         assertTrue(text.contains("destination_service_namespace=\"default\""), text);
         assertTrue(text.contains("response_code=\"503\"") && text.contains("response_flags=\"UH\""), text);
         assertTrue(text.contains("source_workload=\"unknown\""), text);
+        assertFalse(text.contains("grpc_response_status"), text);
     }
 
     @Test

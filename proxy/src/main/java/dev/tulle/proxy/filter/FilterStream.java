@@ -10,6 +10,9 @@ public interface FilterStream {
     /** Asks to be resumed after so many nanoseconds; the filter then answers {@link HttpFilter.Step#WAIT}. */
     void resumeAfter(long nanos);
 
+    /** What is to be reported of a call of gRPC when it is over. */
+    void reports(GrpcCall call);
+
     /** Adds one of Envoy's response flags to what is reported of the request. */
     void flag(String flag);
 

@@ -6,10 +6,16 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteFilter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** The filters of a route, made ready. */
 public final class Filters {
     private Filters() {}
+
+    /** The same for calls of gRPC, which are watched whatever the route says. */
+    public static List<FilterFactory> ofGrpc(List<FilterFactory> filters) {
+        return Stream.concat(Stream.of(GrpcFilter::new), filters.stream()).toList();
+    }
 
     /**
      * Makes a route's filters ready, in their order.

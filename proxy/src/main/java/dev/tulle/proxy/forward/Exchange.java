@@ -6,10 +6,12 @@ import dev.tulle.model.Verdict;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.filter.FilterChain;
 import dev.tulle.proxy.filter.FilterStream;
+import dev.tulle.proxy.filter.GrpcCall;
 import dev.tulle.proxy.filter.HttpFilter;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
@@ -84,6 +86,11 @@ public final class Exchange implements UpstreamUser {
         public void resumeAfter(long nanos) {
             phase = Phase.FILTERING;
             worker.timers().set(pause, System.nanoTime() + nanos);
+        }
+
+        @Override
+        public void reports(GrpcCall call) {
+            tally.grpc = call;
         }
 
         @Override
@@ -178,7 +185,9 @@ public final class Exchange implements UpstreamUser {
         }
         armDeadline();
         ForwardPlan plan = routing.plan();
-        if (plan == null || filters.request(plan.filters(), head, way) == HttpFilter.Step.CONTINUE) {
+        if (plan == null
+                || filters.request(plan.filters(head.isHttp2() && head.isGrpc()), head, way)
+                        == HttpFilter.Step.CONTINUE) {
             act(decided);
         }
     }
@@ -290,8 +299,13 @@ public final class Exchange implements UpstreamUser {
     }
 
     private void boundWhole(ForwardPlan chosen, long now) {
-        if (chosen.timeoutNanos() > 0) {
-            deadlines.whole(now + chosen.timeoutNanos());
+        long timeout = chosen.timeoutNanos();
+        GrpcCall call = tally.grpc;
+        if (call != null && call.timeoutNanos() > 0) {
+            timeout = timeout > 0 ? Math.min(timeout, call.timeoutNanos()) : call.timeoutNanos();
+        }
+        if (timeout > 0) {
+            deadlines.whole(now + timeout);
             armDeadline();
         }
     }
@@ -661,6 +675,9 @@ public final class Exchange implements UpstreamUser {
         endTry(true);
         tally.code = status;
         tally.flags = shown;
+        if (tally.grpc != null) {
+            tally.grpc.status(GrpcStatus.of(status));
+        }
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
         tally.responseBytes = text.length;

@@ -2,6 +2,7 @@ package dev.tulle.proxy.forward;
 
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.filter.GrpcCall;
 import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.share.Held;
@@ -10,6 +11,7 @@ import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.AccessLogEntry;
+import dev.tulle.telemetry.IstioMetrics;
 import org.jspecify.annotations.Nullable;
 
 /** Counts and logs one finished exchange. */
@@ -36,9 +38,18 @@ final class Reporter {
         int code = tally.code;
         String flags = tally.flags;
         if (view != null && !tally.counted) {
-            (endpoint == null ? view.unrouted() : endpoint.metrics())
-                    .requests(peer.source().labels(), view.labels(), code, flags)
-                    .record(micros, tally.requestBytes, tally.responseBytes);
+            GrpcCall call = tally.grpc;
+            IstioMetrics.Requests series = (endpoint == null ? view.unrouted() : endpoint.metrics())
+                    .requests(
+                            peer.source().labels(),
+                            view.labels(),
+                            code,
+                            flags,
+                            call == null ? IstioMetrics.NO_GRPC : call.status());
+            series.record(micros, tally.requestBytes, tally.responseBytes);
+            if (call != null) {
+                series.messages(call.requestMessages(), call.responseMessages());
+            }
         }
         AccessLog log = scope.accessLog();
         boolean good = flags.equals(Flags.NONE) && code < 400;

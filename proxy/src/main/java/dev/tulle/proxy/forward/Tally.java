@@ -1,5 +1,8 @@
 package dev.tulle.proxy.forward;
 
+import dev.tulle.proxy.filter.GrpcCall;
+import org.jspecify.annotations.Nullable;
+
 /** What is counted and logged of one exchange. Loop-confined. */
 final class Tally {
     /** When the request's first byte came, as {@link System#nanoTime}. */
@@ -19,6 +22,10 @@ final class Tally {
 
     String flags = Flags.NONE;
 
+    /** What is known of a call of gRPC; null for any other request. */
+    @Nullable
+    GrpcCall grpc;
+
     /** True when the kernel has counted the request, because it forwarded the response's head. */
     boolean counted;
 
@@ -35,6 +42,7 @@ final class Tally {
         flags = Flags.NONE;
         details = "";
         counted = false;
+        grpc = null;
     }
 
     /** Adds a flag. */

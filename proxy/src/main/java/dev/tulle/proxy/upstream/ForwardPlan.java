@@ -46,6 +46,7 @@ public final class ForwardPlan {
     private final HeaderProgram responseHeaders;
     private final Map<String, WorkerCluster> mirrors;
     private final List<FilterFactory> filters;
+    private final List<FilterFactory> grpcFilters;
 
     ForwardPlan(Route route, @Nullable WeightedCluster share, Map<String, WorkerCluster> clusters) {
         this.route = route;
@@ -90,6 +91,7 @@ public final class ForwardPlan {
         authority = host;
         mirrors = Map.copyOf(shadows);
         filters = Filters.of(route);
+        grpcFilters = Filters.ofGrpc(filters);
     }
 
     /** What is done with a request that was sent to a cluster by a route that is gone: nothing but passing the answer on. */
@@ -192,8 +194,8 @@ public final class ForwardPlan {
         return mirrors;
     }
 
-    /** What lies in the way of its requests. */
-    public List<FilterFactory> filters() {
-        return filters;
+    /** What lies in the way of its requests, or of its calls of gRPC. */
+    public List<FilterFactory> filters(boolean grpc) {
+        return grpc ? grpcFilters : filters;
     }
 }

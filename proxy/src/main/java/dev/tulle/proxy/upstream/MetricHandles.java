@@ -20,6 +20,7 @@ public final class MetricHandles {
             ServiceLabels service,
             int code,
             String flags,
+            int grpc,
             IstioMetrics.Requests handle) {}
 
     private final IstioMetrics istio;
@@ -32,34 +33,41 @@ public final class MetricHandles {
         this.destination = destination;
     }
 
-    /** The handle for a request with this outcome. */
+    /**
+     * The handle for a request with this outcome.
+     *
+     * @param grpc the status of a call of gRPC, -1 when it got none; {@link IstioMetrics#NO_GRPC} for another request
+     */
     // References are compared on purpose: labels of one workload are one object until they change, and a miss costs
     // only
     // a look-up.
     @SuppressWarnings("ReferenceEquality")
-    public IstioMetrics.Requests requests(WorkloadLabels source, ServiceLabels service, int code, String flags) {
+    public IstioMetrics.Requests requests(
+            WorkloadLabels source, ServiceLabels service, int code, String flags, int grpc) {
         WorkloadLabels to = destination.labels();
         for (int i = 0; i < requests.size(); i++) {
             Requests r = requests.get(i);
             if (r.source == source
                     && r.code == code
+                    && r.grpc == grpc
                     && r.flags.equals(flags)
                     && r.destination == to
                     && r.service == service) {
                 return r.handle;
             }
         }
-        IstioMetrics.Requests handle =
-                istio.requests(new IstioMetrics.Labels(source, to, service, "http", code, flags));
+        IstioMetrics.Requests handle = istio.requests(new IstioMetrics.Labels(
+                source, to, service, grpc == IstioMetrics.NO_GRPC ? "http" : "grpc", code, flags, grpc));
         if (requests.size() == CAPACITY) {
             requests.clear();
         }
-        requests.add(new Requests(source, to, service, code, flags, handle));
+        requests.add(new Requests(source, to, service, code, flags, grpc, handle));
         return handle;
     }
 
     /** The handle for an opaque connection. */
     public IstioMetrics.Connections connections(WorkloadLabels source, ServiceLabels service, String flags) {
-        return istio.connections(new IstioMetrics.Labels(source, destination.labels(), service, "tcp", 0, flags));
+        return istio.connections(
+                new IstioMetrics.Labels(source, destination.labels(), service, "tcp", 0, flags, IstioMetrics.NO_GRPC));
     }
 }
