@@ -47,6 +47,12 @@ final class HttpRuleDecoder {
                 .filter(fault -> fault.delay().isPresent() || fault.abort().isPresent())
                 .ifPresent(filters::add);
         rule.object("corsPolicy").map(CorsDecoder::decode).ifPresent(filters::add);
+        if (rule.has("corsPolicy") && (rule.has("redirect") || rule.has("directResponse"))) {
+            rule.warning(
+                    "corsPolicy",
+                    "a rule that forwards",
+                    "as in Istio, a rule that answers by itself answers nothing of it");
+        }
         Action action = action(rule, matches, headers);
         rule.done();
         return new HttpRule(name, matches, action, filters, headers);

@@ -1,6 +1,9 @@
 package dev.tulle.model;
 
-/** A filter that decides on a request's head alone: an answer in place of the server's, changes of the answer's fields. */
+/**
+ * A filter that decides on a request's head alone: an answer in place of the server's, changes of the answer's fields. It is
+ * asked of requests that its route forwards; a route that answers by itself does not ask it, as in Envoy.
+ */
 public interface HeadFilter extends RouteFilter {
     /**
      * Makes it ready.

@@ -3,6 +3,7 @@ package dev.tulle.proxy.filter;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeadFilter;
 import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteFilter;
 import java.util.ArrayList;
 import java.util.List;
@@ -25,12 +26,15 @@ public final class Filters {
     public static List<FilterFactory> of(Route route) {
         List<FilterFactory> out = new ArrayList<>();
         for (RouteFilter filter : route.filters()) {
-            out.add(
-                    switch (filter) {
-                        case FaultInjection fault -> () -> new FaultFilter(fault);
-                        case HeadFilter head -> HeadDecisionFilter.factory(head);
-                        default -> throw new IllegalArgumentException("no filter for " + filter);
-                    });
+            switch (filter) {
+                case FaultInjection fault -> out.add(() -> new FaultFilter(fault));
+                case HeadFilter head -> {
+                    if (route.action() instanceof RouteAction.Forward) {
+                        out.add(HeadDecisionFilter.factory(head));
+                    }
+                }
+                default -> throw new IllegalArgumentException("no filter for " + filter);
+            }
         }
         return List.copyOf(out);
     }

@@ -1,6 +1,9 @@
 package dev.tulle.proxy.forward;
 
+import dev.tulle.proxy.filter.GrpcCall;
+import dev.tulle.proxy.upstream.ForwardPlan;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 
 /** The deadlines of one exchange: of the whole, of the current try, and of silence. Loop-confined. */
 final class Deadlines {
@@ -25,6 +28,26 @@ final class Deadlines {
     /** Bounds the whole exchange. */
     void whole(long nanos) {
         whole = nanos;
+    }
+
+    /** Bounds the whole exchange by its route, and a call of gRPC by its own deadline; false for no bound. */
+    boolean ofPlan(ForwardPlan plan, @Nullable GrpcCall call, long now) {
+        long timeout = plan.timeoutNanos();
+        if (call != null && call.timeoutNanos() > 0) {
+            timeout = timeout > 0 ? Math.min(timeout, call.timeoutNanos()) : call.timeoutNanos();
+        }
+        if (timeout > 0) {
+            whole = now + timeout;
+        }
+        return timeout > 0;
+    }
+
+    /** Bounds the current try by its route; false for no bound. */
+    boolean ofTry(ForwardPlan plan, long now) {
+        if (plan.perTryNanos() > 0) {
+            ofTry = now + plan.perTryNanos();
+        }
+        return plan.perTryNanos() > 0;
     }
 
     /** Silence counts from then on. */

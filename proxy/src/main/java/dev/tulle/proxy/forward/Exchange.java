@@ -2,7 +2,6 @@ package dev.tulle.proxy.forward;
 
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
-import dev.tulle.model.Verdict;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.filter.FilterChain;
 import dev.tulle.proxy.filter.FilterStream;
@@ -10,50 +9,34 @@ import dev.tulle.proxy.filter.GrpcCall;
 import dev.tulle.proxy.filter.HttpFilter;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
-import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Downstream;
-import dev.tulle.proxy.stream.Peer;
-import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamConnection;
-import dev.tulle.proxy.upstream.UpstreamStream;
-import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One request and its response, from the decision to the report: holds the phases together; the parts are {@link Routing},
- * {@link Tries}, {@link Deadlines}, {@link RequestSide} and {@link Tally}. Knows no protocol: the client's is behind
- * {@link Downstream}, the endpoint's behind {@link UpstreamStream}. Reused for all requests of a connection of HTTP/1.
- * Loop-confined.
+ * One request and its response, from the decision to the report: decides ({@link Routing}), asks the filters, answers by
+ * itself or has it forwarded ({@link Forwarding}), and keeps time ({@link Deadlines}) and account ({@link Tally}). Knows no
+ * protocol: the client's is behind {@link Downstream}. Reused for all requests of a connection of HTTP/1. Loop-confined.
  */
-public final class Exchange implements UpstreamUser {
+public final class Exchange {
     private enum Phase {
         /** No request, or one whose head is still being read. */
         NONE,
         CHOOSING,
-        /** Waiting for the policies of the endpoint's workload, or for the client's identity. */
-        AUTHORIZING,
         /** A filter holds the request back. */
         FILTERING,
-        /** The pause before another try. */
-        WAITING,
-        CONNECTING,
-        SENT,
-        RESPONDING,
-        TUNNEL
+        /** Decided: it is forwarded. */
+        FORWARDING
     }
-
-    /** How long a request waits for the policies of its destination. */
-    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
 
     private static final String DENIED = "RBAC: access denied";
     private static final String DIRECT = "direct_response";
@@ -63,11 +46,10 @@ public final class Exchange implements UpstreamUser {
     private final Downstream client;
     private final RequestHead head;
     private final Routing routing = new Routing();
-    private final Tries tries = new Tries();
     private final Deadlines deadlines = new Deadlines();
-    private final RequestSide request;
     private final Tally tally = new Tally();
     private final FilterChain filters = new FilterChain();
+    private final Forwarding forwarding;
     private final TimerWheel.Timer pause = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -110,14 +92,42 @@ public final class Exchange implements UpstreamUser {
         }
     };
 
-    private Phase phase = Phase.NONE;
-    private boolean byKernel;
-    private boolean reported;
-    private boolean clientEnded;
-    private boolean serverEnded;
+    /** What the client gets in place of an answer. */
+    private final Forwarding.Owner owner = new Forwarding.Owner() {
+        @Override
+        public void reply(int status, String flags, String details, String body) {
+            Exchange.this.reply(status, flags, details, body);
+        }
 
-    /** Counts what was asked of policies, so that a late answer is known as one. */
-    private long questions;
+        @Override
+        public void deny() {
+            local(403, tally.flags, DENIED, "", false);
+        }
+
+        @Override
+        public void fail() {
+            Exchange.this.fail();
+        }
+
+        @Override
+        public void finish() {
+            Exchange.this.finish();
+        }
+
+        @Override
+        public void finishByReset() {
+            report();
+            client.reset();
+        }
+
+        @Override
+        public void armDeadline() {
+            Exchange.this.armDeadline();
+        }
+    };
+
+    private Phase phase = Phase.NONE;
+    private boolean reported;
 
     /**
      * For the requests of a client.
@@ -129,24 +139,19 @@ public final class Exchange implements UpstreamUser {
         this.worker = scope.upstreams().worker();
         this.client = client;
         this.head = head;
-        this.request = new RequestSide(scope, head, routing, client.peer());
+        this.forwarding = new Forwarding(scope, owner, client, head, routing, filters, deadlines, tally);
     }
 
     /** The first byte of a request has come. */
     public void requestBegins() {
         phase = Phase.NONE;
-        byKernel = false;
         reported = false;
-        clientEnded = false;
-        serverEnded = false;
-        questions++;
         long now = System.nanoTime();
         tally.reset(now);
         deadlines.reset(now);
         routing.reset();
-        tries.reset();
         filters.reset();
-        request.reset();
+        forwarding.reset();
     }
 
     public long startNanos() {
@@ -158,7 +163,7 @@ public final class Exchange implements UpstreamUser {
     /** The service has to be found from the request. */
     public void choose(ServiceChooser chooser) {
         phase = Phase.CHOOSING;
-        request.headRead();
+        forwarding.headRead();
         armDeadline();
         chooser.choose(head, choice -> {
             if (phase != Phase.CHOOSING) {
@@ -176,7 +181,7 @@ public final class Exchange implements UpstreamUser {
 
     /** Decides on a complete head and acts. */
     public void begin(OutboundService service, int pathSkip, @Nullable String newAuthority) {
-        request.headRead();
+        forwarding.headRead();
         boolean outside = !client.peer().outside().isEmpty();
         RouteDecision decided = routing.decide(scope.upstreams(), service, head, outside, pathSkip, newAuthority);
         if (decided == null) {
@@ -192,20 +197,13 @@ public final class Exchange implements UpstreamUser {
         }
     }
 
+    /** The filter that holds the request back is asked again. */
     private void pauseOver() {
         RouteDecision decided = routing.decision();
-        if (phase == Phase.AUTHORIZING) {
-            String why = "the policies of the destination are not known";
-            reply(503, Flags.join(tally.flags, Flags.DENIED), "authorization_not_known", why);
-            return;
-        }
         if (phase == Phase.FILTERING && decided != null) {
             if (filters.resumed(head, way) == HttpFilter.Step.CONTINUE) {
                 act(decided);
             }
-            client.resumeBody();
-        } else if (phase == Phase.WAITING) {
-            tryEndpoint(false);
             client.resumeBody();
         }
     }
@@ -235,223 +233,28 @@ public final class Exchange implements UpstreamUser {
                     reply(status, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
                     return;
                 }
-                forward(target, chosen, decided);
+                phase = Phase.FORWARDING;
+                forwarding.forward(target, chosen, decided);
             }
         }
     }
 
     /** Goes on with a request that the kernel has decided on and sent. */
     public void take(OutboundService service, UpstreamConnection from, TakenRequest taken) {
-        tally.startNanos = taken.sinceNanos();
-        tally.requestBytes = taken.bodyLength() - taken.left();
-        request.sent(tally.requestBytes, taken.left() > 0, taken.unproven());
-        ForwardPlan chosen =
-                routing.decided(scope.upstreams(), service, head, from.pool().cluster());
-        if (taken.timeoutMillis() > 0 && request.isComplete()) {
-            deadlines.whole(tally.startNanos + TimeUnit.MILLISECONDS.toNanos(taken.timeoutMillis()));
-        }
-        tries.take(chosen.cluster(), from);
-        if (taken.isAnswered()) {
-            phase = Phase.RESPONDING;
-            tally.counted = true;
-            tally.code = taken.code();
-            client.headPassed();
-            from.resume(this, taken.remaining());
-        } else {
-            phase = Phase.SENT;
-            byKernel = true;
-            if (request.isComplete()) {
-                if (chosen.perTryNanos() > 0) {
-                    deadlines.ofTry(tally.startNanos + chosen.perTryNanos());
-                }
-                deadlines.silentFrom(tally.startNanos);
-            }
-            from.adopt(this, head.isHead());
-        }
-        armDeadline();
+        phase = Phase.FORWARDING;
+        forwarding.take(service, from, taken);
     }
 
-    // ---- toward the endpoint ----
-
-    private void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
-        tries.begin(target, client.peer().caller());
-        request.begin(chosen, decided);
-        if (request.isComplete()) {
-            boundWhole(chosen, System.nanoTime());
-        }
-        tryEndpoint(false);
-    }
-
-    /**
-     * The whole request is there: its route's timeouts count from now, as Envoy's do. What an upload takes is not the
-     * server's fault.
-     */
-    private void boundFrom(long now) {
-        ForwardPlan chosen = routing.plan();
-        boolean forwarded = tries.count() > 0 || phase == Phase.AUTHORIZING;
-        if (chosen == null || phase == Phase.NONE || !forwarded) {
-            return;
-        }
-        boundWhole(chosen, now);
-        if (phase == Phase.CONNECTING || phase == Phase.SENT) {
-            boundTry(chosen, now);
-        }
-    }
-
-    private void boundWhole(ForwardPlan chosen, long now) {
-        long timeout = chosen.timeoutNanos();
-        GrpcCall call = tally.grpc;
-        if (call != null && call.timeoutNanos() > 0) {
-            timeout = timeout > 0 ? Math.min(timeout, call.timeoutNanos()) : call.timeoutNanos();
-        }
-        if (timeout > 0) {
-            deadlines.whole(now + timeout);
-            armDeadline();
-        }
-    }
-
-    private void boundTry(ForwardPlan chosen, long now) {
-        if (chosen.perTryNanos() > 0) {
-            deadlines.ofTry(now + chosen.perTryNanos());
-            armDeadline();
-        }
-    }
-
-    private void tryEndpoint(boolean fresh) {
-        ForwardPlan chosen = routing.plan();
-        if (chosen == null) {
-            return;
-        }
-        EndpointPool picked = tries.pick(fresh);
-        if (picked == null) {
-            reply(503, Flags.NO_HEALTHY, "no_healthy_upstream", "no healthy upstream");
-            return;
-        }
-        if (!isAllowed(picked, chosen, fresh)) {
-            return;
-        }
-        if (picked.isOverflowing()) {
-            String why = "upstream connect error: too many connections and pending requests";
-            reply(503, Flags.OVERFLOW, "upstream_overflow", why);
-            return;
-        }
-        tries.enter(picked);
-        if (request.isComplete()) {
-            boundTry(chosen, System.nanoTime());
-        }
-        phase = Phase.CONNECTING;
-        UpstreamStream ready = picked.acquire(this, head.isHttp2(), fresh);
-        if (ready != null) {
-            send(ready);
-            if (!client.isReading()) {
-                ready.flush();
-            }
-        }
-    }
-
-    private @Nullable Verdict verdict(EndpointPool of, ForwardPlan chosen) {
-        Peer peer = client.peer();
-        return of.access().request(peer.source(), new SentRequest(head, routing, chosen, peer));
-    }
-
-    /** False when the request was refused, or waits for what decides on it. */
-    private boolean isAllowed(EndpointPool picked, ForwardPlan chosen, boolean fresh) {
-        Verdict verdict = verdict(picked, chosen);
-        if (verdict == null) {
-            phase = Phase.AUTHORIZING;
-            worker.timers().set(pause, System.nanoTime() + PATIENCE);
-            questions++;
-            long asked = questions;
-            picked.access().whenKnown(client.peer().source(), () -> {
-                if (phase == Phase.AUTHORIZING && asked == questions) {
-                    worker.timers().remove(pause);
-                    tryEndpoint(fresh);
-                    client.resumeBody();
-                }
-            });
-            return false;
-        }
-        if (!verdict.allowed()) {
-            tries.enter(picked);
-            deny(picked, verdict);
-        }
-        return verdict.allowed();
-    }
-
-    private void deny(EndpointPool at, Verdict verdict) {
-        at.access().denied(verdict);
-        tally.flag(Flags.DENIED, verdict.details());
-        local(403, tally.flags, DENIED, "", false);
-    }
-
-    /** Asks again after a wait: a policy that came meanwhile holds, as nothing was sent yet. */
-    private boolean isStillAllowed(EndpointPool at, UpstreamStream made, ForwardPlan chosen) {
-        Verdict verdict = verdict(at, chosen);
-        if (verdict != null && verdict.allowed()) {
-            return true;
-        }
-        made.abandon();
-        if (verdict == null) {
-            endTry(true);
-            tryEndpoint(false);
-        } else {
-            deny(at, verdict);
-        }
-        return false;
-    }
-
-    @Override
-    public void connected(UpstreamStream made) {
-        ForwardPlan chosen = routing.plan();
-        EndpointPool at = tries.pool();
-        if (phase != Phase.CONNECTING || at == null || chosen == null) {
-            made.abandon();
-            return;
-        }
-        if (!isStillAllowed(at, made, chosen)) {
-            return;
-        }
-        send(made);
-        client.resumeBody();
-        UpstreamStream now = tries.upstream();
-        if (now != null) {
-            now.flush();
-        }
-    }
-
-    private void send(UpstreamStream to) {
-        tries.connected(to);
-        phase = Phase.SENT;
-        request.send(to, this);
-    }
+    // ---- what passes ----
 
     /** True when body bytes can be taken now. */
     public boolean takesBody() {
-        UpstreamStream to = tries.upstream();
-        return switch (phase) {
-            case SENT, RESPONDING, TUNNEL -> to != null && to.isWritable();
-            default -> false;
-        };
+        return forwarding.takesBody();
     }
 
     /** A piece of the request's body, or of what the client sends through a tunnel. */
     public void requestData(ByteBuf data) {
-        deadlines.moved();
-        tally.requestBytes += data.readableBytes();
-        UpstreamStream to = tries.upstream();
-        if (to == null) {
-            data.release();
-            return;
-        }
-        if (phase == Phase.TUNNEL) {
-            to.data(data);
-        } else {
-            filters.requestData(data);
-            request.data(to, data);
-        }
-        if (!client.isReading()) {
-            to.flush();
-        }
+        forwarding.requestData(data);
     }
 
     /**
@@ -460,194 +263,38 @@ public final class Exchange implements UpstreamUser {
      * @param trailers lines that follow it, each with its end
      */
     public void requestEnd(byte[] trailers) {
-        request.end(tries.upstream(), trailers);
-        boundFrom(System.nanoTime());
-        flushUpstream();
+        forwarding.requestEnd(trailers);
     }
 
     /** End of a batch of reads from the client. */
     public void flushUpstream() {
-        UpstreamStream to = tries.upstream();
-        if (to != null && !to.flush() && (!request.isComplete() || phase == Phase.TUNNEL)) {
-            client.pauseBody(to.unsent());
-        }
+        forwarding.flushUpstream();
+    }
+
+    /** The client takes more bytes again, or no more for now. */
+    public void downstreamWritability(boolean writable) {
+        forwarding.downstreamWritability(writable);
+    }
+
+    /** The client sends nothing more through a tunnel; it may still read. */
+    public void clientEnded() {
+        forwarding.clientEnded();
+    }
+
+    /** The client has reset a tunnel: its server hears of that, too. */
+    public void clientReset() {
+        forwarding.clientReset();
     }
 
     /** The request's body broke the rules: nothing of it can be trusted. */
     public void requestBroken(String why) {
         String details = "malformed_request_body";
-        if (phase == Phase.RESPONDING) {
+        if (forwarding.isResponding()) {
             tally.flag(Flags.DOWNSTREAM_PROTOCOL, details);
             fail();
         } else {
             reply(400, Flags.DOWNSTREAM_PROTOCOL, details, why);
         }
-    }
-
-    @Override
-    public void connectFailed(String reason) {
-        tries.failed(client.channel());
-        ForwardPlan chosen = routing.plan();
-        if (chosen != null && chosen.retriesConnectFailure() && beginRetry()) {
-            return;
-        }
-        tally.flag(Flags.CONNECT_FAILED, "upstream_connect_failure");
-        if (tries.count() > 1) {
-            tally.flag(Flags.RETRIES_USED_UP);
-        }
-        reply(503, tally.flags, tally.details, "upstream connect error: " + reason);
-    }
-
-    /** True when a try that brought no response, or none in time, may be followed by another. */
-    private boolean retriesReset() {
-        ForwardPlan chosen = routing.plan();
-        return chosen != null && chosen.retriesReset();
-    }
-
-    /** Schedules another try if policy and budget allow. */
-    private boolean beginRetry() {
-        ForwardPlan chosen = routing.plan();
-        if (chosen == null || !tries.beginRetry(chosen, this, phase == Phase.CONNECTING, request.isRepeatable())) {
-            return false;
-        }
-        deadlines.tryOver();
-        phase = Phase.WAITING;
-        worker.timers().set(pause, System.nanoTime() + tries.backoffNanos(worker.random()));
-        return true;
-    }
-
-    private void endTry(boolean failed) {
-        tries.end(this, phase == Phase.CONNECTING, failed || !request.isComplete());
-        deadlines.tryOver();
-    }
-
-    // ---- from the endpoint ----
-
-    @Override
-    public void interim(ResponseHead interim) {
-        client.interim(interim);
-    }
-
-    @Override
-    public void responseHead(ResponseHead answer, int following) {
-        ForwardPlan chosen = routing.plan();
-        UpstreamStream from = tries.upstream();
-        if (chosen == null || from == null) {
-            return;
-        }
-        tally.code = answer.code();
-        tally.upstreamNanos = System.nanoTime();
-        tries.answered(client.channel(), tally.code);
-        byKernel = false;
-        deadlines.moved();
-        if (chosen.retriesResponses() && chosen.retries(answer) && beginRetry()) {
-            return;
-        }
-        boolean tunnel = from.isTunnel();
-        phase = tunnel ? Phase.TUNNEL : Phase.RESPONDING;
-        filters.response(answer);
-        client.head(answer, tunnel, following, filters.responseChanges(chosen.responseHeaders()));
-    }
-
-    @Override
-    public void responseData(ByteBuf data) {
-        deadlines.moved();
-        tally.responseBytes += data.readableBytes();
-        if (phase == Phase.RESPONDING || phase == Phase.TUNNEL) {
-            if (phase == Phase.RESPONDING) {
-                filters.responseData(data);
-            }
-            client.data(data);
-        } else {
-            data.release();
-        }
-    }
-
-    @Override
-    public void readComplete() {
-        if (!client.flush()) {
-            UpstreamStream from = tries.upstream();
-            if (from != null) {
-                from.read(false);
-            }
-        }
-    }
-
-    /** The client takes more bytes again, or no more for now. */
-    public void downstreamWritability(boolean writable) {
-        UpstreamStream from = tries.upstream();
-        if (from != null && writable) {
-            from.read(true);
-        }
-    }
-
-    @Override
-    public void upstreamWritability(boolean writable) {
-        if (writable && (!request.isComplete() || phase == Phase.TUNNEL)) {
-            client.resumeBody();
-        }
-    }
-
-    @Override
-    public void responseTrailers(byte[] lines) {
-        filters.responseTrailers(lines);
-        client.trailers(lines);
-    }
-
-    @Override
-    public void responseEnd() {
-        client.end();
-        UpstreamStream from = tries.upstream();
-        if (from != null) {
-            from.read(true);
-            // A server that ignores the body of a GET would read it as its next request: not on our connection.
-            from.finish(request.leavesClean());
-        }
-        tries.disconnected();
-        endTry(false);
-        finish();
-    }
-
-    @Override
-    public void upstreamBroken(String reason, boolean malformed, Seen seen) {
-        UpstreamStream from = tries.upstream();
-        tries.disconnected();
-        if (phase == Phase.TUNNEL) {
-            endTry(true);
-            if (from != null && from.wasReset()) {
-                report();
-                client.reset();
-            } else {
-                finish();
-            }
-            return;
-        }
-        if (phase == Phase.RESPONDING) {
-            // The client must see that the response is not whole.
-            tries.failed(client.channel());
-            tally.flag(Flags.UPSTREAM_CLOSED, "upstream_reset_after_response_started");
-            fail();
-            return;
-        }
-        if (byKernel) {
-            byKernel = false;
-            scope.leases().lost();
-        }
-        boolean harmless = seen == Seen.NEVER || (seen == Seen.HARDLY && head.isIdempotent());
-        if (harmless && request.isRepeatable() && tries.beginStaleRetry(this)) {
-            deadlines.tryOver();
-            tryEndpoint(true);
-            return;
-        }
-        tries.failed(client.channel());
-        if (retriesReset() && beginRetry()) {
-            return;
-        }
-        reply(
-                malformed ? 502 : 503,
-                Flags.join(tally.flags, malformed ? Flags.UPSTREAM_PROTOCOL : Flags.UPSTREAM_CLOSED),
-                malformed ? "upstream_protocol_error" : "upstream_reset_before_response_started",
-                "upstream connect error or disconnect/reset before headers: " + reason);
     }
 
     // ---- ends ----
@@ -672,7 +319,7 @@ public final class Exchange implements UpstreamUser {
 
     private void local(int status, String shown, String body, String location, HeaderProgram changes, boolean refused) {
         worker.timers().cancel(pause);
-        endTry(true);
+        forwarding.stop();
         tally.code = status;
         tally.flags = shown;
         if (tally.grpc != null) {
@@ -687,7 +334,7 @@ public final class Exchange implements UpstreamUser {
 
     /** Ends an exchange whose response has begun and cannot be completed. */
     private void fail() {
-        endTry(true);
+        forwarding.stop();
         report();
         client.abort();
     }
@@ -705,49 +352,9 @@ public final class Exchange implements UpstreamUser {
         }
         reported = true;
         phase = Phase.NONE;
-        request.over();
-        tries.over();
+        forwarding.over();
         long micros = (System.nanoTime() - tally.startNanos) / 1_000;
-        Reporter.report(scope, client.peer(), client.held(), head, tally, routing, tries.last(), micros);
-    }
-
-    /** The client sends nothing more through a tunnel; it may still read. */
-    public void clientEnded() {
-        UpstreamStream to = tries.upstream();
-        if (phase != Phase.TUNNEL || to == null || clientEnded) {
-            return;
-        }
-        clientEnded = true;
-        to.endOutput();
-        endTunnel();
-    }
-
-    @Override
-    public void tunnelEnded() {
-        if (phase == Phase.TUNNEL && !serverEnded) {
-            serverEnded = true;
-            client.endOutput();
-            endTunnel();
-        }
-    }
-
-    /** What was sent into either end still arrives at the other. */
-    private void endTunnel() {
-        UpstreamStream to = tries.upstream();
-        if (clientEnded && serverEnded && to != null) {
-            tries.disconnected();
-            endTry(false);
-            to.closeWhenSent();
-            finish();
-        }
-    }
-
-    /** The client has reset a tunnel: its server hears of that, too. */
-    public void clientReset() {
-        UpstreamStream to = tries.upstream();
-        if (phase == Phase.TUNNEL && to != null) {
-            to.reset();
-        }
+        Reporter.report(scope, client.peer(), client.held(), head, tally, routing, forwarding.last(), micros);
     }
 
     /** The client has gone. */
@@ -756,11 +363,11 @@ public final class Exchange implements UpstreamUser {
             return;
         }
         worker.timers().remove(pause);
-        if (phase != Phase.TUNNEL) {
+        if (!forwarding.isTunnel()) {
             tally.flag(Flags.CLIENT_GONE, "downstream_remote_disconnect");
-            tally.code = phase == Phase.RESPONDING ? tally.code : 0;
+            tally.code = forwarding.isResponding() ? tally.code : 0;
         }
-        endTry(true);
+        forwarding.stop();
         finish();
     }
 
@@ -768,26 +375,24 @@ public final class Exchange implements UpstreamUser {
     public void timeout() {
         long now = System.nanoTime();
         if (deadlines.isOver(now)) {
-            if (phase == Phase.CONNECTING || (phase == Phase.SENT && request.isComplete())) {
-                tries.failed(client.channel());
-            }
-            if (phase == Phase.RESPONDING) {
+            forwarding.timedOut();
+            if (forwarding.isResponding()) {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 fail();
-            } else if (deadlines.isOnlyTry(now) && retriesReset() && beginRetry()) {
+            } else if (deadlines.isOnlyTry(now) && forwarding.retriesLate()) {
                 armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 reply(504, tally.flags, tally.details, "upstream request timeout");
             }
-        } else if (phase == Phase.FILTERING || phase == Phase.WAITING || deadlines.takeMoved()) {
+        } else if (phase == Phase.FILTERING || forwarding.isPausing() || deadlines.takeMoved()) {
             deadlines.forgive(now);
             armDeadline();
-        } else if (phase == Phase.RESPONDING) {
+        } else if (forwarding.isResponding()) {
             tally.flag(Flags.IDLE, "stream_idle_timeout");
             fail();
         } else {
-            reply(request.isComplete() ? 504 : 408, Flags.IDLE, "stream_idle_timeout", "stream timeout");
+            reply(forwarding.isComplete() ? 504 : 408, Flags.IDLE, "stream_idle_timeout", "stream timeout");
         }
     }
 
