@@ -67,7 +67,7 @@ public final class Followed<T> {
         boolean isFirst = !first.isDone();
         boolean settled = isFirst || now.equals(seen);
         seen = now;
-        if (!settled || (now.equals(used) && doubt.isEmpty())) {
+        if (!settled || (!isFirst && now.equals(used) && doubt.isEmpty())) {
             return;
         }
         String before = doubt;
@@ -104,6 +104,7 @@ public final class Followed<T> {
         }
     }
 
+    /** Nobody uses it any more. */
     void end() {
         over = true;
         T last = current;

@@ -90,13 +90,17 @@ final class PeerVerifier extends X509ExtendedTrustManager {
         return dot > 0 && pattern.indexOf('.', 2) > 0 && name.substring(dot).equals(pattern.substring(1));
     }
 
+    /** Some of the names that it is for: a server may have put anything there. */
     private static String names(X509Certificate peer) throws CertificateParsingException {
         Collection<List<?>> all = peer.getSubjectAlternativeNames();
-        return all == null || all.isEmpty()
-                ? "no name (" + peer.getSubjectX500Principal().getName() + ")"
-                : String.join(
-                        ", ",
-                        all.stream().map(name -> String.valueOf(name.get(1))).toList());
+        if (all == null || all.isEmpty()) {
+            return "no name";
+        }
+        String some = String.join(
+                ", ",
+                all.stream().limit(3).map(name -> String.valueOf(name.get(1))).toList());
+        return (some.length() > 200 ? some.substring(0, 200) + "…" : some).replaceAll("[^ -~…]", "?")
+                + (all.size() > 3 ? " and others" : "");
     }
 
     @Override
