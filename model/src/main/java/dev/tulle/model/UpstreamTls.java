@@ -12,6 +12,14 @@ import java.util.List;
  * @param names one of which a server's certificate must be for; empty for any
  */
 public record UpstreamTls(String serverName, String certificate, String key, String authorities, List<String> names) {
+    /** What a name in a certificate may be. */
+    public enum NameKind {
+        DNS,
+        URI,
+        EMAIL,
+        ADDRESS
+    }
+
     public UpstreamTls {
         names = List.copyOf(names);
         if (certificate.isEmpty() != key.isEmpty()) {
@@ -20,5 +28,16 @@ public record UpstreamTls(String serverName, String certificate, String key, Str
         if (authorities.isEmpty() && !names.isEmpty()) {
             throw new IllegalArgumentException("names, but nobody is trusted to certify them: expected authorities");
         }
+    }
+
+    /** What a name is, by its form: only a name of a certificate that is the same kind of thing is compared with it. */
+    public static NameKind kindOf(String name) {
+        if (name.contains("://")) {
+            return NameKind.URI;
+        }
+        if (name.contains("@")) {
+            return NameKind.EMAIL;
+        }
+        return name.contains(":") || name.matches("[0-9.]+") ? NameKind.ADDRESS : NameKind.DNS;
     }
 }

@@ -37,7 +37,11 @@ class TlsOriginationTest {
     @BeforeAll
     static void start() throws IOException {
         pki = new Pki(directory).authority("root").authority("stranger");
-        pki.issue("server", "root", "DNS:" + NAME + ",DNS:*.wild.example,URI:spiffe://td/ns/shop/sa/web")
+        pki.issue(
+                        "server",
+                        "root",
+                        "DNS:" + NAME
+                                + ",DNS:*.wild.example,URI:spiffe://td/ns/shop/sa/web,IP:2001:db8::7,DNS:192.0.2.7")
                 .issue("client", "root", "DNS:client.example")
                 .issue("client2", "root", "DNS:client2.example");
         nginx = new TlsNginx(directory, pki, "server", "root");
@@ -133,7 +137,7 @@ class TlsOriginationTest {
     @Test
     void everyNameThatTheCertificateIsFor() throws Exception {
         String root = pki.certificate("root").toString();
-        for (String name : List.of("Shop.Example", "a.wild.example", "spiffe://td/ns/shop/sa/web")) {
+        for (String name : List.of("Shop.Example", "a.wild.example", "spiffe://td/ns/shop/sa/web", "2001:0db8::7")) {
             UpstreamTls tls = new UpstreamTls(NAME, "", "", root, List.of("other.example", name));
             try (ProxyFixture mesh = proxy(tls, nginx.port)) {
                 assertEquals(200, get(mesh).code(), name);
@@ -147,7 +151,7 @@ class TlsOriginationTest {
     @Test
     void serversThatAreNotWhoTheyShouldBe() throws Exception {
         refused(simple(NAME, "stranger"), nginx.port, "unable to find valid certification path");
-        for (String name : List.of("other.example", "wild.example", "a.b.wild.example", "hop.example")) {
+        for (String name : List.of("other.example", "wild.example", "a.b.wild.example", "hop.example", "192.0.2.7")) {
             refused(simple(name, "root"), nginx.port, "expected one of " + name);
         }
         String root = pki.certificate("root").toString();

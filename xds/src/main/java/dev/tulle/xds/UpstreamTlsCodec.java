@@ -105,13 +105,12 @@ final class UpstreamTlsCodec {
     }
 
     private static SanType kind(String name) {
-        if (name.contains("://")) {
-            return SanType.URI;
-        }
-        if (name.contains("@")) {
-            return SanType.EMAIL;
-        }
-        return name.contains(":") || name.matches("[0-9.]+") ? SanType.IP_ADDRESS : SanType.DNS;
+        return switch (UpstreamTls.kindOf(name)) {
+            case DNS -> SanType.DNS;
+            case URI -> SanType.URI;
+            case EMAIL -> SanType.EMAIL;
+            case ADDRESS -> SanType.IP_ADDRESS;
+        };
     }
 
     private static DataSource file(String name) {

@@ -1,5 +1,7 @@
 package dev.tulle.proxy.transport;
 
+import dev.tulle.model.UpstreamTls;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
@@ -17,7 +19,12 @@ import javax.net.ssl.X509TrustManager;
 
 /** Verifies peers: the chain as the JDK does, then the names. Thread-safe. */
 final class PeerVerifier extends X509ExtendedTrustManager {
+    /** Kinds of names as certificates number them (RFC 5280, GeneralName). */
+    private static final int EMAIL = 1;
+
     private static final int DNS = 2;
+    private static final int URI = 6;
+    private static final int ADDRESS = 7;
 
     private final X509TrustManager chains;
     private final TlsTrust.Issued trust;
@@ -75,7 +82,20 @@ final class PeerVerifier extends X509ExtendedTrustManager {
         if (!(name.get(0) instanceof Integer kind) || !(name.get(1) instanceof String value)) {
             return false;
         }
-        return kind == DNS ? isDnsFor(value, expected) : value.equals(expected);
+        return switch (UpstreamTls.kindOf(expected)) {
+            case DNS -> kind == DNS && isDnsFor(value, expected);
+            case URI -> kind == URI && value.equals(expected);
+            case EMAIL -> kind == EMAIL && value.equals(expected);
+            case ADDRESS -> kind == ADDRESS && isSameAddress(value, expected);
+        };
+    }
+
+    private static boolean isSameAddress(String certified, String expected) {
+        try {
+            return InetAddress.ofLiteral(certified).equals(InetAddress.ofLiteral(expected));
+        } catch (IllegalArgumentException e) {
+            return false;
+        }
     }
 
     /** A wildcard of a certificate stands for one whole first label (RFC 9525 section 6.3). */
