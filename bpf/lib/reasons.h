@@ -115,6 +115,7 @@
 	X(147, NEEDS_BALANCING,     "the balancing needs the node proxy")                          \
 	X(148, NEEDS_LIMIT,         "a connection limit needs the node proxy")                     \
 	X(149, NEEDS_ENDPOINT,      "no endpoint with an address of this host")                   \
+	X(150, NEEDS_TLS,           "TLS to the endpoints needs the node proxy")                   \
 	X(192, HTTP_PROXYS,         "http: the connection is the node proxy's")                    \
 	X(193, HTTP_PIPELINED,      "http: a request before the end of the last response")         \
 	X(194, HTTP_LEASE_LOST,     "http: the server connection in hand was taken or closed")     \

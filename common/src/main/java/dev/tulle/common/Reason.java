@@ -106,6 +106,7 @@ public enum Reason {
     NEEDS_BALANCING(147, "the balancing needs the node proxy"),
     NEEDS_LIMIT(148, "a connection limit needs the node proxy"),
     NEEDS_ENDPOINT(149, "no endpoint with an address of this host"),
+    NEEDS_TLS(150, "TLS to the endpoints needs the node proxy"),
     HTTP_PROXYS(192, "http: the connection is the node proxy's"),
     HTTP_PIPELINED(193, "http: a request before the end of the last response"),
     HTTP_LEASE_LOST(194, "http: the server connection in hand was taken or closed"),

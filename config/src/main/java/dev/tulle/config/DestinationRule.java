@@ -39,19 +39,18 @@ public record DestinationRule(
      * How to reach and balance endpoints. An empty part is inherited, at last from the mesh's defaults; one that is there is
      * the whole of it: what it leaves open is not looked up elsewhere.
      *
-     * @param plainText whether it says that connections are not encrypted, as they are anyway
+     * @param tls how connections are encrypted, or that they are not
      */
     public record TrafficPolicy(
-            Optional<LoadBalancer> loadBalancer, Optional<ConnectionPool> connectionPool, boolean plainText) {
+            Optional<LoadBalancer> loadBalancer, Optional<ConnectionPool> connectionPool, Optional<ClientTls> tls) {
         /** Says nothing. */
-        public static final TrafficPolicy NONE = new TrafficPolicy(Optional.empty(), Optional.empty(), false);
+        public static final TrafficPolicy NONE =
+                new TrafficPolicy(Optional.empty(), Optional.empty(), Optional.empty());
 
         /** This policy, with the parts that it leaves out taken from {@code base}. */
         public TrafficPolicy over(TrafficPolicy base) {
             return new TrafficPolicy(
-                    loadBalancer.or(base::loadBalancer),
-                    connectionPool.or(base::connectionPool),
-                    plainText || base.plainText());
+                    loadBalancer.or(base::loadBalancer), connectionPool.or(base::connectionPool), tls.or(base::tls));
         }
 
         Optional<Balancing> balancing() {
@@ -60,6 +59,11 @@ public record DestinationRule(
 
         Optional<LocalityPreference> locality() {
             return loadBalancer.flatMap(LoadBalancer::locality);
+        }
+
+        /** True when connections to endpoints are encrypted. */
+        boolean encrypts() {
+            return tls.filter(ClientTls::encrypts).isPresent();
         }
 
         /** The bounds on connections; none where nothing is said. */

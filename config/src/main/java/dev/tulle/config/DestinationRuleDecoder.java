@@ -15,9 +15,6 @@ import java.util.Set;
 
 /** Decodes Istio's DestinationRule. */
 final class DestinationRuleDecoder {
-    private static final Map<String, Boolean> TLS_MODES =
-            Map.of("DISABLE", true, "SIMPLE", false, "MUTUAL", false, "ISTIO_MUTUAL", false);
-
     /** What a policy must have one of. */
     private static final List<String> PARTS = List.of(
             "connectionPool",
@@ -67,7 +64,7 @@ final class DestinationRuleDecoder {
         }
         Fields policy = found.get();
         policy.unsupported("outlierDetection", "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel");
-        policy.object("tls").ifPresent(DestinationRuleDecoder::checkTls);
+        Optional<ClientTls> tls = policy.object("tls").map(ClientTls::decode);
         Optional<LoadBalancer> balancer = policy.object("loadBalancer").map(BalancerDecoder::decode);
         Optional<ConnectionPool> pool = policy.object("connectionPool").map(DestinationRuleDecoder::pool);
         boolean empty = PARTS.stream().noneMatch(policy::has);
@@ -75,7 +72,7 @@ final class DestinationRuleDecoder {
         if (empty) {
             policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
         }
-        return new TrafficPolicy(balancer, pool, policy.has("tls"));
+        return new TrafficPolicy(balancer, pool, tls);
     }
 
     private static ConnectionPool pool(Fields pool) {
@@ -109,21 +106,5 @@ final class DestinationRuleDecoder {
 
     private static OptionalInt integer(Optional<Fields> fields, String name) {
         return fields.isPresent() ? fields.get().integer(name, 0, Integer.MAX_VALUE) : OptionalInt.empty();
-    }
-
-    private static void checkTls(Fields tls) {
-        if (!tls.choice("mode", TLS_MODES).orElse(true)) {
-            tls.unsupportedValue("mode", "TLS to endpoints", "DISABLE");
-        }
-        tls.unsupported(
-                "caCertificates",
-                "caCrl",
-                "clientCertificate",
-                "credentialName",
-                "insecureSkipVerify",
-                "privateKey",
-                "sni",
-                "subjectAltNames");
-        tls.done();
     }
 }

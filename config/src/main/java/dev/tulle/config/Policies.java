@@ -90,6 +90,9 @@ final class Policies {
 
     /** What in a policy the kernel cannot do when it chooses endpoints, in words. */
     static Optional<String> needsProxy(TrafficPolicy policy) {
+        if (policy.encrypts()) {
+            return Optional.of("TLS to endpoints");
+        }
         Balancing balancing = policy.balancing().orElse(Balancing.RANDOM);
         if (balancing == Balancing.LEAST_REQUEST || balancing == Balancing.PASSTHROUGH) {
             return Optional.of("the balancing " + balancing);

@@ -202,6 +202,7 @@ public final class Translator {
                 policy.pool().maxRequestsPerConnection().orElse(0),
                 policy.pool().idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
                 protocol(port),
+                policy.tls().flatMap(tls -> tls.upstream(draft.hostname())),
                 origin);
         if (clusters.putIfAbsent(name, cluster) == null) {
             endpoints.put(

@@ -6,6 +6,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.MeshState;
+import dev.tulle.model.PortPath;
+import dev.tulle.model.Service;
+import dev.tulle.model.UpstreamTls;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -150,6 +153,58 @@ class DestinationRulesTest {
                 Cluster.DEFAULT_CONNECT_TIMEOUT,
                 cluster(state(plain, policy), "").connectTimeout(),
                 "one that only says that nothing is encrypted is a policy as well");
+    }
+
+    @Test
+    void tlsOfASubsetReplacesThatOfTheRule() {
+        MeshState state = state(
+                rule(
+                        "name: a",
+                        "host: web, trafficPolicy: {tls: {mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem,"
+                                + " caCertificates: /ca.pem, subjectAltNames: [a.example, b.example]}}, subsets: ["
+                                + "{name: same, labels: {v: '1'}},"
+                                + "{name: plain, labels: {v: '2'}, trafficPolicy: {tls: {mode: DISABLE}}},"
+                                + "{name: other, labels: {v: '3'}, trafficPolicy: {tls: {mode: SIMPLE, sni: c.example, caCertificates: /other.pem}}},"
+                                + "{name: any, labels: {v: '4'}, trafficPolicy: {tls: {mode: SIMPLE, insecureSkipVerify: true}}}]"));
+        UpstreamTls mutual = new UpstreamTls(WEB, "/c.pem", "/k.pem", "/ca.pem", List.of("a.example", "b.example"));
+        assertEquals(Optional.of(mutual), cluster(state, "").tls());
+        assertEquals(Optional.of(mutual), cluster(state, "same").tls());
+        assertEquals(Optional.empty(), cluster(state, "plain").tls());
+        assertEquals(
+                Optional.of(new UpstreamTls("c.example", "", "", "/other.pem", List.of("c.example"))),
+                cluster(state, "other").tls());
+        assertEquals(
+                Optional.of(new UpstreamTls(WEB, "", "", "", List.of())),
+                cluster(state, "any").tls());
+    }
+
+    @Test
+    void theHostsAuthoritiesAndTheServicesNameAreTheDefault() {
+        UpstreamTls tls = cluster(state(rule("name: a", "host: web, trafficPolicy: {tls: {mode: SIMPLE}}")), "")
+                .tls()
+                .orElseThrow();
+        assertEquals(WEB, tls.serverName());
+        assertEquals(List.of(WEB), tls.names());
+        assertTrue(tls.authorities().startsWith("/etc/"), tls.authorities());
+    }
+
+    @Test
+    void theKernelTakesNoConnectionsThatAreToBeEncrypted() {
+        String bytes = """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: bytes}
+            spec: {selector: {app: bytes}, ports: [{name: tcp-a, port: 70}, {name: grpc-a, port: 71}]}
+            """;
+        String rule = rule("name: b", "host: bytes, trafficPolicy: {tls: {mode: SIMPLE}}");
+        MeshState state = state(bytes, rule);
+        Service service = Optional.ofNullable(state.services().get("default/bytes.default.svc.cluster.local"))
+                .orElseThrow();
+        for (PortPath path : service.paths()) {
+            assertEquals(PortPath.Path.PROXY, path.path(), path.toString());
+            assertTrue(path.reason().contains("sets TLS to endpoints"), path.reason());
+        }
+        assertEquals(2, service.paths().size());
     }
 
     @Test

@@ -346,7 +346,10 @@ final class Explainer {
             }
             step(
                     "cluster",
-                    cluster.name() + ", " + cluster.balancing().name().toLowerCase(Locale.ROOT),
+                    cluster.name() + ", " + cluster.balancing().name().toLowerCase(Locale.ROOT)
+                            + cluster.tls()
+                                    .map(tls -> ", TLS to " + tls.serverName())
+                                    .orElse(""),
                     cluster.origin().toString());
             endpoints(cluster.name());
         }

@@ -31,6 +31,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -142,6 +143,56 @@ class RealEnvoyTest {
                 assertTrue(envoy.waitFor(10, TimeUnit.SECONDS));
                 near.stop(0);
                 far.stop(0);
+            }
+        }
+    }
+
+    @Test
+    void envoySpeaksTlsToEndpointsAsThePolicySays() throws Exception {
+        ControlOptions options = ControlOptions.of(directory, directory.resolve("control.sock"))
+                .withHttpPort(0)
+                .withRanges("100.64.0.0/10", "127.66.0.0/16");
+        try (ControlPlane plane = ControlPlane.start(options);
+                RegistrationClient node = XdsClients.register(
+                        new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new Quiet())) {
+            TlsServer.makeCertificates(directory);
+            HttpServer server = TlsServer.start("127.67.0.1", directory);
+            register(node, "v1", server);
+            Path rule = options.configDirectory().resolve("tls.yaml");
+            String root = ", caCertificates: " + directory.resolve("root.pem");
+            Files.writeString(rule, TlsServer.rule("mode: SIMPLE" + root));
+            Process envoy = startEnvoy("DELTA_GRPC", plane.options().xdsSocket());
+            try {
+                until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
+                URI uri = URI.create(
+                        "http://" + address(plane) + ":" + server.getAddress().getPort() + "/");
+                until(() -> answer(uri).equals("to reviews.default.svc.cluster.local from nobody"));
+                Files.writeString(
+                        rule,
+                        TlsServer.rule(
+                                "mode: MUTUAL, sni: other.example, subjectAltNames: [\"spiffe://td/ns/a\"]" + root
+                                        + ", clientCertificate: " + directory.resolve("client.pem") + ", privateKey: "
+                                        + directory.resolve("client.key")));
+                until(() -> answer(uri).equals("to other.example from CN=client"));
+                Files.writeString(rule, TlsServer.rule("mode: SIMPLE, sni: other.example" + root));
+                until(() -> answer(uri).contains("CERTIFICATE_VERIFY_FAILED"));
+                Files.writeString(rule, TlsServer.rule("mode: SIMPLE, insecureSkipVerify: true"));
+                until(() -> answer(uri).equals("to reviews.default.svc.cluster.local from nobody"));
+                Files.writeString(
+                        rule, TlsServer.rule("mode: SIMPLE, caCertificates: " + directory.resolve("stranger.pem")));
+                until(() -> answer(uri).contains("CERTIFICATE_VERIFY_FAILED"));
+                for (XdsClientState client : plane.clients()) {
+                    client.types().forEach(type -> assertEquals(0, type.nacked(), type.toString()));
+                }
+            } catch (AssertionError e) {
+                throw new AssertionError(
+                        plane.clients() + "\n" + plane.view().problems() + "\n"
+                                + Files.readString(directory.resolve("envoy.log")),
+                        e);
+            } finally {
+                envoy.destroy();
+                assertTrue(envoy.waitFor(10, TimeUnit.SECONDS));
+                server.stop(0);
             }
         }
     }

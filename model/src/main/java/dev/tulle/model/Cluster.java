@@ -1,6 +1,7 @@
 package dev.tulle.model;
 
 import java.time.Duration;
+import java.util.Optional;
 
 /**
  * A named set of endpoints plus how to reach and balance them (CDS resource).
@@ -16,6 +17,7 @@ import java.time.Duration;
  * @param maxRequestsPerConnection 0 means no bound
  * @param idleTimeout idle pooled connections are closed after this
  * @param protocol what its endpoints are spoken to in, where requests are sent
+ * @param tls to its endpoints; empty for none
  * @param origin the object that shaped it
  */
 public record Cluster(
@@ -30,12 +32,43 @@ public record Cluster(
         int maxRequestsPerConnection,
         Duration idleTimeout,
         Protocol protocol,
+        Optional<UpstreamTls> tls,
         ResourceRef origin) {
     /** Default bound on one connect. */
     public static final Duration DEFAULT_CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
     /** Default idle time of pooled connections. */
     public static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofHours(1);
+
+    /** Without TLS. */
+    public Cluster(
+            String name,
+            String hostname,
+            int port,
+            String subset,
+            Balancing balancing,
+            Duration connectTimeout,
+            int maxConnections,
+            int maxPendingRequests,
+            int maxRequestsPerConnection,
+            Duration idleTimeout,
+            Protocol protocol,
+            ResourceRef origin) {
+        this(
+                name,
+                hostname,
+                port,
+                subset,
+                balancing,
+                connectTimeout,
+                maxConnections,
+                maxPendingRequests,
+                maxRequestsPerConnection,
+                idleTimeout,
+                protocol,
+                Optional.empty(),
+                origin);
+    }
 
     /** What endpoints are spoken to in. */
     public enum Protocol {

@@ -28,6 +28,8 @@ import dev.tulle.proxy.share.Budget;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.share.Shares;
 import dev.tulle.proxy.tcp.TcpScope;
+import dev.tulle.proxy.transport.ClientTransports;
+import dev.tulle.proxy.transport.FileWatch;
 import dev.tulle.proxy.upstream.MetricHandles;
 import dev.tulle.proxy.upstream.OutcomeDirectory;
 import dev.tulle.proxy.upstream.Upstreams;
@@ -54,6 +56,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.time.Clock;
 import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -95,6 +98,7 @@ public final class NodeProxy implements AutoCloseable {
     private final ServiceDirectory services;
     private final WorkloadDirectory workloads;
     private final PolicyDirectory policies;
+    private final ClientTransports transports = new ClientTransports(new FileWatch(FileWatch.EVERY), Clock.systemUTC());
     private final NameDirectory names;
     private final @Nullable AccessLog accessLog;
     private final ChannelGroup connections = new DefaultChannelGroup("connections", GlobalEventExecutor.INSTANCE);
@@ -125,6 +129,10 @@ public final class NodeProxy implements AutoCloseable {
         registry.gauge("tulle_proxy_connections", "Open client connections.", connections::size);
         registry.gauge("tulle_proxy_services", "Services whose configuration is followed.", () -> services.services()
                 .size());
+        registry.gauge(
+                "tulle_proxy_tls_unusable",
+                "Settings of TLS to endpoints whose files cannot be used as they are now.",
+                transports::troubled);
         registry.gauge(
                 "tulle_proxy_xds_connected",
                 "1 while the control plane is reached.",
@@ -210,7 +218,7 @@ public final class NodeProxy implements AutoCloseable {
             Worker worker = new Worker(loop, allocator);
             Leases leases = new Leases(worker, kernel.get(), LoopNumber.of(process, loops++), leased);
             Upstreams upstreams =
-                    new Upstreams(worker, options.loops(), istio, destinations, leases, policies, outcomes);
+                    new Upstreams(worker, options.loops(), istio, destinations, leases, policies, outcomes, transports);
             scopes.put(
                     loop,
                     new LoopScope(
@@ -481,6 +489,7 @@ public final class NodeProxy implements AutoCloseable {
         }
         group.shutdownGracefully(0, 2, TimeUnit.SECONDS).awaitUninterruptibly(3, TimeUnit.SECONDS);
         policies.close();
+        transports.close();
         xds.close();
         admin.close();
         adminApi.close();

@@ -16,6 +16,7 @@ import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
+import dev.tulle.model.UpstreamTls;
 import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
@@ -23,6 +24,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Small mesh states for tests and benchmarks: one service, {@code web}, with subsets. */
 public final class Meshes {
@@ -42,6 +44,8 @@ public final class Meshes {
     private List<Route> routes = List.of(forward("default", RouteMatch.ANY, ""));
     private Cluster.Balancing balancing = Cluster.Balancing.LEAST_REQUEST;
     private Cluster.Protocol protocol = Cluster.Protocol.HTTP1;
+    private int perConnection;
+    private Optional<UpstreamTls> tls = Optional.empty();
     private Listener.Target target = new Listener.Target.Http(HOST + ":80", false, List.of());
 
     /** Nothing but the service. */
@@ -66,6 +70,18 @@ public final class Meshes {
         return this;
     }
 
+    /** How many requests a connection to the endpoints of the subsets that are added after this carries; 0 for any number. */
+    public Meshes perConnection(int requests) {
+        perConnection = requests;
+        return this;
+    }
+
+    /** How the endpoints of the subsets that are added after this are spoken to. */
+    public Meshes tls(UpstreamTls how) {
+        tls = Optional.of(how);
+        return this;
+    }
+
     /** Endpoints of a subset, all on the loopback address. */
     public Meshes subset(String subset, int... ports) {
         return bounded(subset, 0, 0, ports);
@@ -85,9 +101,10 @@ public final class Meshes {
                         Duration.ofSeconds(2),
                         maxConnections,
                         maxPending,
-                        0,
+                        perConnection,
                         Cluster.DEFAULT_IDLE_TIMEOUT,
                         protocol,
+                        tls,
                         ResourceRef.DEFAULT));
         endpoints.put(
                 name,

@@ -19,7 +19,9 @@ import dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOption
 import dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.UseDownstreamHttpConfig;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -54,6 +56,8 @@ final class ClusterCodec {
                     .setLbPolicy(policy(cluster.balancing()))
                     .setEdsClusterConfig(Cluster.EdsClusterConfig.newBuilder().setEdsConfig(ads()));
         }
+        cluster.tls()
+                .ifPresent(tls -> out.setTransportSocket(UpstreamTlsCodec.encode(tls, offered(cluster.protocol()))));
         Map<String, String> facts = new LinkedHashMap<>();
         if (!dev.tulle.model.Cluster.nameOf(cluster.port(), cluster.subset(), cluster.hostname())
                 .equals(cluster.name())) {
@@ -111,7 +115,15 @@ final class ClusterCodec {
                         ? Durations.decode(http.getIdleTimeout())
                         : dev.tulle.model.Cluster.DEFAULT_IDLE_TIMEOUT,
                 protocol(options),
+                cluster.hasTransportSocket()
+                        ? Optional.of(UpstreamTlsCodec.decode(cluster.getTransportSocket(), offered(protocol(options))))
+                        : Optional.empty(),
                 MetadataCodec.origin(facts));
+    }
+
+    /** What is offered where Envoy does not offer by itself what it is going to speak. */
+    private static List<String> offered(Protocol protocol) {
+        return protocol == Protocol.HTTP2 ? List.of("h2") : List.of();
     }
 
     /** The source of configuration of everything that refers to something else: this same stream. */

@@ -28,6 +28,7 @@ import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpIns
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -51,7 +52,8 @@ class FieldCheckTest {
             HttpInspector.getDefaultInstance(),
             HttpProtocolOptions.getDefaultInstance(),
             Router.getDefaultInstance(),
-            TcpProxy.getDefaultInstance());
+            TcpProxy.getDefaultInstance(),
+            UpstreamTlsContext.getDefaultInstance());
 
     /** Containers, which say nothing when empty, what HTTP/1.1 says once more, and what only an empty value needs. */
     private static final Set<String> NO_DIFFERENCE = Set.of(
@@ -312,11 +314,14 @@ class FieldCheckTest {
     @Test
     void whatWouldLetRequestsPassIsNamedByItsPath() {
         assertEquals(
-                "cannot be honoured: outlier_detection, transport_socket",
+                "cannot be honoured: outlier_detection, transport_socket.typed_config of type type.googleapis.com/other.Socket",
                 refusal(
                         Cluster.newBuilder()
                                 .setOutlierDetection(OutlierDetection.getDefaultInstance())
-                                .setTransportSocket(TransportSocket.newBuilder().setName("tls")),
+                                .setTransportSocket(TransportSocket.newBuilder()
+                                        .setName("tls")
+                                        .setTypedConfig(
+                                                Any.newBuilder().setTypeUrl("type.googleapis.com/other.Socket"))),
                         ResourceType.CLUSTER));
         Any rbac = Any.pack(RBAC.getDefaultInstance());
         assertEquals(

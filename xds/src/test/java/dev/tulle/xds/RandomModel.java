@@ -28,6 +28,7 @@ import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.StringMatch;
 import dev.tulle.model.TextPattern;
+import dev.tulle.model.UpstreamTls;
 import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
@@ -69,7 +70,25 @@ final class RandomModel {
                 random.nextInt(3),
                 Duration.ofNanos(random.nextInt(2_000_000_000)),
                 pick(Cluster.Protocol.values()),
+                random.nextBoolean() ? Optional.empty() : Optional.of(tls()),
                 origin());
+    }
+
+    private UpstreamTls tls() {
+        String client = random.nextBoolean() ? "" : "/etc/" + word();
+        boolean anyone = random.nextInt(3) == 0;
+        return new UpstreamTls(
+                random.nextBoolean() ? "" : word(),
+                client,
+                client.isEmpty() ? "" : client + ".key",
+                anyone ? "" : "/etc/" + word(),
+                anyone
+                        ? List.of()
+                        : list(
+                                3,
+                                () -> pick(new String[] {
+                                    word(), "spiffe://td/ns/" + word(), "192.0.2.7", "2001:db8::7", "a@b"
+                                })));
     }
 
     EndpointSet endpoints() {

@@ -202,6 +202,9 @@ final class HttpForwarding {
         if (cluster == null || set == null || set.endpoints().isEmpty()) {
             return Part.none(Reason.NEEDS_ENDPOINT, "cluster " + name + " has no endpoint");
         }
+        if (cluster.tls().isPresent()) {
+            return Part.none(Reason.NEEDS_TLS, "cluster " + name + " is spoken to in TLS");
+        }
         if (cluster.maxConnections() > 0
                 || cluster.maxPendingRequests() > 0
                 || cluster.maxRequestsPerConnection() > 0) {

@@ -24,6 +24,7 @@ import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.Named;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.StringMatch;
+import dev.tulle.model.UpstreamTls;
 import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
 import java.time.Duration;
@@ -302,6 +303,26 @@ class HttpTableCompilerTest {
         assertEquals(
                 Reason.NEEDS_LIMIT,
                 assertInstanceOf(Result.Never.class, compile(bounded, ENDPOINTS, route))
+                        .reason());
+        Map<String, Cluster> encrypted = Map.of(
+                V1,
+                new Cluster(
+                        V1,
+                        "reviews",
+                        9080,
+                        "",
+                        Balancing.RANDOM,
+                        Duration.ofSeconds(10),
+                        0,
+                        0,
+                        0,
+                        Duration.ofHours(1),
+                        Cluster.Protocol.HTTP1,
+                        Optional.of(new UpstreamTls("reviews", "", "", "", List.of())),
+                        ResourceRef.DEFAULT));
+        assertEquals(
+                Reason.NEEDS_TLS,
+                assertInstanceOf(Result.Never.class, compile(encrypted, ENDPOINTS, route))
                         .reason());
         // One that is not ready is left out unless none is.
         Endpoint sick = new Endpoint("100.64.9.9", 9080, 1, false, "w", "default");

@@ -12,6 +12,7 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Downstream;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamStream;
 import dev.tulle.proxy.upstream.UpstreamUser;
@@ -378,7 +379,11 @@ final class Forwarding implements UpstreamUser {
         if (chosen != null && chosen.retriesConnectFailure() && beginRetry()) {
             return;
         }
-        tally.flag(Flags.CONNECT_FAILED, "upstream_connect_failure");
+        tally.flag(
+                Flags.CONNECT_FAILED,
+                UpstreamChannels.isOfTls(reason)
+                        ? "upstream_connect_failure{" + reason + "}"
+                        : "upstream_connect_failure");
         if (tries.count() > 1) {
             tally.flag(Flags.RETRIES_USED_UP);
         }

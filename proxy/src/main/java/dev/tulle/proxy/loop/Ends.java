@@ -4,8 +4,10 @@ import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.socket.ChannelOutputShutdownEvent;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.unix.Errors;
+import io.netty.handler.ssl.SslHandler;
 
 /**
  * How connections end: one half, both once all is sent, or by a reset, which tells a program that something was lost, so
@@ -20,9 +22,20 @@ public final class Ends {
     public static void output(Channel channel) {
         channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(sent -> {
             if (channel.isActive()) {
-                ((SocketChannel) channel).shutdownOutput();
+                shutdownOutput(channel);
             }
         });
+    }
+
+    /** Says that nothing more is sent: by an alert of TLS where it is spoken, whose end of the stream is no end otherwise. */
+    public static void shutdownOutput(Channel channel) {
+        SslHandler tls = channel.pipeline().get(SslHandler.class);
+        if (tls == null) {
+            ((SocketChannel) channel).shutdownOutput();
+        } else {
+            channel.pipeline().fireUserEventTriggered(ChannelOutputShutdownEvent.INSTANCE);
+            tls.closeOutbound();
+        }
     }
 
     /** Closes after what is on its way. */

@@ -7,7 +7,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import io.netty.channel.socket.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -146,7 +145,7 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
             if (inputEnded && opposite != null && opposite.inputEnded && opposite.outputEnded) {
                 events.over(this);
             } else if (channel.isActive()) {
-                ((SocketChannel) channel).shutdownOutput();
+                Ends.shutdownOutput(channel);
             }
         });
     }

@@ -2,6 +2,7 @@ package dev.tulle.proxy.tcp;
 
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
@@ -58,6 +59,11 @@ public final class ServiceTarget implements TcpTarget {
         @Override
         public String text() {
             return pool.addressText();
+        }
+
+        @Override
+        public @Nullable ClientTransport transport() {
+            return pool.transport();
         }
 
         @Override

@@ -8,6 +8,7 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.stream.Peer;
+import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
@@ -185,6 +186,8 @@ public final class TcpRelay implements Held.Occupant {
                 worker,
                 chosen.address(),
                 chosen.connectTimeoutMillis(),
+                chosen.transport(),
+                ClientTransport.Spoken.BYTES,
                 initializer,
                 (made, failure) -> connected(made, failure, chosen));
     }

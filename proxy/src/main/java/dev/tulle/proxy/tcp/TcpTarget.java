@@ -1,5 +1,6 @@
 package dev.tulle.proxy.tcp;
 
+import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
@@ -18,6 +19,11 @@ public interface TcpTarget {
 
         /** Bound on the connect. */
         int connectTimeoutMillis();
+
+        /** TLS to it; null for none. */
+        default @Nullable ClientTransport transport() {
+            return null;
+        }
 
         /** A connection begins to use it. */
         void begin();

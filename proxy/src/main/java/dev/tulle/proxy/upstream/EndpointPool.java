@@ -6,6 +6,8 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.transport.ClientTransports;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
@@ -29,6 +31,8 @@ public final class EndpointPool {
     private final MetricHandles metrics;
     private final OutcomeDirectory directory;
     private final EndpointOutcomes outcomes;
+    private final ClientTransports transports;
+    private final @Nullable ClientTransport transport;
     private Endpoint endpoint;
     private Cluster settings;
     private final ConnectionLimit limit;
@@ -61,6 +65,7 @@ public final class EndpointPool {
             WorkloadDirectory.Entry destination,
             EndpointAccess access,
             OutcomeDirectory outcomes,
+            ClientTransports transports,
             IstioMetrics istio) {
         this.worker = worker;
         this.cluster = settings.name();
@@ -76,9 +81,11 @@ public final class EndpointPool {
         this.metrics = new MetricHandles(istio, destination);
         this.directory = outcomes;
         this.outcomes = outcomes.retain(address);
+        this.transports = transports;
+        this.transport = settings.tls().map(transports::retain).orElse(null);
     }
 
-    /** Takes over changed settings; the connections stay. */
+    /** Takes over changed settings, but for those of TLS; the connections stay. */
     void update(Cluster changedSettings, Endpoint changedEndpoint) {
         settings = changedSettings;
         endpoint = changedEndpoint;
@@ -243,7 +250,8 @@ public final class EndpointPool {
                 channel.pipeline().addLast(connection);
             }
         };
-        UpstreamChannels.connect(worker, address, connectTimeoutMillis(), initializer, attempt);
+        UpstreamChannels.connect(
+                worker, address, connectTimeoutMillis(), transport, ClientTransport.Spoken.HTTP1, initializer, attempt);
     }
 
     private final class ConnectAttempt implements UpstreamChannels.Ended {
@@ -352,6 +360,7 @@ public final class EndpointPool {
         if (!retired) {
             access.release();
             directory.release(address);
+            settings.tls().ifPresent(transports::release);
         }
         retired = true;
         worker.timers().remove(idleTimer);
@@ -383,9 +392,14 @@ public final class EndpointPool {
         return borrowers;
     }
 
-    /** True when a connection of this pool may be lent at all: each bound counts only what the proxy sees. */
+    /** TLS to the endpoint; null for none. */
+    public @Nullable ClientTransport transport() {
+        return transport;
+    }
+
+    /** True when a connection of this pool may be lent at all: the kernel knows no TLS, and each bound counts only what the proxy sees. */
     public boolean isLendable() {
-        return !retired && settings.maxRequestsPerConnection() <= 0;
+        return !retired && transport == null && settings.maxRequestsPerConnection() <= 0;
     }
 
     /** True when both pools count against the same bound. */

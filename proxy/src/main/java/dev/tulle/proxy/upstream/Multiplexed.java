@@ -1,6 +1,7 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.transport.ClientTransport;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import java.util.ArrayList;
@@ -70,7 +71,14 @@ final class Multiplexed {
                 channel.pipeline().addLast(made);
             }
         };
-        UpstreamChannels.connect(pool.worker(), pool.address(), pool.connectTimeoutMillis(), initializer, attempt);
+        UpstreamChannels.connect(
+                pool.worker(),
+                pool.address(),
+                pool.connectTimeoutMillis(),
+                pool.transport(),
+                ClientTransport.Spoken.HTTP2,
+                initializer,
+                attempt);
     }
 
     private final class Attempt implements UpstreamChannels.Ended {

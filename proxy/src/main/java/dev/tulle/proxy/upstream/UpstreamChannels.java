@@ -1,6 +1,7 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.transport.ClientTransport;
 import io.netty.bootstrap.Bootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
@@ -30,6 +31,11 @@ public final class UpstreamChannels {
 
     private UpstreamChannels() {}
 
+    /** True when a connect failed for this reason in the handshake of TLS, or had no certificates for it. */
+    public static boolean isOfTls(String reason) {
+        return reason.startsWith(TlsConnect.TROUBLE);
+    }
+
     /** Bytes that wait in a channel that takes no more; 0 for one that does. */
     public static long unsent(Channel channel) {
         return channel.isWritable() ? 0 : channel.bytesBeforeWritable() + WATER_MARK.low();
@@ -52,8 +58,29 @@ public final class UpstreamChannels {
         void ended(@Nullable Channel made, @Nullable Throwable failure);
     }
 
-    /** Begins to connect; on the loop. What it calls back, it calls later. */
+    /**
+     * Begins to connect; on the loop. What it calls back, it calls later.
+     *
+     * @param tls to use; null for none
+     * @param spoken what the connection is for
+     */
     public static void connect(
+            Worker worker,
+            InetSocketAddress address,
+            int timeoutMillis,
+            @Nullable ClientTransport tls,
+            ClientTransport.Spoken spoken,
+            ChannelHandler handler,
+            Ended then) {
+        if (tls == null) {
+            connect(worker, address, timeoutMillis, handler, then);
+        } else {
+            TlsConnect.begin(worker, address, timeoutMillis, tls, spoken, handler, then);
+        }
+    }
+
+    /** Begins to connect; on the loop. What it calls back, it calls later. */
+    static void connect(
             Worker worker, InetSocketAddress address, int timeoutMillis, ChannelHandler handler, Ended then) {
         // A plain IPv4 socket for an IPv4 address: the kernel's hooks and its fast path see it as what it is.
         SocketProtocolFamily family =

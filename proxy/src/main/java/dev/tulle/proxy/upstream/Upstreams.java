@@ -7,6 +7,7 @@ import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.transport.ClientTransports;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.util.HashMap;
@@ -33,6 +34,7 @@ public final class Upstreams {
     private final Lender lender;
     private final PolicyDirectory policies;
     private final OutcomeDirectory outcomes;
+    private final ClientTransports transports;
     private final Map<OutboundService, ServiceView> views = new HashMap<>();
     private final Map<OutboundService, Borrowers> borrowers = new HashMap<>();
     private final WorkloadDirectory.Entry nobody = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
@@ -45,6 +47,7 @@ public final class Upstreams {
      * @param lender who takes care of idle connections
      * @param policies who may reach it
      * @param outcomes how tries there ended
+     * @param transports TLS to it
      */
     public Upstreams(
             Worker worker,
@@ -53,7 +56,8 @@ public final class Upstreams {
             Function<Endpoint, WorkloadDirectory.Entry> destinations,
             Lender lender,
             PolicyDirectory policies,
-            OutcomeDirectory outcomes) {
+            OutcomeDirectory outcomes,
+            ClientTransports transports) {
         this.worker = worker;
         this.loops = loops;
         this.istio = istio;
@@ -61,6 +65,7 @@ public final class Upstreams {
         this.lender = lender;
         this.policies = policies;
         this.outcomes = outcomes;
+        this.transports = transports;
     }
 
     /** The loop. */
@@ -112,9 +117,16 @@ public final class Upstreams {
 
     private WorkerCluster cluster(@Nullable WorkerCluster old, ClusterSnapshot next, Borrowers clients) {
         Map<Key, EndpointPool> reusable = new HashMap<>();
+        // Connections of one setting of TLS are never those of another.
+        boolean keeps = old != null
+                && old.snapshot().cluster().tls().equals(next.cluster().tls());
         if (old != null) {
             for (EndpointPool pool : old.pools()) {
-                reusable.put(Key.of(pool.endpoint()), pool);
+                if (keeps) {
+                    reusable.put(Key.of(pool.endpoint()), pool);
+                } else {
+                    pool.retire();
+                }
             }
         }
         ConnectionLimit limit = old == null ? new ConnectionLimit() : old.limit();
@@ -141,6 +153,7 @@ public final class Upstreams {
                         destinations.apply(endpoint),
                         access,
                         outcomes,
+                        transports,
                         istio);
             } else {
                 pool.update(next.cluster(), endpoint);

@@ -1,0 +1,194 @@
+package dev.tulle.proxy.upstream;
+
+import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.transport.ClientTransport;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.ChannelInitializer;
+import io.netty.channel.ChannelOption;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.ChannelOutputShutdownEvent;
+import io.netty.handler.ssl.SslCloseCompletionEvent;
+import io.netty.handler.ssl.SslHandler;
+import io.netty.handler.ssl.SslHandshakeCompletionEvent;
+import java.net.ConnectException;
+import java.net.InetSocketAddress;
+import java.nio.channels.ClosedChannelException;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Connects with TLS: what the connection is for gets its place in the pipeline when the server is known to be the one that
+ * is wanted, and not before. Connect and handshake share one time. Loop-confined.
+ */
+// A failed close reaches the handlers by itself.
+@SuppressWarnings("FutureReturnValueIgnored")
+final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamChannels.Ended {
+    /** A prefix of what is said of a connect that fails because of TLS, as in Envoy. */
+    static final String TROUBLE = "TLS_error: ";
+
+    private final Worker worker;
+    private final ClientTransport transport;
+    private final ClientTransport.Spoken spoken;
+    private final ChannelHandler handler;
+    private final UpstreamChannels.Ended then;
+    private final TimerWheel.Timer timer = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            end(null, new ConnectException(TROUBLE + "no handshake within the connect timeout"));
+        }
+    };
+    private @Nullable Channel channel;
+    private boolean over;
+    private boolean ready;
+
+    private TlsConnect(
+            Worker worker,
+            ClientTransport transport,
+            ClientTransport.Spoken spoken,
+            ChannelHandler handler,
+            UpstreamChannels.Ended then) {
+        this.worker = worker;
+        this.transport = transport;
+        this.spoken = spoken;
+        this.handler = handler;
+        this.then = then;
+    }
+
+    private static SSLException unusable(ClientTransport transport) {
+        return new SSLException(TROUBLE + transport.trouble());
+    }
+
+    /** Begins; on the loop. What it calls back, it calls later. */
+    static void begin(
+            Worker worker,
+            InetSocketAddress address,
+            int timeoutMillis,
+            ClientTransport transport,
+            ClientTransport.Spoken spoken,
+            ChannelHandler handler,
+            UpstreamChannels.Ended then) {
+        if (transport.isRead()) {
+            connect(worker, address, timeoutMillis, transport, spoken, handler, then);
+        } else {
+            transport.whenRead(() -> worker.loop()
+                    .execute(() -> connect(worker, address, timeoutMillis, transport, spoken, handler, then)));
+        }
+    }
+
+    private static void connect(
+            Worker worker,
+            InetSocketAddress address,
+            int timeoutMillis,
+            ClientTransport transport,
+            ClientTransport.Spoken spoken,
+            ChannelHandler handler,
+            UpstreamChannels.Ended then) {
+        if (!transport.isUsable()) {
+            worker.loop().execute(() -> then.ended(null, unusable(transport)));
+            return;
+        }
+        TlsConnect connect = new TlsConnect(worker, transport, spoken, handler, then);
+        worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
+        UpstreamChannels.connect(worker, address, timeoutMillis, connect, connect);
+    }
+
+    @Override
+    protected void initChannel(Channel made) {
+        channel = made;
+        SslHandler tls = transport.handler(worker.allocator(), spoken);
+        if (tls == null) {
+            end(null, unusable(transport));
+            return;
+        }
+        // The timer's.
+        tls.setHandshakeTimeoutMillis(0);
+        made.pipeline().addLast(tls, new Events());
+    }
+
+    /** The connection without TLS is there, or will not be. */
+    @Override
+    public void ended(@Nullable Channel made, @Nullable Throwable failure) {
+        if (failure != null) {
+            end(null, failure);
+        }
+    }
+
+    private void end(@Nullable Channel ready, @Nullable Throwable failure) {
+        if (over) {
+            return;
+        }
+        over = true;
+        worker.timers().remove(timer);
+        Channel made = channel;
+        if (failure != null && made != null) {
+            made.close();
+        }
+        then.ended(ready, failure);
+    }
+
+    private static SSLException named(Throwable cause) {
+        Throwable deepest = cause;
+        while (deepest.getCause() != null) {
+            deepest = deepest.getCause();
+        }
+        String why = deepest instanceof ClosedChannelException
+                ? "the server closed the connection in the handshake"
+                : deepest.getMessage() == null ? deepest.toString() : deepest.getMessage();
+        return new SSLException(TROUBLE + why, cause);
+    }
+
+    /** What TLS tells, for those behind it. */
+    private final class Events extends ChannelInboundHandlerAdapter {
+        private boolean ended;
+
+        @Override
+        public void userEventTriggered(ChannelHandlerContext context, Object event) {
+            if (event instanceof SslHandshakeCompletionEvent handshake) {
+                if (over) {
+                    context.close();
+                } else if (handshake.isSuccess()) {
+                    ready = true;
+                    context.pipeline().addLast(handler);
+                    end(context.channel(), null);
+                } else {
+                    end(null, named(handshake.cause()));
+                }
+            } else if (event instanceof SslCloseCompletionEvent close) {
+                if (close.isSuccess() && !isOursAlone(context)) {
+                    said(context);
+                }
+            } else if (event instanceof ChannelOutputShutdownEvent) {
+                ended = true;
+            } else {
+                context.fireUserEventTriggered(event);
+            }
+        }
+
+        /** Once our half has ended, the engine calls the whole closed with whatever comes next. */
+        private boolean isOursAlone(ChannelHandlerContext context) {
+            return ended && !context.pipeline().get(SslHandler.class).engine().isInboundDone();
+        }
+
+        /** The server has nothing more to say, which without TLS would be the end of its stream. */
+        private void said(ChannelHandlerContext context) {
+            if (Boolean.TRUE.equals(context.channel().config().getOption(ChannelOption.ALLOW_HALF_CLOSURE))) {
+                context.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+            } else {
+                context.close();
+            }
+        }
+
+        @Override
+        public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
+            // Until there is somebody behind it, the end of the handshake tells.
+            if (ready) {
+                context.fireExceptionCaught(
+                        cause instanceof io.netty.handler.codec.DecoderException ? named(cause) : cause);
+            }
+        }
+    }
+}
