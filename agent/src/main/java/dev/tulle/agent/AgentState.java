@@ -68,6 +68,7 @@ final class AgentState implements AutoCloseable {
     private final AgentOptions options;
     private final AgentLoop loop;
     private final Cgroups cgroups;
+    private final GroupOwners owners;
     private final ChosenTier tier;
     private final Enrolments enrolments;
     private final ServiceDirectory services;
@@ -118,6 +119,7 @@ final class AgentState implements AutoCloseable {
         this.options = options;
         this.loop = loop;
         this.cgroups = cgroups;
+        this.owners = new GroupOwners(cgroups);
         this.tier = tier;
         this.ports = ports;
         this.publications = new Publications();
@@ -579,27 +581,7 @@ final class AgentState implements AutoCloseable {
 
     /** The workload whose control group, or one above, has this number. */
     Optional<Lease> byGroup(long groupId) throws IOException {
-        for (Lease lease : enrolments.leases()) {
-            if (lease.live() && holds(lease.group(), groupId, 0)) {
-                return Optional.of(lease);
-            }
-        }
-        return Optional.empty();
-    }
-
-    private boolean holds(String group, long groupId, int depth) throws IOException {
-        if (!cgroups.exists(group) || depth > 8) {
-            return false;
-        }
-        if (cgroups.id(group) == groupId) {
-            return true;
-        }
-        for (String child : cgroups.children(group)) {
-            if (holds(child, groupId, depth + 1)) {
-                return true;
-            }
-        }
-        return false;
+        return owners.owner(groupId, enrolments.leases());
     }
 
     /** A workload by namespace and name: also one of several that run under that name. */
