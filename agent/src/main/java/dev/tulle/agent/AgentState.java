@@ -46,6 +46,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -68,6 +69,7 @@ final class AgentState implements AutoCloseable {
     private final AgentOptions options;
     private final AgentLoop loop;
     private final Cgroups cgroups;
+    private final GroupOwners owners;
     private final ChosenTier tier;
     private final Enrolments enrolments;
     private final ServiceDirectory services;
@@ -95,6 +97,7 @@ final class AgentState implements AutoCloseable {
         boolean healthy;
         String refusal = "";
         boolean registered;
+        CompletableFuture<RegistrationAnswer> answer = new CompletableFuture<>();
     }
 
     /** A workload for reports. */
@@ -118,6 +121,7 @@ final class AgentState implements AutoCloseable {
         this.options = options;
         this.loop = loop;
         this.cgroups = cgroups;
+        this.owners = new GroupOwners(cgroups);
         this.tier = tier;
         this.ports = ports;
         this.publications = new Publications();
@@ -461,7 +465,8 @@ final class AgentState implements AutoCloseable {
                 spec.service().isEmpty() ? List.of() : List.of(spec.service()),
                 spec.ports(),
                 member.healthy);
-        var _ = registration.register(announced).thenAccept(answer -> loop.execute(() -> answered(lease, answer)));
+        member.answer = registration.register(announced);
+        var _ = member.answer.thenAccept(answer -> loop.execute(() -> answered(lease, answer)));
         if (!spec.probes().isEmpty()) {
             member.prober = Optional.of(Prober.start(
                     spec.probes(),
@@ -478,6 +483,11 @@ final class AgentState implements AutoCloseable {
 
     private void tellAskers() {
         askers = Askers.of(enrolments.leases(), tier.datapath().tier().hasOwnAddresses(), options.range6());
+    }
+
+    /** Completed when everybody can find a workload, or the control plane refuses it; while that is away, later. */
+    CompletableFuture<RegistrationAnswer> announced(Lease lease) {
+        return members.getOrDefault(lease.key(), new Member()).answer;
     }
 
     private void answered(Lease lease, RegistrationAnswer answer) {
@@ -579,27 +589,7 @@ final class AgentState implements AutoCloseable {
 
     /** The workload whose control group, or one above, has this number. */
     Optional<Lease> byGroup(long groupId) throws IOException {
-        for (Lease lease : enrolments.leases()) {
-            if (lease.live() && holds(lease.group(), groupId, 0)) {
-                return Optional.of(lease);
-            }
-        }
-        return Optional.empty();
-    }
-
-    private boolean holds(String group, long groupId, int depth) throws IOException {
-        if (!cgroups.exists(group) || depth > 8) {
-            return false;
-        }
-        if (cgroups.id(group) == groupId) {
-            return true;
-        }
-        for (String child : cgroups.children(group)) {
-            if (holds(child, groupId, depth + 1)) {
-                return true;
-            }
-        }
-        return false;
+        return owners.owner(groupId, enrolments.leases());
     }
 
     /** A workload by namespace and name: also one of several that run under that name. */

@@ -9,6 +9,7 @@ import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.common.Ip;
+import dev.tulle.kernel.Conntrack;
 import dev.tulle.kernel.SockDiag;
 import java.net.InetSocketAddress;
 import java.time.Duration;
@@ -23,6 +24,7 @@ final class NodeApi implements AutoCloseable {
     private final AgentLoop loop;
     private final AgentState state;
     private final SockDiag sockets = SockDiag.open();
+    private final Conntrack tracked = Conntrack.open();
 
     NodeApi(AgentLoop loop, AgentState state) {
         this.loop = loop;
@@ -51,16 +53,17 @@ final class NodeApi implements AutoCloseable {
 
     /**
      * Whose connection it is that the proxy has accepted from {@code remote} at {@code local}; {@code dialled} is what the
-     * client wanted. The socket's own ends are looked up, and the control group that made it is its owner: where the
-     * kernel's rules redirect packets the client's socket still has the dialled address, elsewhere the accepted one. A
-     * socket that is not there (any more) is nobody's and not outside either.
+     * client wanted. The socket's own ends are looked up, and the control group that made it is its owner. Where the
+     * kernel's rules redirect packets the client's socket has other ends than the accepted one: the dialled address, and
+     * often another port, which connection tracking knows. A socket that is not there (any more) is nobody's and not outside
+     * either.
      */
     private JsonElement whois(JsonObject params) throws Exception {
         InetSocketAddress client = address(params, "remote");
         InetSocketAddress local = address(params, "local");
         InetSocketAddress dialled = params.has("dialled") ? address(params, "dialled") : local;
         boolean redirected = !state.datapath().tier().hasOwnAddresses() && !dialled.equals(local);
-        Optional<SockDiag.Socket> socket = sockets.tcp(client, redirected ? dialled : local);
+        Optional<SockDiag.Socket> socket = redirected ? redirected(client, local, dialled) : sockets.tcp(client, local);
         long group = socket.map(SockDiag.Socket::cgroupId).orElse(0L);
         if (group == 0) {
             return unnamed(false);
@@ -69,6 +72,13 @@ final class NodeApi implements AutoCloseable {
         // Here the programs name every workload's connection: one that they did not name is of no workload of now.
         boolean byPrograms = state.datapath().tier().hasOwnAddresses();
         return found.isPresent() && !byPrograms ? named(found.get()) : unnamed(found.isEmpty());
+    }
+
+    private Optional<SockDiag.Socket> redirected(
+            InetSocketAddress client, InetSocketAddress local, InetSocketAddress dialled) {
+        return tracked.original(client, local)
+                .filter(ends -> ends.to().equals(dialled))
+                .flatMap(ends -> sockets.tcp(ends.from(), ends.to()));
     }
 
     private JsonObject named(Lease lease) {
@@ -122,5 +132,6 @@ final class NodeApi implements AutoCloseable {
     @Override
     public void close() {
         sockets.close();
+        tracked.close();
     }
 }

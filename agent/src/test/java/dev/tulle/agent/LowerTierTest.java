@@ -27,9 +27,10 @@ class LowerTierTest {
                 while fds := socket.recv_fds(u, 1, 1)[1]:
                     s = socket.socket(fileno=fds[0]); s.setblocking(True)
                     if s.getsockname() == ("127.0.0.1", port): return s
-            def whois(remote, local):
+            def whois(remote, local, dialled):
                 s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[2])
-                s.sendall((json.dumps({"method": "whois", "params": {"remote": remote, "local": local}}) + "\\n").encode())
+                params = {"remote": remote, "local": local, "dialled": dialled}
+                s.sendall((json.dumps({"method": "whois", "params": params}) + "\\n").encode())
                 return json.loads(s.makefile().readline())["result"]["workload"]
             s = taken(sys.argv[2], int(sys.argv[1]))
             print("ready", flush=True)
@@ -40,7 +41,7 @@ class LowerTierTest {
                     dialled = socket.inet_ntoa(o[4:8]) + ":" + str(struct.unpack("!H", o[2:4])[0])
                 except OSError:
                     dialled = "%s:%d" % c.getsockname()
-                who = whois("%s:%d" % a, dialled)
+                who = whois("%s:%d" % a, "%s:%d" % c.getsockname(), dialled)
                 line = c.recv(65536).split(b"\\r\\n")[0].decode()
                 body = ("%s dialled %s: %s\\n" % (who, dialled, line)).encode()
                 c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: " + str(len(body)).encode() + b"\\r\\nConnection: close\\r\\n\\r\\n" + body)
@@ -105,6 +106,37 @@ class LowerTierTest {
             assertTrue(host.traces().contains("nft table"));
             host.close();
             assertEquals(List.of(), host.traces());
+        }
+    }
+
+    /**
+     * Two connections of one source port to two services arrive at one port of the proxy, so connection tracking gives the
+     * second another source port: with many short connections that is so for a third of them.
+     */
+    @Test
+    void callersAreKnownWhateverPortTheirConnectionsAreSeenFrom() throws Exception {
+        try (MeshHost host = new MeshHost(dir, Optional.of(Tier.NFTABLES))) {
+            NodeAgent.detachAll(host.options);
+            try (NodeAgent agent = host.start()) {
+                assertEquals(Tier.NFTABLES, agent.tier());
+                startProxy(host, dir, MeshHost.OUTBOUND);
+                host.control.service("reviews", "240.242.0.1", 9080, PortPath.Path.PROXY, List.of());
+                String twice = """
+                        import socket
+                        kept = []
+                        for host in ("240.242.0.1", "240.242.0.2"):
+                            s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                            s.bind(("127.0.0.1", 24555)); s.settimeout(8); s.connect((host, 9080)); kept.append(s)
+                        for s in kept: s.sendall(b"GET / HTTP/1.1\\r\\n\\r\\n")
+                        print(*(s.makefile().read().split("\\n")[-2] for s in kept), sep=", ", end="")""";
+                Files.writeString(dir.resolve("twice.py"), twice);
+                Started client = host.run(
+                        "{'name':'c'}", "python3", dir.resolve("twice.py").toString());
+                assertEquals(
+                        "testnode/default/c dialled 240.242.0.1:9080: GET / HTTP/1.1, "
+                                + "testnode/default/c dialled 240.242.0.2:9080: GET / HTTP/1.1",
+                        client.result());
+            }
         }
     }
 

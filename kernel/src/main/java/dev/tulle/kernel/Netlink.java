@@ -63,19 +63,30 @@ final class Netlink implements AutoCloseable {
 
         /** The attributes from this place in the body on, up to the first whose length cannot be. */
         Map<Integer, ByteBuffer> attributes(int from) {
-            Map<Integer, ByteBuffer> found = new HashMap<>();
-            int at = from;
-            while (at + ATTRIBUTE_HEADER_SIZE <= body.limit()) {
-                int length = body.getShort(at) & 0xffff;
-                if (length < ATTRIBUTE_HEADER_SIZE || at + length > body.limit()) {
-                    break;
-                }
-                ByteBuffer value = body.slice(at + ATTRIBUTE_HEADER_SIZE, length - ATTRIBUTE_HEADER_SIZE);
-                found.put(body.getShort(at + 2) & ATTRIBUTE_TYPE_MASK, value.order(ByteOrder.nativeOrder()));
-                at += aligned(length);
-            }
-            return found;
+            return Netlink.attributes(body, from);
         }
+    }
+
+    /** The same of bytes in the host's byte order, as a nested attribute has them. */
+    static Map<Integer, ByteBuffer> attributes(ByteBuffer bytes, int from) {
+        Map<Integer, ByteBuffer> found = new HashMap<>();
+        int at = from;
+        while (at + ATTRIBUTE_HEADER_SIZE <= bytes.limit()) {
+            int length = bytes.getShort(at) & 0xffff;
+            if (length < ATTRIBUTE_HEADER_SIZE || at + length > bytes.limit()) {
+                break;
+            }
+            ByteBuffer value = bytes.slice(at + ATTRIBUTE_HEADER_SIZE, length - ATTRIBUTE_HEADER_SIZE);
+            found.put(bytes.getShort(at + 2) & ATTRIBUTE_TYPE_MASK, value.order(ByteOrder.nativeOrder()));
+            at += aligned(length);
+        }
+        return found;
+    }
+
+    /** Writes an attribute to bytes in the host's byte order. */
+    static ByteBuffer put(ByteBuffer bytes, int type, byte[] value) {
+        bytes.putShort((short) (ATTRIBUTE_HEADER_SIZE + value.length)).putShort((short) type);
+        return bytes.put(value).position(aligned(bytes.position()));
     }
 
     /** A request that is being written. One thread. */
@@ -94,8 +105,7 @@ final class Netlink implements AutoCloseable {
 
         Request attribute(int type, byte[] value) {
             bytes.order(ByteOrder.nativeOrder());
-            bytes.putShort((short) (ATTRIBUTE_HEADER_SIZE + value.length)).putShort((short) type);
-            bytes.put(value).position(aligned(bytes.position()));
+            put(bytes, type, value);
             return this;
         }
 

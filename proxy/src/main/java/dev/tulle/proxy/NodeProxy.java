@@ -103,6 +103,7 @@ public final class NodeProxy implements AutoCloseable {
     private final @Nullable AccessLog accessLog;
     private final ChannelGroup connections = new DefaultChannelGroup("connections", GlobalEventExecutor.INSTANCE);
     private final Listeners listeners;
+    private final Sources sources;
     private final AtomicBoolean closing = new AtomicBoolean();
     private final CountDownLatch closed = new CountDownLatch(1);
     private final AdminPages admin;
@@ -123,6 +124,7 @@ public final class NodeProxy implements AutoCloseable {
         this.workloads = new WorkloadDirectory(xds, options.idleExpiry());
         this.policies = new PolicyDirectory(xds, options.nodeId(), options.idleExpiry(), registry);
         this.names = new NameDirectory(xds);
+        this.sources = new Sources(workloads, options.nodeSocket(), options.range());
         this.accessLog = options.accessLog().isEmpty() ? null : AccessLog.open(options.accessLog(), registry);
         this.listeners = new Listeners(group, channel -> scope(channel));
         makeScopes();
@@ -202,7 +204,6 @@ public final class NodeProxy implements AutoCloseable {
         Counter lostMirrors = registry.counter(
                         "tulle_proxy_mirrors_lost_total", "Copies of mirrored requests that did not arrive whole.")
                 .with();
-        Sources sources = new Sources(workloads, options.nodeSocket(), options.range());
         WorkloadDirectory.Entry outside = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
         boolean logsAll = options.accessLogMode() == ProxyOptions.AccessLogMode.ALL;
         ByteBufAllocator allocator = PooledByteBufAllocator.DEFAULT;
@@ -423,6 +424,7 @@ public final class NodeProxy implements AutoCloseable {
     private void retire() {
         draining = true;
         listeners.close();
+        sources.close();
         admin.close();
         adminApi.close();
         Thread.ofPlatform().name("proxy-drain").start(() -> {
@@ -472,6 +474,7 @@ public final class NodeProxy implements AutoCloseable {
         }
         draining = true;
         listeners.close();
+        sources.close();
         drainHttp();
         awaitConnections(System.nanoTime() + options.drain().toNanos());
         connections.close().awaitUninterruptibly(1, TimeUnit.SECONDS);

@@ -3,6 +3,8 @@ package dev.tulle.proxy;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.AuthorizationPolicy.Action;
@@ -29,9 +31,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -222,6 +227,66 @@ class AuthorizationTest {
                 client.join();
             }
             assertEquals(0, refused.get());
+        }
+    }
+
+    /** The agent takes 64 connections of the proxy's user, and refuses the others without a word. */
+    @Test
+    void oneConnectionToTheAgentCarriesManyQuestions() throws Exception {
+        Set<LocalApiServer.Replies> lines = Collections.newSetFromMap(new ConcurrentHashMap<>());
+        Path socket = directory.resolve("counting.sock");
+        agents.add(LocalApiServer.start(socket, (request, replies) -> {
+            if (request.contains("whois")) {
+                lines.add(replies);
+                replies.send(Whois.answer(caller));
+            }
+        }));
+        try (Origin origin = Origin.answering(ORIGIN);
+                ProxyFixture proxy = new ProxyFixture(
+                        mesh(origin, denyPath("/admin")).build(),
+                        socket,
+                        directory.resolve("access.log").toString())) {
+            for (int i = 0; i < 100; i++) {
+                assertEquals(200, RawClient.get(proxy.port, "/").code());
+            }
+        }
+        assertTrue(lines.size() < 16, lines.size() + " connections");
+    }
+
+    /** The client's socket leads to the explicit port, not to what it asks for there. */
+    @Test
+    void whoCallsThroughTheExplicitPortIsKnown() throws Exception {
+        AuthorizationPolicy mine = policy(
+                Action.ALLOW,
+                "mine",
+                new Rule(List.of(principal("cluster.local/ns/default/sa/me")), List.of(), List.of()));
+        Path socket = directory.resolve("explicit.sock");
+        agents.add(LocalApiServer.start(socket, (request, replies) -> {
+            if (request.contains("whois")) {
+                JsonObject params =
+                        JsonParser.parseString(request).getAsJsonObject().getAsJsonObject("params");
+                replies.send(
+                        params.get("dialled").equals(params.get("local"))
+                                ? Whois.answer(caller)
+                                : "{\"ok\":true,\"result\":{\"workload\":\"\",\"outside\":false}}");
+            }
+        }));
+        try (Origin origin = Origin.answering(ORIGIN);
+                ProxyFixture proxy = new ProxyFixture(
+                        mesh(origin, mine).build(),
+                        socket,
+                        directory.resolve("access.log").toString())) {
+            int port = proxy.proxy.listenExplicit("127.0.0.1", 0);
+            assertEquals(200, RawClient.get(port, "/web/a").code());
+            try (RawClient client = new RawClient(port)) {
+                client.send("CONNECT web:80 HTTP/1.1\r\nHost: web:80\r\n\r\n");
+                Origin.readHead(client.in());
+                assertEquals(
+                        200,
+                        client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+                                .read(false)
+                                .code());
+            }
         }
     }
 

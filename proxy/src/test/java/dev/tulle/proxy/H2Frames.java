@@ -5,6 +5,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -31,7 +32,16 @@ final class H2Frames implements AutoCloseable {
     private final DataInputStream in;
 
     H2Frames(int port) throws IOException {
-        socket = new Socket(InetAddress.getLoopbackAddress(), port);
+        this(port, 0);
+    }
+
+    /** With a send buffer of its own; 0 for the usual one. */
+    H2Frames(int port, int sendBuffer) throws IOException {
+        socket = new Socket();
+        if (sendBuffer > 0) {
+            socket.setSendBufferSize(sendBuffer);
+        }
+        socket.connect(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         socket.setSoTimeout(5_000);
         out = new DataOutputStream(socket.getOutputStream());
         in = new DataInputStream(socket.getInputStream());
@@ -40,22 +50,32 @@ final class H2Frames implements AutoCloseable {
     }
 
     H2Frames frame(int type, int flags, int stream, byte[] payload) {
+        return send(of(type, flags, stream, payload));
+    }
+
+    /** Bytes as they are. */
+    H2Frames send(byte[] bytes) {
         try {
-            byte[] all = new byte[HEAD + payload.length];
-            all[0] = (byte) (payload.length >> 16);
-            all[1] = (byte) (payload.length >> 8);
-            all[2] = (byte) payload.length;
-            all[3] = (byte) type;
-            all[4] = (byte) flags;
-            for (int i = 0; i < 4; i++) {
-                all[5 + i] = (byte) (stream >> (24 - 8 * i));
-            }
-            System.arraycopy(payload, 0, all, HEAD, payload.length);
-            out.write(all);
+            out.write(bytes);
             return this;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** The bytes of a frame. */
+    static byte[] of(int type, int flags, int stream, byte[] payload) {
+        byte[] all = new byte[HEAD + payload.length];
+        all[0] = (byte) (payload.length >> 16);
+        all[1] = (byte) (payload.length >> 8);
+        all[2] = (byte) payload.length;
+        all[3] = (byte) type;
+        all[4] = (byte) flags;
+        for (int i = 0; i < 4; i++) {
+            all[5 + i] = (byte) (stream >> (24 - 8 * i));
+        }
+        System.arraycopy(payload, 0, all, HEAD, payload.length);
+        return all;
     }
 
     /** A GET of / at web with further fields, each a name and a value, in one frame that ends the request. */

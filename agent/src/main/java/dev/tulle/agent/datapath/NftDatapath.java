@@ -10,7 +10,11 @@ import dev.tulle.agent.service.ServiceView;
 import dev.tulle.agent.tier.HookStatus;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
+import dev.tulle.kernel.BpfException;
+import dev.tulle.kernel.Conntrack;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -44,7 +48,7 @@ public final class NftDatapath implements Datapath {
 
     /**
      * Why this host cannot use the tier; empty when it can. Loads a table of its own with a rule of the kind that is
-     * needed and removes it at once.
+     * needed and removes it at once, and asks connection tracking, which alone knows whose a redirected connection is.
      */
     public static Optional<String> obstacle(String mesh, Cgroups cgroups, String existingGroup) {
         if (NftRules.path(cgroups.mount(), existingGroup).isEmpty()) {
@@ -55,9 +59,19 @@ public final class NftDatapath implements Datapath {
             String rules = NftRules.table(
                     trial, cgroups.mount(), List.of(existingGroup), Cidr.of("trial", "240.255.255.0/24"), 1, 1);
             Shell.Outcome outcome = nft(rules + NftRules.removal(trial));
-            return outcome.ok() ? Optional.empty() : Optional.of(outcome.trouble());
+            return outcome.ok() ? untracked() : Optional.of(outcome.trouble());
         } catch (IOException e) {
             return Optional.of("nft cannot be run: " + e.getMessage());
+        }
+    }
+
+    private static Optional<String> untracked() {
+        InetSocketAddress nobody = new InetSocketAddress(InetAddress.getLoopbackAddress(), 0);
+        try (Conntrack tracked = Conntrack.open()) {
+            tracked.original(nobody, nobody);
+            return Optional.empty();
+        } catch (BpfException e) {
+            return Optional.of("connection tracking cannot be asked: " + e.getMessage());
         }
     }
 

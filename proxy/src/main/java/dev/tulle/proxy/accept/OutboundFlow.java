@@ -107,7 +107,9 @@ final class OutboundFlow {
         channel.pipeline().addLast(early);
         scope.worker().timers().set(timer, began + SOURCE_PATIENCE);
         service.whenKnown(() -> onLoop(() -> goOn(false)));
-        scope.sources().find(channel, destination, entry -> {
+        // Who enters the mesh here has connected to this port, wherever the way goes from here.
+        InetSocketAddress connected = edge ? (InetSocketAddress) channel.localAddress() : destination;
+        scope.sources().find(channel, connected, entry -> {
             onLoop(() -> {
                 if (gone) {
                     // Whoever must know it still waits.

@@ -4,7 +4,6 @@ import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
-import dev.tulle.common.LocalApiClient;
 import dev.tulle.model.Caller;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.telemetry.WorkloadLabels;
@@ -13,7 +12,6 @@ import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.SocketAddress;
 import java.nio.file.Path;
-import java.util.concurrent.Semaphore;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -23,19 +21,17 @@ import org.jspecify.annotations.Nullable;
  * the client's socket belongs to. What can be said of nobody stays pending, and whoever depends on it refuses. Any
  * thread.
  */
-public final class Sources {
+public final class Sources implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Sources.class.getName());
-    private static final int MAX_QUESTIONS = 64;
     /** The agent may just be starting anew. */
     private static final int ATTEMPTS = 4;
 
     private static final long PAUSE_MILLIS = 500;
 
     private final WorkloadDirectory workloads;
-    private final @Nullable Path nodeSocket;
+    private final @Nullable AgentLine line;
     private final Cidr range;
     private final WorkloadDirectory.Entry unknown = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
-    private final Semaphore questions = new Semaphore(MAX_QUESTIONS);
     private final HostAddresses host = new HostAddresses();
 
     /**
@@ -47,7 +43,7 @@ public final class Sources {
     public Sources(WorkloadDirectory workloads, @Nullable Path nodeSocket, Cidr range) {
         this.workloads = workloads;
         this.range = range;
-        this.nodeSocket = nodeSocket;
+        this.line = nodeSocket == null ? null : new AgentLine(nodeSocket);
     }
 
     /** Somebody of whom it is not known who it is: what depends on that is refused. */
@@ -75,7 +71,7 @@ public final class Sources {
      * @param dialled where the client wanted to go, when the connection was redirected; else the channel's own address
      */
     public void find(Channel channel, InetSocketAddress dialled, Consumer<WorkloadDirectory.Entry> then) {
-        Path agent = nodeSocket;
+        AgentLine agent = line;
         if (agent == null) {
             then.accept(unknown);
             return;
@@ -124,24 +120,15 @@ public final class Sources {
         return request;
     }
 
-    private void ask(Path agent, JsonObject request, Consumer<WorkloadDirectory.Entry> then) {
-        Thread.ofVirtual().name("whois").start(() -> {
-            questions.acquireUninterruptibly();
-            WorkloadDirectory.Entry found;
-            try {
-                found = answer(agent, request);
-            } finally {
-                questions.release();
-            }
-            then.accept(found);
-        });
+    private void ask(AgentLine agent, JsonObject request, Consumer<WorkloadDirectory.Entry> then) {
+        Thread.ofVirtual().name("whois").start(() -> then.accept(answer(agent, request)));
     }
 
-    private WorkloadDirectory.Entry answer(Path agent, JsonObject request) {
+    private WorkloadDirectory.Entry answer(AgentLine agent, JsonObject request) {
         for (int attempt = 1; ; attempt++) {
-            try (LocalApiClient api = LocalApiClient.connect(agent)) {
+            try {
                 JsonObject answer =
-                        JsonParser.parseString(api.call(request.toString())).getAsJsonObject();
+                        JsonParser.parseString(agent.ask(request.toString())).getAsJsonObject();
                 return answer.get("ok").getAsBoolean() ? entry(answer.getAsJsonObject("result")) : pending();
             } catch (IOException | RuntimeException e) {
                 // Nobody has said that it is no workload: taken for one outside, it would pass a DENY that names it.
@@ -184,5 +171,14 @@ public final class Sources {
         int scope = host.indexOf('%');
         host = scope < 0 ? host : host.substring(0, scope);
         return (host.indexOf(':') >= 0 ? "[" + host + "]" : host) + ":" + address.getPort();
+    }
+
+    /** No connection is accepted any more. */
+    @Override
+    public void close() {
+        AgentLine agent = line;
+        if (agent != null) {
+            agent.close();
+        }
     }
 }

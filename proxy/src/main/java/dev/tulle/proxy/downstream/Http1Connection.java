@@ -612,7 +612,11 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
         reading = false;
-        quickAck.turnOver(state == State.BODY || (state == State.HEAD && !head.isEmpty()));
+        if (state == State.TUNNEL) {
+            quickAck.turnOver();
+        } else {
+            quickAck.turnOver(state == State.BODY || (state == State.HEAD && !head.isEmpty()));
+        }
         give();
         out.flush();
         exchange.flushUpstream();

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.http2;
 
+import dev.tulle.proxy.loop.QuickAck;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
@@ -33,6 +34,7 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     private final Http2Connection.PropertyKey key;
     private final List<S> touched = new ArrayList<>();
     private @Nullable ChannelHandlerContext context;
+    private @Nullable QuickAck quickAck;
     private boolean reading;
 
     /** A handler for a pipeline, as Netty's builder makes it. */
@@ -176,18 +178,27 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     @Override
     public void handlerAdded(ChannelHandlerContext added) throws Exception {
         context = added;
+        quickAck = new QuickAck(added.channel());
         super.handlerAdded(added);
     }
 
     @Override
     public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
         reading = true;
+        QuickAck acknowledged = quickAck;
+        if (acknowledged != null && message instanceof ByteBuf bytes) {
+            acknowledged.came(bytes.readableBytes());
+        }
         super.channelRead(from, message);
     }
 
     @Override
     public void channelReadComplete(ChannelHandlerContext from) throws Exception {
         reading = false;
+        QuickAck acknowledged = quickAck;
+        if (acknowledged != null) {
+            acknowledged.turnOver();
+        }
         super.channelReadComplete(from);
         // Whatever a flush calls back may touch others.
         while (!touched.isEmpty()) {

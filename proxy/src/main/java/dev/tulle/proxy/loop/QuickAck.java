@@ -5,14 +5,15 @@ import io.netty.channel.ChannelException;
 import io.netty.channel.epoll.EpollSocketChannel;
 
 /**
- * Acknowledges at once what has come of a message that is not whole. A sender that writes a message in small pieces without
- * TCP_NODELAY waits with each next piece for the acknowledgement of the last one, which the kernel holds back for up to
- * 40 ms where it expects to send something soon; a proxy has nothing to send before the message is whole. One of each
- * channel, loop-confined.
+ * Acknowledges at once what has come, where more is to come and nothing goes back before. The kernel holds an
+ * acknowledgement back for up to 40 ms, until there is something to send or a second full segment has come, and a sender
+ * may be waiting for just that one: one that writes small pieces without TCP_NODELAY with each next piece, and one whose
+ * send buffer is smaller than two segments, which are 64 KiB on the loopback device, with each segment. One of each channel,
+ * loop-confined.
  */
 public final class QuickAck {
-    /** Bytes: of a sender who has given so much in one turn of the loop there is no small piece to wait for. */
-    private static final int SMALL = 4 << 10;
+    /** Bytes in one turn of the loop from which on, where nobody knows what is said, more are likely to come. */
+    private static final int MANY = 4 << 10;
 
     private final Channel channel;
     private int came;
@@ -27,13 +28,19 @@ public final class QuickAck {
         came += bytes;
     }
 
+    /** A turn of the loop is over; nobody knows whether more is to come. */
+    public void turnOver() {
+        turnOver(came >= MANY);
+    }
+
     /**
      * A turn of the loop is over.
      *
      * @param unfinished true when a message has begun and more of it is to come
      */
     public void turnOver(boolean unfinished) {
-        if (unfinished && came < SMALL && channel instanceof EpollSocketChannel socket && channel.isActive()) {
+        came = 0;
+        if (unfinished && channel instanceof EpollSocketChannel socket && channel.isActive()) {
             try {
                 socket.config().setTcpQuickAck(true);
             } catch (ChannelException e) {
@@ -41,6 +48,5 @@ public final class QuickAck {
                 System.getLogger(QuickAck.class.getName()).log(System.Logger.Level.TRACE, "acknowledge", e);
             }
         }
-        came = 0;
     }
 }

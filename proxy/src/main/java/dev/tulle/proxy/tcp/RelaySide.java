@@ -1,6 +1,7 @@
 package dev.tulle.proxy.tcp;
 
 import dev.tulle.proxy.loop.Ends;
+import dev.tulle.proxy.loop.QuickAck;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -36,6 +37,7 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
 
     private final Channel channel;
     private final Events events;
+    private final QuickAck quickAck;
     private @Nullable RelaySide other;
     private boolean inputEnded;
     private boolean outputEnded;
@@ -45,6 +47,7 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
     RelaySide(Channel channel, Events events) {
         this.channel = channel;
         this.events = events;
+        this.quickAck = new QuickAck(channel);
     }
 
     Channel channel() {
@@ -90,6 +93,7 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
     @Override
     public void channelRead(ChannelHandlerContext context, Object message) {
         ByteBuf data = (ByteBuf) message;
+        quickAck.came(data.readableBytes());
         if (events.takes(this, data)) {
             return;
         }
@@ -104,6 +108,7 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
 
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
+        quickAck.turnOver();
         RelaySide to = other;
         if (to != null) {
             to.channel.flush();

@@ -415,14 +415,13 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
 
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
-        boolean unfinished =
-                switch (framing) {
-                    case HEAD -> !head.isEmpty();
-                    case LENGTH -> remaining > 0;
-                    case CHUNKED -> true;
-                    case IDLE, UNTIL_CLOSE, TUNNEL, LENT, CLOSED -> false;
-                };
-        quickAck.turnOver(unfinished);
+        switch (framing) {
+            case HEAD -> quickAck.turnOver(!head.isEmpty());
+            case LENGTH -> quickAck.turnOver(remaining > 0);
+            case CHUNKED, UNTIL_CLOSE -> quickAck.turnOver(true);
+            case TUNNEL -> quickAck.turnOver();
+            case IDLE, LENT, CLOSED -> quickAck.turnOver(false);
+        }
         UpstreamUser current = user;
         if (current != null) {
             current.readComplete();
