@@ -71,6 +71,6 @@ final class SegmentRewrites {
                         new RouteAction.Redirect(r.status(), r.scheme(), r.authority(), r.port(), Optional.of(path));
                     case RouteAction.DirectResponse direct -> direct;
                 };
-        return new Route(route.name(), route.match(), action, route.fault(), route.headers(), route.origin());
+        return new Route(route.name(), route.match(), action, route.filters(), route.headers(), route.origin());
     }
 }

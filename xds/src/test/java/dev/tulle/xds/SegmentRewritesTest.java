@@ -2,7 +2,6 @@ package dev.tulle.xds;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
-import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.PathRewriter;
 import dev.tulle.model.ResourceRef;
@@ -56,7 +55,7 @@ class SegmentRewritesTest {
                 "r",
                 new RouteMatch(match, false, Optional.empty(), List.of(), List.of()),
                 action,
-                FaultInjection.NONE,
+                List.of(),
                 HeaderMutation.NONE,
                 ResourceRef.DEFAULT);
         return new RouteConfiguration("t", List.of(new VirtualHost("h", List.of("*"), List.of(route))));
