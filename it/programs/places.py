@@ -10,7 +10,6 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 START_LIMIT = 60  # seconds until a server must listen
-NAME_LIMIT = 10  # seconds until a name must lead to it
 STOP_LIMIT = 3  # seconds that a server has after SIGTERM
 
 
@@ -35,9 +34,6 @@ class Plain:
 
     def command(self, _name, _ports, _options, command):
         return self.enter(command)
-
-    def wait_known(self, host, folder):
-        pass
 
     def close(self):
         self.player.close()
@@ -67,12 +63,6 @@ class Meshed:
         if "--splice" not in options:
             words += self.options
         return self.mesh.command("run", *words, *options, "--", *command)
-
-    def wait_known(self, host, folder):
-        """A name is known some milliseconds after its workload has begun: the control plane collects what changes."""
-        answer = self.player.play(f"until getent hosts {host}; do sleep 0.02; done", folder, NAME_LIMIT)
-        if answer["hung"]:
-            raise RuntimeError(f"{host} is no name after {NAME_LIMIT} s")
 
     def close(self):
         self.player.close()

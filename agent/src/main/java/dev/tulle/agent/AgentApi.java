@@ -12,6 +12,7 @@ import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Ip;
+import dev.tulle.xds.RegistrationAnswer;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -19,11 +20,18 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 
 /** The methods of {@code agent.sock}. Thread-safe: everything happens on the owner thread. */
 final class AgentApi {
     /** How long a first request waits for the node's prefix. */
     private static final Duration PREFIX_TIMEOUT = Duration.ofSeconds(5);
+
+    /** How long a start waits until its workload can be found. */
+    private static final Duration KNOWN_PATIENCE = Duration.ofSeconds(2);
 
     private final AgentOptions options;
     private final AgentLoop loop;
@@ -72,13 +80,19 @@ final class AgentApi {
         while (loop.call(() -> state.network().isEmpty()) && System.nanoTime() < deadline) {
             Thread.sleep(50);
         }
-        return loop.call(() -> {
+        Enrolled enrolled = loop.call(() -> {
             Lease lease = state.enrol(spec);
+            return new Enrolled(lease, state.announced(lease));
+        });
+        List<String> unknown = isFound(spec) ? awaitKnown(enrolled) : List.of();
+        return loop.call(() -> {
+            Lease lease = enrolled.lease();
             JsonObject answer = new JsonObject();
             answer.addProperty("workload", state.uid(lease));
             answer.addProperty("name", lease.spec().name());
             JsonArray warnings = new JsonArray();
             warnings(lease.spec()).forEach(warnings::add);
+            unknown.forEach(warnings::add);
             answer.add("warnings", warnings);
             answer.addProperty("cgroup", cgroups.directory(lease.group()).toString());
             answer.addProperty("address", state.addressOf(lease));
@@ -86,6 +100,32 @@ final class AgentApi {
             answer.add("env", environment(lease));
             return answer;
         });
+    }
+
+    /** A lease, and what the control plane says of it. */
+    private record Enrolled(Lease lease, Future<RegistrationAnswer> answer) {}
+
+    /** True for a workload that others may look for: one that only calls need not wait until it is known. */
+    private static boolean isFound(EnrolSpec spec) {
+        return !spec.service().isEmpty()
+                || !spec.ports().isEmpty()
+                || !spec.labels().isEmpty();
+    }
+
+    /** Waits for the control plane, which answers when everybody has heard of the workload. What is to be said if not. */
+    private static List<String> awaitKnown(Enrolled enrolled) throws InterruptedException {
+        String key = enrolled.lease().key();
+        try {
+            return enrolled.answer().get(KNOWN_PATIENCE.toMillis(), TimeUnit.MILLISECONDS)
+                            instanceof RegistrationAnswer.Refused refused
+                    ? List.of("the control plane refuses " + key + ", so nobody finds it: " + refused.reason())
+                    : List.of();
+        } catch (TimeoutException e) {
+            return List.of("the control plane has not answered within " + KNOWN_PATIENCE.toSeconds()
+                    + " s: nobody finds " + key + " until it does");
+        } catch (ExecutionException e) {
+            throw new IllegalStateException("the registration of " + key + " failed", e);
+        }
     }
 
     /** Commands of probes run as the agent does: who may enrol must not become root by that. */

@@ -46,6 +46,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -96,6 +97,7 @@ final class AgentState implements AutoCloseable {
         boolean healthy;
         String refusal = "";
         boolean registered;
+        CompletableFuture<RegistrationAnswer> answer = new CompletableFuture<>();
     }
 
     /** A workload for reports. */
@@ -463,7 +465,8 @@ final class AgentState implements AutoCloseable {
                 spec.service().isEmpty() ? List.of() : List.of(spec.service()),
                 spec.ports(),
                 member.healthy);
-        var _ = registration.register(announced).thenAccept(answer -> loop.execute(() -> answered(lease, answer)));
+        member.answer = registration.register(announced);
+        var _ = member.answer.thenAccept(answer -> loop.execute(() -> answered(lease, answer)));
         if (!spec.probes().isEmpty()) {
             member.prober = Optional.of(Prober.start(
                     spec.probes(),
@@ -480,6 +483,11 @@ final class AgentState implements AutoCloseable {
 
     private void tellAskers() {
         askers = Askers.of(enrolments.leases(), tier.datapath().tier().hasOwnAddresses(), options.range6());
+    }
+
+    /** Completed when everybody can find a workload, or the control plane refuses it; while that is away, later. */
+    CompletableFuture<RegistrationAnswer> announced(Lease lease) {
+        return members.getOrDefault(lease.key(), new Member()).answer;
     }
 
     private void answered(Lease lease, RegistrationAnswer answer) {

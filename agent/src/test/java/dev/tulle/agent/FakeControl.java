@@ -41,6 +41,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 
 /** A control plane in the same process: a table of resources, and a list of announced workloads. Thread-safe. */
 final class FakeControl implements ControlLinks {
@@ -50,6 +51,8 @@ final class FakeControl implements ControlLinks {
     private final Map<String, List<ResourceWatcher<Object>>> watchers = new HashMap<>();
     private final Map<String, List<String>> guards = new ConcurrentHashMap<>();
     private volatile boolean connected = true;
+    private volatile Function<String, CompletableFuture<RegistrationAnswer>> answers =
+            uid -> CompletableFuture.completedFuture(new RegistrationAnswer.Accepted(uid));
 
     FakeControl(String prefix) {
         this.prefix = prefix;
@@ -58,6 +61,11 @@ final class FakeControl implements ControlLinks {
     /** A workload that must have been announced. */
     WorkloadRegistration announced(String uid) {
         return java.util.Objects.requireNonNull(registered.get(uid), uid);
+    }
+
+    /** How registrations are answered from now on, by uid. */
+    void answering(Function<String, CompletableFuture<RegistrationAnswer>> how) {
+        answers = how;
     }
 
     void connected(boolean value) {
@@ -257,7 +265,7 @@ final class FakeControl implements ControlLinks {
                 if (connected) {
                     guard(uid, guards.getOrDefault(uid, List.of()));
                 }
-                return CompletableFuture.completedFuture(new RegistrationAnswer.Accepted(uid));
+                return answers.apply(uid);
             }
 
             @Override

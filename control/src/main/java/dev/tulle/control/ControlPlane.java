@@ -44,6 +44,9 @@ public final class ControlPlane implements AutoCloseable {
     /** How often it is looked whether the first state may be sent. */
     private static final Duration LOOK = Duration.ofMillis(20);
 
+    /** How long a workload waits for clients that do not take the state that has it. */
+    private static final Duration SLOW_CLIENTS = Duration.ofMillis(500);
+
     /** How often the names of the clients are kept. */
     private static final Duration ROSTER = Duration.ofSeconds(1);
 
@@ -65,6 +68,10 @@ public final class ControlPlane implements AutoCloseable {
     private int httpPort;
     private boolean graceOver;
     private boolean rebuildPlanned;
+
+    /** Those who wait until what they have registered is in force. */
+    private final List<Runnable> registered = new ArrayList<>();
+
     private final RebuildPace pace;
     private List<Problem> ownProblems = List.of();
 
@@ -96,7 +103,20 @@ public final class ControlPlane implements AutoCloseable {
         this.damages = Stream.of(addresses.trouble(), leases.trouble())
                 .filter(trouble -> !trouble.isEmpty())
                 .toList();
-        this.registry = new WorkloadRegistry(owner, leases, options, this::registrationsChanged);
+        this.registry = new WorkloadRegistry(owner, leases, options, new WorkloadRegistry.Listener() {
+            @Override
+            public void onChange() {
+                registrationsChanged();
+            }
+
+            @Override
+            public void whenInForce(Runnable callback) {
+                registered.add(callback);
+                if (!rebuildPlanned) {
+                    tellRegistered();
+                }
+            }
+        });
         this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory())
                 .withLastGood(options.stateDirectory().resolve("last-good.yaml")));
         this.config = directory.snapshot();
@@ -179,19 +199,32 @@ public final class ControlPlane implements AutoCloseable {
 
     private void registrationsChanged() {
         metrics.triggered("registration");
-        rebuildSoon();
+        rebuildAfter(pace.pauseOfWhole(System.nanoTime()));
     }
 
-    /** Changes that come close together are one change. */
+    /** Files that change close together are one change. */
     private void rebuildSoon() {
+        rebuildAfter(pace.pause(System.nanoTime()));
+    }
+
+    private void rebuildAfter(Duration pause) {
         if (!rebuildPlanned) {
             rebuildPlanned = true;
-            owner.schedule(pace.pause(System.nanoTime()), () -> {
+            owner.schedule(pause, () -> {
                 if (rebuildPlanned) {
                     rebuild();
                 }
             });
         }
+    }
+
+    private void tellRegistered() {
+        if (registered.isEmpty() || view.number() == 0) {
+            return;
+        }
+        List<Runnable> told = List.copyOf(registered);
+        registered.clear();
+        var _ = xds.awaitAnswers(view.number(), SLOW_CLIENTS).thenRun(() -> told.forEach(Runnable::run));
     }
 
     /** Makes the state of what is known now and sends it; on the owner thread. Returns the snapshot's number. */
@@ -220,6 +253,7 @@ public final class ControlPlane implements AutoCloseable {
             see(view.number(), seen, view.state(), List.of());
         }
         pace.made(begun, System.nanoTime());
+        tellRegistered();
         return view.number();
     }
 

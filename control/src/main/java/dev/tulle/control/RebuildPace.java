@@ -29,6 +29,13 @@ final class RebuildPace {
         return rest > debounce.toNanos() ? Duration.ofNanos(rest) : debounce;
     }
 
+    /** The same after a change that is whole by itself: when it is the first after a quiet time, it need not wait. */
+    Duration pauseOfWhole(long now) {
+        return any && now - ended > Math.max(debounce.toNanos(), Math.min(took, LONGEST.toNanos()))
+                ? Duration.ZERO
+                : pause(now);
+    }
+
     /** A state has been made. */
     void made(long begun, long now) {
         any = true;

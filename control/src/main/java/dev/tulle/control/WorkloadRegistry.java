@@ -42,7 +42,7 @@ final class WorkloadRegistry implements NodeRegistry {
     private final OwnerThread owner;
     private final NodeLeases leases;
     private final ControlOptions options;
-    private final Runnable onChange;
+    private final Listener listener;
     private final Map<String, Node> nodes = new TreeMap<>();
     private final Map<String, Workload> workloads = new TreeMap<>();
     private final Map<String, String> uidByAddress = new HashMap<>();
@@ -65,19 +65,23 @@ final class WorkloadRegistry implements NodeRegistry {
         }
     }
 
-    /**
-     * A registry without nodes.
-     *
-     * @param onChange called after each change of the workloads and of a node's locality, and when a node that was
-     *     waited for is back
-     */
-    WorkloadRegistry(OwnerThread owner, NodeLeases leases, ControlOptions options, Runnable onChange) {
+    /** Whoever distributes what is registered. */
+    interface Listener {
+        /** The workloads have changed, or a node's locality, or a node that was waited for is back. */
+        void onChange();
+
+        /** As {@link NodeRegistry#whenInForce}. */
+        void whenInForce(Runnable callback);
+    }
+
+    /** A registry without nodes. */
+    WorkloadRegistry(OwnerThread owner, NodeLeases leases, ControlOptions options, Listener listener) {
         this.owner = owner;
         this.leases = leases;
         this.options = options;
-        this.onChange = onChange;
+        this.listener = listener;
         this.awaited = new HashSet<>(leases.active());
-        this.remembered = new RememberedServices(owner, NAME_KEPT, onChange);
+        this.remembered = new RememberedServices(owner, NAME_KEPT, listener::onChange);
     }
 
     Collection<Workload> workloads() {
@@ -137,7 +141,7 @@ final class WorkloadRegistry implements NodeRegistry {
         if (!node.locality.equals(locality)) {
             // What callers on this node prefer; its workloads follow when it announces them.
             node.locality = locality;
-            onChange.run();
+            listener.onChange();
         }
         return new HelloAnswer.Granted(new NodeLease(
                 prefix.get().toString(), options.workloadRange(), options.serviceRange(), options.leaseTimeout()));
@@ -215,7 +219,7 @@ final class WorkloadRegistry implements NodeRegistry {
         byNode.computeIfAbsent(workload.node(), _ -> new TreeSet<>()).add(workload.uid());
         remembered.joined(workload);
         noteActive(workload.node());
-        onChange.run();
+        listener.onChange();
     }
 
     private void remove(Collection<String> uids) {
@@ -231,7 +235,7 @@ final class WorkloadRegistry implements NodeRegistry {
         }
         if (!touched.isEmpty()) {
             touched.forEach(this::noteActive);
-            onChange.run();
+            listener.onChange();
         }
     }
 
@@ -243,6 +247,11 @@ final class WorkloadRegistry implements NodeRegistry {
             // Only a wait after the next start depends on it.
             LOG.log(System.Logger.Level.WARNING, "the leases cannot be written", e);
         }
+    }
+
+    @Override
+    public void whenInForce(Runnable callback) {
+        listener.whenInForce(callback);
     }
 
     @Override
@@ -281,7 +290,7 @@ final class WorkloadRegistry implements NodeRegistry {
         remove(gone);
         noteActive(nodeId);
         if (awaited.remove(nodeId)) {
-            onChange.run();
+            listener.onChange();
         }
     }
 

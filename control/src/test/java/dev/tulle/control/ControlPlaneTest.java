@@ -132,6 +132,51 @@ class ControlPlaneTest {
     }
 
     @Test
+    void aWorkloadsNameIsKnownToAllBeforeItsNodeHearsOfIt() throws Exception {
+        try (XdsClient client = connectClient()) {
+            for (int i = 0; i < 20; i++) {
+                String name = "web" + i;
+                Seen<Service> service = new Seen<>();
+                Subscription subscription = client.watch(
+                        ResourceType.SERVICE,
+                        ResourceType.nameOfService("default", name + ".default.svc.cluster.local"),
+                        service);
+                until(() -> service.absences() == 1);
+                // So that the next change is not the first one after a quiet time.
+                register("reviews-v1", "100.64.0.2", "v" + i);
+                WorkloadRegistration web = new WorkloadRegistration(
+                        name,
+                        "default",
+                        "web",
+                        List.of("100.64.0." + (10 + i)),
+                        Map.of(),
+                        List.of(name),
+                        List.of(new Workload.WorkloadPort(80, AppProtocol.HTTP)),
+                        true);
+                var _ = node.register(web).get(20, TimeUnit.SECONDS);
+                assertEquals(80, service.latest().ports().getFirst().number());
+                subscription.close();
+            }
+        }
+    }
+
+    /** A client that takes nothing holds up no workload for long. */
+    @Test
+    void aWorkloadDoesNotWaitForAClientThatIsSilent() throws Exception {
+        try (XdsClient client = connectClient()) {
+            client.acknowledgeThrough(_ -> {});
+            Seen<Service> service = new Seen<>();
+            Subscription subscription =
+                    client.watch(ResourceType.SERVICE, ResourceType.nameOfService("default", HOST), service);
+            service.await(known -> true);
+            long began = System.nanoTime();
+            register("reviews-v3", "100.64.0.4", "v3");
+            assertTrue(Duration.ofNanos(System.nanoTime() - began).compareTo(Duration.ofSeconds(5)) < 0);
+            subscription.close();
+        }
+    }
+
+    @Test
     void aBadTextIsRefusedWithItsPlaceAndTheLastGoodOneStays() throws Exception {
         assertOk(call("apply", Map.of("content", SUBSETS + "---\n" + ALL_TO_V1, "origin", "good.yaml")));
         JsonObject refused =
@@ -413,7 +458,7 @@ class ControlPlaneTest {
         RegistrationAnswer answer =
                 node.register(workload(name, address, version)).get(20, TimeUnit.SECONDS);
         assertInstanceOf(RegistrationAnswer.Accepted.class, answer, answer.toString());
-        until(() -> call("workloads", Map.of()).toString().contains(name));
+        assertTrue(call("workloads", Map.of()).toString().contains(name));
     }
 
     private static WorkloadRegistration workload(String name, String address, String version) {

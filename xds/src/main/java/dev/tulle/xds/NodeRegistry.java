@@ -14,6 +14,12 @@ public interface NodeRegistry {
     /** A node announces a workload, or replaces its announcement. */
     RegistrationAnswer register(String nodeId, WorkloadRegistration workload);
 
+    /**
+     * Calls back, at once or later, when every client knows what has been registered so far, or has been waited for long
+     * enough: then a workload that was accepted is told so, and its name is known.
+     */
+    void whenInForce(Runnable callback);
+
     /** A node says whether a workload is ready. */
     void health(String nodeId, String uid, boolean healthy);
 

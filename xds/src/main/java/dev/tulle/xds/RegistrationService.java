@@ -17,7 +17,7 @@ import io.grpc.ServerCall;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -70,7 +70,7 @@ final class RegistrationService {
     private final class Session extends ServerCall.Listener<Received<NodeMessage>> {
         private final ServerCall<Received<NodeMessage>, ControlMessage> call;
         private final Peer peer;
-        private final Set<String> announced = new LinkedHashSet<>();
+        private final Map<String, WorkloadRegistration> announced = new LinkedHashMap<>();
         private String key = "";
         private @Nullable String nodeId;
         private OwnerThread.@Nullable Delayed silence;
@@ -192,8 +192,8 @@ final class RegistrationService {
                         close(Status.INVALID_ARGUMENT, "workload cannot be read: " + e.getMessage());
                         return;
                     }
-                    announced.add(workload.uid(node));
-                    answer(registry.register(node, workload));
+                    announced.put(workload.uid(node), workload);
+                    register(node, workload);
                 }
                 case DEREGISTER -> {
                     announced.remove(message.getDeregister().getUid());
@@ -204,7 +204,20 @@ final class RegistrationService {
                             node,
                             message.getHealth().getUid(),
                             message.getHealth().getHealthy());
-                default -> registry.announced(node, Set.copyOf(announced));
+                default -> registry.announced(node, Set.copyOf(announced.keySet()));
+            }
+        }
+
+        private void register(String node, WorkloadRegistration workload) {
+            RegistrationAnswer answer = registry.register(node, workload);
+            switch (answer) {
+                case RegistrationAnswer.Accepted _ ->
+                    registry.whenInForce(() -> {
+                        if (workload.equals(announced.get(answer.uid()))) {
+                            answer(answer);
+                        }
+                    });
+                case RegistrationAnswer.Refused _ -> answer(answer);
             }
         }
 

@@ -7,11 +7,16 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** Grants every node the same prefix and remembers what it is told; used on the server's owner thread only. */
 final class FakeRegistry implements NodeRegistry {
     final List<String> events = new ArrayList<>();
     final Map<String, WorkloadRegistration> workloads = new LinkedHashMap<>();
+    /** Those who wait until what they registered is in force; null while nobody has to. */
+    @Nullable
+    List<Runnable> waiting;
+
     String refuse = "";
 
     @Override
@@ -32,6 +37,16 @@ final class FakeRegistry implements NodeRegistry {
         workloads.put(uid, workload);
         events.add("register " + uid);
         return new RegistrationAnswer.Accepted(uid);
+    }
+
+    @Override
+    public void whenInForce(Runnable callback) {
+        List<Runnable> later = waiting;
+        if (later == null) {
+            callback.run();
+        } else {
+            later.add(callback);
+        }
     }
 
     @Override

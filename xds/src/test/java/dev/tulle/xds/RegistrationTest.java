@@ -1,6 +1,7 @@
 package dev.tulle.xds;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +12,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Locality;
 import dev.tulle.model.Workload;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
@@ -77,6 +79,32 @@ class RegistrationTest {
         ClientServerTest.until(() -> owner.call(() -> registry.events.contains("disconnected n1")));
         server.close();
         owner.close();
+    }
+
+    @Test
+    void aWorkloadIsAcceptedOnceItIsInForce() throws Exception {
+        OwnerThread owner = new OwnerThread("registration-test");
+        List<Runnable> waiting = new ArrayList<>();
+        registry.waiting = waiting;
+        try (XdsServer server = XdsServer.start(new XdsServerOptions(socket()), owner, registry);
+                RegistrationClient client =
+                        XdsClients.register(new RegistrationOptions(socket(), "n1", ""), new Leases())) {
+            var early = client.register(workload("w", "100.64.3.2"));
+            ClientServerTest.until(() -> owner.call(() -> waiting.size() == 1));
+            assertFalse(early.isDone());
+            // Announced anew with another address: that the first announcement is in force says nothing of it.
+            var late = client.register(workload("w", "100.64.3.3"));
+            ClientServerTest.until(() -> owner.call(() -> waiting.size() == 2));
+            owner.execute(() -> waiting.removeFirst().run());
+            client.health("n1/default/w", false);
+            ClientServerTest.until(() -> owner.call(() -> registry.events.contains("health n1/default/w false")));
+            assertFalse(late.isDone());
+            owner.execute(() -> waiting.removeFirst().run());
+            assertInstanceOf(RegistrationAnswer.Accepted.class, late.get(20, TimeUnit.SECONDS));
+            assertInstanceOf(RegistrationAnswer.Accepted.class, early.get(20, TimeUnit.SECONDS));
+        } finally {
+            owner.close();
+        }
     }
 
     @Test
