@@ -199,7 +199,7 @@ def gateway():
              below("/move", redirect(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}), backends=()),
              below("/port", redirect(scheme="https", port=8443), backends=()),
              below("/https", redirect(scheme="https", hostname="new.example", statusCode=301), backends=()),
-             below("/", rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new/"})),
+             below("/", rewrite(path={"type": "ReplacePrefixMatch", "replacePrefixMatch": "/new"})),
              below("/full", rewrite(hostname="new.example",
                                     path={"type": "ReplaceFullPath", "replaceFullPath": "/whole"})),
              below("/empty", backends=()), below("/lost", backends=["nowhere"]), below("/copied", mirror)]

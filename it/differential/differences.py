@@ -97,9 +97,14 @@ def slash_of_redirect(case, found):
 
 def prefix_of_all(case, found):
     """Envoy puts what replaces /, without a slash at its end, directly before the rest of the path."""
+    def joined(path):
+        return path.replace("/new/", "/new", 1)
+
     def explained(entry):
         what, ours, theirs = entry
-        return what.startswith("path at") and ours.replace("/new/", "/new", 1) == theirs
+        if what == "answer's fields" and case.theirs[0]["code"] in REDIRECTS:
+            return [[name, joined(value)] for name, value in ours] == theirs
+        return what.startswith("path at") and joined(ours) == theirs
 
     return found if case.request["service"] != "beta" else [entry for entry in found if not explained(entry)]
 
@@ -128,7 +133,7 @@ ROWS = (
     Row("the port of a redirect", "support.md", "| `redirect.port` |", port_of_redirect),
     Row("more matches than are replaced", "limits.md", "| an expression whose matches are replaced", many_matches),
     Row("the slash of a redirect", "support.md", "| a RequestRedirect that replaces a prefix |", slash_of_redirect),
-    Row("the prefix of everything", "support.md", "| a URLRewrite that replaces the prefix `/` |", prefix_of_all),
+    Row("the prefix of everything", "support.md", "| a URLRewrite or RequestRedirect that replaces the prefix `/` |", prefix_of_all),
 )
 
 

@@ -49,7 +49,8 @@ final class RouteCodec {
         return new dev.tulle.model.RouteConfiguration(routes.getName(), hosts);
     }
 
-    private static Route encode(dev.tulle.model.Route route) {
+    private static Route encode(dev.tulle.model.Route given) {
+        dev.tulle.model.Route route = SegmentRewrites.written(given);
         Route.Builder out = Route.newBuilder().setName(route.name()).setMatch(RouteMatchCodec.encode(route.match()));
         switch (route.action()) {
             case RouteAction.Forward forward -> out.setRoute(RouteActionCodec.encode(forward));
@@ -82,7 +83,7 @@ final class RouteCodec {
                         throw new IllegalArgumentException(
                                 "action " + route.getActionCase() + ": expected ROUTE, REDIRECT or DIRECT_RESPONSE");
                 };
-        return new dev.tulle.model.Route(
+        return SegmentRewrites.read(new dev.tulle.model.Route(
                 route.getName(),
                 RouteMatchCodec.decode(route.getMatch()),
                 action,
@@ -92,7 +93,7 @@ final class RouteCodec {
                         route.getRequestHeadersToRemoveList(),
                         route.getResponseHeadersToAddList(),
                         route.getResponseHeadersToRemoveList()),
-                MetadataCodec.origin(MetadataCodec.decode(route.getMetadata())));
+                MetadataCodec.origin(MetadataCodec.decode(route.getMetadata()))));
     }
 
     static List<HeaderValueOption> encode(Changes changes) {
