@@ -1,0 +1,10 @@
+package dev.tulle.proxy.transport;
+
+/** A certificate, a key or a list of authorities that cannot be used; the message names its file and the cause. */
+public final class UnusableCertificateException extends Exception {
+    private static final long serialVersionUID = 1;
+
+    UnusableCertificateException(String where, String cause) {
+        super(where + ": " + cause);
+    }
+}
