@@ -12,6 +12,9 @@ import java.util.List;
  * @param target what happens to its connections
  */
 public record Listener(String name, String address, int port, String hostname, Target target) {
+    /** The name of the one that the mesh's edge serves. */
+    public static final String EDGE = "gateway";
+
     /** What happens to connections. */
     public sealed interface Target {
         /**
@@ -30,6 +33,40 @@ public record Listener(String name, String address, int port, String hostname, T
         record Tcp(List<WeightedCluster> clusters) implements Target {
             public Tcp {
                 clusters = List.copyOf(clusters);
+            }
+        }
+
+        /** The ports of the mesh's edge, each with its own target. */
+        record Edge(List<Chain> chains) implements Target {
+            public Edge {
+                chains = List.copyOf(chains);
+                if (chains.isEmpty()) {
+                    throw new IllegalArgumentException("a gateway without ports: expected at least one");
+                }
+            }
+
+            /** The ports, each once. */
+            public List<Integer> ports() {
+                return chains.stream().map(Chain::port).distinct().toList();
+            }
+        }
+
+        /**
+         * What happens to the connections of one port of the edge.
+         *
+         * @param target requests or bytes
+         * @param origin the object that declares the port
+         */
+        record Chain(int port, Target target, ResourceRef origin) {
+            public Chain {
+                if (target instanceof Edge) {
+                    throw new IllegalArgumentException("port " + port + " of a gateway: expected requests or bytes");
+                }
+            }
+
+            /** What its connections have in the place of a listener of their own. */
+            public Listener listener() {
+                return new Listener(EDGE + "_" + port, "0.0.0.0", port, "", target);
             }
         }
     }

@@ -67,7 +67,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The node proxy: accepts connections, follows the configuration of the services they go to, and forwards. {@link #close}
+ * The node proxy, or the same at the mesh's edge: accepts connections, follows the configuration of the services they go to, and forwards. {@link #close}
  * drains. Thread-safe; sockets live on event loops, one worker each.
  */
 // A failed write or close reaches the handlers by itself.
@@ -154,7 +154,10 @@ public final class NodeProxy implements AutoCloseable {
      * @throws IOException when a listener cannot be bound
      */
     public static NodeProxy start(ProxyOptions options) throws IOException {
-        return start(options, XdsClients.connect(new XdsClientOptions(options.xdsSocket(), options.nodeId(), "proxy")));
+        return start(
+                options,
+                XdsClients.connect(new XdsClientOptions(
+                        options.xdsSocket(), options.nodeId(), options.role().word())));
     }
 
     /**
@@ -299,7 +302,8 @@ public final class NodeProxy implements AutoCloseable {
         if (!listeners.awaitPublished(PUBLISHED_PATIENCE)) {
             LOG.log(
                     System.Logger.Level.WARNING,
-                    "the agent does not say what is published: connections to published ports wait for it");
+                    "the agent does not say what is published, or the control plane not what the gateway serves:"
+                            + " connections to those ports wait");
         }
         try {
             before.retire();
@@ -316,7 +320,7 @@ public final class NodeProxy implements AutoCloseable {
         if (nodeSocket == null) {
             return false;
         }
-        AgentSockets source = new AgentSockets(group, nodeSocket);
+        AgentSockets source = new AgentSockets(group, nodeSocket, isEdge());
         if (!source.exists()) {
             return false;
         }
@@ -324,7 +328,8 @@ public final class NodeProxy implements AutoCloseable {
             Inheritance given = source.take();
             listeners.inherit(given, source);
             // The agent knows whether programs are captured, or have to name the proxy by themselves.
-            explicitWanted = given.offers(new InetSocketAddress(options.explicitAddress(), options.explicitPort()));
+            explicitWanted = options.explicitPort() >= 0
+                    && given.offers(new InetSocketAddress(options.explicitAddress(), options.explicitPort()));
             return true;
         } catch (IOException e) {
             LOG.log(
@@ -343,7 +348,15 @@ public final class NodeProxy implements AutoCloseable {
         admin.bindMetrics(options.probeAddress(), options.metricsPort());
     }
 
+    private boolean isEdge() {
+        return options.role() == ProxyOptions.Role.GATEWAY;
+    }
+
     private void bindListeners() throws IOException {
+        if (isEdge()) {
+            listeners.serveEdge(xds, services, isUsable("::1") ? List.of("0.0.0.0", "::") : List.of("0.0.0.0"));
+            return;
+        }
         for (String address : options.outboundAddresses()) {
             if (options.outboundPort() >= 0 && isUsable(address)) {
                 listeners.outbound(address, options.outboundPort());

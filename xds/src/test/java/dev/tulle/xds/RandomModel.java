@@ -92,6 +92,22 @@ final class RandomModel {
     }
 
     Listener listener() {
+        return random.nextInt(4) == 0 ? edge() : ofService();
+    }
+
+    /** The ports of the mesh's edge. */
+    private Listener edge() {
+        List<Listener.Target.Chain> chains = new ArrayList<>();
+        for (int i = 0; i <= random.nextInt(3); i++) {
+            Listener.Target target = random.nextBoolean()
+                    ? new Listener.Target.Http("http." + i, false, List.of())
+                    : new Listener.Target.Tcp(List.of(new WeightedCluster(word(), 1)));
+            chains.add(new Listener.Target.Chain(80 + i, target, origin()));
+        }
+        return new Listener(Listener.EDGE, "0.0.0.0", 80, "", new Listener.Target.Edge(chains));
+    }
+
+    private Listener ofService() {
         String address = address();
         int port = port();
         List<WeightedCluster> split =

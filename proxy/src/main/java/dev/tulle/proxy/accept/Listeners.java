@@ -2,9 +2,11 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.upstream.UpstreamChannels;
+import dev.tulle.xds.XdsClient;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -37,6 +39,7 @@ public final class Listeners implements AutoCloseable {
     private final Function<Channel, LoopScope> scopes;
     private final List<Channel> open = new CopyOnWriteArrayList<>();
     private @Nullable PublishedPorts published;
+    private @Nullable EdgePorts edge;
     private volatile Inheritance inheritance = Inheritance.none();
     private @Nullable AgentSockets agent;
 
@@ -113,10 +116,27 @@ public final class Listeners implements AutoCloseable {
         ports.start();
     }
 
-    /** Waits until the published ports are as the agent wants them; false when it did not say in time. */
+    /**
+     * Serves the mesh's edge from now on. What was inherited and no Gateway wants is closed.
+     *
+     * @param addresses where each of its ports is served, as the agent opens them; without an agent it is IPv4 alone
+     */
+    public void serveEdge(XdsClient xds, ServiceDirectory services, List<String> addresses) {
+        EdgePorts ports = new EdgePorts(
+                xds,
+                services,
+                agent == null ? List.of("0.0.0.0") : addresses,
+                this::bindPublished,
+                () -> inheritance.close());
+        edge = ports;
+        ports.start();
+    }
+
+    /** Waits until published ports and those of the edge are as they are wanted; false when that is not known in time. */
     public boolean awaitPublished(Duration patience) throws InterruptedException {
         PublishedPorts ports = published;
-        return ports == null || ports.awaitApplied(patience);
+        EdgePorts ofEdge = edge;
+        return (ports == null || ports.awaitApplied(patience)) && (ofEdge == null || ofEdge.awaitApplied(patience));
     }
 
     private Channel bindFixed(String address, int port, OutboundService service) throws IOException {
@@ -227,6 +247,10 @@ public final class Listeners implements AutoCloseable {
         PublishedPorts ports = published;
         if (ports != null) {
             ports.close();
+        }
+        EdgePorts ofEdge = edge;
+        if (ofEdge != null) {
+            ofEdge.close();
         }
         for (Channel channel : open) {
             channel.close().syncUninterruptibly();

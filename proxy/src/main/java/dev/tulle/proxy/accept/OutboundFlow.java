@@ -206,6 +206,7 @@ final class OutboundFlow {
                     early.leave(channel.pipeline());
                 }
             }
+            case Listener.Target.Edge _ -> refuse("unknown_service");
         }
     }
 

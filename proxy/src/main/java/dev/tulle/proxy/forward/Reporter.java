@@ -37,7 +37,7 @@ final class Reporter {
         String flags = tally.flags;
         if (view != null && !tally.counted) {
             (endpoint == null ? view.unrouted() : endpoint.metrics())
-                    .requests(peer.source().labels(), view.labels(), code, flags)
+                    .requests(peer.source().labels(), view.labels(routing.cluster()), code, flags)
                     .record(micros, tally.requestBytes, tally.responseBytes);
         }
         AccessLog log = scope.accessLog();

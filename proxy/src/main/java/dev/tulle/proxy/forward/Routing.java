@@ -10,6 +10,7 @@ import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.proxy.upstream.Upstreams;
+import dev.tulle.proxy.upstream.WorkerCluster;
 import org.jspecify.annotations.Nullable;
 
 /** The decision on one request, and the path and authority that it is sent with. Loop-confined. */
@@ -86,6 +87,10 @@ final class Routing {
                     head, path == null ? head.path() : path, host == null ? head.authority() : host, scheme);
         }
         RouteDecision decided = table.decide(request, upstreams.worker().random());
+        if (head.isConnect() && isEdge(current)) {
+            // Nothing was dialled that could say where to connect to, and nobody outside is to say it.
+            decided = decided.unrouted("CONNECT is not served at the gateway");
+        }
         decision = decided;
         if (decided.route() != null) {
             ForwardPlan chosen = current.plan(decided);
@@ -104,6 +109,10 @@ final class Routing {
             }
         }
         return decided;
+    }
+
+    private static boolean isEdge(ServiceView view) {
+        return view.snapshot().listener().hostname().isEmpty();
     }
 
     /**
@@ -156,6 +165,13 @@ final class Routing {
     /** The scheme that the client asked with. */
     String scheme() {
         return scheme;
+    }
+
+    /** Where the request goes; null for nowhere. */
+    @Nullable
+    WorkerCluster cluster() {
+        ForwardPlan chosen = plan;
+        return chosen == null ? null : chosen.cluster();
     }
 
     /** The cluster's name; empty without one. */

@@ -92,7 +92,7 @@ public final class ServiceTarget implements TcpTarget {
 
         @Override
         public IstioMetrics.Connections metrics(WorkloadLabels source, String flags) {
-            return pool.metrics().connections(source, view.labels(), flags);
+            return pool.metrics().connections(source, view.labels(cluster), flags);
         }
     }
 
@@ -105,7 +105,7 @@ public final class ServiceTarget implements TcpTarget {
 
     @Override
     public void unserved(WorkloadLabels source, String flags) {
-        IstioMetrics.Connections counted = view.unrouted().connections(source, view.labels(), flags);
+        IstioMetrics.Connections counted = view.unrouted().connections(source, view.labels(cluster), flags);
         counted.opened().increment();
         counted.closed().increment();
     }
