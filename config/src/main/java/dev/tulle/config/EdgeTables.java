@@ -4,18 +4,24 @@ import dev.tulle.config.IstioGateway.Host;
 import dev.tulle.config.IstioGateway.Protocol;
 import dev.tulle.config.IstioGateway.Server;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.EdgeTls;
+import dev.tulle.model.FaultInjection;
+import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.Listener;
 import dev.tulle.model.Listener.Target;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.VirtualHost;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -34,14 +40,53 @@ final class EdgeTables {
         final ServicePort number;
         final Protocol protocol;
         final ResourceRef owner;
-        final Map<String, List<Route>> hosts = new LinkedHashMap<>();
-        Optional<RouteTables.Split> split = Optional.empty();
+        final List<Chain> chains = new ArrayList<>();
 
         Port(Server first, ResourceRef owner) {
-            AppProtocol spoken = first.protocol() == Protocol.HTTP ? AppProtocol.HTTP : AppProtocol.TCP;
+            AppProtocol spoken = first.protocol() == Protocol.TCP ? AppProtocol.TCP : AppProtocol.HTTP;
             this.number = new ServicePort(first.port(), first.port(), spoken, "");
             this.protocol = first.protocol();
             this.owner = owner;
+        }
+
+        /** The chain of a server: its own where callers ask for it by a name, else the port's. */
+        Chain chain(IstioGateway gateway, int index, Server server) {
+            if (protocol == Protocol.HTTPS || chains.isEmpty()) {
+                String table = protocol == Protocol.HTTPS
+                        ? "https." + server.port() + "." + gateway.gatewayName() + "." + index
+                        : "http." + server.port();
+                chains.add(new Chain(table, server.tls(), gateway.ref()));
+            }
+            return chains.getLast();
+        }
+
+        boolean isServed(Chain chain) {
+            return protocol != Protocol.TCP || chain.split.isPresent();
+        }
+    }
+
+    /** What callers of a port get, or those of them who ask for some names. */
+    private static final class Chain {
+        final String table;
+        final Optional<EdgeTls> tls;
+        final ResourceRef owner;
+        /** The hosts of its servers. */
+        final Set<String> names = new LinkedHashSet<>();
+        /** The routes of hosts, as its servers and VirtualServices have them together. */
+        final Map<String, List<Route>> hosts = new LinkedHashMap<>();
+
+        final Set<String> redirected = new HashSet<>();
+        Optional<RouteTables.Split> split = Optional.empty();
+
+        Chain(String table, Optional<EdgeTls> tls, ResourceRef owner) {
+            this.table = table;
+            this.tls = tls;
+            this.owner = owner;
+        }
+
+        /** Its names as callers ask for them; none when it takes everybody. */
+        List<String> serverNames() {
+            return tls.isEmpty() || names.contains("*") ? List.of() : List.copyOf(names);
         }
     }
 
@@ -57,7 +102,11 @@ final class EdgeTables {
     static EdgeTables of(ConfigSnapshot config, RouteTables tables) {
         EdgeTables edge = new EdgeTables(config, tables);
         List<VirtualService> services = RouteTables.oldestFirst(config.virtualServices());
-        edge.gateways.forEach(gateway -> gateway.servers().forEach(server -> edge.server(gateway, server, services)));
+        for (IstioGateway gateway : edge.gateways) {
+            for (int i = 0; i < gateway.servers().size(); i++) {
+                edge.server(gateway, i, services);
+            }
+        }
         services.forEach(edge::reportUnused);
         return edge;
     }
@@ -67,40 +116,104 @@ final class EdgeTables {
         if (ports.isEmpty()) {
             return Optional.empty();
         }
-        List<Target.Chain> chains = ports.values().stream()
-                .filter(port -> port.protocol == Protocol.HTTP || port.split.isPresent())
-                .map(port -> new Target.Chain(port.number.number(), target(port), port.owner))
-                .toList();
+        List<Target.Chain> chains = new ArrayList<>();
+        for (Port port : ports.values()) {
+            port.chains.stream().filter(port::isServed).forEach(chain -> chains.add(made(port, chain)));
+        }
         return chains.isEmpty()
                 ? Optional.empty()
                 : Optional.of(
                         new Listener(Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Target.Edge(chains)));
     }
 
-    private static Target target(Port port) {
-        return port.split
+    private static Target.Chain made(Port port, Chain chain) {
+        Target target = chain.split
                 .<Target>map(split -> new Target.Tcp(split.clusters()))
-                .orElseGet(() -> new Target.Http(tableOf(port), false, List.of()));
+                .orElseGet(() -> new Target.Http(chain.table, false, List.of()));
+        return chain.tls.isEmpty()
+                ? new Target.Chain(port.number.number(), target, chain.owner)
+                : new Target.Chain(
+                        Listener.EDGE + "_" + chain.table,
+                        port.number.number(),
+                        chain.serverNames(),
+                        chain.tls,
+                        target,
+                        chain.owner);
     }
 
-    /** No name of a service's table looks so. */
-    private static String tableOf(Port port) {
-        return "http." + port.number.number();
-    }
-
-    /** The route tables of all ports for requests. */
+    /** The route tables of all ports for requests. No name of a service's table looks like theirs. */
     List<RouteConfiguration> routes() {
-        return ports.values().stream()
-                .filter(port -> port.protocol == Protocol.HTTP)
-                .map(EdgeTables::table)
-                .toList();
+        List<RouteConfiguration> all = new ArrayList<>();
+        for (Port port : ports.values()) {
+            if (port.protocol != Protocol.TCP) {
+                port.chains.forEach(chain -> all.add(table(port, chain)));
+            }
+        }
+        return all;
     }
 
-    private static RouteConfiguration table(Port port) {
-        List<VirtualHost> hosts = new ArrayList<>();
-        port.hosts.forEach((host, routes) -> hosts.add(new VirtualHost(
-                host + ":" + port.number.number(), List.of(host), RouteTables.uniquelyNamed(catchAllLast(routes)))));
-        return new RouteConfiguration(tableOf(port), hosts);
+    private static RouteConfiguration table(Port port, Chain chain) {
+        Map<String, List<Route>> hosts = new LinkedHashMap<>();
+        chain.hosts.forEach((host, routes) -> {
+            if (isOf(port, chain, host)) {
+                hosts.put(
+                        host,
+                        chain.redirected.contains(host)
+                                ? List.of(redirect(chain))
+                                : RouteTables.uniquelyNamed(catchAllLast(routes)));
+            }
+        });
+        if (port.chains.size() > 1) {
+            // A host that another certificate is for: its rules, and who may ask for it, are not those of this one.
+            chain.names.forEach(name -> hosts.putIfAbsent(name, List.of()));
+            for (Chain other : port.chains) {
+                other.names.forEach(name -> hosts.putIfAbsent(name, List.of(misdirected(other))));
+            }
+        }
+        List<VirtualHost> all = new ArrayList<>();
+        hosts.forEach(
+                (host, routes) -> all.add(new VirtualHost(host + ":" + port.number.number(), List.of(host), routes)));
+        return new RouteConfiguration(chain.table, all);
+    }
+
+    /** True unless another chain's names have the host more precisely. */
+    private static boolean isOf(Port port, Chain chain, String host) {
+        Optional<String> own = Hosts.mostSpecific(chain.names, host).or(() -> covering(chain.names, host));
+        for (Chain other : port.chains) {
+            Optional<String> theirs = Hosts.mostSpecific(other.names, host).or(() -> covering(other.names, host));
+            boolean exact = theirs.isPresent() && !Hosts.isPattern(theirs.get());
+            if (other != chain
+                    && theirs.isPresent()
+                    && (own.isEmpty()
+                            || exact
+                            || theirs.get().length() > own.get().length())) {
+                return own.isPresent() && own.get().equals(host);
+            }
+        }
+        return true;
+    }
+
+    /** The narrowest of some names that covers a pattern. */
+    private static Optional<String> covering(Set<String> names, String pattern) {
+        return names.stream()
+                .filter(name -> both(name, pattern).filter(pattern::equals).isPresent())
+                .max(Comparator.comparingInt(String::length));
+    }
+
+    private static Route redirect(Chain chain) {
+        return answer(
+                "https-redirect",
+                new RouteAction.Redirect(
+                        301, Optional.of("https"), Optional.empty(), Optional.empty(), Optional.empty()),
+                chain.owner);
+    }
+
+    private static Route misdirected(Chain other) {
+        return answer("misdirected", new RouteAction.DirectResponse(421, ""), other.owner);
+    }
+
+    private static Route answer(String name, RouteAction action, ResourceRef origin) {
+        return new Route(name, RouteMatch.ANY, action, FaultInjection.NONE, HeaderMutation.NONE, origin);
     }
 
     private static List<Route> catchAllLast(List<Route> routes) {
@@ -119,35 +232,80 @@ final class EdgeTables {
                 && match.queryParams().isEmpty();
     }
 
-    private void server(IstioGateway gateway, Server server, List<VirtualService> services) {
+    private void server(IstioGateway gateway, int index, List<VirtualService> services) {
+        Server server = gateway.servers().get(index);
         Port port = ports.get(server.port());
         boolean first = port == null;
         if (port == null) {
             port = new Port(server, gateway.ref());
             ports.put(server.port(), port);
         }
-        boolean shares = first || (port.protocol == Protocol.HTTP && server.protocol() == Protocol.HTTP);
+        boolean shares = first || (port.protocol == server.protocol() && server.protocol() != Protocol.TCP);
         if (!shares) {
             tables.warn(
                     Warning.GATEWAY_PORT_TAKEN,
                     gateway.ref(),
                     server.position(),
                     server.port() + " " + server.protocol(),
-                    "a port that no other server has, or the protocol HTTP at both",
+                    "a port that no other server has, or the same protocol, HTTP or HTTPS, at both",
                     "this server has no effect: " + port.owner + " serves the port as " + port.protocol);
             return;
         }
+        List<Host> hosts = hostsOf(port, gateway, server);
+        if (hosts.isEmpty()) {
+            return;
+        }
+        Chain chain = port.chain(gateway, index, server);
+        hosts.forEach(host -> chain.names.add(host.name()));
+        if (server.redirects()) {
+            hosts.forEach(host -> {
+                chain.hosts.computeIfAbsent(host.name(), _ -> new ArrayList<>());
+                chain.redirected.add(host.name());
+            });
+        }
         for (VirtualService service : services) {
             if (service.isFor(gateway.gatewayName())) {
-                attach(port, server, gateway, service);
+                attach(port, chain, hosts, server.redirects(), gateway, service);
             }
         }
     }
 
-    private void attach(Port port, Server server, IstioGateway gateway, VirtualService service) {
+    /** The hosts of a server, but for those for which the port has another certificate already. */
+    private List<Host> hostsOf(Port port, IstioGateway gateway, Server server) {
+        if (port.protocol != Protocol.HTTPS) {
+            return server.hosts();
+        }
+        List<Host> free = new ArrayList<>();
+        for (Host host : server.hosts()) {
+            Optional<Chain> taken = port.chains.stream()
+                    .filter(chain -> chain.names.contains(host.name()))
+                    .findFirst();
+            if (taken.isEmpty()) {
+                free.add(host);
+            } else {
+                tables.warn(
+                        Warning.GATEWAY_PORT_TAKEN,
+                        gateway.ref(),
+                        server.position(),
+                        host.name(),
+                        "a host that no other server of the port has",
+                        "the host has no effect here: " + taken.get().owner + " serves it at the port "
+                                + server.port());
+            }
+        }
+        return free;
+    }
+
+    private void attach(
+            Port port,
+            Chain chain,
+            List<Host> servers,
+            boolean redirects,
+            IstioGateway gateway,
+            VirtualService service) {
         Set<String> hosts = new HashSet<>();
         for (int i = 0; i < service.hosts().size(); i++) {
-            for (Host host : server.hosts()) {
+            for (Host host : servers) {
                 if (host.isFor(service.namespace())) {
                     both(host.name(), hostname(service, i)).ifPresent(hosts::add);
                 }
@@ -157,12 +315,15 @@ final class EdgeTables {
             return;
         }
         if (port.protocol == Protocol.TCP) {
-            port.split = port.split.or(() -> tables.tcp(service, port.number, gateway.gatewayName()));
+            chain.split = chain.split.or(() -> tables.tcp(service, port.number, gateway.gatewayName()));
             return;
         }
         List<Route> routes = tables.routesOf(service, port.number, gateway.gatewayName());
         hosts.stream().sorted().forEach(host -> {
-            List<Route> known = port.hosts.computeIfAbsent(host, _ -> new ArrayList<>());
+            List<Route> known = chain.hosts.computeIfAbsent(host, _ -> new ArrayList<>());
+            if (redirects) {
+                chain.redirected.add(host);
+            }
             // Two gateways of the port may be named by one object.
             routes.stream().filter(route -> !known.contains(route)).forEach(known::add);
         });

@@ -3,6 +3,7 @@ package dev.tulle.config;
 import dev.tulle.config.IstioGateway.Host;
 import dev.tulle.config.IstioGateway.Protocol;
 import dev.tulle.config.IstioGateway.Server;
+import dev.tulle.model.EdgeTls;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -26,8 +27,9 @@ final class GatewayDecoder {
     private static Map<String, Optional<Protocol>> protocols() {
         Map<String, Optional<Protocol>> all = new TreeMap<>();
         List.of("HTTP", "HTTP2", "GRPC").forEach(word -> all.put(word, Optional.of(Protocol.HTTP)));
+        all.put("HTTPS", Optional.of(Protocol.HTTPS));
         all.put("TCP", Optional.of(Protocol.TCP));
-        List.of("HTTPS", "TLS", "GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP", "HTTP_PROXY")
+        List.of("TLS", "GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP", "HTTP_PROXY")
                 .forEach(word -> all.put(word, Optional.empty()));
         return all;
     }
@@ -82,11 +84,30 @@ final class GatewayDecoder {
             server.error("hosts", "at least one host", "a server without hosts");
         }
         server.string("name");
-        server.unsupported("bind", "defaultEndpoint", "tls");
+        server.unsupported("bind", "defaultEndpoint");
+        Optional<Fields> tls = server.object("tls");
+        boolean redirects = tls.flatMap(fields -> fields.bool("httpsRedirect")).orElse(false);
+        Optional<EdgeTls> edge = Optional.empty();
+        if (protocol.isPresent() && protocol.get() == Protocol.HTTPS) {
+            if (tls.isEmpty()) {
+                server.requiredObject("tls");
+            }
+            edge = tls.flatMap(GatewayTls::decode);
+        } else if (protocol.isPresent()) {
+            tls.ifPresent(fields -> GatewayTls.refuse(fields, protocol.get()));
+        }
         server.done();
-        return protocol.isEmpty() || number.isEmpty()
-                ? Optional.empty()
-                : Optional.of(new Server(number.getAsInt(), protocol.get(), hosts, position));
+        boolean whole =
+                protocol.isPresent() && number.isPresent() && (protocol.get() != Protocol.HTTPS || edge.isPresent());
+        return whole
+                ? Optional.of(new Server(
+                        number.getAsInt(),
+                        protocol.get(),
+                        hosts,
+                        redirects && protocol.get() == Protocol.HTTP,
+                        edge,
+                        position))
+                : Optional.empty();
     }
 
     private static Optional<Protocol> protocol(Fields port, Set<String> names) {
@@ -104,7 +125,7 @@ final class GatewayDecoder {
             return Optional.empty();
         }
         if (known.isEmpty()) {
-            port.unsupportedValue("protocol", "this protocol", "HTTP, HTTP2, GRPC or TCP");
+            port.unsupportedValue("protocol", "this protocol", "HTTP, HTTPS, HTTP2, GRPC or TCP");
         }
         return known;
     }

@@ -1,6 +1,8 @@
 package dev.tulle.config;
 
+import dev.tulle.model.EdgeTls;
 import java.util.List;
+import java.util.Optional;
 
 /** Istio's Gateway: which ports the mesh's edge serves, and for which hosts. */
 public record IstioGateway(Manifest manifest, List<Server> servers) implements ConfigResource {
@@ -17,6 +19,8 @@ public record IstioGateway(Manifest manifest, List<Server> servers) implements C
     public enum Protocol {
         /** Requests of HTTP/1.1 or HTTP/2 in plain text. */
         HTTP,
+        /** The same in TLS. */
+        HTTPS,
         /** Bytes. */
         TCP
     }
@@ -24,9 +28,17 @@ public record IstioGateway(Manifest manifest, List<Server> servers) implements C
     /**
      * One port and its hosts.
      *
+     * @param redirects true to send callers to the same address of HTTPS
+     * @param tls what callers speak; only with {@link Protocol#HTTPS}
      * @param position where the port's number is written
      */
-    public record Server(int port, Protocol protocol, List<Host> hosts, Position position) {
+    public record Server(
+            int port,
+            Protocol protocol,
+            List<Host> hosts,
+            boolean redirects,
+            Optional<EdgeTls> tls,
+            Position position) {
         public Server {
             hosts = List.copyOf(hosts);
         }

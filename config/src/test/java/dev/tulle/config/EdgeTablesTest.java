@@ -4,13 +4,17 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.model.Listener;
+import dev.tulle.model.RequestView;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteDecision;
+import dev.tulle.model.RouteTable;
 import dev.tulle.model.VirtualHost;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -232,5 +236,115 @@ class EdgeTablesTest {
         assertEquals(
                 "outbound|9080||productpage.default.svc.cluster.local",
                 ((RouteAction.Forward) route.action()).clusters().getFirst().cluster());
+    }
+
+    private static String secure(String name, String hosts) {
+        return "{port: {number: 443, name: %s, protocol: HTTPS}, hosts: [%s], tls: {mode: SIMPLE, "
+                        .formatted(name, hosts)
+                + "serverCertificate: /%s.pem, privateKey: /%s.key}}".formatted(name, name);
+    }
+
+    /** What a table answers to a host: the status of a direct response or redirect, or the object of the route. */
+    private static String answer(Translation translation, String table, String host) {
+        RouteTable compiled = RouteTable.compile(table(translation, table));
+        RouteDecision decision = compiled.decide(new Asked(host), new Random(1));
+        Route route = decision.route();
+        if (route == null) {
+            return "404";
+        }
+        return switch (route.action()) {
+            case RouteAction.DirectResponse direct -> Integer.toString(direct.status());
+            case RouteAction.Redirect redirect ->
+                redirect.status() + " " + redirect.scheme().orElse("");
+            case RouteAction.Forward _ -> route.origin().name();
+        };
+    }
+
+    private record Asked(String authority) implements RequestView {
+        @Override
+        public String method() {
+            return "GET";
+        }
+
+        @Override
+        public String path() {
+            return "/";
+        }
+
+        @Override
+        public String query() {
+            return "";
+        }
+
+        @Override
+        public String scheme() {
+            return "https";
+        }
+
+        @Override
+        public List<String> headers(String name) {
+            return List.of();
+        }
+    }
+
+    private static final String FORWARD = "http: [{route: [{destination: {host: reviews, port: {number: 9080}}}]}]";
+
+    @Test
+    void eachServerOfHttpsHasItsCertificateAndItsRoutes() {
+        Translation translation = translate(
+                gateway("name: front", secure("one", "a.example.com"), secure("two", "'*.example.com'")),
+                gateway("name: rest", secure("three", "'*'")),
+                virtualService("name: a", "a.example.com", "front", FORWARD),
+                virtualService("name: b", "b.example.com", "front", FORWARD),
+                virtualService("name: c", "'*'", "rest", FORWARD));
+        List<Listener.Target.Chain> chains = chains(translation);
+        assertEquals(
+                List.of(List.of("a.example.com"), List.of("*.example.com"), List.of()),
+                chains.stream().map(Listener.Target.Chain::serverNames).toList());
+        assertEquals("/two.pem", chains.get(1).tls().orElseThrow().certificate());
+        String one = "https.443.default/front.0";
+        String two = "https.443.default/front.1";
+        String rest = "https.443.default/rest.0";
+        assertEquals("a", answer(translation, one, "a.example.com"));
+        assertEquals("421", answer(translation, one, "b.example.com"));
+        assertEquals("421", answer(translation, one, "example.org"));
+        assertEquals("421", answer(translation, two, "a.example.com"));
+        assertEquals("b", answer(translation, two, "b.example.com"));
+        assertEquals("404", answer(translation, two, "c.example.com"));
+        assertEquals("421", answer(translation, two, "example.org"));
+        assertEquals("421", answer(translation, rest, "a.example.com"));
+        assertEquals("421", answer(translation, rest, "b.example.com"));
+        assertEquals("c", answer(translation, rest, "example.org"));
+        assertEquals(List.of(), warnings(translation));
+    }
+
+    @Test
+    void aHostOfTwoCertificatesHasTheOldest() {
+        Translation translation = translate(
+                gateway("name: a", secure("one", "a.example.com")),
+                gateway("name: b", secure("two", "a.example.com, b.example.com")));
+        assertEquals(
+                List.of(List.of("a.example.com"), List.of("b.example.com")),
+                chains(translation).stream()
+                        .map(Listener.Target.Chain::serverNames)
+                        .toList());
+        assertEquals(List.of("TUL0110"), warnings(translation));
+    }
+
+    @Test
+    void plainTextIsSentToHttps() {
+        Translation translation = translate(
+                gateway(
+                        "name: front",
+                        "{port: {number: 80, name: http, protocol: HTTP}, hosts: ['*.example.com'],"
+                                + " tls: {httpsRedirect: true}}",
+                        secure("one", "'*.example.com'")),
+                gateway("name: other", server(80, "HTTP", "plain.org")),
+                virtualService("name: a", "a.example.com", "front", FORWARD),
+                virtualService("name: b", "plain.org", "other", FORWARD));
+        assertEquals("301 https", answer(translation, "http.80", "a.example.com"));
+        assertEquals("301 https", answer(translation, "http.80", "b.example.com"));
+        assertEquals("b", answer(translation, "http.80", "plain.org"));
+        assertEquals("a", answer(translation, "https.443.default/front.1", "a.example.com"));
     }
 }

@@ -9,11 +9,17 @@ import dev.tulle.testkit.MeshLab;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -204,5 +210,175 @@ class GatewayTest {
             });
             assertTrue(lab.tulle("get", "gw").ok().out().contains("in force"));
         }
+    }
+
+    private static final String SECURE = """
+            apiVersion: networking.istio.io/v1
+            kind: Gateway
+            metadata: {name: front}
+            spec:
+              selector: {istio: ingressgateway}
+              servers:
+              - port: {number: %1$d, name: http, protocol: HTTP}
+                hosts: ["*.example.com"]
+                tls: {httpsRedirect: true}
+              - port: {number: %2$d, name: shop, protocol: HTTPS}
+                hosts: [shop.example.com]
+                tls: {mode: SIMPLE, serverCertificate: %3$s/live.pem, privateKey: %3$s/live.key}
+              - port: {number: %2$d, name: back, protocol: HTTPS}
+                hosts: [back.example.com]
+                tls: {mode: MUTUAL, serverCertificate: %3$s/back.pem, privateKey: %3$s/back.key, caCertificates: %3$s/ca.pem}
+            """;
+
+    private static final String BACK = """
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata: {name: back}
+            spec:
+              hosts: [back.example.com]
+              gateways: [front]
+              http:
+              - route: [{destination: {host: web}}]
+            """;
+
+    /** A certificate and key in a folder, by the authority of that folder, readable by the gateway's user. */
+    private static void issue(Path folder, String name, String host) throws Exception {
+        if (!Files.exists(folder.resolve("ca.pem"))) {
+            openssl(
+                    folder,
+                    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=ca"
+                            + " -keyout ca.key -out ca.pem");
+        }
+        openssl(
+                folder,
+                "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=" + name + " -keyout " + name
+                        + ".key -out " + name + ".csr");
+        Files.writeString(folder.resolve(name + ".ext"), "subjectAltName=DNS:" + host);
+        openssl(
+                folder,
+                "x509 -req -days 30 -in " + name + ".csr -CA ca.pem -CAkey ca.key -CAcreateserial -extfile " + name
+                        + ".ext -out " + name + ".pem");
+        Files.setPosixFilePermissions(folder.resolve(name + ".key"), PosixFilePermissions.fromString("rw-r--r--"));
+    }
+
+    private static void openssl(Path folder, String words) throws Exception {
+        List<String> command = new ArrayList<>(List.of("openssl"));
+        command.addAll(List.of(words.split(" ")));
+        Process process = new ProcessBuilder(command)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor(), said);
+    }
+
+    private static String secureCode(int port, Path folder, String host, String... more) throws Exception {
+        List<String> command = new ArrayList<>(
+                List.of("curl", "-s", "-o", "/dev/null", "-m", "15", "-w", "%{http_code} %{http_version}", "--cacert"));
+        command.add(folder.resolve("ca.pem").toString());
+        command.addAll(List.of("--resolve", host + ":" + port + ":127.0.0.1"));
+        command.addAll(List.of(more));
+        command.add("https://" + host + ":" + port + "/public/page");
+        return Command.of(command).run().out();
+    }
+
+    @Test
+    void httpsByNameWithClientCertificatesAndReplacedFiles() throws Exception {
+        try (MeshLab lab = MeshLab.start(null)) {
+            serve(lab);
+            Path folder = Files.createDirectories(lab.folder().resolve("tls"));
+            issue(folder, "live", "shop.example.com");
+            issue(folder, "back", "back.example.com");
+            issue(folder, "caller", "caller");
+            int plain = freePort();
+            int secure = freePort();
+            lab.apply("shop", SHOP);
+            lab.apply("back", BACK);
+            lab.apply("front", SECURE.formatted(plain, secure, folder));
+            assertEquals("200 2", secureCode(secure, folder, "shop.example.com"));
+            assertEquals("200 1.1", secureCode(secure, folder, "shop.example.com", "--http1.1"));
+            assertEquals("200 2", secureCode(secure, folder, "shop.example.com", "--tlsv1.2", "--tls-max", "1.2"));
+            assertEquals("301", code(plain, "shop.example.com", "/public/page"));
+            assertEquals("421 2", secureCode(secure, folder, "shop.example.com", "-H", "Host: back.example.com"));
+            assertEquals("000 0", secureCode(secure, folder, "other.example.com"));
+            assertEquals("000 0", secureCode(secure, folder, "back.example.com"), "without a certificate");
+            String[] known = {
+                "--cert",
+                folder.resolve("caller.pem").toString(),
+                "--key",
+                folder.resolve("caller.key").toString()
+            };
+            assertEquals("200 2", secureCode(secure, folder, "back.example.com", known));
+
+            replacedUnderLoad(lab, folder, secure);
+
+            Files.delete(folder.resolve("back.key"));
+            lab.await("the missing file is named", Duration.ofSeconds(10), () -> {
+                try {
+                    return lab.tulle("status").run().out().contains("back.key: there is no such file");
+                } catch (Exception e) {
+                    throw new AssertionError(e);
+                }
+            });
+            assertEquals("200 2", secureCode(secure, folder, "back.example.com", known), "what was read stays");
+            Path file = lab.folder().resolve("front.yaml");
+            Files.writeString(file, SECURE.formatted(plain, secure, folder).replace("live.pem", "other.pem"));
+            Command.Result told = lab.tulle("apply", "-f", file.toString()).run();
+            assertEquals(1, told.status(), told.toString());
+            assertTrue((told.out() + told.err()).contains("other.pem: there is no such file"), told.toString());
+            assertEquals("200 2", secureCode(secure, folder, "shop.example.com"), "the last good one serves");
+        }
+    }
+
+    /** Callers one after the other, each with a connection of its own, while the certificate is replaced. */
+    private static void replacedUnderLoad(MeshLab lab, Path folder, int port) throws Exception {
+        AtomicBoolean over = new AtomicBoolean();
+        AtomicInteger good = new AtomicInteger();
+        List<String> bad = Collections.synchronizedList(new ArrayList<>());
+        Thread caller = Thread.ofPlatform().start(() -> {
+            while (!over.get()) {
+                try {
+                    String code = secureCode(port, folder, "shop.example.com");
+                    if (code.equals("200 2")) {
+                        good.incrementAndGet();
+                    } else {
+                        bad.add(code);
+                    }
+                } catch (Exception e) {
+                    bad.add(e.toString());
+                }
+            }
+        });
+        for (int i = 0; i < 5; i++) {
+            String name = "next" + i;
+            issue(folder, name, "shop.example.com");
+            for (String kind : List.of(".pem", ".key")) {
+                Files.move(
+                        folder.resolve(name + kind),
+                        folder.resolve("live" + kind),
+                        StandardCopyOption.REPLACE_EXISTING);
+            }
+            lab.await("certificate " + i, Duration.ofSeconds(10), () -> {
+                try {
+                    return Command.of(List.of(
+                                    "curl",
+                                    "-sv",
+                                    "--cacert",
+                                    folder.resolve("ca.pem").toString(),
+                                    "--resolve",
+                                    "shop.example.com:" + port + ":127.0.0.1",
+                                    "https://shop.example.com:" + port + "/public/page"))
+                            .run()
+                            .err()
+                            .contains("CN=" + name);
+                } catch (Exception e) {
+                    throw new AssertionError(e);
+                }
+            });
+        }
+        over.set(true);
+        caller.join();
+        assertEquals(List.of(), bad);
+        assertTrue(good.get() > 5, good + " connections");
     }
 }

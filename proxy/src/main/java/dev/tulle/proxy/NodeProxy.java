@@ -137,15 +137,17 @@ public final class NodeProxy implements AutoCloseable {
         Supplier<String> metrics = toNext == null ? registry::expose : toNext::metrics;
         this.admin = new AdminPages(this::isReady, metrics);
         this.adminApi = new AdminApi(
-                this::isReady, metrics, this::accessLogTrouble, xds, services, scopes.values(), options.nodeSocket());
+                this::isReady, metrics, this::trouble, xds, services, scopes.values(), options.nodeSocket());
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
                         scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
     }
 
-    private String accessLogTrouble() {
+    private String trouble() {
         AccessLog log = accessLog;
-        return log == null ? "" : log.trouble();
+        String ofLog = log == null ? "" : log.trouble();
+        String ofEdge = listeners.edgeTrouble();
+        return ofLog.isEmpty() || ofEdge.isEmpty() ? ofLog + ofEdge : ofLog + "; " + ofEdge;
     }
 
     /**

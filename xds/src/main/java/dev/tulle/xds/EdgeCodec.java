@@ -2,6 +2,7 @@ package dev.tulle.xds;
 
 import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UInt32Value;
+import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Listener.Target;
 import dev.tulle.xds.proto.envoy.config.core.v3.SocketAddress;
 import dev.tulle.xds.proto.envoy.config.listener.v3.AdditionalAddress;
@@ -12,11 +13,12 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 
 /**
  * The ports of the mesh's edge as one of Envoy's listeners: it has an address for each, and filter chains that are chosen
- * by the port that was dialled.
+ * by the port that was dialled, and by the name that a caller of TLS asks for.
  */
 final class EdgeCodec {
     private EdgeCodec() {}
@@ -30,9 +32,11 @@ final class EdgeCodec {
             Map<String, String> facts = new LinkedHashMap<>();
             MetadataCodec.putOrigin(facts, chain.origin());
             FilterChain.Builder made = FilterChain.newBuilder()
-                    .setName(chain.listener().name())
-                    .setFilterChainMatch(
-                            FilterChainMatch.newBuilder().setDestinationPort(UInt32Value.of(chain.port())));
+                    .setName(chain.name())
+                    .setFilterChainMatch(FilterChainMatch.newBuilder()
+                            .setDestinationPort(UInt32Value.of(chain.port()))
+                            .addAllServerNames(chain.serverNames()));
+            chain.tls().ifPresent(tls -> made.setTransportSocket(EdgeTlsCodec.encode(tls)));
             if (!facts.isEmpty()) {
                 made.setMetadata(MetadataCodec.encode(facts));
             }
@@ -60,8 +64,16 @@ final class EdgeCodec {
             ListenerCodec.require(listener, "application_protocols", match.getApplicationProtocolsCount() == 0);
             ListenerCodec.require(listener, "a filter chain without one filter", chain.getFiltersCount() == 1);
             try {
+                Optional<EdgeTls> tls = chain.hasTransportSocket()
+                        ? Optional.of(EdgeTlsCodec.decode(chain.getTransportSocket()))
+                        : Optional.empty();
+                ListenerCodec.require(
+                        listener, "server_names without TLS", tls.isPresent() || match.getServerNamesCount() == 0);
                 chains.add(new Target.Chain(
+                        chain.getName(),
                         match.getDestinationPort().getValue(),
+                        match.getServerNamesList(),
+                        tls,
                         ListenerCodec.target(listener, chain.getFilters(0)),
                         MetadataCodec.origin(MetadataCodec.decode(chain.getMetadata()))));
             } catch (InvalidProtocolBufferException e) {
@@ -69,6 +81,10 @@ final class EdgeCodec {
                         "listener " + listener.getName() + ": filter cannot be read: " + e.getMessage(), e);
             }
         }
+        ListenerCodec.require(
+                listener,
+                "two filter chains of one name",
+                chains.stream().map(Target.Chain::name).distinct().count() == chains.size());
         SocketAddress first = listener.getAddress().getSocketAddress();
         Target.Edge edge = new Target.Edge(chains);
         TreeSet<Integer> addresses = new TreeSet<>(List.of(EndpointsCodec.port(first)));

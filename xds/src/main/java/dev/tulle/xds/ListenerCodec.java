@@ -76,6 +76,11 @@ final class ListenerCodec {
                     listener,
                     "filter_chain_match.destination_port",
                     !chain.getFilterChainMatch().hasDestinationPort());
+            require(
+                    listener,
+                    "filter_chain_match.server_names",
+                    chain.getFilterChainMatch().getServerNamesCount() == 0);
+            require(listener, "transport_socket", !chain.hasTransportSocket());
             List<String> spoken = listener.hasDefaultFilterChain() ? HTTP : List.of();
             require(
                     listener,

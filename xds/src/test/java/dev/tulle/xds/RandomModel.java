@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
+import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
@@ -102,9 +103,22 @@ final class RandomModel {
             Listener.Target target = random.nextBoolean()
                     ? new Listener.Target.Http("http." + i, false, List.of())
                     : new Listener.Target.Tcp(List.of(new WeightedCluster(word(), 1)));
-            chains.add(new Listener.Target.Chain(80 + i, target, origin()));
+            chains.add(
+                    random.nextBoolean()
+                            ? new Listener.Target.Chain(80 + i, target, origin())
+                            : new Listener.Target.Chain(
+                                    "chain-" + i,
+                                    80 + i,
+                                    list(2, this::word),
+                                    Optional.of(edgeTls()),
+                                    target,
+                                    origin()));
         }
         return new Listener(Listener.EDGE, "0.0.0.0", 80, "", new Listener.Target.Edge(chains));
+    }
+
+    private EdgeTls edgeTls() {
+        return new EdgeTls("/" + word(), "/" + word(), random.nextBoolean() ? "" : "/" + word(), random.nextBoolean());
     }
 
     private Listener ofService() {

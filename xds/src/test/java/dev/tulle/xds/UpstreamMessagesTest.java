@@ -21,6 +21,7 @@ import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +47,9 @@ class UpstreamMessagesTest {
             "HttpInspector",
             HttpInspector.parser(),
             "HttpProtocolOptions",
-            HttpProtocolOptions.parser());
+            HttpProtocolOptions.parser(),
+            "DownstreamTlsContext",
+            DownstreamTlsContext.parser());
 
     @Test
     void envoyReadsEveryFieldThatWeWrite() throws Exception {

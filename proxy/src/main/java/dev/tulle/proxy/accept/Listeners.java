@@ -126,10 +126,16 @@ public final class Listeners implements AutoCloseable {
                 xds,
                 services,
                 agent == null ? List.of("0.0.0.0") : addresses,
-                this::bindPublished,
+                this::bindOffered,
                 () -> inheritance.close());
         edge = ports;
         ports.start();
+    }
+
+    /** What is wrong with the mesh's edge; empty when nothing is, or there is none. */
+    public String edgeTrouble() {
+        EdgePorts ofEdge = edge;
+        return ofEdge == null ? "" : ofEdge.trouble();
     }
 
     /** Waits until published ports and those of the edge are as they are wanted; false when that is not known in time. */
@@ -144,6 +150,11 @@ public final class Listeners implements AutoCloseable {
     }
 
     private Channel bindPublished(String address, int port, OutboundService service) throws IOException {
+        return bindOffered(address, port, scope -> new FixedPort(scope, service));
+    }
+
+    private Channel bindOffered(String address, int port, Function<LoopScope, ChannelHandler> first)
+            throws IOException {
         AgentSockets source = agent;
         InetSocketAddress wanted = new InetSocketAddress(InetAddress.getByName(address), port);
         if (source != null && !inheritance.offers(wanted)) {
@@ -152,7 +163,7 @@ public final class Listeners implements AutoCloseable {
                 throw new IOException("the agent does not hold it");
             }
         }
-        return bindFixed(address, port, service);
+        return bind(address, port, first);
     }
 
     private static int port(Channel channel) {
@@ -203,24 +214,6 @@ public final class Listeners implements AutoCloseable {
         open.add(bound.channel());
         bound.channel().closeFuture().addListener(closed -> open.remove(bound.channel()));
         return bound.channel();
-    }
-
-    /** First handler of a connection whose service is known from the port. Loop-confined. */
-    private static final class FixedPort extends ChannelInboundHandlerAdapter {
-        private final LoopScope scope;
-        private final OutboundService service;
-
-        FixedPort(LoopScope scope, OutboundService service) {
-            this.scope = scope;
-            this.service = service;
-        }
-
-        @Override
-        public void channelActive(ChannelHandlerContext context) {
-            Channel channel = context.channel();
-            context.pipeline().remove(this);
-            OutboundFlow.beginPublished(scope, channel, service);
-        }
     }
 
     /** First handler of a connection whose destination is known from the port. Loop-confined. */

@@ -36,6 +36,7 @@ final class Routing {
      * Decides on a complete head.
      *
      * @param outside true when the client is outside the mesh: then what it says of its scheme counts for nothing
+     * @param secure true when the client speaks TLS with us
      * @param pathSkip characters at the start of the path that are not part of it
      * @param newAuthority the authority to decide with and to send; null for the request's own
      * @return null when the service has no configuration
@@ -46,6 +47,7 @@ final class Routing {
             OutboundService service,
             RequestHead head,
             boolean outside,
+            boolean secure,
             int pathSkip,
             @Nullable String newAuthority) {
         ServiceView current = upstreams.view(service);
@@ -65,7 +67,9 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
-        if (!outside
+        if (secure) {
+            scheme = "https";
+        } else if (!outside
                 && !head.isAbsolute()
                 && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
             scheme = "https";
@@ -120,7 +124,7 @@ final class Routing {
      * configuration has changed meanwhile and has no such route any more, the answer is passed on as it is.
      */
     ForwardPlan decided(Upstreams upstreams, OutboundService service, RequestHead head, String cluster) {
-        RouteDecision now = decide(upstreams, service, head, false, 0, null);
+        RouteDecision now = decide(upstreams, service, head, false, false, 0, null);
         ServiceView current = view;
         ForwardPlan found = now == null || now.route() == null || current == null ? null : current.plan(now, cluster);
         if (found == null) {
