@@ -113,6 +113,10 @@ public final class HeldPorts implements AutoCloseable {
         if (held.containsKey(address)) {
             return;
         }
+        if (held.isEmpty()) {
+            // Nobody has been waited for while there was nothing to take.
+            aloneSince = clock.getAsLong();
+        }
         try {
             held.put(address, TcpListener.open(address, BACKLOG));
         } catch (BpfException e) {
