@@ -143,7 +143,13 @@ public record AgentOptions(
         Set<Integer> ports =
                 new HashSet<>(List.of(controlMetricsPort, outboundPort, dnsPort, explicitPort, metricsPort));
         ports.addAll(List.of(proxyMetricsPort, proxyReadinessPort));
+        ports.addAll(gatewayPorts());
         return ports;
+    }
+
+    /** Readiness and metrics of the gateway: the numbers after the proxy's. */
+    private List<Integer> gatewayPorts() {
+        return List.of(proxyReadinessPort + 1, proxyMetricsPort + 1);
     }
 
     /** Where captured connections arrive, and in the tier without capture those that programs send to the proxy. */
@@ -169,6 +175,7 @@ public record AgentOptions(
                 MeshPort.kept(proxyMetricsPort, false),
                 MeshPort.kept(dnsPort, false),
                 MeshPort.kept(dnsPort, true)));
+        gatewayPorts().forEach(port -> ports.add(MeshPort.kept(port, false)));
         if (metricsPort != 0) {
             ports.add(MeshPort.kept(metricsPort, false));
         }

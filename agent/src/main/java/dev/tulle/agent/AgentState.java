@@ -78,6 +78,7 @@ final class AgentState implements AutoCloseable {
     private final RegistrationClient registration;
     private final Map<String, Member> members = new HashMap<>();
     private final HeldPorts ports;
+    private final GatewayPorts gateway;
     private final Publications publications;
     private final HttpMetrics httpMetrics;
     private final TcpMetrics tcpMetrics;
@@ -116,7 +117,8 @@ final class AgentState implements AutoCloseable {
             ChosenTier tier,
             ControlLinks links,
             MetricRegistry metrics,
-            HeldPorts ports)
+            HeldPorts ports,
+            HeldPorts edge)
             throws IOException {
         this.options = options;
         this.loop = loop;
@@ -161,6 +163,14 @@ final class AgentState implements AutoCloseable {
                 this::enforcedByKernel,
                 tier.datapath().http(),
                 this::callers,
+                this::changed);
+        this.gateway = new GatewayPorts(
+                xds,
+                loop,
+                edge,
+                options.ownPorts(),
+                HostNetwork.hasIpv6(),
+                hold -> HostSetup.inProxyGroup(cgroups, options.meshGroup(), hold::run),
                 this::changed);
         this.guarded = new GuardedWorkloads(xds, loop, this::changed);
         String before = leaseStore.load().contents().prefix();
@@ -207,10 +217,16 @@ final class AgentState implements AutoCloseable {
             owesAnswer = true;
             return "it cannot be written into the kernel's maps, which is tried again: " + failure.get();
         }
-        if (!failed.isEmpty()) {
-            loop.after(ASK_AGAIN, xds::askAgain);
+        String refused = gateway.takeRefusal();
+        if (!failed.isEmpty() || !refused.isEmpty()) {
+            loop.after(ASK_AGAIN, () -> {
+                if (!gateway.trouble().isEmpty()) {
+                    gateway.again();
+                }
+                xds.askAgain();
+            });
         }
-        return failed;
+        return failed.isEmpty() ? refused : failed;
     }
 
     private Set<Caller> callers() {
@@ -327,6 +343,7 @@ final class AgentState implements AutoCloseable {
             tcpMetrics.workloads(labels);
             tier.datapath().apply(network.get(), enrolments.leases(), services.views(), guarded.guards());
             holdAllPublished();
+            troubles.report(Part.GATEWAY, gateway.trouble());
             tier.datapath().keepPorts(meshPorts(), ports.listeners());
             troubles.clear(Part.DATA_PATH);
             services.applied(version);
@@ -436,6 +453,7 @@ final class AgentState implements AutoCloseable {
         enrolments.leases().forEach(lease -> lease.spec()
                 .publications()
                 .forEach(publication -> all.add(MeshPort.published(publication.port()))));
+        all.addAll(gateway.meshPorts());
         return all;
     }
 
@@ -668,6 +686,7 @@ final class AgentState implements AutoCloseable {
     public void close() {
         members.values().forEach(member -> member.prober.ifPresent(Prober::close));
         publications.close();
+        gateway.close();
         services.close();
         guarded.close();
         registration.close();

@@ -99,6 +99,9 @@ public final class NodeAgent implements AutoCloseable {
         HeldPorts ports =
                 HeldPorts.adopt(options.proxyUid(), options.runDirectory().resolve(HeldPorts.HAND_OVER));
         parts.push(ports);
+        HeldPorts edge =
+                HeldPorts.adopt(options.proxyUid(), options.runDirectory().resolve(HeldPorts.GATEWAY_HAND_OVER));
+        parts.push(edge);
         ClientPorts.warn(options.outboundPort(), MeshNetwork.lastPort(options.outboundPort()));
         host.inProxyGroup(() -> holdAll(ports, options.proxyAddresses(Tier.REDIRECT, HostNetwork.hasIpv6())));
         Flows flows = new Flows();
@@ -118,7 +121,7 @@ public final class NodeAgent implements AutoCloseable {
         AgentLoop loop = new AgentLoop();
         AgentState state;
         try {
-            state = new AgentState(options, loop, host.cgroups(), tier, links, metrics, ports);
+            state = new AgentState(options, loop, host.cgroups(), tier, links, metrics, ports, edge);
         } catch (IOException | RuntimeException e) {
             tier.datapath().close();
             throw e;
@@ -144,11 +147,13 @@ public final class NodeAgent implements AutoCloseable {
         NodeApi nodeApi = new NodeApi(loop, state);
         parts.push(nodeApi);
         ports.offer(options.runDirectory().resolve(HeldPorts.SOCKET));
+        edge.offer(options.runDirectory().resolve(HeldPorts.GATEWAY_SOCKET));
         parts.push(LocalApiServer.start(options.nodeSocket(), options.users().proxyOnly(), refusals, nodeApi.api()));
         parts.push(LocalApiServer.start(
                 options.agentSocket(), options.users().administrators(), refusals, agentApi.api()));
         loop.every(SWEEP, state::sweep);
         loop.every(SWEEP, ports::sweep);
+        loop.every(SWEEP, edge::sweep);
         loop.every(RECONCILE, state::reconcile);
         loop.every(DRAIN, () -> state.datapath().drain());
         return agent;

@@ -74,7 +74,8 @@ final class Traces {
             }
         });
         step(left, "run directory", () -> {
-            for (String name : List.of("agent.sock", "node.sock", HeldPorts.SOCKET, "agent.lock")) {
+            for (String name :
+                    List.of("agent.sock", "node.sock", HeldPorts.SOCKET, HeldPorts.GATEWAY_SOCKET, "agent.lock")) {
                 Files.deleteIfExists(options.runDirectory().resolve(name));
             }
         });

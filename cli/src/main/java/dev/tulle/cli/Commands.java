@@ -21,6 +21,7 @@ import dev.tulle.cli.demo.DemoCommand;
 import dev.tulle.cli.output.Output;
 import dev.tulle.cli.role.CheckCommand;
 import dev.tulle.cli.role.DetachCommand;
+import dev.tulle.cli.role.GatewayCommand;
 import dev.tulle.cli.role.ProxyCommand;
 import dev.tulle.cli.role.RoleCommands;
 import dev.tulle.cli.role.UpCommand;
@@ -85,6 +86,7 @@ final class Commands {
         commands.put("control", RoleCommands.Control::new);
         commands.put("agent", RoleCommands.Agent::new);
         commands.put("proxy", ProxyCommand::new);
+        commands.put("gateway", GatewayCommand::new);
         commands.put("completion", () -> new CompletionCommand(Commands::everything));
         commands.put("version", VersionCommand::new);
         commands.put("train", TrainCommand::new);

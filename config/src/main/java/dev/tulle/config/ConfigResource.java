@@ -8,6 +8,7 @@ public sealed interface ConfigResource
         permits DestinationRule,
                 HttpRoute,
                 IstioAuthorization,
+                IstioGateway,
                 KubernetesService,
                 ServiceEntry,
                 VirtualService,

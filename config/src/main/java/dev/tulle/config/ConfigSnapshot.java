@@ -23,6 +23,7 @@ public final class ConfigSnapshot {
     private final List<DestinationRule> destinationRules;
     private final List<HttpRoute> httpRoutes;
     private final List<IstioAuthorization> authorizations;
+    private final List<IstioGateway> gateways;
 
     /** Where two resources have one key, the first stays. */
     public ConfigSnapshot(Collection<? extends ConfigResource> resources, List<Problem> problems) {
@@ -37,6 +38,7 @@ public final class ConfigSnapshot {
         this.destinationRules = ofType(DestinationRule.class);
         this.httpRoutes = ofType(HttpRoute.class);
         this.authorizations = ofType(IstioAuthorization.class);
+        this.gateways = ofType(IstioGateway.class);
     }
 
     private <T extends ConfigResource> List<T> ofType(Class<T> type) {
@@ -95,5 +97,9 @@ public final class ConfigSnapshot {
 
     public List<IstioAuthorization> authorizations() {
         return authorizations;
+    }
+
+    public List<IstioGateway> gateways() {
+        return gateways;
     }
 }

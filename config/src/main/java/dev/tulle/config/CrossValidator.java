@@ -39,7 +39,7 @@ final class CrossValidator {
                 case ServiceEntry entry ->
                     entry.hosts().forEach(host -> namespaces.putIfAbsent(host, entry.namespace()));
                 case DestinationRule rule -> rules.add(rule);
-                case VirtualService _, HttpRoute _, WorkloadEntry _, IstioAuthorization _ -> {}
+                case VirtualService _, HttpRoute _, WorkloadEntry _, IstioAuthorization _, IstioGateway _ -> {}
             }
         }
         rules.sort(ConfigResource.OLDEST_FIRST);
@@ -212,7 +212,7 @@ final class CrossValidator {
         Map<String, VirtualService> owners = new HashMap<>();
         for (ConfigResource resource :
                 resources.stream().sorted(ConfigResource.OLDEST_FIRST).toList()) {
-            if (resource instanceof VirtualService service) {
+            if (resource instanceof VirtualService service && service.isFor(VirtualService.MESH)) {
                 for (int i = 0; i < service.hosts().size(); i++) {
                     String hostname = resolve(service.hosts().get(i), service.namespace());
                     VirtualService earlier = owners.putIfAbsent(hostname, service);

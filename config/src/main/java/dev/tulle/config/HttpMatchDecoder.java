@@ -20,15 +20,15 @@ final class HttpMatchDecoder {
     private HttpMatchDecoder() {}
 
     /** The alternatives of a rule; one that matches everything when it has none. */
-    static List<HttpRule.Match> matches(Fields rule) {
+    static List<HttpRule.Match> matches(Fields rule, String namespace) {
         List<HttpRule.Match> out = new ArrayList<>();
         for (Fields match : rule.objects("match")) {
-            out.add(match(match));
+            out.add(match(match, namespace));
         }
         return out.isEmpty() ? List.of(new HttpRule.Match("", RouteMatch.ANY, OptionalInt.empty())) : out;
     }
 
-    private static HttpRule.Match match(Fields match) {
+    private static HttpRule.Match match(Fields match, String namespace) {
         String name = match.string("name").orElse("");
         PathMatch path = match.object("uri").map(HttpMatchDecoder::path).orElse(new PathMatch.Prefix("/"));
         boolean ignoreCase = match.bool("ignoreUriCase").orElse(false);
@@ -41,10 +41,10 @@ final class HttpMatchDecoder {
         headers.addAll(named(match, "withoutHeaders", true, true));
         List<Named> params = named(match, "queryParams", false, false);
         OptionalInt port = match.portOrNone("port");
-        IstioFields.gateways(match);
+        List<String> gateways = IstioFields.gateways(match, namespace);
         match.unsupported("sourceLabels", "sourceNamespace", "statPrefix");
         match.done();
-        return new HttpRule.Match(name, new RouteMatch(path, ignoreCase, method, headers, params), port);
+        return new HttpRule.Match(name, new RouteMatch(path, ignoreCase, method, headers, params), port, gateways);
     }
 
     private static PathMatch path(Fields uri) {

@@ -30,9 +30,24 @@ public record HttpRule(
      * One alternative.
      *
      * @param name the match's name, empty when it has none
-     * @param port only requests to this service port; empty means every port
+     * @param port only requests to this port of the service or gateway; empty means every port
+     * @param gateways only in the mesh or at these gateways; empty means wherever the rule's object holds
      */
-    public record Match(String name, RouteMatch route, OptionalInt port) {}
+    public record Match(String name, RouteMatch route, OptionalInt port, List<String> gateways) {
+        public Match {
+            gateways = List.copyOf(gateways);
+        }
+
+        /** One that holds wherever its rule does. */
+        Match(String name, RouteMatch route, OptionalInt port) {
+            this(name, route, port, List.of());
+        }
+
+        /** True when it holds for a port, in the mesh or at a gateway. */
+        boolean holdsFor(int number, String where) {
+            return (port.isEmpty() || port.getAsInt() == number) && (gateways.isEmpty() || gateways.contains(where));
+        }
+    }
 
     /** What a rule does. */
     public sealed interface Action {

@@ -36,9 +36,10 @@ final class HttpRuleDecoder {
 
     private HttpRuleDecoder() {}
 
-    static HttpRule decode(Fields rule, String defaultName) {
+    /** @param namespace of the virtual service */
+    static HttpRule decode(Fields rule, String defaultName, String namespace) {
         String name = rule.string("name").orElse(defaultName);
-        List<HttpRule.Match> matches = HttpMatchDecoder.matches(rule);
+        List<HttpRule.Match> matches = HttpMatchDecoder.matches(rule, namespace);
         rule.unsupported("delegate");
         HeaderMutation headers = HeaderChanges.of(rule);
         List<RouteFilter> filters = new ArrayList<>();

@@ -1,6 +1,7 @@
 package dev.tulle.config;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -79,10 +80,10 @@ final class IstioFields {
         }
     }
 
-    /** Gateways are refused; {@code mesh}, the mesh's own traffic, is what everything here is about. */
-    static List<Item> gateways(Fields owner) {
-        List<Item> gateways = owner.texts("gateways");
-        for (Item gateway : gateways) {
+    /** The gateways for which something holds, as {@link VirtualService#gateways}; in Istio's older form as well, NAME.NAMESPACE…. */
+    static List<String> gateways(Fields owner, String namespace) {
+        List<String> out = new ArrayList<>();
+        for (Item gateway : owner.texts("gateways")) {
             String name = gateway.text();
             int slash = name.indexOf('/');
             boolean right = slash < 0
@@ -90,11 +91,14 @@ final class IstioFields {
                     : Names.isLabel(name.substring(0, slash)) && Names.isLabel(name.substring(slash + 1));
             if (!right) {
                 gateway.error("\"mesh\", or NAMESPACE/NAME of a gateway", "not the name of a gateway");
-            } else if (!name.equals("mesh")) {
-                gateway.unsupported("a gateway", "\"mesh\" or nothing");
+            } else if (slash >= 0 || name.equals(VirtualService.MESH)) {
+                out.add(name);
+            } else {
+                String[] labels = name.split("\\.", -1);
+                out.add((labels.length > 1 ? labels[1] : namespace) + "/" + labels[0]);
             }
         }
-        return gateways;
+        return out;
     }
 
     /** Labels of workloads, as Kubernetes takes them. */

@@ -30,6 +30,7 @@ final class Kinds {
                             "AuthorizationPolicy",
                             List.of("security.istio.io/v1", "security.istio.io/v1beta1"),
                             AuthorizationDecoder::decode),
+            "Gateway", new Kind("Gateway", ISTIO, GatewayDecoder::decode),
             "HTTPRoute",
                     new Kind(
                             "HTTPRoute",
@@ -44,7 +45,6 @@ final class Kinds {
             "Endpoints",
             "EnvoyFilter",
             "GRPCRoute",
-            "Gateway",
             "GatewayClass",
             "Ingress",
             "NetworkPolicy",

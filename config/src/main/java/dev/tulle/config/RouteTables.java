@@ -43,6 +43,9 @@ final class RouteTables {
         this.problems = problems;
         this.config = config;
         for (VirtualService service : oldestFirst(config.virtualServices())) {
+            if (!service.isFor(VirtualService.MESH)) {
+                continue;
+            }
             Set<String> hosts = new LinkedHashSet<>();
             for (String host : service.hosts()) {
                 hosts.add(Hosts.resolve(host, service.namespace(), catalog::knows));
@@ -60,7 +63,7 @@ final class RouteTables {
         }
     }
 
-    private static <T extends ConfigResource> List<T> oldestFirst(List<T> resources) {
+    static <T extends ConfigResource> List<T> oldestFirst(List<T> resources) {
         return resources.stream().sorted(ConfigResource.OLDEST_FIRST).toList();
     }
 
@@ -80,14 +83,21 @@ final class RouteTables {
     /** The split of a port's connections, when a VirtualService has a rule for them. */
     Optional<Split> tcp(Draft draft, ServicePort port) {
         for (VirtualService service : virtualServicesOf(draft.hostname())) {
-            for (VirtualService.TcpRule rule : service.tcp()) {
-                if (rule.ports().isEmpty() || rule.ports().contains(port.number())) {
-                    return Optional.of(new Split(
-                            clusters(rule.destinations(), service.ref(), service.namespace(), port), service.ref()));
-                }
+            Optional<Split> split = tcp(service, port, VirtualService.MESH);
+            if (split.isPresent()) {
+                return split;
             }
         }
         return Optional.empty();
+    }
+
+    /** The split of the connections to a port that a VirtualService has, in the mesh or at a gateway. */
+    Optional<Split> tcp(VirtualService service, ServicePort port, String where) {
+        return service.tcp().stream()
+                .filter(rule -> rule.holdsFor(port.number(), where))
+                .findFirst()
+                .map(rule -> new Split(
+                        clusters(rule.destinations(), service.ref(), service.namespace(), port), service.ref()));
     }
 
     /** The route table of a port that speaks HTTP. */
@@ -105,7 +115,7 @@ final class RouteTables {
             if (!routes.isEmpty()) {
                 break;
             }
-            routes.addAll(routesOf(service, port));
+            routes.addAll(routesOf(service, port, VirtualService.MESH));
         }
         if (routes.isEmpty()) {
             routes.add(defaultRoute(draft, port));
@@ -132,11 +142,12 @@ final class RouteTables {
                         && (parent.port().isEmpty() || parent.port().getAsInt() == port.number()));
     }
 
-    private List<Route> routesOf(VirtualService source, ServicePort port) {
+    /** The routes of a VirtualService for a port, in the mesh or at a gateway. */
+    List<Route> routesOf(VirtualService source, ServicePort port, String where) {
         List<Route> routes = new ArrayList<>();
         for (HttpRule rule : source.http()) {
             for (HttpRule.Match match : rule.matches()) {
-                if (match.port().isEmpty() || match.port().getAsInt() == port.number()) {
+                if (match.holdsFor(port.number(), where)) {
                     routes.add(route(rule, match, match.route(), source, port));
                 }
             }
@@ -249,7 +260,7 @@ final class RouteTables {
         return Cluster.nameOf(number, destination.subset(), hostname);
     }
 
-    private void warn(Warning warning, ResourceRef source, Position at, String value, String expected, String message) {
+    void warn(Warning warning, ResourceRef source, Position at, String value, String expected, String message) {
         if (reported.add(new Position(at.line(), at.column(), source + at.field()))) {
             problems.add(Problems.at(Severity.WARNING, source, at, value, expected, message)
                     .as(warning));
@@ -278,7 +289,7 @@ final class RouteTables {
         return domains;
     }
 
-    private static List<Route> uniquelyNamed(List<Route> routes) {
+    static List<Route> uniquelyNamed(List<Route> routes) {
         Map<String, Integer> seen = new HashMap<>();
         List<Route> out = new ArrayList<>(routes.size());
         for (Route route : routes) {
@@ -330,6 +341,9 @@ final class RouteTables {
     /** Tells about hosts and parents that no service has. */
     void reportUnused() {
         for (VirtualService service : config.virtualServices()) {
+            if (!service.isFor(VirtualService.MESH)) {
+                continue;
+            }
             for (int i = 0; i < service.hosts().size(); i++) {
                 String host = service.hosts().get(i);
                 String hostname = Hosts.resolve(host, service.namespace(), catalog::knows);

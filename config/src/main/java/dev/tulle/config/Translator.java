@@ -113,6 +113,7 @@ public final class Translator {
             translator.service(draft);
         }
         translator.routeTables.reportUnused();
+        translator.edge(config);
         MeshState state = new MeshState(
                 translator.services,
                 workloads,
@@ -126,6 +127,13 @@ public final class Translator {
                         .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)),
                 localities);
         return new Translation(state, problems);
+    }
+
+    /** What the gateway serves. */
+    private void edge(ConfigSnapshot config) {
+        EdgeTables edge = EdgeTables.of(config, routeTables);
+        edge.listener().ifPresent(listener -> listeners.put(listener.name(), listener));
+        edge.routes().forEach(table -> routes.put(table.name(), table));
     }
 
     private static Workload guarded(Workload workload, List<IstioAuthorization> authorizations) {

@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.config.VirtualService.TcpMatch;
 import dev.tulle.config.VirtualService.TcpRule;
 import dev.tulle.model.HeaderMutation;
 import java.util.ArrayList;
@@ -13,17 +14,18 @@ final class VirtualServiceDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new VirtualService(manifest, List.of(), List.of(), List.of(), List.of()));
+                .orElse(new VirtualService(manifest, List.of(), List.of(), List.of(), List.of(), List.of()));
     }
 
     private static VirtualService decodeSpec(Manifest manifest, Fields spec) {
         List<Item> hosts = spec.texts("hosts");
-        List<Item> gateways = IstioFields.gateways(spec);
-        boolean ofMesh =
-                gateways.isEmpty() || gateways.stream().anyMatch(g -> g.text().equals("mesh"));
+        String namespace = manifest.ref().namespace();
+        List<String> named = IstioFields.gateways(spec, namespace);
+        List<String> gateways = named.isEmpty() ? List.of(VirtualService.MESH) : named;
+        boolean ofMesh = gateways.contains(VirtualService.MESH);
         hosts.forEach(host -> checkHost(host, ofMesh));
         checkOverlaps(hosts);
-        IstioFields.exportTo(spec, manifest.ref().namespace(), false);
+        IstioFields.exportTo(spec, namespace, false);
         spec.unsupported("tls");
         if (hosts.isEmpty()) {
             checkDelegate(spec);
@@ -31,11 +33,11 @@ final class VirtualServiceDecoder {
         List<HttpRule> http = new ArrayList<>();
         List<Fields> rules = spec.objects("http");
         for (int i = 0; i < rules.size(); i++) {
-            http.add(HttpRuleDecoder.decode(rules.get(i), "http[" + i + "]"));
+            http.add(HttpRuleDecoder.decode(rules.get(i), "http[" + i + "]", namespace));
         }
         List<TcpRule> tcp = new ArrayList<>();
         for (Fields rule : spec.objects("tcp")) {
-            tcp.add(tcpRule(rule));
+            tcp.add(tcpRule(rule, namespace));
         }
         if (http.isEmpty() && tcp.isEmpty() && !spec.has("tls")) {
             spec.error("http", "rules under http or tcp", "a virtual service without rules");
@@ -45,6 +47,7 @@ final class VirtualServiceDecoder {
                 manifest,
                 hosts.stream().map(Item::at).toList(),
                 hosts.stream().map(Item::text).toList(),
+                gateways,
                 http,
                 tcp);
     }
@@ -83,26 +86,20 @@ final class VirtualServiceDecoder {
         }
     }
 
-    private static TcpRule tcpRule(Fields rule) {
-        List<Integer> ports = new ArrayList<>();
-        boolean everyPort = false;
+    private static TcpRule tcpRule(Fields rule, String namespace) {
+        List<TcpMatch> matches = new ArrayList<>();
         for (Fields match : rule.objects("match")) {
             match.unsupported("destinationSubnets", "sourceLabels", "sourceNamespace", "sourceSubnet");
-            IstioFields.gateways(match);
-            OptionalInt port = match.portOrNone("port");
-            everyPort |= port.isEmpty();
-            port.ifPresent(ports::add);
+            List<String> gateways = IstioFields.gateways(match, namespace);
+            matches.add(new TcpMatch(match.portOrNone("port"), gateways));
             match.done();
-        }
-        if (everyPort) {
-            ports.clear();
         }
         List<Destination> destinations = destinations(rule, "route", false);
         if (destinations.isEmpty()) {
             rule.error("route", "at least one destination", "this field is required");
         }
         rule.done();
-        return new TcpRule(ports, destinations);
+        return new TcpRule(matches, destinations);
     }
 
     /** The destinations of a rule with their weights. */

@@ -49,7 +49,12 @@ final class Volume {
         return switch (resource) {
             case VirtualService service -> ofRules(service.http());
             case HttpRoute route -> ofRules(route.rules());
-            case KubernetesService _, ServiceEntry _, WorkloadEntry _, DestinationRule _, IstioAuthorization _ -> 0;
+            case KubernetesService _,
+                    ServiceEntry _,
+                    WorkloadEntry _,
+                    DestinationRule _,
+                    IstioAuthorization _,
+                    IstioGateway _ -> 0;
         };
     }
 

@@ -21,6 +21,12 @@ public enum Warning {
     HOST_RULED_TWICE("TUL0107"),
     /** A DestinationRule of a namespace that is neither the service's nor the root. */
     RULE_FOR_CALLERS("TUL0108"),
+    /** A VirtualService names a gateway that there is not. */
+    NO_GATEWAY("TUL0109"),
+    /** Two servers of gateways want one port in different ways. */
+    GATEWAY_PORT_TAKEN("TUL0110"),
+    /** A host of a VirtualService is served by no gateway that it names. */
+    NOT_AT_GATEWAY("TUL0111"),
     /** A policy is about no workload. */
     GUARDS_NOBODY("TUL0201"),
     /** A subset is of no workload. */

@@ -47,6 +47,10 @@ class VerdictsTest {
             Map.entry(
                     "ServiceEntry.endpoint",
                     "{hosts: [a.example.com], ports: [{number: 80, name: p}], resolution: STATIC, endpoints: [$]}"),
+            Map.entry("Gateway.server", "{servers: [{$}]}"),
+            Map.entry(
+                    "Gateway.tls",
+                    "{servers: [{port: {number: 443, name: https, protocol: HTTPS}, hosts: [\"*\"], tls: $}]}"),
             Map.entry("AuthorizationPolicy.source", "{rules: [{from: [{source: $}]}]}"),
             Map.entry("AuthorizationPolicy.operation", "{rules: [{to: [{operation: $}]}]}"),
             Map.entry("AuthorizationPolicy.when", "{rules: [{when: [$]}]}"),

@@ -67,6 +67,9 @@ final class Concern {
                 Stream.ofNullable(state.workloads().get(refusal.name())).flatMap(Concern::origins);
             case EndpointSet _ ->
                 Stream.ofNullable(state.clusters().get(refusal.name())).flatMap(Concern::origins);
+            case Listener listener
+            when listener.target() instanceof Listener.Target.Edge edge ->
+                edge.chains().stream().map(Listener.Target.Chain::origin);
             case Listener listener ->
                 state.services().values().stream()
                         .filter(service -> service.hostname().equals(listener.hostname()))

@@ -13,6 +13,7 @@ import dev.tulle.config.NumberedVipAllocator;
 import dev.tulle.config.Problem;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
+import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.xds.ClientStand;
 import dev.tulle.xds.XdsClientState;
@@ -189,6 +190,11 @@ public final class ControlPlane implements AutoCloseable {
     /** True when it has sent, or would send, a first state. */
     public boolean isReady() {
         return view.number() > 0;
+    }
+
+    /** True when a Gateway has ports to serve; says nothing before it {@link #isReady is ready}. */
+    public boolean servesEdge() {
+        return view.state().listeners().containsKey(Listener.EDGE);
     }
 
     /** Has the next control plane expect the clients of this one. */

@@ -143,6 +143,7 @@ final class ControlViews {
         status.addProperty("ready", plane.isReady());
         status.addProperty("uptimeSeconds", plane.uptime().toSeconds());
         status.addProperty("snapshot", view.number());
+        status.addProperty("servesEdge", plane.servesEdge());
         status.addProperty("services", view.state().services().size());
         status.addProperty("workloads", view.state().workloads().size());
         status.addProperty("resources", view.config().resources().size());

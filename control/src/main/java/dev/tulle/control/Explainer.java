@@ -300,6 +300,7 @@ final class Explainer {
                 step("listener", name + ": HTTP, routes " + http.routeConfiguration(), "");
                 route(http.routeConfiguration(), request);
             }
+            case Listener.Target.Edge _ -> throw new IllegalStateException(name + " is the gateway's");
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.tulle.model;
 
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What the proxy does with connections to one service address and port (LDS resource, outbound).
@@ -12,6 +13,9 @@ import java.util.List;
  * @param target what happens to its connections
  */
 public record Listener(String name, String address, int port, String hostname, Target target) {
+    /** The name of the one that the mesh's edge serves. */
+    public static final String EDGE = "gateway";
+
     /** What happens to connections. */
     public sealed interface Target {
         /**
@@ -30,6 +34,55 @@ public record Listener(String name, String address, int port, String hostname, T
         record Tcp(List<WeightedCluster> clusters) implements Target {
             public Tcp {
                 clusters = List.copyOf(clusters);
+            }
+        }
+
+        /** The ports of the mesh's edge, each with its own target. */
+        record Edge(List<Chain> chains) implements Target {
+            public Edge {
+                chains = List.copyOf(chains);
+                if (chains.isEmpty()) {
+                    throw new IllegalArgumentException("a gateway without ports: expected at least one");
+                }
+            }
+
+            /** The ports, each once. */
+            public List<Integer> ports() {
+                return chains.stream().map(Chain::port).distinct().toList();
+            }
+        }
+
+        /**
+         * What happens to connections to one port of the edge, or those of them that ask for some names.
+         *
+         * @param name unique among all chains
+         * @param serverNames the names that callers of TLS ask for (SNI): host names and {@code *.suffix}; empty for all
+         * @param tls what callers speak; empty for plain text
+         * @param target requests or bytes
+         * @param origin the object that declares it
+         */
+        record Chain(
+                String name,
+                int port,
+                List<String> serverNames,
+                Optional<EdgeTls> tls,
+                Target target,
+                ResourceRef origin) {
+            public Chain {
+                serverNames = List.copyOf(serverNames);
+                if (target instanceof Edge) {
+                    throw new IllegalArgumentException("port " + port + " of a gateway: expected requests or bytes");
+                }
+            }
+
+            /** For a whole port of plain text. */
+            public Chain(int port, Target target, ResourceRef origin) {
+                this(EDGE + "_" + port, port, List.of(), Optional.empty(), target, origin);
+            }
+
+            /** What its connections have in the place of a listener of their own. */
+            public Listener listener() {
+                return new Listener(name, "0.0.0.0", port, "", target);
             }
         }
     }

@@ -70,7 +70,7 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The node proxy: accepts connections, follows the configuration of the services they go to, and forwards. {@link #close}
+ * The node proxy, or the same at the mesh's edge: accepts connections, follows the configuration of the services they go to, and forwards. {@link #close}
  * drains. Thread-safe; sockets live on event loops, one worker each.
  */
 // A failed write or close reaches the handlers by itself.
@@ -147,15 +147,17 @@ public final class NodeProxy implements AutoCloseable {
         Supplier<String> metrics = toNext == null ? registry::expose : toNext::metrics;
         this.admin = new AdminPages(this::isReady, metrics);
         this.adminApi = new AdminApi(
-                this::isReady, metrics, this::accessLogTrouble, xds, services, scopes.values(), options.nodeSocket());
+                this::isReady, metrics, this::trouble, xds, services, scopes.values(), options.nodeSocket());
         services.onForgotten(service -> scopes.values()
                 .forEach(scope ->
                         scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
     }
 
-    private String accessLogTrouble() {
+    private String trouble() {
         AccessLog log = accessLog;
-        return log == null ? "" : log.trouble();
+        String ofLog = log == null ? "" : log.trouble();
+        String ofEdge = listeners.edgeTrouble();
+        return ofLog.isEmpty() || ofEdge.isEmpty() ? ofLog + ofEdge : ofLog + "; " + ofEdge;
     }
 
     /**
@@ -164,7 +166,10 @@ public final class NodeProxy implements AutoCloseable {
      * @throws IOException when a listener cannot be bound
      */
     public static NodeProxy start(ProxyOptions options) throws IOException {
-        return start(options, XdsClients.connect(new XdsClientOptions(options.xdsSocket(), options.nodeId(), "proxy")));
+        return start(
+                options,
+                XdsClients.connect(new XdsClientOptions(
+                        options.xdsSocket(), options.nodeId(), options.role().word())));
     }
 
     /**
@@ -308,7 +313,8 @@ public final class NodeProxy implements AutoCloseable {
         if (!listeners.awaitPublished(PUBLISHED_PATIENCE)) {
             LOG.log(
                     System.Logger.Level.WARNING,
-                    "the agent does not say what is published: connections to published ports wait for it");
+                    "the agent does not say what is published, or the control plane not what the gateway serves:"
+                            + " connections to those ports wait");
         }
         try {
             before.retire();
@@ -325,7 +331,7 @@ public final class NodeProxy implements AutoCloseable {
         if (nodeSocket == null) {
             return false;
         }
-        AgentSockets source = new AgentSockets(group, nodeSocket);
+        AgentSockets source = new AgentSockets(group, nodeSocket, isEdge());
         if (!source.exists()) {
             return false;
         }
@@ -333,7 +339,8 @@ public final class NodeProxy implements AutoCloseable {
             Inheritance given = source.take();
             listeners.inherit(given, source);
             // The agent knows whether programs are captured, or have to name the proxy by themselves.
-            explicitWanted = given.offers(new InetSocketAddress(options.explicitAddress(), options.explicitPort()));
+            explicitWanted = options.explicitPort() >= 0
+                    && given.offers(new InetSocketAddress(options.explicitAddress(), options.explicitPort()));
             return true;
         } catch (IOException e) {
             LOG.log(
@@ -352,7 +359,15 @@ public final class NodeProxy implements AutoCloseable {
         admin.bindMetrics(options.probeAddress(), options.metricsPort());
     }
 
+    private boolean isEdge() {
+        return options.role() == ProxyOptions.Role.GATEWAY;
+    }
+
     private void bindListeners() throws IOException {
+        if (isEdge()) {
+            listeners.serveEdge(xds, services, isUsable("::1") ? List.of("0.0.0.0", "::") : List.of("0.0.0.0"));
+            return;
+        }
         for (String address : options.outboundAddresses()) {
             if (options.outboundPort() >= 0 && isUsable(address)) {
                 listeners.outbound(address, options.outboundPort());

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * How a node proxy runs. Ports: -1 leaves a listener out, 0 takes any free port.
  *
+ * @param role what it serves
  * @param nodeId the node's name, the same in all roles of one host
  * @param xdsSocket the control plane's socket
  * @param nodeSocket the agent's socket for the proxy; null without an agent: then nothing is published, and
@@ -35,6 +36,7 @@ import org.jspecify.annotations.Nullable;
  * @param handOverStreams how long opaque streams and long transfers may go on after another process took over
  */
 public record ProxyOptions(
+        Role role,
         String nodeId,
         Path xdsSocket,
         @Nullable Path nodeSocket,
@@ -58,6 +60,25 @@ public record ProxyOptions(
         @Nullable Path handOver,
         Duration handOverIdle,
         Duration handOverStreams) {
+    /** What a proxy serves. */
+    public enum Role {
+        /** The workloads of a node: captured connections, published ports, the explicit port. */
+        NODE("proxy"),
+        /** The edge of the mesh: the ports of Gateways, and nothing else. */
+        GATEWAY("gateway");
+
+        private final String word;
+
+        Role(String word) {
+            this.word = word;
+        }
+
+        /** What the control plane is told. */
+        public String word() {
+            return word;
+        }
+    }
+
     /** What happens to captured connections whose destination is no service of the mesh. */
     public enum OutboundPolicy {
         /** They are passed through. */
@@ -93,6 +114,7 @@ public record ProxyOptions(
 
     /** Collects options; each starts with its default. */
     public static final class Builder {
+        private Role role = Role.NODE;
         private String nodeId = "node";
         private Path xdsSocket = Path.of("/run/tulle/xds.sock");
         private @Nullable Path nodeSocket;
@@ -118,6 +140,12 @@ public record ProxyOptions(
         private Duration handOverStreams = Duration.ofHours(1);
 
         private Builder() {}
+
+        /** What it serves; default the node. */
+        public Builder role(Role value) {
+            role = value;
+            return this;
+        }
 
         /** The node's name; default {@code node}. */
         public Builder nodeId(String value) {
@@ -225,6 +253,7 @@ public record ProxyOptions(
         /** The options. */
         public ProxyOptions build() {
             return new ProxyOptions(
+                    role,
                     nodeId,
                     xdsSocket,
                     nodeSocket,

@@ -53,32 +53,33 @@ final class ListenerCodec {
                         .addFilters(httpFilter(listener, http)));
                 out.setDefaultFilterChain(FilterChain.newBuilder().addFilters(tcpFilter(listener, http.fallback())));
             }
+            case Target.Edge edge -> EdgeCodec.encode(edge, listener, out);
         }
         return out.build();
     }
 
     static dev.tulle.model.Listener decode(Listener listener) {
+        if (EdgeCodec.isOne(listener)) {
+            return EdgeCodec.decode(listener);
+        }
         SocketAddress address = listener.getAddress().getSocketAddress();
         if (listener.getFilterChainsCount() != 1 || listener.getFilterChains(0).getFiltersCount() != 1) {
             throw new IllegalArgumentException("listener " + listener.getName() + " has "
                     + listener.getFilterChainsCount() + " filter chains; expected 1 with 1 filter");
         }
         FilterChain chain = listener.getFilterChains(0);
-        Any filter = chain.getFilters(0).getTypedConfig();
         Target target;
         try {
-            if (filter.getTypeUrl().equals(TCP_URL)) {
-                target = new Target.Tcp(clusters(filter));
-                require(listener, "default_filter_chain", !listener.hasDefaultFilterChain());
-            } else if (filter.getTypeUrl().equals(HCM_URL)) {
-                String routes = routes(listener, HttpConnectionManager.parseFrom(filter.getValue()));
-                boolean detect = listener.hasDefaultFilterChain();
-                target = new Target.Http(
-                        routes, detect, detect ? fallback(listener, listener.getDefaultFilterChain()) : List.of());
-            } else {
-                throw new IllegalArgumentException("listener " + listener.getName() + ": filter of type "
-                        + filter.getTypeUrl() + ", expected an HTTP connection manager or a TCP proxy");
-            }
+            target = target(listener, chain.getFilters(0));
+            require(
+                    listener,
+                    "filter_chain_match.destination_port",
+                    !chain.getFilterChainMatch().hasDestinationPort());
+            require(
+                    listener,
+                    "filter_chain_match.server_names",
+                    chain.getFilterChainMatch().getServerNamesCount() == 0);
+            require(listener, "transport_socket", !chain.hasTransportSocket());
             List<String> spoken = listener.hasDefaultFilterChain() ? HTTP : List.of();
             require(
                     listener,
@@ -101,6 +102,23 @@ final class ListenerCodec {
                 EndpointsCodec.port(address),
                 MetadataCodec.decode(listener.getMetadata()).getOrDefault("hostname", ""),
                 target);
+    }
+
+    /** What the one filter of a chain does. */
+    static Target target(Listener listener, Filter of) throws InvalidProtocolBufferException {
+        Any filter = of.getTypedConfig();
+        if (filter.getTypeUrl().equals(TCP_URL)) {
+            require(listener, "default_filter_chain", !listener.hasDefaultFilterChain());
+            return new Target.Tcp(clusters(filter));
+        }
+        if (filter.getTypeUrl().equals(HCM_URL)) {
+            String routes = routes(listener, HttpConnectionManager.parseFrom(filter.getValue()));
+            boolean detect = listener.hasDefaultFilterChain();
+            return new Target.Http(
+                    routes, detect, detect ? fallback(listener, listener.getDefaultFilterChain()) : List.of());
+        }
+        throw new IllegalArgumentException("listener " + listener.getName() + ": filter of type " + filter.getTypeUrl()
+                + ", expected an HTTP connection manager or a TCP proxy");
     }
 
     /** The name of the routes, where nothing but they and their filters is said about requests. */
@@ -130,13 +148,13 @@ final class ListenerCodec {
         return clusters(chain.getFilters(0).getTypedConfig());
     }
 
-    private static void require(Listener listener, String what, boolean right) {
+    static void require(Listener listener, String what, boolean right) {
         if (!right) {
             throw new IllegalArgumentException("listener " + listener.getName() + ": " + what + " cannot be honoured");
         }
     }
 
-    private static Filter httpFilter(dev.tulle.model.Listener listener, Target.Http http) {
+    static Filter httpFilter(dev.tulle.model.Listener listener, Target.Http http) {
         return Filter.newBuilder()
                 .setName("envoy.filters.network.http_connection_manager")
                 .setTypedConfig(ResourceCodec.any(
@@ -155,7 +173,7 @@ final class ListenerCodec {
     }
 
     /** Shares of weight 0 are left out: Envoy's TCP proxy refuses them, and nothing goes there. */
-    private static Filter tcpFilter(dev.tulle.model.Listener listener, List<WeightedCluster> clusters) {
+    static Filter tcpFilter(dev.tulle.model.Listener listener, List<WeightedCluster> clusters) {
         TcpProxy.Builder tcp = TcpProxy.newBuilder().setStatPrefix(listener.name());
         List<WeightedCluster> used =
                 clusters.stream().filter(cluster -> cluster.weight() > 0).toList();

@@ -28,6 +28,7 @@ import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpIns
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 import java.util.ArrayList;
@@ -51,6 +52,7 @@ class FieldCheckTest {
             HttpConnectionManager.getDefaultInstance(),
             HttpInspector.getDefaultInstance(),
             HttpProtocolOptions.getDefaultInstance(),
+            DownstreamTlsContext.getDefaultInstance(),
             Router.getDefaultInstance(),
             TcpProxy.getDefaultInstance(),
             UpstreamTlsContext.getDefaultInstance());

@@ -4,6 +4,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.CorsPolicy;
+import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
@@ -113,6 +114,35 @@ final class RandomModel {
     }
 
     Listener listener() {
+        return random.nextInt(4) == 0 ? edge() : ofService();
+    }
+
+    /** The ports of the mesh's edge. */
+    private Listener edge() {
+        List<Listener.Target.Chain> chains = new ArrayList<>();
+        for (int i = 0; i <= random.nextInt(3); i++) {
+            Listener.Target target = random.nextBoolean()
+                    ? new Listener.Target.Http("http." + i, false, List.of())
+                    : new Listener.Target.Tcp(List.of(new WeightedCluster(word(), 1)));
+            chains.add(
+                    random.nextBoolean()
+                            ? new Listener.Target.Chain(80 + i, target, origin())
+                            : new Listener.Target.Chain(
+                                    "chain-" + i,
+                                    80 + i,
+                                    list(2, this::word),
+                                    Optional.of(edgeTls()),
+                                    target,
+                                    origin()));
+        }
+        return new Listener(Listener.EDGE, "0.0.0.0", 80, "", new Listener.Target.Edge(chains));
+    }
+
+    private EdgeTls edgeTls() {
+        return new EdgeTls("/" + word(), "/" + word(), random.nextBoolean() ? "" : "/" + word(), random.nextBoolean());
+    }
+
+    private Listener ofService() {
         String address = address();
         int port = port();
         List<WeightedCluster> split =

@@ -23,6 +23,7 @@ import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 import java.util.List;
@@ -55,7 +56,9 @@ class UpstreamMessagesTest {
             "HttpProtocolOptions",
             HttpProtocolOptions.parser(),
             "UpstreamTlsContext",
-            UpstreamTlsContext.parser());
+            UpstreamTlsContext.parser(),
+            "DownstreamTlsContext",
+            DownstreamTlsContext.parser());
 
     @Test
     void envoyReadsEveryFieldThatWeWrite() throws Exception {

@@ -35,6 +35,12 @@ public final class HeldPorts implements AutoCloseable {
     /** The folder of the run directory in which proxies hand over to each other. */
     public static final String HAND_OVER = "proxy";
 
+    /** The same two for the mesh's edge. */
+    public static final String GATEWAY_SOCKET = "gateway.sock";
+
+    /** The folder of the run directory in which processes of the edge hand over to each other. */
+    public static final String GATEWAY_HAND_OVER = "gateway";
+
     private static final System.Logger LOG = System.getLogger(HeldPorts.class.getName());
     private static final Duration ADOPTION = Duration.ofSeconds(6);
     private static final int BACKLOG = 4_096;
@@ -106,6 +112,10 @@ public final class HeldPorts implements AutoCloseable {
     public synchronized void hold(InetSocketAddress address) throws IOException {
         if (held.containsKey(address)) {
             return;
+        }
+        if (held.isEmpty()) {
+            // Nobody has been waited for while there was nothing to take.
+            aloneSince = clock.getAsLong();
         }
         try {
             held.put(address, TcpListener.open(address, BACKLOG));

@@ -104,7 +104,7 @@ final class PortWatch implements AutoCloseable {
                 switch (target) {
                     case null -> plain;
                     case Listener.Target.Tcp(var split) -> split;
-                    case Listener.Target.Http _ -> List.of();
+                    case Listener.Target.Http _, Listener.Target.Edge _ -> List.of();
                 };
         clusters = next;
         Set<String> wanted = new HashSet<>();

@@ -172,6 +172,26 @@ class HeldPortsTest {
     }
 
     @Test
+    void theFirstPortIsWaitedForFromItsOpening() throws IOException {
+        InetSocketAddress address = freeAddress();
+        proxyLives.set(false);
+        try (HeldPorts ports = ports(0)) {
+            // As long as nothing was held there was nothing to come for.
+            now.addAndGet(HeldPorts.PATIENCE.toNanos() * 5);
+            ports.hold(address);
+            try (Socket waits = new Socket(LOOPBACK, address.getPort())) {
+                waits.setSoTimeout(300);
+                ports.sweep();
+                assertThrows(java.net.SocketTimeoutException.class, () -> waits.getInputStream()
+                        .read());
+                now.addAndGet(HeldPorts.PATIENCE.toNanos());
+                ports.sweep();
+                assertThrows(SocketException.class, () -> waits.getInputStream().read());
+            }
+        }
+    }
+
+    @Test
     void whatConflicts() {
         InetSocketAddress wanted = at("127.0.0.1", 80);
         assertTrue(PortOwner.conflicts(at("127.0.0.1", 80), wanted));

@@ -60,6 +60,11 @@ public final class MeshClient implements AutoCloseable {
         return connect("proxy", place.proxySocket(), silence);
     }
 
+    /** Connects to the gateway, as the others. */
+    public static MeshClient gateway(MeshPlace place, Duration silence) {
+        return connect("gateway", place.gatewaySocket(), silence);
+    }
+
     /** As {@link #agent(MeshPlace)}, with another bound on the time that it says nothing. */
     public static MeshClient agent(MeshPlace place, Duration silence) {
         return connect("agent", place.agentSocket(), silence);

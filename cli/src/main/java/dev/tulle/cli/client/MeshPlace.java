@@ -85,6 +85,11 @@ public final class MeshPlace {
         return runDirectory().resolve("proxy").resolve(ADMIN_SOCKET);
     }
 
+    /** The gateway's socket for administrators. */
+    public Path gatewaySocket() {
+        return runDirectory().resolve("gateway").resolve(ADMIN_SOCKET);
+    }
+
     /** The agent's socket. */
     public Path agentSocket() {
         return runDirectory().resolve("agent.sock");

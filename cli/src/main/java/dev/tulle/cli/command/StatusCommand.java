@@ -22,6 +22,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -71,7 +72,7 @@ public final class StatusCommand extends BaseCommand {
         List<String> troubles = new ArrayList<>();
         JsonObject status = new JsonObject();
         // All at once: each may be stopped, and nobody wants to wait for one after the other.
-        Asked askedProxy = new Asked(() -> proxyStatus());
+        Asked askedProxy = new Asked(() -> proxyStatus("proxy", () -> MeshClient.proxy(place, ANSWER)));
         Asked askedAgent = new Asked(() -> role(MeshClient.agent(place, ANSWER)));
         Asked askedControl = new Asked(() -> role(MeshClient.control(place, ANSWER)));
         JsonObject control = askedControl.answer("control", status, troubles);
@@ -80,6 +81,11 @@ public final class StatusCommand extends BaseCommand {
             throw new CommandFailure(CommandFailure.UNREACHABLE, "no mesh answers", troubles);
         }
         askedProxy.answer("proxy", status, troubles);
+        boolean servesEdge = control != null && Json.bool(control, "servesEdge");
+        if (servesEdge || PidFile.living(place.runDirectory(), "gateway").isPresent()) {
+            new Asked(() -> proxyStatus("gateway", () -> MeshClient.gateway(place, ANSWER)))
+                    .answer("gateway", status, troubles);
+        }
         if (control != null) {
             troubles.addAll(ApplyCommand.texts(control.get("notEnforced")));
         }
@@ -106,9 +112,9 @@ public final class StatusCommand extends BaseCommand {
         }
     }
 
-    /** What the proxy says of itself. One that has just taken over serves its socket some milliseconds later. */
-    private JsonObject proxyStatus() {
-        OptionalLong pid = PidFile.living(place.runDirectory(), "proxy");
+    /** What the proxy, or the gateway, says of itself. One that has just taken over serves its socket some milliseconds later. */
+    private JsonObject proxyStatus(String role, Supplier<MeshClient> connect) {
+        OptionalLong pid = PidFile.living(place.runDirectory(), role);
         JsonObject proxy = Json.of("running", pid.isPresent());
         if (pid.isEmpty()) {
             proxy.add("troubles", Json.texts(List.of("it does not run")));
@@ -118,7 +124,7 @@ public final class StatusCommand extends BaseCommand {
         JsonArray troubles = new JsonArray();
         while (true) {
             try {
-                JsonObject told = role(MeshClient.proxy(place, ANSWER));
+                JsonObject told = role(connect.get());
                 troubles.addAll(told.getAsJsonArray("troubles"));
                 proxy.add("refusals", told.get("refusals"));
                 break;
@@ -175,6 +181,10 @@ public final class StatusCommand extends BaseCommand {
             boolean running = role.equals("proxy") ? Json.bool(state, "running") : status.has(role);
             roles.row(role, running ? "running" : "missing", detail(role, state));
         }
+        if (status.has("gateway")) {
+            JsonObject state = Json.object(status, "gateway");
+            roles.row("gateway", Json.bool(state, "running") ? "running" : "missing", detail("gateway", state));
+        }
         text.append(roles.text(Output.colour()));
         tiers(Json.object(status, "agent"), text);
         takeover(Json.object(status, "agent"), text);
@@ -202,7 +212,7 @@ public final class StatusCommand extends BaseCommand {
     private static void refusals(JsonObject status, StringBuilder text) {
         Table table = new Table("REFUSED AT", "WHO", "TIMES", "WHY");
         boolean any = false;
-        for (String role : List.of("control", "agent", "proxy")) {
+        for (String role : List.of("control", "agent", "proxy", "gateway")) {
             for (JsonObject refusal : Json.objects(Json.object(status, role), "refusals")) {
                 any = true;
                 table.row(

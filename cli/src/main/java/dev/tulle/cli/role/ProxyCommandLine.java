@@ -12,6 +12,7 @@ import java.util.List;
  * The command that becomes the node proxy: enters its cgroup as root, then drops to its own user for good (no
  * capability, no new privileges) and becomes the JVM. The pid stays the same from the first step to the last.
  *
+ * @param role the role that it plays, {@code proxy} or {@code gateway}
  * @param java the Java command with the role's flags, without the main class
  * @param arguments the arguments of {@code tulle proxy}
  * @param distribution the folder of jars that the proxy's user must be able to read
@@ -20,7 +21,13 @@ import java.util.List;
  * @param users the user and group it runs as; it is also in the mesh's group, whose directory its sockets are in
  */
 record ProxyCommandLine(
-        List<String> java, List<String> arguments, Path distribution, Path cgroup, Path scratch, LocalUsers users) {
+        String role,
+        List<String> java,
+        List<String> arguments,
+        Path distribution,
+        Path cgroup,
+        Path scratch,
+        LocalUsers users) {
 
     /**
      * Enters the cgroup ($0), raises the limit of open files as far as the host lets root, then becomes the rest. How many
@@ -43,7 +50,8 @@ record ProxyCommandLine(
     }
 
     /** With the proxy's JVM flags and start-up archive of a distribution. */
-    static ProxyCommandLine of(Path distribution, List<String> arguments, Path cgroup, Path scratch, LocalUsers users) {
+    static ProxyCommandLine of(
+            String role, Path distribution, List<String> arguments, Path cgroup, Path scratch, LocalUsers users) {
         List<String> java = new ArrayList<>();
         java.add(Path.of(System.getProperty("java.home"), "bin/java").toString());
         java.add("@" + distribution.resolve("jvm/proxy"));
@@ -51,7 +59,7 @@ record ProxyCommandLine(
         if (Files.exists(archive)) {
             java.add("-XX:AOTCache=" + archive);
         }
-        return new ProxyCommandLine(java, arguments, distribution, cgroup, scratch, users);
+        return new ProxyCommandLine(role, java, arguments, distribution, cgroup, scratch, users);
     }
 
     /**
@@ -88,13 +96,13 @@ record ProxyCommandLine(
     List<String> program() {
         List<String> command = new ArrayList<>(java);
         command.add("dev.tulle.cli.Main");
-        command.add("proxy");
+        command.add(role);
         command.addAll(arguments);
         return command;
     }
 
     private List<String> showOnly(Path parent, Path folder, String name) throws IOException {
-        Path mount = Files.createDirectories(scratch.resolve(name));
+        Path mount = Files.createDirectories(scratch.resolve(role + "-" + name));
         return List.of(
                 "unshare",
                 "--mount",

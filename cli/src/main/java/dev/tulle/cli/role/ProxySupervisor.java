@@ -45,13 +45,17 @@ public final class ProxySupervisor implements AutoCloseable {
     /** How long a new proxy may take until it serves in the place of the one before it. */
     private static final Duration TAKE_OVER = Duration.ofSeconds(60);
 
-    private static final String ROLE = "proxy";
+    /** The node proxy, and the name of its folder in the run directory. */
+    static final String NODE = "proxy";
 
-    /** Pid files of proxies that another one has replaced and that still have connections. */
-    private static final String DRAINING = "draining-";
+    /** The gateway, and the name of its folder. */
+    static final String GATEWAY = "gateway";
 
-    /** The build that the running proxy was started from. */
-    private static final String BUILD = "proxy.build";
+    /** Before the pid in the pid files of processes that another one has replaced and that still have connections. */
+    private static final Map<String, String> DRAINING = Map.of(NODE, "draining-", GATEWAY, "gateway-draining-");
+
+    /** The end of the name of the file that says from which build the running process was started. */
+    private static final String BUILD = ".build";
 
     /** Starts a proxy. */
     @FunctionalInterface
@@ -64,6 +68,7 @@ public final class ProxySupervisor implements AutoCloseable {
         ProxyProcess start() throws IOException;
     }
 
+    private final String role;
     private final Launch launch;
     private final Path runDirectory;
     private final String build;
@@ -80,29 +85,33 @@ public final class ProxySupervisor implements AutoCloseable {
     private int starts;
     private long current;
 
-    private ProxySupervisor(Launch launch, Path runDirectory, String build, Duration drain, RunEvents events) {
+    private ProxySupervisor(
+            String role, Launch launch, Path runDirectory, String build, Duration drain, RunEvents events) {
+        this.role = role;
         this.launch = launch;
         this.runDirectory = runDirectory;
         this.build = build;
         this.drain = drain;
         this.events = events;
-        this.watcher = Thread.ofVirtual().name("proxy-supervisor").unstarted(this::watch);
+        this.watcher = Thread.ofVirtual().name(role + "-supervisor").unstarted(this::watch);
     }
 
     /**
      * Adopts or starts the proxy. One of another build is adopted and then replaced without an interruption.
      *
+     * @param role {@link #NODE} or {@link #GATEWAY}
      * @param build names the distribution that this process runs from
      * @param drain how long {@link #close} lets connections finish before the process is killed
      */
-    static ProxySupervisor start(Launch launch, Path runDirectory, String build, Duration drain, RunEvents events) {
-        ProxySupervisor supervisor = new ProxySupervisor(launch, runDirectory, build, drain, events);
-        OptionalLong adopted = PidFile.living(runDirectory, ROLE);
+    static ProxySupervisor start(
+            String role, Launch launch, Path runDirectory, String build, Duration drain, RunEvents events) {
+        ProxySupervisor supervisor = new ProxySupervisor(role, launch, runDirectory, build, drain, events);
+        OptionalLong adopted = PidFile.living(runDirectory, role);
         if (adopted.isPresent()) {
             supervisor.current = adopted.getAsLong();
-            events.add(ROLE, "adopted the running process " + adopted.getAsLong());
+            events.add(role, "adopted the running process " + adopted.getAsLong());
             if (!supervisor.isOurBuild()) {
-                Thread.ofVirtual().name("proxy-upgrade").start(supervisor::replaceOther);
+                Thread.ofVirtual().name(role + "-upgrade").start(supervisor::replaceOther);
             }
         }
         supervisor.watcher.start();
@@ -111,7 +120,7 @@ public final class ProxySupervisor implements AutoCloseable {
 
     private boolean isOurBuild() {
         try {
-            return Files.readString(runDirectory.resolve(BUILD)).equals(build);
+            return Files.readString(runDirectory.resolve(role + BUILD)).equals(build);
         } catch (IOException e) {
             return false;
         }
@@ -122,7 +131,7 @@ public final class ProxySupervisor implements AutoCloseable {
             upgrade();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, "the proxy of another build goes on: " + e.getMessage());
-            events.add(ROLE, "the process of another build goes on: " + e.getMessage());
+            events.add(role, "the process of another build goes on: " + e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
@@ -158,8 +167,8 @@ public final class ProxySupervisor implements AutoCloseable {
                 }
                 Duration wait = PAUSES.get(Math.min(pause++, PAUSES.size() - 1));
                 String next = "; starting again in " + wait.toMillis() + " ms";
-                events.add(ROLE, end + " after " + Duration.ofNanos(lived).toSeconds() + " s" + next);
-                LOG.log(System.Logger.Level.WARNING, "the proxy " + end + next);
+                events.add(role, end + " after " + Duration.ofNanos(lived).toSeconds() + " s" + next);
+                LOG.log(System.Logger.Level.WARNING, "the " + role + " " + end + next);
                 sleep(wait);
             }
         } catch (InterruptedException e) {
@@ -185,7 +194,7 @@ public final class ProxySupervisor implements AutoCloseable {
         while (true) {
             long pid = current();
             served(false);
-            Thread.ofVirtual().name("proxy-serves").start(() -> noteServing(pid));
+            Thread.ofVirtual().name(role + "-serves").start(() -> noteServing(pid));
             String end = awaitEnd(pid);
             lock.lock();
             try {
@@ -210,8 +219,8 @@ public final class ProxySupervisor implements AutoCloseable {
 
     private void took(long pid) throws IOException {
         current = pid;
-        PidFile.write(runDirectory, ROLE, pid);
-        Files.writeString(runDirectory.resolve(BUILD), build);
+        PidFile.write(runDirectory, role, pid);
+        Files.writeString(runDirectory.resolve(role + BUILD), build);
     }
 
     private ProxyProcess spawn() throws IOException {
@@ -252,7 +261,7 @@ public final class ProxySupervisor implements AutoCloseable {
 
     /** Notes that a proxy serves, once it does. A proxy that does not answer is asked by nobody who holds the lock. */
     private void noteServing(long pid) {
-        Path directory = runDirectory.resolve(RunFolder.HAND_OVER);
+        Path directory = runDirectory.resolve(role);
         try {
             while (!isClosing() && isLiving(pid)) {
                 if (serves(directory, pid)) {
@@ -285,7 +294,7 @@ public final class ProxySupervisor implements AutoCloseable {
     }
 
     private boolean isLiving(long pid) {
-        return PidFile.living(runDirectory, ROLE).equals(OptionalLong.of(pid));
+        return PidFile.living(runDirectory, role).equals(OptionalLong.of(pid));
     }
 
     /**
@@ -299,7 +308,7 @@ public final class ProxySupervisor implements AutoCloseable {
         upgrading.lock();
         try {
             long before = current();
-            Path directory = runDirectory.resolve(RunFolder.HAND_OVER);
+            Path directory = runDirectory.resolve(role);
             if (before == 0) {
                 throw new IOException("no proxy runs that another one could take over from");
             }
@@ -322,16 +331,16 @@ public final class ProxySupervisor implements AutoCloseable {
             }
             lock.lock();
             try {
-                if (PidFile.living(runDirectory, ROLE).isPresent()) {
-                    PidFile.write(runDirectory, DRAINING + before, before);
+                if (PidFile.living(runDirectory, role).isPresent()) {
+                    PidFile.write(runDirectory, DRAINING.get(role) + before, before);
                 }
                 took(fresh.pid());
                 changed.signalAll();
             } finally {
                 lock.unlock();
             }
-            forgetEnded(runDirectory);
-            events.add(ROLE, "process " + fresh.pid() + " took over from " + before + ", which drains");
+            forgetEnded(runDirectory, role);
+            events.add(role, "process " + fresh.pid() + " took over from " + before + ", which drains");
             return fresh.pid();
         } finally {
             upgrading.unlock();
@@ -385,28 +394,28 @@ public final class ProxySupervisor implements AutoCloseable {
     public void close() {
         end(false);
         if (!left) {
-            stop(runDirectory, drain);
+            stop(runDirectory, role, drain);
             // Whose pid file somebody has removed, with the run directory perhaps.
             started.values().forEach(ProxyProcess::kill);
         }
     }
 
-    /** The roles of all proxies of a run directory: the one that serves, and those that drain. */
-    private static List<String> roles(Path runDirectory) throws IOException {
-        List<String> roles = new ArrayList<>(List.of(ROLE));
+    /** The names of all pid files of a role: of the process that serves, and of those that drain. */
+    private static List<String> roles(Path runDirectory, String of) throws IOException {
+        List<String> roles = new ArrayList<>(List.of(of));
         if (Files.isDirectory(runDirectory)) {
             try (Stream<Path> files = Files.list(runDirectory)) {
                 files.map(file -> String.valueOf(file.getFileName()))
-                        .filter(name -> name.startsWith(DRAINING) && name.endsWith(".pid"))
+                        .filter(name -> name.startsWith(String.valueOf(DRAINING.get(of))) && name.endsWith(".pid"))
                         .forEach(name -> roles.add(name.substring(0, name.length() - ".pid".length())));
             }
         }
         return roles;
     }
 
-    private static void forgetEnded(Path runDirectory) throws IOException {
-        for (String role : roles(runDirectory)) {
-            if (role.startsWith(DRAINING) && PidFile.living(runDirectory, role).isEmpty()) {
+    private static void forgetEnded(Path runDirectory, String of) throws IOException {
+        for (String role : roles(runDirectory, of)) {
+            if (!role.equals(of) && PidFile.living(runDirectory, role).isEmpty()) {
                 PidFile.remove(runDirectory, role);
             }
         }
@@ -418,8 +427,14 @@ public final class ProxySupervisor implements AutoCloseable {
      * @param drain how long connections may take to finish
      */
     static void stop(Path runDirectory, Duration drain) {
+        stop(runDirectory, GATEWAY, drain);
+        stop(runDirectory, NODE, drain);
+    }
+
+    /** The same for one role. */
+    static void stop(Path runDirectory, String of, Duration drain) {
         try {
-            List<String> roles = roles(runDirectory);
+            List<String> roles = roles(runDirectory, of);
             for (String role : roles) {
                 @Nullable ProcessHandle process = process(runDirectory, role);
                 if (process != null) {
@@ -431,14 +446,14 @@ public final class ProxySupervisor implements AutoCloseable {
                 while (PidFile.living(runDirectory, role).isPresent()) {
                     @Nullable ProcessHandle process = process(runDirectory, role);
                     if (System.nanoTime() > end && process != null) {
-                        LOG.log(System.Logger.Level.WARNING, "the proxy did not drain in " + drain + ": killed");
+                        LOG.log(System.Logger.Level.WARNING, "the " + of + " did not drain in " + drain + ": killed");
                         process.destroyForcibly();
                     }
                     Thread.sleep(Duration.ofMillis(10));
                 }
                 PidFile.remove(runDirectory, role);
             }
-            Files.deleteIfExists(runDirectory.resolve(BUILD));
+            Files.deleteIfExists(runDirectory.resolve(of + BUILD));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } catch (IOException e) {

@@ -25,7 +25,7 @@ import picocli.CommandLine.Option;
 /** How a mesh runs on this host: the same options for every role, so that roles started alone fit together. A mixin. */
 public final class RoleOptions {
     /** The highest offset with which every port of the mesh is still a port. */
-    private static final int MAX_OFFSET = 65535 - 15090;
+    private static final int MAX_OFFSET = 65535 - 15091;
 
     /** A node's part of the workload range. */
     private static final int NODE_BITS = 24;

@@ -45,15 +45,17 @@ final class RunFolder {
     }
 
     /**
-     * Makes the folder in which the proxy's processes meet.
+     * Makes the folders in which the processes of the proxy meet, and those of the gateway.
      *
      * @throws IOException when it cannot be made
      */
     static void makeHandOver(Path directory, LocalUsers users) throws IOException {
-        Path folder = Files.createDirectories(directory.resolve(HAND_OVER));
-        Files.setAttribute(folder, "unix:uid", users.proxy());
-        SocketAccess.setGroup(folder, users.directoryGroup());
-        Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-x---"));
+        for (String name : List.of(HAND_OVER, HeldPorts.GATEWAY_HAND_OVER)) {
+            Path folder = Files.createDirectories(directory.resolve(name));
+            Files.setAttribute(folder, "unix:uid", users.proxy());
+            SocketAccess.setGroup(folder, users.directoryGroup());
+            Files.setPosixFilePermissions(folder, PosixFilePermissions.fromString("rwxr-x---"));
+        }
     }
 
     /** Removes what the commands of a role leave there, and the folder itself when nothing else is in it. */
@@ -62,18 +64,24 @@ final class RunFolder {
             for (String name : List.of(READY, "events.jsonl", "up.lock")) {
                 Files.deleteIfExists(directory.resolve(name));
             }
-            for (String role : List.of("up", "control", "agent", "proxy")) {
+            for (String role : List.of("up", "control", "agent", "proxy", "gateway")) {
                 PidFile.remove(directory, role);
             }
-            for (String name :
-                    List.of("control.sock", "agent.sock", "node.sock", "xds.sock", HeldPorts.SOCKET, UP_SOCKET)) {
+            for (String name : List.of(
+                    "control.sock",
+                    "agent.sock",
+                    "node.sock",
+                    "xds.sock",
+                    HeldPorts.SOCKET,
+                    HeldPorts.GATEWAY_SOCKET,
+                    UP_SOCKET)) {
                 Path socket = directory.resolve(name);
                 // One that a killed process left; a living role removes its own.
                 if (Files.exists(socket) && !LocalApiClient.answers(socket)) {
                     Files.delete(socket);
                 }
             }
-            for (String folder : List.of("mounts", HAND_OVER)) {
+            for (String folder : List.of("mounts", HAND_OVER, HeldPorts.GATEWAY_HAND_OVER)) {
                 PrivateFiles.removeTree(directory.resolve(folder));
             }
             Files.deleteIfExists(directory);

@@ -132,12 +132,14 @@ public final class UpCommand extends BaseCommand {
         events.add(ROLE, cause == null ? "started" : "started again: " + cause);
         StopSignal stop = StopSignal.install();
         MeshEnd end;
-        try (ControlPlane _ = ControlPlane.start(options.control());
+        try (ControlPlane plane = ControlPlane.start(options.control());
                 NodeAgent agent = NodeAgent.start(options.agent())) {
             Path group = Cgroups.find().directory(options.agent().meshGroup() + "/proxy");
-            ProxySupervisor proxy = ProxySupervisor.start(launch(group, run), run, RoleOptions.build(), drain, events);
+            ProxySupervisor proxy = ProxySupervisor.start(
+                    ProxySupervisor.NODE, launch(group, run), run, RoleOptions.build(), drain, events);
             try (proxy;
-                    UpgradeApi upgrades = UpgradeApi.start(run.resolve(RunFolder.UP_SOCKET), proxy, stop)) {
+                    GatewayChild gateway = GatewayChild.start(plane, gateway(group), run, drain, events);
+                    UpgradeApi upgrades = UpgradeApi.start(run.resolve(RunFolder.UP_SOCKET), proxy, gateway, stop)) {
                 awaitProxy(stop);
                 Files.writeString(
                         run.resolve(RunFolder.READY),
@@ -156,6 +158,7 @@ public final class UpCommand extends BaseCommand {
                     // Capture, the proxy and its connections stay as they are for the process that follows.
                     events.add(ROLE, "ended for another version");
                     proxy.leave();
+                    gateway.leave();
                     upgrades.close();
                     return START_NEW;
                 }
@@ -187,8 +190,14 @@ public final class UpCommand extends BaseCommand {
                 + options.stateDirectory();
     }
 
+    /** The gateway is a child of this process also where the proxy is a unit of systemd. */
+    private ProxySupervisor.Launch gateway(Path group) {
+        ProxyCommandLine line = proxyCommand(ProxySupervisor.GATEWAY, group);
+        return () -> ProxyProcess.child(line.build());
+    }
+
     private ProxySupervisor.Launch launch(Path group, Path run) {
-        ProxyCommandLine line = proxyCommand(group);
+        ProxyCommandLine line = proxyCommand(ProxySupervisor.NODE, group);
         if (proxyUnit == null) {
             return () -> ProxyProcess.child(line.build());
         }
@@ -196,9 +205,10 @@ public final class UpCommand extends BaseCommand {
         return () -> unit.start(line.program());
     }
 
-    private ProxyCommandLine proxyCommand(Path proxyGroup) {
+    private ProxyCommandLine proxyCommand(String role, Path proxyGroup) {
         Path distribution = RoleOptions.distribution();
         return ProxyCommandLine.of(
+                role,
                 distribution,
                 options.proxyArguments(drainSeconds),
                 proxyGroup,

@@ -12,21 +12,23 @@ import java.time.Duration;
 
 /**
  * What `tulle up` can be asked for while it runs: {@code upgrade} with the role {@code proxy} (answers when the new
- * process serves) or {@code agent} (answers, then ends for the next version). Thread-safe.
+ * processes serve: the gateway's, where there is one, is replaced as well) or {@code agent} (answers, then ends for the next version). Thread-safe.
  */
 final class UpgradeApi implements AutoCloseable {
     /** How long a caller is told that its request is being worked on: longer than a new proxy may take to serve. */
     private static final Duration PROGRESS = Duration.ofMinutes(2);
 
     private final ProxySupervisor proxy;
+    private final GatewayChild gateway;
     private final StopSignal stop;
     private final LocalApiServer server;
     private volatile boolean startsNew;
 
     // The server answers only once the constructor is done with all that answers need.
     @SuppressWarnings("this-escape")
-    private UpgradeApi(Path socket, ProxySupervisor proxy, StopSignal stop) throws IOException {
+    private UpgradeApi(Path socket, ProxySupervisor proxy, GatewayChild gateway, StopSignal stop) throws IOException {
         this.proxy = proxy;
+        this.gateway = gateway;
         this.stop = stop;
         this.server = LocalApiServer.start(socket, this::handle);
     }
@@ -36,8 +38,9 @@ final class UpgradeApi implements AutoCloseable {
      *
      * @throws IOException when it cannot be made
      */
-    static UpgradeApi start(Path socket, ProxySupervisor proxy, StopSignal stop) throws IOException {
-        return new UpgradeApi(socket, proxy, stop);
+    static UpgradeApi start(Path socket, ProxySupervisor proxy, GatewayChild gateway, StopSignal stop)
+            throws IOException {
+        return new UpgradeApi(socket, proxy, gateway, stop);
     }
 
     /** Whether the process ends because another version is to follow. */
@@ -54,7 +57,10 @@ final class UpgradeApi implements AutoCloseable {
             JsonObject result = new JsonObject();
             try (LocalApiProgress _ = LocalApiProgress.begin(replies, Json.bool(asked, "progress"), PROGRESS)) {
                 switch (role) {
-                    case "proxy" -> result.addProperty("pid", proxy.upgrade());
+                    case "proxy" -> {
+                        result.addProperty("pid", proxy.upgrade());
+                        gateway.upgrade();
+                    }
                     case "agent" -> {
                         result.addProperty("pid", ProcessHandle.current().pid());
                         end = true;

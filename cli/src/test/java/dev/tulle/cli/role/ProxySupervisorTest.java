@@ -25,7 +25,8 @@ class ProxySupervisorTest {
     Path directory;
 
     private ProxySupervisor supervise(String... command) {
-        return ProxySupervisor.start(() -> ProxyProcess.child(List.of(command)), directory, "build", DRAIN, events());
+        return ProxySupervisor.start(
+                ProxySupervisor.NODE, () -> ProxyProcess.child(List.of(command)), directory, "build", DRAIN, events());
     }
 
     private RunEvents events() {
@@ -87,7 +88,8 @@ class ProxySupervisorTest {
         ProxySupervisor.Launch broken = () -> {
             throw new IOException("no cgroup");
         };
-        try (ProxySupervisor _ = ProxySupervisor.start(broken, directory, "build", DRAIN, events())) {
+        try (ProxySupervisor _ =
+                ProxySupervisor.start(ProxySupervisor.NODE, broken, directory, "build", DRAIN, events())) {
             Thread.sleep(400);
         }
         List<RunEvents.Event> tried = events().latest(100);

@@ -14,11 +14,17 @@ import org.jspecify.annotations.Nullable;
  */
 @SuppressWarnings("FutureReturnValueIgnored") // A failed close reaches the handlers by itself.
 class EarlyBytes extends ChannelInboundHandlerAdapter {
+    private @Nullable ChannelHandlerContext here;
     private @Nullable ByteBuf bytes;
     private boolean ended;
 
     EarlyBytes(@Nullable ByteBuf already) {
         bytes = already;
+    }
+
+    @Override
+    public void handlerAdded(ChannelHandlerContext context) {
+        here = context;
     }
 
     @Override
@@ -59,12 +65,20 @@ class EarlyBytes extends ChannelInboundHandlerAdapter {
     /** Leaves; the successor, already in the pipeline, gets the bytes that were not taken and the stream's end. */
     final void leave(ChannelPipeline pipeline) {
         pipeline.remove(this);
+        ChannelHandlerContext next = here;
         ByteBuf first = take();
+        if (next == null) {
+            if (first != null) {
+                first.release();
+            }
+            return;
+        }
+        // Behind where this was: what is before it, which may be TLS, has seen these bytes already.
         if (first != null) {
-            pipeline.fireChannelRead(first).fireChannelReadComplete();
+            next.fireChannelRead(first).fireChannelReadComplete();
         }
         if (ended) {
-            pipeline.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
+            next.fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
         }
     }
 }

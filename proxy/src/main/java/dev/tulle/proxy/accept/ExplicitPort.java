@@ -96,7 +96,8 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
                 Sources.text(local),
                 entry,
                 true,
-                "");
+                "",
+                false);
         channel.pipeline().addLast(Http1Connection.choosing(this, this, scope.http(), peer, channel));
         early.leave(channel.pipeline());
         channel.config().setAutoRead(true);

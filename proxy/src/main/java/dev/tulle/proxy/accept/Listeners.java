@@ -2,9 +2,11 @@ package dev.tulle.proxy.accept;
 
 import dev.tulle.proxy.discovery.NameDirectory;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.upstream.UpstreamChannels;
+import dev.tulle.xds.XdsClient;
 import io.netty.bootstrap.ServerBootstrap;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -37,6 +39,7 @@ public final class Listeners implements AutoCloseable {
     private final Function<Channel, LoopScope> scopes;
     private final List<Channel> open = new CopyOnWriteArrayList<>();
     private @Nullable PublishedPorts published;
+    private @Nullable EdgePorts edge;
     private volatile Inheritance inheritance = Inheritance.none();
     private @Nullable AgentSockets agent;
 
@@ -113,10 +116,33 @@ public final class Listeners implements AutoCloseable {
         ports.start();
     }
 
-    /** Waits until the published ports are as the agent wants them; false when it did not say in time. */
+    /**
+     * Serves the mesh's edge from now on. What was inherited and no Gateway wants is closed.
+     *
+     * @param addresses where each of its ports is served, as the agent opens them; without an agent it is IPv4 alone
+     */
+    public void serveEdge(XdsClient xds, ServiceDirectory services, List<String> addresses) {
+        EdgePorts ports = new EdgePorts(
+                xds,
+                services,
+                agent == null ? List.of("0.0.0.0") : addresses,
+                this::bindOffered,
+                () -> inheritance.close());
+        edge = ports;
+        ports.start();
+    }
+
+    /** What is wrong with the mesh's edge; empty when nothing is, or there is none. */
+    public String edgeTrouble() {
+        EdgePorts ofEdge = edge;
+        return ofEdge == null ? "" : ofEdge.trouble();
+    }
+
+    /** Waits until published ports and those of the edge are as they are wanted; false when that is not known in time. */
     public boolean awaitPublished(Duration patience) throws InterruptedException {
         PublishedPorts ports = published;
-        return ports == null || ports.awaitApplied(patience);
+        EdgePorts ofEdge = edge;
+        return (ports == null || ports.awaitApplied(patience)) && (ofEdge == null || ofEdge.awaitApplied(patience));
     }
 
     private Channel bindFixed(String address, int port, OutboundService service) throws IOException {
@@ -124,6 +150,11 @@ public final class Listeners implements AutoCloseable {
     }
 
     private Channel bindPublished(String address, int port, OutboundService service) throws IOException {
+        return bindOffered(address, port, scope -> new FixedPort(scope, service));
+    }
+
+    private Channel bindOffered(String address, int port, Function<LoopScope, ChannelHandler> first)
+            throws IOException {
         AgentSockets source = agent;
         InetSocketAddress wanted = new InetSocketAddress(InetAddress.getByName(address), port);
         if (source != null && !inheritance.offers(wanted)) {
@@ -132,7 +163,7 @@ public final class Listeners implements AutoCloseable {
                 throw new IOException("the agent does not hold it");
             }
         }
-        return bindFixed(address, port, service);
+        return bind(address, port, first);
     }
 
     private static int port(Channel channel) {
@@ -185,24 +216,6 @@ public final class Listeners implements AutoCloseable {
         return bound.channel();
     }
 
-    /** First handler of a connection whose service is known from the port. Loop-confined. */
-    private static final class FixedPort extends ChannelInboundHandlerAdapter {
-        private final LoopScope scope;
-        private final OutboundService service;
-
-        FixedPort(LoopScope scope, OutboundService service) {
-            this.scope = scope;
-            this.service = service;
-        }
-
-        @Override
-        public void channelActive(ChannelHandlerContext context) {
-            Channel channel = context.channel();
-            context.pipeline().remove(this);
-            OutboundFlow.beginPublished(scope, channel, service);
-        }
-    }
-
     /** First handler of a connection whose destination is known from the port. Loop-confined. */
     private static final class TowardPort extends ChannelInboundHandlerAdapter {
         private final LoopScope scope;
@@ -227,6 +240,10 @@ public final class Listeners implements AutoCloseable {
         PublishedPorts ports = published;
         if (ports != null) {
             ports.close();
+        }
+        EdgePorts ofEdge = edge;
+        if (ofEdge != null) {
+            ofEdge.close();
         }
         for (Channel channel : open) {
             channel.close().syncUninterruptibly();

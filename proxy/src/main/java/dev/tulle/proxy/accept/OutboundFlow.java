@@ -44,6 +44,7 @@ final class OutboundFlow {
     private final OutboundService service;
     private final boolean edge;
     private boolean published;
+    private boolean secure;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -86,9 +87,19 @@ final class OutboundFlow {
 
     /** Begins with a connection to a published port, whose service is known from the port. */
     static void beginPublished(LoopScope scope, Channel channel, OutboundService service) {
+        beginEdge(scope, channel, service, false);
+    }
+
+    /**
+     * The same at the mesh's edge.
+     *
+     * @param secure true when the client speaks TLS, which is behind this
+     */
+    static void beginEdge(LoopScope scope, Channel channel, OutboundService service, boolean secure) {
         OutboundFlow flow = new OutboundFlow(
                 scope, channel, (InetSocketAddress) channel.localAddress(), service, true, new EarlyBytes(null));
         flow.published = true;
+        flow.secure = secure;
         flow.await();
     }
 
@@ -170,7 +181,8 @@ final class OutboundFlow {
                 edge,
                 published && channel.remoteAddress() instanceof InetSocketAddress client
                         ? Ip.text(client.getAddress())
-                        : "");
+                        : "",
+                secure);
     }
 
     private int caller() {
@@ -208,6 +220,7 @@ final class OutboundFlow {
                     early.leave(channel.pipeline());
                 }
             }
+            case Listener.Target.Edge _ -> refuse("unknown_service");
         }
     }
 

@@ -48,7 +48,7 @@ public final class AdminApi implements LocalApiServer.Handler, AutoCloseable {
      *
      * @param ready whether it serves and has heard from the control plane
      * @param metrics in Prometheus' text format
-     * @param accessLog why the access log cannot be written; empty while it can
+     * @param accessLog why the access log cannot be written, or what is wrong with the edge; empty while nothing is
      * @param nodeSocket where the agent answers; null when there is none
      */
     public AdminApi(

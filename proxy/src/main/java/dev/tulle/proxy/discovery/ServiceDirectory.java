@@ -62,6 +62,33 @@ public final class ServiceDirectory implements AutoCloseable {
         return fresh.service;
     }
 
+    /**
+     * Follows what a listener refers to that is known already, from now on and until it is {@link #leave left}.
+     *
+     * @return what its connections use
+     */
+    public OutboundService follow(Listener listener) {
+        Followed fresh = follow(listener.name());
+        Followed known = services.putIfAbsent(listener.name(), fresh);
+        Followed followed = known == null ? fresh : known;
+        followed.service.retain();
+        followed.watch.start(listener);
+        return followed.service;
+    }
+
+    /** What is followed refers to something else now. */
+    public void update(Listener listener) {
+        Followed known = services.get(listener.name());
+        if (known != null) {
+            known.watch.start(listener);
+        }
+    }
+
+    /** Nobody begins anything with what {@link #follow(Listener)} gave any more. */
+    public void leave(OutboundService service) {
+        service.release();
+    }
+
     private Followed follow(String name) {
         OutboundService service = new OutboundService(name);
         return new Followed(service, new ServiceWatch(xds, service, timer));

@@ -37,6 +37,9 @@ final class ServiceWatch implements AutoCloseable {
     private final ScheduledExecutorService timer;
 
     private @Nullable Value<Listener> listener;
+    /** The listener where nobody has to be asked for it. */
+    private @Nullable Listener fixed;
+
     private @Nullable Value<RouteConfiguration> routes;
     private final Map<String, ClusterWatch> clusters = new HashMap<>();
     private @Nullable RouteTable table;
@@ -59,6 +62,12 @@ final class ServiceWatch implements AutoCloseable {
         synchronized (this) {
             listener = new Value<>(ResourceType.LISTENER, service.name());
         }
+    }
+
+    /** Follows what a listener refers to that is known already; called again when it is another one. */
+    synchronized void start(Listener known) {
+        fixed = known;
+        rebuild(false);
     }
 
     /** One watched resource: unknown, absent or a value. */
@@ -135,10 +144,10 @@ final class ServiceWatch implements AutoCloseable {
 
     private void rebuild(boolean force) {
         Value<Listener> root = listener;
-        if (closed || root == null || !root.answered) {
+        Listener found = root == null ? fixed : root.value;
+        if (closed || (root == null && found == null) || (root != null && !root.answered)) {
             return;
         }
-        Listener found = root.value;
         if (found == null) {
             waitNoMore();
             dropAll();
@@ -160,6 +169,7 @@ final class ServiceWatch implements AutoCloseable {
                 compile(known == null ? null : known.value);
                 needed.addAll(clustersOf(table));
             }
+            case Listener.Target.Edge _ -> throw new UnusableResourceException(found.name() + " is the gateway's");
         }
         for (String name : needed) {
             ClusterWatch watch = clusters.get(name);

@@ -240,10 +240,12 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
             loan.leave();
             state = State.CLOSED;
             scope.upstreams().worker().timers().remove(timer);
+            ChannelHandlerContext here = channel.pipeline().context(this);
             channel.pipeline().addLast(H2Connection.to(to, scope, stream.peer(), channel));
             channel.pipeline().remove(this);
             to.release();
-            channel.pipeline().fireChannelRead(first);
+            // From here on: what is before this may be TLS, which has read these bytes already.
+            here.fireChannelRead(first);
         }
         return !http2;
     }

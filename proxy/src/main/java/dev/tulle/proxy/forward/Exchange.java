@@ -183,7 +183,9 @@ public final class Exchange {
     public void begin(OutboundService service, int pathSkip, @Nullable String newAuthority) {
         forwarding.headRead();
         boolean outside = !client.peer().outside().isEmpty();
-        RouteDecision decided = routing.decide(scope.upstreams(), service, head, outside, pathSkip, newAuthority);
+        boolean secure = client.peer().secure();
+        RouteDecision decided =
+                routing.decide(scope.upstreams(), service, head, outside, secure, pathSkip, newAuthority);
         if (decided == null) {
             reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;

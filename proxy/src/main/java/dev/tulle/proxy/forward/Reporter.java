@@ -42,7 +42,7 @@ final class Reporter {
             IstioMetrics.Requests series = (endpoint == null ? view.unrouted() : endpoint.metrics())
                     .requests(
                             peer.source().labels(),
-                            view.labels(),
+                            view.labels(routing.cluster()),
                             code,
                             flags,
                             call == null ? IstioMetrics.NO_GRPC : call.status());

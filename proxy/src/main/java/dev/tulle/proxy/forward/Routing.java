@@ -10,6 +10,7 @@ import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.proxy.upstream.Upstreams;
+import dev.tulle.proxy.upstream.WorkerCluster;
 import org.jspecify.annotations.Nullable;
 
 /** The decision on one request, and the path and authority that it is sent with. Loop-confined. */
@@ -35,6 +36,7 @@ final class Routing {
      * Decides on a complete head.
      *
      * @param outside true when the client is outside the mesh: then what it says of its scheme counts for nothing
+     * @param secure true when the client speaks TLS with us
      * @param pathSkip characters at the start of the path that are not part of it
      * @param newAuthority the authority to decide with and to send; null for the request's own
      * @return null when the service has no configuration
@@ -45,6 +47,7 @@ final class Routing {
             OutboundService service,
             RequestHead head,
             boolean outside,
+            boolean secure,
             int pathSkip,
             @Nullable String newAuthority) {
         ServiceView current = upstreams.view(service);
@@ -64,7 +67,9 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
-        if (!outside
+        if (secure) {
+            scheme = "https";
+        } else if (!outside
                 && !head.isAbsolute()
                 && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
             scheme = "https";
@@ -86,6 +91,10 @@ final class Routing {
                     head, path == null ? head.path() : path, host == null ? head.authority() : host, scheme);
         }
         RouteDecision decided = table.decide(request, upstreams.worker().random());
+        if (head.isConnect() && isEdge(current)) {
+            // Nothing was dialled that could say where to connect to, and nobody outside is to say it.
+            decided = decided.unrouted("CONNECT is not served at the gateway");
+        }
         decision = decided;
         if (decided.route() != null) {
             ForwardPlan chosen = current.plan(decided);
@@ -106,12 +115,16 @@ final class Routing {
         return decided;
     }
 
+    private static boolean isEdge(ServiceView view) {
+        return view.snapshot().listener().hostname().isEmpty();
+    }
+
     /**
      * Finds what belongs to a request that was decided on, and sent to this cluster, before the proxy saw it. When the
      * configuration has changed meanwhile and has no such route any more, the answer is passed on as it is.
      */
     ForwardPlan decided(Upstreams upstreams, OutboundService service, RequestHead head, String cluster) {
-        RouteDecision now = decide(upstreams, service, head, false, 0, null);
+        RouteDecision now = decide(upstreams, service, head, false, false, 0, null);
         ServiceView current = view;
         ForwardPlan found = now == null || now.route() == null || current == null ? null : current.plan(now, cluster);
         if (found == null) {
@@ -156,6 +169,13 @@ final class Routing {
     /** The scheme that the client asked with. */
     String scheme() {
         return scheme;
+    }
+
+    /** Where the request goes; null for nowhere. */
+    @Nullable
+    WorkerCluster cluster() {
+        ForwardPlan chosen = plan;
+        return chosen == null ? null : chosen.cluster();
     }
 
     /** The cluster's name; empty without one. */

@@ -16,11 +16,12 @@ public final class AgentSockets {
     /**
      * Of one agent.
      *
-     * @param nodeSocket the agent's socket for the proxy; the one for descriptors is beside it
+     * @param nodeSocket the agent's socket for the proxy; those for descriptors are beside it
+     * @param edge true for the sockets of the mesh's edge, false for the node proxy's
      */
-    public AgentSockets(EventLoopGroup group, Path nodeSocket) {
+    public AgentSockets(EventLoopGroup group, Path nodeSocket, boolean edge) {
         this.group = group;
-        this.path = nodeSocket.resolveSibling("listen.sock");
+        this.path = nodeSocket.resolveSibling(edge ? "gateway.sock" : "listen.sock");
     }
 
     /** Whether an agent has ever offered sockets here. */

@@ -21,6 +21,7 @@ public final class HeadWriter {
     private static final byte[] REQUEST_ID = bytes("x-request-id: ");
     private static final byte[] FORWARDED_FOR = bytes("x-forwarded-for: ");
     private static final byte[] PROTO = bytes("x-forwarded-proto: http\r\n");
+    private static final byte[] PROTO_SECURE = bytes("x-forwarded-proto: https\r\n");
     private static final byte[] STATUS = bytes("HTTP/1.1 ");
     private static final byte[] LOCATION = bytes("location: ");
     private static final byte[] CRLF = bytes("\r\n");
@@ -77,7 +78,7 @@ public final class HeadWriter {
             out.put(FORWARDED_FOR).put(client.outside()).put(CRLF);
         }
         if (outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)) {
-            out.put(PROTO);
+            out.put(client.secure() ? PROTO_SECURE : PROTO);
         }
         if (client.edge() && head.find(FieldName.X_REQUEST_ID) < 0) {
             out.put(REQUEST_ID).putUuid(random.nextLong(), random.nextLong()).put(CRLF);

@@ -8,6 +8,9 @@ public interface Sender {
      */
     boolean edge();
 
+    /** True when the client speaks TLS with the mesh's edge: requests say so. */
+    boolean secure();
+
     /** The address of a client outside the mesh, for whom the request says that it is forwarded; empty for one inside. */
     String outside();
 }

@@ -24,6 +24,7 @@ import java.util.SplittableRandom;
  */
 public final class SentHeads {
     private static final AsciiString HTTP = AsciiString.cached("http");
+    private static final AsciiString HTTPS = AsciiString.cached("https");
     private static final AsciiString TE = AsciiString.cached("te");
     private static final AsciiString TRAILERS = AsciiString.cached("trailers");
     private static final AsciiString LENGTH = AsciiString.cached("content-length");
@@ -65,7 +66,7 @@ public final class SentHeads {
             to.add(FORWARDED_FOR, new AsciiString(client.outside()));
         }
         if (outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)) {
-            to.add(FORWARDED_PROTO, HTTP);
+            to.add(FORWARDED_PROTO, client.secure() ? HTTPS : HTTP);
         }
         if (client.edge() && head.find(FieldName.X_REQUEST_ID) < 0) {
             ByteSink id = new ByteSink().putUuid(random.nextLong(), random.nextLong());

@@ -14,7 +14,14 @@ import dev.tulle.proxy.http1.Sender;
  *     an id and told their protocol, as the first proxy on the way does; captured ones travel as they are
  * @param outside the address of a client outside the mesh, at a published port: its requests say that they were forwarded
  *     for it, whatever they said themselves; empty for a client in the mesh
+ * @param secure true when it speaks TLS with the mesh's edge
  */
 public record Peer(
-        String remote, int caller, String dialled, WorkloadDirectory.Entry source, boolean edge, String outside)
+        String remote,
+        int caller,
+        String dialled,
+        WorkloadDirectory.Entry source,
+        boolean edge,
+        String outside,
+        boolean secure)
         implements Sender {}

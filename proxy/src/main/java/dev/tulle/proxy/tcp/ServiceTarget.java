@@ -98,7 +98,7 @@ public final class ServiceTarget implements TcpTarget {
 
         @Override
         public IstioMetrics.Connections metrics(WorkloadLabels source, String flags) {
-            return pool.metrics().connections(source, view.labels(), flags);
+            return pool.metrics().connections(source, view.labels(cluster), flags);
         }
     }
 
@@ -111,7 +111,7 @@ public final class ServiceTarget implements TcpTarget {
 
     @Override
     public void unserved(WorkloadLabels source, String flags) {
-        IstioMetrics.Connections counted = view.unrouted().connections(source, view.labels(), flags);
+        IstioMetrics.Connections counted = view.unrouted().connections(source, view.labels(cluster), flags);
         counted.opened().increment();
         counted.closed().increment();
     }

@@ -83,7 +83,21 @@ public final class TlsContexts {
         return finish(builder, clients == null ? new TlsTrust.Anyone() : clients, offered);
     }
 
+    /** As above, for TLS 1.3 alone. */
+    public static SslContext newestServer(TlsIdentity identity, @Nullable TlsTrust clients, List<String> offered)
+            throws SSLException {
+        SslContextBuilder builder = SslContextBuilder.forServer(identity.key(), identity.chain())
+                .clientAuth(clients == null ? ClientAuth.NONE : ClientAuth.REQUIRE);
+        return finish(builder, clients == null ? new TlsTrust.Anyone() : clients, offered, PROTOCOLS.subList(0, 1));
+    }
+
     private static SslContext finish(SslContextBuilder builder, TlsTrust trust, List<String> offered)
+            throws SSLException {
+        return finish(builder, trust, offered, PROTOCOLS);
+    }
+
+    private static SslContext finish(
+            SslContextBuilder builder, TlsTrust trust, List<String> offered, List<String> versions)
             throws SSLException {
         switch (trust) {
             case TlsTrust.Anyone _ -> builder.trustManager(InsecureTrustManagerFactory.INSTANCE);
@@ -106,7 +120,7 @@ public final class TlsContexts {
             builder.option(OpenSslContextOption.GROUPS, GROUPS);
         }
         return builder.sslProvider(NATIVE ? SslProvider.OPENSSL_REFCNT : SslProvider.JDK)
-                .protocols(PROTOCOLS)
+                .protocols(versions)
                 .ciphers(CIPHERS)
                 .build();
     }

@@ -73,9 +73,13 @@ public final class ServiceView {
         return null;
     }
 
-    /** The service in metrics. */
-    public ServiceLabels labels() {
-        return labels;
+    /**
+     * The service in metrics: the one that was dialled; at the mesh's edge, where none is, the one that it goes to.
+     *
+     * @param cluster where it goes; null for nowhere
+     */
+    public ServiceLabels labels(@Nullable WorkerCluster cluster) {
+        return cluster != null && snapshot.listener().hostname().isEmpty() ? cluster.labels() : labels;
     }
 
     /** Metric handles of requests that reach no endpoint. */

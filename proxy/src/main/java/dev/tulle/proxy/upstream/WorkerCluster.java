@@ -3,6 +3,7 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.model.EndpointBalancer;
 import dev.tulle.proxy.discovery.ClusterSnapshot;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.telemetry.ServiceLabels;
 import java.util.Collection;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +17,7 @@ public final class WorkerCluster implements EndpointBalancer.Load {
     private final EndpointPool[] pools;
     private final EndpointBalancer balancer;
     private final ConnectionLimit limit;
+    private final ServiceLabels labels;
     private int active;
     private int retries;
 
@@ -24,6 +26,7 @@ public final class WorkerCluster implements EndpointBalancer.Load {
         this.snapshot = snapshot;
         this.pools = pools;
         this.limit = limit;
+        this.labels = ServiceLabels.ofHost(snapshot.cluster().hostname());
         this.balancer = EndpointBalancer.of(snapshot.cluster().balancing(), snapshot.endpoints());
         this.balancer.shuffle(worker.random());
     }
@@ -31,6 +34,11 @@ public final class WorkerCluster implements EndpointBalancer.Load {
     /** What it was made from. */
     public ClusterSnapshot snapshot() {
         return snapshot;
+    }
+
+    /** Its service in metrics. */
+    ServiceLabels labels() {
+        return labels;
     }
 
     ConnectionLimit limit() {

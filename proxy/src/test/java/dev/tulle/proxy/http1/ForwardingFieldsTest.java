@@ -61,7 +61,12 @@ class ForwardingFieldsTest {
         assertFalse(isOne(name));
     }
 
-    private record From(boolean edge, String outside) implements Sender {}
+    private record From(boolean edge, String outside) implements Sender {
+        @Override
+        public boolean secure() {
+            return false;
+        }
+    }
 
     private record AsReceived(RequestHead head, Sender sender) implements ForwardedRequest {
         @Override

@@ -1,0 +1,384 @@
+package dev.tulle.config;
+
+import dev.tulle.config.IstioGateway.Host;
+import dev.tulle.config.IstioGateway.Protocol;
+import dev.tulle.config.IstioGateway.Server;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.EdgeTls;
+import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.Listener;
+import dev.tulle.model.Listener.Target;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
+import dev.tulle.model.RouteMatch.PathMatch;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.VirtualHost;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Builds what the edge serves from Gateways and the VirtualServices that name them: ports, hosts and routes. As in Istio,
+ * Gateways that have one port share it, VirtualServices that have one host there are put together, the oldest first, and
+ * routes for every request come last.
+ */
+final class EdgeTables {
+    /** One port, with what the oldest of its gateways makes of it. */
+    private static final class Port {
+        final ServicePort number;
+        final Protocol protocol;
+        final ResourceRef owner;
+        final List<Chain> chains = new ArrayList<>();
+
+        Port(Server first, ResourceRef owner) {
+            AppProtocol spoken = first.protocol() == Protocol.TCP ? AppProtocol.TCP : AppProtocol.HTTP;
+            this.number = new ServicePort(first.port(), first.port(), spoken, "");
+            this.protocol = first.protocol();
+            this.owner = owner;
+        }
+
+        /** The chain of a server: its own where callers ask for it by a name, else the port's. */
+        Chain chain(IstioGateway gateway, int index, Server server) {
+            if (protocol == Protocol.HTTPS || chains.isEmpty()) {
+                String table = protocol == Protocol.HTTPS
+                        ? "https." + server.port() + "." + gateway.gatewayName() + "." + index
+                        : "http." + server.port();
+                chains.add(new Chain(table, server.tls(), gateway.ref()));
+            }
+            return chains.getLast();
+        }
+
+        boolean isServed(Chain chain) {
+            return protocol != Protocol.TCP || chain.split.isPresent();
+        }
+    }
+
+    /** What callers of a port get, or those of them who ask for some names. */
+    private static final class Chain {
+        final String table;
+        final Optional<EdgeTls> tls;
+        final ResourceRef owner;
+        /** The hosts of its servers. */
+        final Set<String> names = new LinkedHashSet<>();
+        /** The routes of hosts, as its servers and VirtualServices have them together. */
+        final Map<String, List<Route>> hosts = new LinkedHashMap<>();
+
+        final Set<String> redirected = new HashSet<>();
+        Optional<RouteTables.Split> split = Optional.empty();
+
+        Chain(String table, Optional<EdgeTls> tls, ResourceRef owner) {
+            this.table = table;
+            this.tls = tls;
+            this.owner = owner;
+        }
+
+        /** Its names as callers ask for them; none when it takes everybody. */
+        List<String> serverNames() {
+            return tls.isEmpty() || names.contains("*") ? List.of() : List.copyOf(names);
+        }
+    }
+
+    private final RouteTables tables;
+    private final List<IstioGateway> gateways;
+    private final TreeMap<Integer, Port> ports = new TreeMap<>();
+
+    private EdgeTables(ConfigSnapshot config, RouteTables tables) {
+        this.tables = tables;
+        this.gateways = RouteTables.oldestFirst(config.gateways());
+    }
+
+    static EdgeTables of(ConfigSnapshot config, RouteTables tables) {
+        EdgeTables edge = new EdgeTables(config, tables);
+        List<VirtualService> services = RouteTables.oldestFirst(config.virtualServices());
+        for (IstioGateway gateway : edge.gateways) {
+            for (int i = 0; i < gateway.servers().size(); i++) {
+                edge.server(gateway, i, services);
+            }
+        }
+        services.forEach(edge::reportUnused);
+        return edge;
+    }
+
+    /** The listener of all ports; empty when there is none. */
+    Optional<Listener> listener() {
+        if (ports.isEmpty()) {
+            return Optional.empty();
+        }
+        List<Target.Chain> chains = new ArrayList<>();
+        for (Port port : ports.values()) {
+            port.chains.stream().filter(port::isServed).forEach(chain -> chains.add(made(port, chain)));
+        }
+        return chains.isEmpty()
+                ? Optional.empty()
+                : Optional.of(
+                        new Listener(Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Target.Edge(chains)));
+    }
+
+    private static Target.Chain made(Port port, Chain chain) {
+        Target target = chain.split
+                .<Target>map(split -> new Target.Tcp(split.clusters()))
+                .orElseGet(() -> new Target.Http(chain.table, false, List.of()));
+        return chain.tls.isEmpty()
+                ? new Target.Chain(port.number.number(), target, chain.owner)
+                : new Target.Chain(
+                        Listener.EDGE + "_" + chain.table,
+                        port.number.number(),
+                        chain.serverNames(),
+                        chain.tls,
+                        target,
+                        chain.owner);
+    }
+
+    /** The route tables of all ports for requests. No name of a service's table looks like theirs. */
+    List<RouteConfiguration> routes() {
+        List<RouteConfiguration> all = new ArrayList<>();
+        for (Port port : ports.values()) {
+            if (port.protocol != Protocol.TCP) {
+                port.chains.forEach(chain -> all.add(table(port, chain)));
+            }
+        }
+        return all;
+    }
+
+    private static RouteConfiguration table(Port port, Chain chain) {
+        Map<String, List<Route>> hosts = new LinkedHashMap<>();
+        chain.hosts.forEach((host, routes) -> {
+            if (isOf(port, chain, host)) {
+                hosts.put(
+                        host,
+                        chain.redirected.contains(host)
+                                ? List.of(redirect(chain))
+                                : RouteTables.uniquelyNamed(catchAllLast(routes)));
+            }
+        });
+        if (port.chains.size() > 1) {
+            // A host that another certificate is for: its rules, and who may ask for it, are not those of this one.
+            chain.names.forEach(name -> hosts.putIfAbsent(name, List.of()));
+            for (Chain other : port.chains) {
+                other.names.forEach(name -> hosts.putIfAbsent(name, List.of(misdirected(other))));
+            }
+        }
+        List<VirtualHost> all = new ArrayList<>();
+        hosts.forEach(
+                (host, routes) -> all.add(new VirtualHost(host + ":" + port.number.number(), List.of(host), routes)));
+        return new RouteConfiguration(chain.table, all);
+    }
+
+    /** True unless another chain's names have the host more precisely. */
+    private static boolean isOf(Port port, Chain chain, String host) {
+        Optional<String> own = Hosts.mostSpecific(chain.names, host).or(() -> covering(chain.names, host));
+        for (Chain other : port.chains) {
+            Optional<String> theirs = Hosts.mostSpecific(other.names, host).or(() -> covering(other.names, host));
+            boolean exact = theirs.isPresent() && !Hosts.isPattern(theirs.get());
+            if (other != chain
+                    && theirs.isPresent()
+                    && (own.isEmpty()
+                            || exact
+                            || theirs.get().length() > own.get().length())) {
+                return own.isPresent() && own.get().equals(host);
+            }
+        }
+        return true;
+    }
+
+    /** The narrowest of some names that covers a pattern. */
+    private static Optional<String> covering(Set<String> names, String pattern) {
+        return names.stream()
+                .filter(name -> both(name, pattern).filter(pattern::equals).isPresent())
+                .max(Comparator.comparingInt(String::length));
+    }
+
+    private static Route redirect(Chain chain) {
+        return answer(
+                "https-redirect",
+                new RouteAction.Redirect(
+                        301, Optional.of("https"), Optional.empty(), Optional.empty(), Optional.empty()),
+                chain.owner);
+    }
+
+    private static Route misdirected(Chain other) {
+        return answer("misdirected", new RouteAction.DirectResponse(421, ""), other.owner);
+    }
+
+    private static Route answer(String name, RouteAction action, ResourceRef origin) {
+        return new Route(name, RouteMatch.ANY, action, List.of(), HeaderMutation.NONE, origin);
+    }
+
+    private static List<Route> catchAllLast(List<Route> routes) {
+        List<Route> sorted = new ArrayList<>(
+                routes.stream().filter(route -> !takesEverything(route.match())).toList());
+        routes.stream().filter(route -> takesEverything(route.match())).forEach(sorted::add);
+        return sorted;
+    }
+
+    private static boolean takesEverything(RouteMatch match) {
+        boolean path =
+                match.path().equals(new PathMatch.Prefix("/")) || match.path().equals(new PathMatch.Regex(".*"));
+        return path
+                && match.method().isEmpty()
+                && match.headers().isEmpty()
+                && match.queryParams().isEmpty();
+    }
+
+    private void server(IstioGateway gateway, int index, List<VirtualService> services) {
+        Server server = gateway.servers().get(index);
+        Port port = ports.get(server.port());
+        boolean first = port == null;
+        if (port == null) {
+            port = new Port(server, gateway.ref());
+            ports.put(server.port(), port);
+        }
+        boolean shares = first || (port.protocol == server.protocol() && server.protocol() != Protocol.TCP);
+        if (!shares) {
+            tables.warn(
+                    Warning.GATEWAY_PORT_TAKEN,
+                    gateway.ref(),
+                    server.position(),
+                    server.port() + " " + server.protocol(),
+                    "a port that no other server has, or the same protocol, HTTP or HTTPS, at both",
+                    "this server has no effect: " + port.owner + " serves the port as " + port.protocol);
+            return;
+        }
+        List<Host> hosts = hostsOf(port, gateway, server);
+        if (hosts.isEmpty()) {
+            return;
+        }
+        Chain chain = port.chain(gateway, index, server);
+        hosts.forEach(host -> chain.names.add(host.name()));
+        if (server.redirects()) {
+            hosts.forEach(host -> {
+                chain.hosts.computeIfAbsent(host.name(), _ -> new ArrayList<>());
+                chain.redirected.add(host.name());
+            });
+        }
+        for (VirtualService service : services) {
+            if (service.isFor(gateway.gatewayName())) {
+                attach(port, chain, hosts, server.redirects(), gateway, service);
+            }
+        }
+    }
+
+    /** The hosts of a server, but for those for which the port has another certificate already. */
+    private List<Host> hostsOf(Port port, IstioGateway gateway, Server server) {
+        if (port.protocol != Protocol.HTTPS) {
+            return server.hosts();
+        }
+        List<Host> free = new ArrayList<>();
+        for (Host host : server.hosts()) {
+            Optional<Chain> taken = port.chains.stream()
+                    .filter(chain -> chain.names.contains(host.name()))
+                    .findFirst();
+            if (taken.isEmpty()) {
+                free.add(host);
+            } else {
+                tables.warn(
+                        Warning.GATEWAY_PORT_TAKEN,
+                        gateway.ref(),
+                        server.position(),
+                        host.name(),
+                        "a host that no other server of the port has",
+                        "the host has no effect here: " + taken.get().owner + " serves it at the port "
+                                + server.port());
+            }
+        }
+        return free;
+    }
+
+    private void attach(
+            Port port,
+            Chain chain,
+            List<Host> servers,
+            boolean redirects,
+            IstioGateway gateway,
+            VirtualService service) {
+        Set<String> hosts = new HashSet<>();
+        for (int i = 0; i < service.hosts().size(); i++) {
+            for (Host host : servers) {
+                if (host.isFor(service.namespace())) {
+                    both(host.name(), hostname(service, i)).ifPresent(hosts::add);
+                }
+            }
+        }
+        if (hosts.isEmpty()) {
+            return;
+        }
+        if (port.protocol == Protocol.TCP) {
+            chain.split = chain.split.or(() -> tables.tcp(service, port.number, gateway.gatewayName()));
+            return;
+        }
+        List<Route> routes = tables.routesOf(service, port.number, gateway.gatewayName());
+        hosts.stream().sorted().forEach(host -> {
+            List<Route> known = chain.hosts.computeIfAbsent(host, _ -> new ArrayList<>());
+            if (redirects) {
+                chain.redirected.add(host);
+            }
+            // Two gateways of the port may be named by one object.
+            routes.stream().filter(route -> !known.contains(route)).forEach(known::add);
+        });
+    }
+
+    /** At a gateway a name without dots is a service's, as everywhere; every other one is meant as it is written. */
+    private static String hostname(VirtualService service, int index) {
+        String host = service.hosts().get(index).toLowerCase(Locale.ROOT);
+        return host.indexOf('.') < 0 && !Hosts.isPattern(host)
+                ? Hosts.serviceHostname(host, service.namespace())
+                : host;
+    }
+
+    /** What two names or patterns have in common. */
+    static Optional<String> both(String one, String other) {
+        if (one.equals(other) || Hosts.covers(one, other)) {
+            return Optional.of(other);
+        }
+        return Hosts.covers(other, one) ? Optional.of(one) : Optional.empty();
+    }
+
+    private void reportUnused(VirtualService service) {
+        List<IstioGateway> named = new ArrayList<>();
+        for (String name : service.gateways()) {
+            Optional<IstioGateway> found = gateways.stream()
+                    .filter(gateway -> gateway.gatewayName().equals(name))
+                    .findFirst();
+            found.ifPresent(named::add);
+            if (found.isEmpty() && !name.equals(VirtualService.MESH)) {
+                tables.warn(
+                        Warning.NO_GATEWAY,
+                        service.ref(),
+                        new Position(service.ref().line(), 1, "spec.gateways"),
+                        name,
+                        "NAMESPACE/NAME of a Gateway",
+                        "no such gateway yet: the rules take effect there when it appears");
+            }
+        }
+        if (named.isEmpty() || service.isFor(VirtualService.MESH)) {
+            return;
+        }
+        for (int i = 0; i < service.hosts().size(); i++) {
+            String host = hostname(service, i);
+            if (named.stream()
+                    .flatMap(gateway -> gateway.servers().stream())
+                    .flatMap(server -> server.hosts().stream())
+                    .noneMatch(at -> at.isFor(service.namespace())
+                            && both(at.name(), host).isPresent())) {
+                tables.warn(
+                        Warning.NOT_AT_GATEWAY,
+                        service.ref(),
+                        service.hostPositions().get(i),
+                        service.hosts().get(i),
+                        "a host that a server of the gateway has",
+                        "the gateway serves no such host: nobody reaches these rules");
+            }
+        }
+    }
+}

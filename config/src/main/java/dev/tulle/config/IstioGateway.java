@@ -1,0 +1,59 @@
+package dev.tulle.config;
+
+import dev.tulle.model.EdgeTls;
+import java.util.List;
+import java.util.Optional;
+
+/** Istio's Gateway: which ports the mesh's edge serves, and for which hosts. */
+public record IstioGateway(Manifest manifest, List<Server> servers) implements ConfigResource {
+    public IstioGateway {
+        servers = List.copyOf(servers);
+    }
+
+    /** What VirtualServices call it. */
+    public String gatewayName() {
+        return namespace() + "/" + name();
+    }
+
+    /** What is spoken at a port. */
+    public enum Protocol {
+        /** Requests of HTTP/1.1 or HTTP/2 in plain text. */
+        HTTP,
+        /** The same in TLS. */
+        HTTPS,
+        /** Bytes. */
+        TCP
+    }
+
+    /**
+     * One port and its hosts.
+     *
+     * @param redirects true to send callers to the same address of HTTPS
+     * @param tls what callers speak; only with {@link Protocol#HTTPS}
+     * @param position where the port's number is written
+     */
+    public record Server(
+            int port,
+            Protocol protocol,
+            List<Host> hosts,
+            boolean redirects,
+            Optional<EdgeTls> tls,
+            Position position) {
+        public Server {
+            hosts = List.copyOf(hosts);
+        }
+    }
+
+    /**
+     * Hosts that may be asked for at a port.
+     *
+     * @param namespace whose routes count; {@code *} for everybody's
+     * @param name a host name, {@code *} or {@code *.suffix}, in lower case
+     */
+    public record Host(String namespace, String name) {
+        /** True when routes of a namespace may be about it. */
+        boolean isFor(String other) {
+            return namespace.equals("*") || namespace.equals(other);
+        }
+    }
+}

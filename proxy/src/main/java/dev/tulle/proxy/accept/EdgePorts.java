@@ -1,0 +1,340 @@
+package dev.tulle.proxy.accept;
+
+import dev.tulle.model.EdgeTls;
+import dev.tulle.model.Listener;
+import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.ServiceDirectory;
+import dev.tulle.proxy.transport.Followed;
+import dev.tulle.proxy.transport.UnusableCertificateException;
+import dev.tulle.xds.ResourceType;
+import dev.tulle.xds.ResourceWatcher;
+import dev.tulle.xds.Subscription;
+import dev.tulle.xds.UnusableResourceException;
+import dev.tulle.xds.XdsClient;
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandler;
+import io.netty.handler.ssl.SslContext;
+import io.netty.util.ReferenceCountUtil;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import javax.net.ssl.SSLException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps the listeners of the mesh's edge as Gateways want them, on a thread of its own: the agent, which opens the ports,
+ * may come to it later than this process.
+ */
+final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
+    private static final System.Logger LOG = System.getLogger(EdgePorts.class.getName());
+    private static final long RETRY_MILLIS = 100;
+
+    /** Opens a listener; may block. */
+    @FunctionalInterface
+    interface Binder {
+        Channel bind(String address, int port, Function<LoopScope, ChannelHandler> first) throws IOException;
+    }
+
+    /** One port as it is served. New connections see what is changed here. */
+    private static final class Open {
+        final Map<String, OutboundService> services = new HashMap<>();
+        final Map<String, Channel> channels = new HashMap<>();
+        volatile @Nullable OutboundService plain;
+        volatile @Nullable EdgeChains chains;
+
+        ChannelHandler first(LoopScope scope) {
+            EdgeChains tls = chains;
+            OutboundService service = plain;
+            if (tls != null) {
+                return new TlsPort(scope, tls);
+            }
+            if (service == null) {
+                throw new IllegalStateException("a port of the edge without anything behind it");
+            }
+            return new FixedPort(scope, service);
+        }
+    }
+
+    private final XdsClient xds;
+    private final ServiceDirectory services;
+    private final Binder binder;
+    private final List<String> addresses;
+    private final Runnable onApplied;
+    private final Map<Integer, Open> open = new HashMap<>();
+    private final EdgeContexts contexts = new EdgeContexts(this::made);
+    /** What TLS was ever made of its files, and what could not be, both by the thread that is told and others. */
+    private final Set<EdgeTls> usable = new HashSet<>();
+
+    private final Map<EdgeTls, String> refused = new HashMap<>();
+    private final CountDownLatch applied = new CountDownLatch(1);
+    private final Semaphore news = new Semaphore(0);
+    private final Thread thread;
+    private @Nullable Subscription subscription;
+    private List<Listener.Target.Chain> wanted = List.of();
+    private boolean closed;
+    private volatile String ports = "";
+    private volatile Map<Listener.Target.Chain, Followed<SslContext>> followed = Map.of();
+
+    /**
+     * Not followed yet.
+     *
+     * @param addresses where each port is served
+     * @param onApplied called on the thread that follows, whenever the listeners are as they are wanted
+     */
+    EdgePorts(XdsClient xds, ServiceDirectory services, List<String> addresses, Binder binder, Runnable onApplied) {
+        this.xds = xds;
+        this.services = services;
+        this.addresses = List.copyOf(addresses);
+        this.binder = binder;
+        this.onApplied = onApplied;
+        this.thread = Thread.ofPlatform().name("edge-ports").daemon().unstarted(this::run);
+    }
+
+    void start() {
+        thread.start();
+        synchronized (this) {
+            subscription = xds.watch(ResourceType.LISTENER, Listener.EDGE, this);
+        }
+    }
+
+    @Override
+    public void onChanged(Listener listener) {
+        List<Listener.Target.Chain> chains =
+                listener.target() instanceof Listener.Target.Edge edge ? edge.chains() : List.of();
+        List<String> unusable = want(chains);
+        if (!unusable.isEmpty()) {
+            throw new UnusableResourceException(String.join("; ", unusable));
+        }
+    }
+
+    @Override
+    public void onAbsent() {
+        var _ = want(List.of());
+    }
+
+    @Override
+    public void onTrouble(String reason) {
+        // What is served stays.
+    }
+
+    /**
+     * Puts chains in force. One whose certificate cannot be used leaves in force what was there for the same names and
+     * callers; any other, as one that asks for other callers' certificates, takes no connection until its files are there.
+     *
+     * @return what cannot be used, and why
+     */
+    private synchronized List<String> want(List<Listener.Target.Chain> chains) {
+        Map<String, Listener.Target.Chain> before = new HashMap<>();
+        wanted.forEach(chain -> before.put(chain.name(), chain));
+        refused.clear();
+        List<String> troubles = new ArrayList<>();
+        List<Listener.Target.Chain> next = new ArrayList<>();
+        for (Listener.Target.Chain chain : chains) {
+            String trouble = chain.tls().map(this::unusable).orElse("");
+            if (!trouble.isEmpty()) {
+                troubles.add(nameOf(chain) + ": " + trouble);
+            }
+            Listener.Target.Chain old = before.get(chain.name());
+            next.add(trouble.isEmpty() || old == null || !isForTheSame(old, chain) ? chain : old);
+        }
+        wanted = List.copyOf(next);
+        news.release();
+        return troubles;
+    }
+
+    private static boolean isForTheSame(Listener.Target.Chain old, Listener.Target.Chain chain) {
+        return old.serverNames().equals(chain.serverNames())
+                && old.tls().map(EdgeTls::authorities).equals(chain.tls().map(EdgeTls::authorities));
+    }
+
+    private static String nameOf(Listener.Target.Chain chain) {
+        String hosts = chain.serverNames().isEmpty() ? "every host" : String.join(", ", chain.serverNames());
+        return hosts + " at port " + chain.port();
+    }
+
+    /** Why TLS cannot be made of its files; empty when it can, or has been before. */
+    private String unusable(EdgeTls tls) {
+        if (usable.contains(tls)) {
+            return "";
+        }
+        try {
+            ReferenceCountUtil.release(EdgeContexts.make(tls));
+            usable.add(tls);
+            return "";
+        } catch (UnusableCertificateException | SSLException e) {
+            refused.put(tls, String.valueOf(e.getMessage()));
+            return String.valueOf(e.getMessage());
+        }
+    }
+
+    /** Files could be used: what was refused because of them is asked for again, so that the control plane knows. */
+    private synchronized void made(EdgeTls tls) {
+        usable.add(tls);
+        Subscription watch = subscription;
+        if (refused.remove(tls) != null && watch != null && !closed) {
+            watch.close();
+            subscription = xds.watch(ResourceType.LISTENER, Listener.EDGE, this);
+        }
+    }
+
+    private synchronized Set<EdgeTls> toFollow(List<Listener.Target.Chain> chains) {
+        Set<EdgeTls> all = new HashSet<>(refused.keySet());
+        chains.forEach(chain -> chain.tls().ifPresent(all::add));
+        usable.retainAll(all);
+        return all;
+    }
+
+    /** What is wrong with ports and files now; empty when nothing is. */
+    String trouble() {
+        List<String> all = new ArrayList<>();
+        if (!ports.isEmpty()) {
+            all.add(ports);
+        }
+        followed.forEach((chain, files) -> {
+            if (!files.trouble().isEmpty()) {
+                all.add(nameOf(chain) + ": " + files.trouble());
+            }
+        });
+        return String.join("; ", all);
+    }
+
+    /** What is to be served, once it is known or has changed or is to be tried again; null at the end. */
+    private @Nullable List<Listener.Target.Chain> next(boolean again) throws InterruptedException {
+        if (again) {
+            var _ = news.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS);
+        } else {
+            news.acquire();
+        }
+        news.drainPermits();
+        synchronized (this) {
+            return closed ? null : wanted;
+        }
+    }
+
+    private void run() {
+        String told = "";
+        try {
+            List<Listener.Target.Chain> chains = next(false);
+            while (chains != null) {
+                List<String> troubles = apply(chains);
+                String now = String.join("; ", troubles);
+                if (!now.isEmpty() && !now.equals(told)) {
+                    LOG.log(System.Logger.Level.WARNING, "gateway: " + now);
+                }
+                told = now;
+                ports = now;
+                if (troubles.isEmpty()) {
+                    onApplied.run();
+                    applied.countDown();
+                }
+                chains = next(!troubles.isEmpty());
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    boolean awaitApplied(Duration patience) throws InterruptedException {
+        return applied.await(patience.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private List<String> apply(List<Listener.Target.Chain> chains) throws InterruptedException {
+        Set<EdgeTls> before = new HashSet<>();
+        followed.keySet().forEach(chain -> chain.tls().ifPresent(before::add));
+        Set<EdgeTls> tls = toFollow(chains);
+        // What is in force stays followed until nothing refers to it.
+        before.addAll(tls);
+        contexts.want(before);
+        Map<Integer, List<Listener.Target.Chain>> byPort =
+                chains.stream().collect(Collectors.groupingBy(Listener.Target.Chain::port));
+        for (int port : List.copyOf(open.keySet())) {
+            if (!byPort.containsKey(port)) {
+                close(open.remove(port));
+            }
+        }
+        Map<Listener.Target.Chain, Followed<SslContext>> files = new HashMap<>();
+        List<String> troubles = new ArrayList<>();
+        byPort.forEach((port, ofPort) -> {
+            Open known = open.computeIfAbsent(port, _ -> new Open());
+            serve(known, ofPort, files);
+            for (String address : addresses) {
+                if (!known.channels.containsKey(address)) {
+                    try {
+                        known.channels.put(address, binder.bind(address, port, known::first));
+                    } catch (IOException e) {
+                        troubles.add(address + " port " + port + ": " + e.getMessage());
+                    }
+                }
+            }
+        });
+        followed = Map.copyOf(files);
+        contexts.want(tls);
+        return troubles;
+    }
+
+    /** What new connections of a port get from now on. */
+    private void serve(
+            Open port, List<Listener.Target.Chain> chains, Map<Listener.Target.Chain, Followed<SslContext>> files) {
+        List<EdgeChains.Chain> secured = new ArrayList<>();
+        Map<String, OutboundService> left = new HashMap<>(port.services);
+        for (Listener.Target.Chain chain : chains) {
+            OutboundService service = left.remove(chain.name());
+            if (service == null) {
+                service = services.follow(chain.listener());
+                port.services.put(chain.name(), service);
+            } else {
+                services.update(chain.listener());
+            }
+            if (chain.tls().isEmpty()) {
+                port.plain = service;
+            } else {
+                Followed<SslContext> context = contexts.of(chain.tls().get());
+                files.put(chain, context);
+                secured.add(new EdgeChains.Chain(chain.serverNames(), service, context));
+            }
+        }
+        port.chains = secured.isEmpty() ? null : new EdgeChains(secured);
+        left.forEach((name, service) -> {
+            port.services.remove(name);
+            services.leave(service);
+        });
+    }
+
+    private void close(@Nullable Open ended) {
+        if (ended != null) {
+            ended.channels.values().forEach(channel -> channel.close().syncUninterruptibly());
+            ended.services.values().forEach(services::leave);
+        }
+    }
+
+    @Override
+    public void close() {
+        synchronized (this) {
+            closed = true;
+            news.release();
+        }
+        Subscription watch;
+        synchronized (this) {
+            watch = subscription;
+        }
+        if (watch != null) {
+            watch.close();
+        }
+        try {
+            thread.join(Duration.ofSeconds(2));
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        contexts.close();
+    }
+}

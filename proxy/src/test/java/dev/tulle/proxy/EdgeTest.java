@@ -1,0 +1,219 @@
+package dev.tulle.proxy;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.tulle.model.Listener;
+import dev.tulle.model.MeshState;
+import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteMatch;
+import dev.tulle.model.VirtualHost;
+import dev.tulle.model.WeightedCluster;
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** The proxy at the mesh's edge: ports come and go with the control plane's word, hosts choose the routes. */
+class EdgeTest {
+    /** The mesh's state with an edge of these chains and hosts. */
+    private static MeshState edge(MeshState mesh, List<Listener.Target.Chain> chains, VirtualHost... hosts) {
+        Map<String, Listener> listeners = new HashMap<>(mesh.listeners());
+        Map<String, RouteConfiguration> routes = new HashMap<>(mesh.routes());
+        if (!chains.isEmpty()) {
+            listeners.put(
+                    Listener.EDGE,
+                    new Listener(
+                            Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Listener.Target.Edge(chains)));
+        }
+        routes.put("http.80", new RouteConfiguration("http.80", List.of(hosts)));
+        return new MeshState(
+                mesh.services(),
+                mesh.workloads(),
+                listeners,
+                routes,
+                mesh.clusters(),
+                mesh.endpoints(),
+                mesh.policies());
+    }
+
+    private static Listener.Target.Chain http(int port) {
+        return new Listener.Target.Chain(
+                port, new Listener.Target.Http("http.80", false, List.of()), ResourceRef.DEFAULT);
+    }
+
+    private static VirtualHost host(String domain, String subset) {
+        return new VirtualHost(domain, List.of(domain), List.of(Meshes.forward(domain, RouteMatch.ANY, subset)));
+    }
+
+    private static NodeProxy start(FakeXds xds) throws IOException {
+        Leaks.watch();
+        return NodeProxy.start(
+                ProxyOptions.builder()
+                        .role(ProxyOptions.Role.GATEWAY)
+                        .workers(2)
+                        .outbound(List.of(), -1)
+                        .explicit("127.0.0.1", -1)
+                        .probes("127.0.0.1", 0, 0)
+                        .drain(Duration.ofSeconds(5))
+                        .build(),
+                xds);
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0)) {
+            return socket.getLocalPort();
+        }
+    }
+
+    /** What a port answers to a host, once it is served; an empty answer while it is not. */
+    private static RawClient.Response ask(int port, String host, String... fields) throws IOException {
+        StringBuilder request = new StringBuilder("GET /x HTTP/1.1\r\nHost: " + host + "\r\n");
+        for (String field : fields) {
+            request.append(field).append("\r\n");
+        }
+        return RawClient.once(port, request.append("\r\n").toString());
+    }
+
+    private static boolean isOpen(int port) throws IOException {
+        try (Socket _ = new Socket("127.0.0.1", port)) {
+            return true;
+        } catch (ConnectException e) {
+            return false;
+        }
+    }
+
+    private static void await(int port, boolean open) throws IOException, InterruptedException {
+        for (int i = 0; isOpen(port) != open; i++) {
+            assertTrue(i < 250, "port " + port + " is not " + (open ? "open" : "closed") + " after 5 s");
+            Thread.sleep(20);
+        }
+    }
+
+    @Test
+    void hostsChooseTheRoutesAndNoneIs404() throws Exception {
+        int port = freePort();
+        try (Origin a = Origin.answering("a");
+                Origin b = Origin.answering("b");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh =
+                    Meshes.mesh().subset("a", a.port()).subset("b", b.port()).build();
+            xds.set(edge(mesh, List.of(http(port)), host("a.example.com", "a"), host("*.example.com", "b")));
+            try (NodeProxy proxy = start(xds)) {
+                await(port, true);
+                assertEquals("a", ask(port, "a.example.com").body());
+                assertEquals("a", ask(port, "A.example.com:" + port).body());
+                assertEquals("b", ask(port, "b.example.com").body());
+                assertEquals(404, ask(port, "example.com").code());
+                assertEquals(404, ask(port, "a.example.org").code());
+                assertEquals(
+                        404,
+                        RawClient.once(port, "CONNECT a.example.com:80 HTTP/1.1\r\nHost: a.example.com:80\r\n\r\n")
+                                .code());
+                String metrics = proxy.metrics().expose();
+                assertTrue(
+                        metrics.lines()
+                                .anyMatch(line -> line.startsWith("istio_requests_total")
+                                        && line.contains("destination_service=\"" + Meshes.HOST + "\"")
+                                        && line.contains("response_code=\"200\"")),
+                        metrics);
+            }
+            Leaks.check();
+        }
+    }
+
+    @Test
+    void whatAClientSaysOfThoseBeforeItIsNotPassedOn() throws Exception {
+        int port = freePort();
+        try (Origin a = Origin.answering("a");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
+            xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
+            try (NodeProxy _ = start(xds)) {
+                await(port, true);
+                ask(port, "any", "X-Forwarded-For: 1.2.3.4", "X-Envoy-Attempt-Count: 7", "X-Forwarded-Proto: https");
+                String head = a.requests.getFirst().head().toLowerCase(Locale.ROOT);
+                assertTrue(head.contains("x-forwarded-for: 127.0.0.1\r\n"), head);
+                assertTrue(head.contains("x-forwarded-proto: http\r\n"), head);
+                assertTrue(head.contains("x-request-id: "), head);
+                assertFalse(head.contains("1.2.3.4"), head);
+                assertFalse(head.contains("attempt-count: 7"), head);
+            }
+            Leaks.check();
+        }
+    }
+
+    @Test
+    void portsComeAndGo() throws Exception {
+        int one = freePort();
+        int two = freePort();
+        try (Origin a = Origin.answering("a");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
+            xds.set(mesh);
+            try (NodeProxy _ = start(xds)) {
+                xds.set(edge(mesh, List.of(http(one)), host("*", "a")));
+                await(one, true);
+                try (RawClient kept = new RawClient(one)) {
+                    kept.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+                    assertEquals(200, kept.read(false).code());
+                    xds.set(edge(mesh, List.of(http(two)), host("*", "a")));
+                    await(two, true);
+                    await(one, false);
+                    assertEquals("a", ask(two, "x").body());
+                    kept.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+                    assertEquals(200, kept.read(false).code(), "a connection that was made before goes on");
+                }
+                xds.set(mesh);
+                await(two, false);
+                xds.set(edge(mesh, List.of(http(one)), host("*", "a")));
+                await(one, true);
+                assertEquals("a", ask(one, "x").body());
+            }
+            Leaks.check();
+        }
+    }
+
+    @Test
+    void aPortForBytesGoesToItsShare() throws Exception {
+        int port = freePort();
+        try (Origin a = Origin.answering("a");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
+            Listener.Target target = new Listener.Target.Tcp(List.of(new WeightedCluster(Meshes.cluster("a"), 1)));
+            xds.set(edge(mesh, List.of(new Listener.Target.Chain(port, target, ResourceRef.DEFAULT))));
+            try (NodeProxy _ = start(xds)) {
+                await(port, true);
+                assertEquals("a", ask(port, "whatever").body());
+                assertFalse(a.requests.getFirst().head().contains("x-request-id"));
+            }
+            Leaks.check();
+        }
+    }
+
+    @Test
+    void aPortThatSomebodyElseHasIsTriedUntilItIsFree() throws Exception {
+        try (Origin a = Origin.answering("a");
+                FakeXds xds = new FakeXds();
+                ServerSocket other = new ServerSocket(0)) {
+            int port = other.getLocalPort();
+            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
+            xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
+            try (NodeProxy _ = start(xds)) {
+                Thread.sleep(300);
+                other.close();
+                await(port, true);
+                assertEquals("a", ask(port, "x").body());
+            }
+            Leaks.check();
+        }
+    }
+}

@@ -1,0 +1,101 @@
+package dev.tulle.xds;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.UInt32Value;
+import dev.tulle.model.EdgeTls;
+import dev.tulle.model.Listener.Target;
+import dev.tulle.xds.proto.envoy.config.core.v3.SocketAddress;
+import dev.tulle.xds.proto.envoy.config.listener.v3.AdditionalAddress;
+import dev.tulle.xds.proto.envoy.config.listener.v3.FilterChain;
+import dev.tulle.xds.proto.envoy.config.listener.v3.FilterChainMatch;
+import dev.tulle.xds.proto.envoy.config.listener.v3.Listener;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeSet;
+
+/**
+ * The ports of the mesh's edge as one of Envoy's listeners: it has an address for each, and filter chains that are chosen
+ * by the port that was dialled, and by the name that a caller of TLS asks for.
+ */
+final class EdgeCodec {
+    private EdgeCodec() {}
+
+    static void encode(Target.Edge edge, dev.tulle.model.Listener listener, Listener.Builder out) {
+        edge.ports().stream()
+                .filter(port -> port != listener.port())
+                .forEach(port -> out.addAdditionalAddresses(
+                        AdditionalAddress.newBuilder().setAddress(EndpointsCodec.socket(listener.address(), port))));
+        for (Target.Chain chain : edge.chains()) {
+            Map<String, String> facts = new LinkedHashMap<>();
+            MetadataCodec.putOrigin(facts, chain.origin());
+            FilterChain.Builder made = FilterChain.newBuilder()
+                    .setName(chain.name())
+                    .setFilterChainMatch(FilterChainMatch.newBuilder()
+                            .setDestinationPort(UInt32Value.of(chain.port()))
+                            .addAllServerNames(chain.serverNames()));
+            chain.tls().ifPresent(tls -> made.setTransportSocket(EdgeTlsCodec.encode(tls)));
+            if (!facts.isEmpty()) {
+                made.setMetadata(MetadataCodec.encode(facts));
+            }
+            out.addFilterChains(
+                    switch (chain.target()) {
+                        case Target.Tcp tcp -> made.addFilters(ListenerCodec.tcpFilter(listener, tcp.clusters()));
+                        case Target.Http http -> made.addFilters(ListenerCodec.httpFilter(listener, http));
+                        case Target.Edge _ -> throw new IllegalStateException("an edge within an edge");
+                    });
+        }
+    }
+
+    /** True for a listener that its name says to be the edge's. */
+    static boolean isOne(Listener listener) {
+        return listener.getName().equals(dev.tulle.model.Listener.EDGE);
+    }
+
+    static dev.tulle.model.Listener decode(Listener listener) {
+        List<Target.Chain> chains = new ArrayList<>();
+        ListenerCodec.require(listener, "default_filter_chain", !listener.hasDefaultFilterChain());
+        ListenerCodec.require(listener, "listener_filters", listener.getListenerFiltersCount() == 0);
+        for (FilterChain chain : listener.getFilterChainsList()) {
+            FilterChainMatch match = chain.getFilterChainMatch();
+            ListenerCodec.require(listener, "a filter chain without destination_port", match.hasDestinationPort());
+            ListenerCodec.require(listener, "application_protocols", match.getApplicationProtocolsCount() == 0);
+            ListenerCodec.require(listener, "a filter chain without one filter", chain.getFiltersCount() == 1);
+            try {
+                Optional<EdgeTls> tls = chain.hasTransportSocket()
+                        ? Optional.of(EdgeTlsCodec.decode(chain.getTransportSocket()))
+                        : Optional.empty();
+                ListenerCodec.require(
+                        listener, "server_names without TLS", tls.isPresent() || match.getServerNamesCount() == 0);
+                chains.add(new Target.Chain(
+                        chain.getName(),
+                        match.getDestinationPort().getValue(),
+                        match.getServerNamesList(),
+                        tls,
+                        ListenerCodec.target(listener, chain.getFilters(0)),
+                        MetadataCodec.origin(MetadataCodec.decode(chain.getMetadata()))));
+            } catch (InvalidProtocolBufferException e) {
+                throw new IllegalArgumentException(
+                        "listener " + listener.getName() + ": filter cannot be read: " + e.getMessage(), e);
+            }
+        }
+        ListenerCodec.require(
+                listener,
+                "two filter chains of one name",
+                chains.stream().map(Target.Chain::name).distinct().count() == chains.size());
+        SocketAddress first = listener.getAddress().getSocketAddress();
+        Target.Edge edge = new Target.Edge(chains);
+        TreeSet<Integer> addresses = new TreeSet<>(List.of(EndpointsCodec.port(first)));
+        listener.getAdditionalAddressesList()
+                .forEach(more ->
+                        addresses.add(EndpointsCodec.port(more.getAddress().getSocketAddress())));
+        ListenerCodec.require(
+                listener,
+                "addresses " + addresses + " beside filter chains for " + edge.ports(),
+                addresses.equals(new TreeSet<>(edge.ports())));
+        return new dev.tulle.model.Listener(
+                listener.getName(), first.getAddress(), EndpointsCodec.port(first), "", edge);
+    }
+}
