@@ -13,6 +13,7 @@ import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
 import java.io.IOException;
 import java.net.ConnectException;
+import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.time.Duration;
@@ -84,7 +85,7 @@ class EdgeTest {
     }
 
     private static boolean isOpen(int port) throws IOException {
-        try (Socket _ = new Socket("127.0.0.1", port)) {
+        try (Socket _ = new Socket(InetAddress.getLoopbackAddress(), port)) {
             return true;
         } catch (ConnectException e) {
             return false;
@@ -202,8 +203,8 @@ class EdgeTest {
     @Test
     void aPortThatSomebodyElseHasIsTriedUntilItIsFree() throws Exception {
         try (Origin a = Origin.answering("a");
-                FakeXds xds = new FakeXds();
-                ServerSocket other = new ServerSocket(0)) {
+                FakeXds xds = new FakeXds()) {
+            ServerSocket other = new ServerSocket(0);
             int port = other.getLocalPort();
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
