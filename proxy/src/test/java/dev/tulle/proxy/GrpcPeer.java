@@ -22,6 +22,7 @@ import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
@@ -44,8 +45,17 @@ final class GrpcPeer implements AutoCloseable {
     final List<Metadata> heads = new CopyOnWriteArrayList<>();
 
     GrpcPeer() throws IOException {
-        server = NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
-                .maxInboundMessageSize(MAX_MESSAGE)
+        this(NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)));
+    }
+
+    /** Over TLS, with a certificate and its key. */
+    GrpcPeer(Path chain, Path key) throws IOException {
+        this(NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
+                .useTransportSecurity(chain.toFile(), key.toFile()));
+    }
+
+    private GrpcPeer(NettyServerBuilder builder) throws IOException {
+        server = builder.maxInboundMessageSize(MAX_MESSAGE)
                 .intercept(new Notes())
                 .addService(ServerServiceDefinition.builder(SERVICE)
                         .addMethod(UNARY, ServerCalls.asyncUnaryCall(this::unary))

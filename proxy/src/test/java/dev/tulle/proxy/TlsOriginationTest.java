@@ -8,12 +8,16 @@ import dev.tulle.model.MeshState;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.UpstreamTls;
 import dev.tulle.proxy.transport.Pki;
+import io.grpc.ManagedChannel;
+import io.grpc.stub.ClientCalls;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
@@ -130,6 +134,42 @@ class TlsOriginationTest {
                 RawClient.Response response =
                         client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n").read(false);
                 isSeen(response.body(), "name=" + NAME + " ", "alpn=h2 ", "http=HTTP/2.0 ", "requests=" + i + " ");
+            }
+        }
+    }
+
+    @Test
+    void grpc() throws Exception {
+        try (GrpcPeer peer = new GrpcPeer(pki.certificate("server"), pki.key("server"));
+                ProxyFixture mesh = new ProxyFixture(Meshes.mesh()
+                        .protocol(Cluster.Protocol.HTTP2)
+                        .tls(simple(NAME, "root"))
+                        .subset("", peer.port())
+                        .build())) {
+            ManagedChannel channel = GrpcPeer.channel(mesh.port);
+            try {
+                byte[] message = new byte[3 << 20];
+                byte[] answer =
+                        ClientCalls.blockingUnaryCall(channel, GrpcPeer.UNARY, GrpcPeer.within(20_000), message);
+                assertEquals(message.length, answer.length);
+            } finally {
+                channel.shutdownNow();
+            }
+        }
+    }
+
+    @Test
+    void whatIsOfferedInTheFirstMessage() throws Exception {
+        try (ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
+                ProxyFixture mesh = proxy(simple(NAME, "root"), server.getLocalPort());
+                RawClient client = new RawClient(mesh.port)) {
+            client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n");
+            try (Socket proxy = server.accept()) {
+                byte[] head = proxy.getInputStream().readNBytes(5);
+                String hello = HexFormat.of()
+                        .formatHex(proxy.getInputStream().readNBytes((head[3] & 0xff) << 8 | (head[4] & 0xff)));
+                // X25519MLKEM768, X25519, P-256, P-384; versions 1.3 and 1.2.
+                isSeen(hello, "000a000a000811ec001d00170018", "002b0005040304" + "0303");
             }
         }
     }

@@ -61,6 +61,10 @@ public final class FileWatch implements AutoCloseable {
 
     /** Nobody asks for it any more, but for those who are about to. */
     public void forget(Followed<?> followed) {
+        if (thread.isShutdown()) {
+            // A loop that was slower than the end of the proxy: all was ended.
+            return;
+        }
         var _ = thread.schedule(
                 () -> {
                     all.remove(followed);
