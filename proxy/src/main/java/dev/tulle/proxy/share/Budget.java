@@ -54,6 +54,11 @@ public record Budget(
         return all < connections && own < Math.max(minConnections, connections - all);
     }
 
+    /** True when that many stalled bytes are more than what a client may have whatever the others do. */
+    boolean isBeyondMinimum(long stalled) {
+        return stalled > minStalledBytes;
+    }
+
     /** True when a client may have so many stalled bytes, part of so many in all. */
     boolean allowsStalled(long own, long all) {
         return own <= Math.max(minStalledBytes, stalledBytes - all);
