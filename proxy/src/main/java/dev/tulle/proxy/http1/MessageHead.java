@@ -88,6 +88,19 @@ public abstract class MessageHead {
         }
     }
 
+    /** Gives a large buffer back once nobody looks at the message any more. */
+    public void shrink() {
+        if (bytes.length > 4 * FIRST_SIZE) {
+            reset();
+            bytes = NO_BYTES;
+        }
+    }
+
+    /** Bytes that are held for the message, where they are more than most messages need; else 0. */
+    public int held() {
+        return bytes.length > 4 * FIRST_SIZE ? bytes.length : 0;
+    }
+
     /** True before the first byte of a message. */
     public boolean isEmpty() {
         return filled == 0;

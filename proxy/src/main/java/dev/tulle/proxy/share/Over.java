@@ -10,6 +10,8 @@ public enum Over {
     STALLED("stalled_connection_closed"),
     /** A connection stalled and stayed, while more of its client's bytes waited than the minimum: the others leave room. */
     STALLS("stalled_beyond_minimum"),
+    /** A request was refused, as its head is large and those of the client's other requests are together. */
+    HEADS("large_head_refused"),
     /** A request waited for the loop's next pass, as those before it had taken the client's part of this one. */
     LOOP_TIME("request_deferred"),
     /** A line of the access log was not written. */
