@@ -26,7 +26,7 @@ flags_of() {
 	case "$1" in
 	node) printf '%s\n' -Xms16m -Xmx256m -XX:MinHeapFreeRatio=10 -XX:MaxHeapFreeRatio=20 -XX:TieredStopAtLevel=1 -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=48m ;;
 	proxy)
-		printf '%s\n' -Xms16m -Xmx96m -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=40 -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
+		printf '%s\n' -Xms16m -Xmx160m -XX:MinHeapFreeRatio=15 -XX:MaxHeapFreeRatio=40 -Xss512k -XX:MaxDirectMemorySize=64m -XX:ReservedCodeCacheSize=64m \
 			-Dio.netty.leakDetection.level=disabled
 		;;
 	cli) printf '%s\n' -Xms8m -Xmx128m -XX:TieredStopAtLevel=1 ;;

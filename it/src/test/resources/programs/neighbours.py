@@ -1,8 +1,8 @@
-"""Neighbours who share a mesh: neighbours.py serve PORT | measure WEB SECONDS | KIND SINK SECONDS.
+"""Neighbours who share a mesh: neighbours.py serve PORT | measure WEB SECONDS | burn SHARE SECONDS | KIND SINK SECONDS.
 
 serve answers requests, with 1 MiB where the path begins with /big, and counts nobody. measure is the quiet one: 50 times a
 second a request on a kept connection, one on a new connection, a look-up; its last line has for each the number, the
-failures, and the median and 99th percentile in microseconds. The other words are ways to want too much of what all share;
+failures, and the median and 99th percentile in microseconds. burn uses so much of one processor. The other words are ways to want too much of what all share;
 each prints a line when it has begun and goes on until its time is over.
 """
 import asyncio
@@ -98,6 +98,21 @@ def measure(web, seconds):
         one.sort()
         print(name, len(one), len(failed[name]), *(int(one[int(len(one) * part)] * 1e6) if one else 0 for part in (0.5, 0.99)),
               ",".join(failed[name][:3]) or "-", flush=True)
+
+
+def burn(share, seconds):
+    end = time.monotonic() + seconds
+    last, owed = time.monotonic(), 0.0
+    while (now := time.monotonic()) < end:
+        owed += (now - last) * share
+        last = now
+        if owed <= 0:
+            time.sleep(0.001)
+            continue
+        begun = time.thread_time()
+        while (used := time.thread_time() - begun) < min(owed, 0.002):
+            pass
+        owed -= used
 
 
 # Those who want too much.
@@ -226,5 +241,7 @@ if sys.argv[1] == "serve":
     asyncio.run(serve(int(sys.argv[2])))
 elif sys.argv[1] == "measure":
     measure(sys.argv[2], float(sys.argv[3]))
+elif sys.argv[1] == "burn":
+    burn(float(sys.argv[2]), float(sys.argv[3]))
 else:
     want(sys.argv[1], sys.argv[2], float(sys.argv[3]))

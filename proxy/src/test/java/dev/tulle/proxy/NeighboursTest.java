@@ -270,9 +270,57 @@ class NeighboursTest {
                 over("greedy", "stalled_connection_closed") > 0,
                 proxy.metrics("stalled").toString());
         assertTrue(
+                over("greedy", "stalled_beyond_minimum") > 0,
+                proxy.metrics("over_share").toString());
+        assertTrue(
                 proxy.sum("tulle_proxy_stalled_bytes") <= SMALL.stalledBytes(),
                 proxy.metrics("stalled").toString());
         assertEquals(0, over("quiet", "connection"), proxy.metrics("over_share").toString());
+    }
+
+    @Test
+    void whoLeavesMuchUnreadIsNamedBeforeItIsTooMuch() throws Exception {
+        for (int i = 0; i < 12; i++) {
+            Socket socket = connect(GREEDY);
+            socket.setReceiveBufferSize(8 << 10);
+            send(socket, "GET /big HTTP/1.1\r\nHost: web\r\n\r\n".repeat(300));
+        }
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (over("greedy", "stalled_beyond_minimum") == 0 && System.nanoTime() < end) {
+            Thread.sleep(20);
+        }
+        assertTrue(
+                over("greedy", "stalled_beyond_minimum") > 0,
+                proxy.metrics("over_share").toString());
+        assertEquals(0, over("greedy", "stalled_connection_closed"), "the others leave room");
+        quietIsServed();
+        assertEquals(0, over("quiet", "stalled"), proxy.metrics("over_share").toString());
+    }
+
+    @Test
+    void largeHeadsThatDoNotEndAreBounded() throws Exception {
+        String large = "GET /large HTTP/1.1\r\nHost: web\r\nX-Large: " + "x".repeat(40 << 10);
+        List<Socket> sent = new ArrayList<>();
+        for (int i = 0; i < 90; i++) {
+            Socket socket = connect(GREEDY);
+            send(socket, large);
+            sent.add(socket);
+        }
+        assertTrue(Origin.readHead(sent.getLast().getInputStream()).startsWith("HTTP/1.1 431 "));
+        assertTrue(
+                proxy.sum("tulle_proxy_stalled_bytes") <= SMALL.stalledBytes() / 2.0 + (64 << 10),
+                proxy.metrics("stalled").toString());
+        assertTrue(
+                over("greedy", "large_head_refused") > 20,
+                proxy.metrics("over_share").toString());
+        quietIsServed();
+        Socket quiet = connect(QUIET);
+        for (int i = 0; i < 3; i++) {
+            send(quiet, large + "\r\n\r\n");
+            assertTrue(Origin.readHead(quiet.getInputStream()).startsWith("HTTP/1.1 200 "));
+            assertEquals("ok", new String(quiet.getInputStream().readNBytes(2), StandardCharsets.ISO_8859_1));
+        }
+        assertEquals(0, over("quiet", "large"), proxy.metrics("over_share").toString());
     }
 
     @Test

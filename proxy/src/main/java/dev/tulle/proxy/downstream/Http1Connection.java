@@ -282,6 +282,10 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
                 }
                 case HEAD -> {
                     ParseStatus status = head.read(in);
+                    if (!holdsHead(head.held())) {
+                        refuse(431, "too many large heads of this client at a time");
+                        return;
+                    }
                     if (status == ParseStatus.NEED_MORE) {
                         deadline(exchange.startNanos() + HEAD_TIMEOUT);
                         return;
@@ -425,10 +429,20 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
 
     private void refuse(ParseStatus status) {
         scope.malformed().increment();
+        refuse(status.code(), status.text());
+    }
+
+    private void refuse(int code, String why) {
         // Where one request was doubtful nothing after it can be trusted: answer and close.
         doubtful = true;
         state = State.RESPONSE;
-        exchange.refuse(status.code(), status.text());
+        exchange.refuse(code, why);
+    }
+
+    /** False when the client may not have so many bytes of heads. */
+    private boolean holdsHead(int bytes) {
+        Held place = held;
+        return place == null || place.holdsHead(bytes);
     }
 
     /** The exchange can take body bytes (again). */
@@ -502,6 +516,8 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
         }
         // What was sent behind a CONNECT in the hope of a tunnel is no request.
         boolean forTunnel = head.isConnect() && !waiting.isEmpty();
+        head.shrink();
+        var _ = holdsHead(0);
         if (!keepAlive || forTunnel) {
             closeAfterResponse();
             return;

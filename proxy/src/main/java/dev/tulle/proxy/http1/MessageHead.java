@@ -33,15 +33,20 @@ public abstract class MessageHead {
 
     private static final int FIRST_SIZE = 1 << 10;
     private static final int STRIDE = 5;
+    private static final int FIRST_FIELDS = 16 * STRIDE;
+    private static final byte[] NO_BYTES = {};
+    private static final int[] NO_FIELDS = {};
 
-    protected byte[] bytes = new byte[FIRST_SIZE];
+    /** Made with the first byte: thousands of connections may wait for one, of clients that send none. */
+    protected byte[] bytes = NO_BYTES;
+
     private int filled;
     private int scanned;
     private int lineStart;
     private boolean started;
     private ParseStatus status = ParseStatus.NEED_MORE;
 
-    private int[] fields = new int[16 * STRIDE];
+    private int[] fields = NO_FIELDS;
     private int fieldCount;
 
     /** Length of the body by Content-Length; -1 when the head has none. */
@@ -79,8 +84,21 @@ public abstract class MessageHead {
         minorVersion = 1;
         if (bytes.length > 8 * FIRST_SIZE) {
             // One large head does not keep an idle connection large.
-            bytes = new byte[FIRST_SIZE];
+            bytes = NO_BYTES;
         }
+    }
+
+    /** Gives a large buffer back once nobody looks at the message any more. */
+    public void shrink() {
+        if (bytes.length > 4 * FIRST_SIZE) {
+            reset();
+            bytes = NO_BYTES;
+        }
+    }
+
+    /** Bytes that are held for the message, where they are more than most messages need; else 0. */
+    public int held() {
+        return bytes.length > 4 * FIRST_SIZE ? bytes.length : 0;
     }
 
     /** True before the first byte of a message. */
@@ -101,7 +119,7 @@ public abstract class MessageHead {
     public ParseStatus read(ByteBuf in) {
         while (status == ParseStatus.NEED_MORE && in.isReadable()) {
             if (filled == bytes.length) {
-                bytes = Arrays.copyOf(bytes, Math.min(bytes.length * 4, MAX_HEAD + 1));
+                bytes = Arrays.copyOf(bytes, Math.clamp(bytes.length * 4L, FIRST_SIZE, MAX_HEAD + 1));
             }
             int n = Math.min(in.readableBytes(), bytes.length - filled);
             in.getBytes(in.readerIndex(), bytes, filled, n);
@@ -195,7 +213,7 @@ public abstract class MessageHead {
         int name = FieldName.classify(bytes, from, colon);
         int at = fieldCount * STRIDE;
         if (at == fields.length) {
-            fields = Arrays.copyOf(fields, fields.length * 2);
+            fields = Arrays.copyOf(fields, Math.max(FIRST_FIELDS, fields.length * 2));
         }
         fields[at] = from;
         fields[at + 1] = colon;

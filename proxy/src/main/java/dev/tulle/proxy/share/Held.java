@@ -23,6 +23,7 @@ public final class Held {
     private @Nullable Occupant occupant;
     private long down;
     private long up;
+    private long head;
     private boolean presumed;
     private boolean gone;
 
@@ -89,6 +90,24 @@ public final class Held {
         }
     }
 
+    /**
+     * Says so many bytes are held for the head of a request, 0 when it is over.
+     *
+     * @return false when the client has more of them than its share: the request is to be refused
+     */
+    public boolean holdsHead(long bytes) {
+        if (bytes == head) {
+            return true;
+        }
+        change(bytes - head);
+        head = bytes;
+        if (bytes == 0 || gone || !shares.all().isStalledOver(share)) {
+            return true;
+        }
+        share.over(Over.HEADS);
+        return false;
+    }
+
     private void change(long by) {
         if (!gone) {
             shares.all().stalled(share, by);
@@ -115,14 +134,14 @@ public final class Held {
         if (gone || client.isEmpty() || client.equals(share.name())) {
             return gone || !guessed || shares.admits(this);
         }
-        long bytes = down + up;
+        long bytes = down + up + head;
         shares.remove(this);
         shares.all().stalled(share, -bytes);
         shares.all().leave(share);
         share = shares.all().enter(client);
         shares.all().stalled(share, bytes);
         shares.add(this);
-        shares.stalls(this, bytes > 0);
+        shares.stalls(this, down + up > 0);
         return shares.admits(this);
     }
 
@@ -137,7 +156,7 @@ public final class Held {
     void release() {
         if (!gone) {
             known();
-            long bytes = down + up;
+            long bytes = down + up + head;
             shares.remove(this);
             shares.all().stalled(share, -bytes);
             shares.all().leave(share);

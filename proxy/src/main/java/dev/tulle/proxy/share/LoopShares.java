@@ -148,6 +148,9 @@ public final class LoopShares {
             Ring ring = rings.get(held.share().name());
             if (ring != null && does) {
                 ring.stalled.add(held);
+                if (all.isStalledBeyondMinimum(held.share())) {
+                    held.share().over(Over.STALLS);
+                }
             } else if (ring != null) {
                 ring.stalled.remove(held);
             }

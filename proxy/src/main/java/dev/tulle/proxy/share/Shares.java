@@ -29,7 +29,7 @@ public final class Shares {
         this.clock = clock;
         this.over = registry.counter(
                 "tulle_proxy_over_share_total",
-                "What clients wanted beyond their share of the proxy and did not get.",
+                "What clients wanted beyond their share of the proxy and did not get, or had beyond the minimum.",
                 "workload",
                 "what");
         registry.gauge(
@@ -92,6 +92,11 @@ public final class Shares {
     void stalled(Share share, long by) {
         share.stalled.addAndGet(by);
         stalled.addAndGet(by);
+    }
+
+    /** True when more of the client's bytes are stalled than what every client may have. */
+    boolean isStalledBeyondMinimum(Share share) {
+        return budget.isBeyondMinimum(share.stalled.get());
     }
 
     /** True when more of the client's bytes are stalled than its share. */

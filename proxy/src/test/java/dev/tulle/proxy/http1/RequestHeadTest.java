@@ -338,4 +338,18 @@ class RequestHeadTest {
         assertEquals("/a", head.path());
         assertEquals("a", head.header("host"));
     }
+
+    /** Thousands of connections may wait for a request that never comes. */
+    @Test
+    void aHeadThatHasNotBegunIsSmall() {
+        var threads = (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+        List<RequestHead> waiting = new ArrayList<>(1_000);
+        long bytes = threads.getCurrentThreadAllocatedBytes();
+        for (int i = 0; i < 1_000; i++) {
+            waiting.add(new RequestHead());
+        }
+        bytes = (threads.getCurrentThreadAllocatedBytes() - bytes) / waiting.size();
+        assertTrue(bytes < 300, bytes + " bytes each");
+        assertTrue(waiting.getFirst().isEmpty());
+    }
 }

@@ -34,12 +34,14 @@ class BudgetTest {
     @Test
     void ofAProcess() {
         for (long files : new long[] {64, 1_024, 20_000, 524_288, 1 << 20, Long.MAX_VALUE}) {
-            Budget budget = Budget.of(files, 128 << 20);
+            Budget budget = Budget.of(files, 128 << 20, 1L << 36);
             assertTrue(budget.connections() >= 2 && 2L * budget.connections() < files, files + ": " + budget);
             assertTrue(budget.minConnections() >= 1 && budget.minConnections() < budget.connections());
         }
-        assertEquals(9_375, Budget.of(20_000, 128 << 20).connections());
-        assertEquals(64 << 20, Budget.of(20_000, 128 << 20).stalledBytes());
+        assertEquals(9_375, Budget.of(20_000, 128 << 20, 160 << 20).connections());
+        assertEquals(64 << 20, Budget.of(20_000, 128 << 20, 160 << 20).stalledBytes());
+        // However many files may be open: the heap must hold what is kept for each.
+        assertEquals(10_240, Budget.of(1 << 20, 128 << 20, 160 << 20).connections());
     }
 
     @Test
