@@ -103,17 +103,19 @@ def prefix_of_all(case, found):
     def explained(entry):
         what, ours, theirs = entry
         if what == "answer's fields" and case.theirs[0]["code"] in REDIRECTS:
-            return [[name, joined(value)] for name, value in ours] == theirs
+            # The port may differ beside it, for its own reason.
+            return portless([[name, joined(value)] for name, value in ours]) == portless(theirs)
         return what.startswith("path at") and joined(ours) == theirs
 
     return found if case.request["service"] != "beta" else [entry for entry in found if not explained(entry)]
 
 
+def portless(fields):
+    return [[n, re.sub(r"^(https?://[^/:]*)(:[0-9]+)*", r"\1", v)] for n, v in fields]
+
+
 def port_of_redirect(case, found):
     """The port that a rule writes is that of the answer."""
-    def portless(fields):
-        return [[n, re.sub(r"^(https?://[^/:]*)(:[0-9]+)*", r"\1", v)] for n, v in fields]
-
     written = '"port"' in repr(case.configuration["manifests"]).replace("'", '"')
     return [e for e in found if e[0] != "answer's fields" or portless(e[1]) != portless(e[2])] \
         if written and case.theirs[0]["code"] in REDIRECTS else found
