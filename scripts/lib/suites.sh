@@ -211,6 +211,14 @@ suite_neighbours() {
 		-Dneighbours.kinds=questions,crafted,subscriptions,garbage,idle,pipelining,stalled,large,heavy
 }
 
+# Not among the suites of a plain ./test: an installation is put over one whose mesh runs. OLDER: another, built checkout,
+# whose version runs first.
+suite_upgrade() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "upgrade" scripts/tests/upgrade.sh ${OLDER:-}
+}
+
 # Not among the suites of a plain ./test: ten minutes of restarts and upgrades under load, see ContinuityTest.
 suite_continuity() {
 	e2e_long continuity ContinuityTest -Dcontinuity.restarts=50 -Dcontinuity.upgrades=20 -Dcontinuity.proxies=20 \

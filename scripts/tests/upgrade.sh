@@ -18,13 +18,6 @@ chmod 755 "$work"
 passed=0 failed=0
 children=()
 
-mkdir "$work/layers"
-mount -t tmpfs -o mode=755 upgrade "$work/layers"
-for place in opt usr/local etc; do
-	mkdir -p "/$place" "$work/layers/$place/upper" "$work/layers/$place/work"
-	mount -t overlay overlay -o "lowerdir=/$place,upperdir=$work/layers/$place/upper,workdir=$work/layers/$place/work" "/$place"
-done
-
 # Ends what was started here, by its pid, the mesh last, and leaves nothing of it in the kernel.
 clear_up() {
 	local child
@@ -36,11 +29,19 @@ clear_up() {
 		wait "${children[0]}" 2>/dev/null
 	fi
 	[ ! -x /opt/tulle/tulle ] || tulle detach --all --mesh "$mesh" --run-dir "$work/run" --state "$work/state" >/dev/null 2>&1
-	umount /opt /usr/local /etc "$work/layers"
+	umount /opt /usr/local /etc "$work/layers" 2>/dev/null
 	rm -rf "$work"
 }
 trap clear_up EXIT
 trap 'exit 143' TERM INT
+
+mkdir "$work/layers"
+mount -t tmpfs -o mode=755 upgrade "$work/layers"
+for place in opt usr/local etc; do
+	mkdir -p "/$place" "$work/layers/$place/upper" "$work/layers/$place/work"
+	mount -t overlay overlay -o "lowerdir=/$place,upperdir=$work/layers/$place/upper,workdir=$work/layers/$place/work" "/$place" ||
+		{ echo "not ok /$place cannot be overlaid here: nothing was installed" && echo "0 passed, 1 failed" && exit 1; }
+done
 
 # ok WHAT COMMAND…: the command succeeds.
 ok() {

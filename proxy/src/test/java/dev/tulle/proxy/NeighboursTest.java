@@ -324,6 +324,39 @@ class NeighboursTest {
     }
 
     @Test
+    void largeHeadsOfStreamsAreBounded() throws Exception {
+        String[] fields = new String[2 * 50];
+        for (int i = 0; i < fields.length; i += 2) {
+            fields[i] = "x-" + i;
+            fields[i + 1] = "y".repeat(110);
+        }
+        List<H2Frames> clients = new ArrayList<>();
+        for (int c = 0; c < 3; c++) {
+            H2Frames client = new H2Frames(proxy.port);
+            clients.add(client);
+            for (int stream = 1; stream < 180; stream += 2) {
+                // A body that does not come: the request stays under way.
+                client.post(stream, fields);
+            }
+        }
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (proxy.sum("tulle_proxy_over_share_total", "large_head_refused") < 20 && System.nanoTime() < end) {
+            Thread.sleep(20);
+        }
+        assertTrue(
+                proxy.sum("tulle_proxy_over_share_total", "large_head_refused") >= 20,
+                proxy.metrics("stalled").toString());
+        quietIsServed();
+        for (H2Frames client : clients) {
+            client.close();
+        }
+        while (proxy.sum("tulle_proxy_stalled_bytes") > 0) {
+            assertTrue(System.nanoTime() < end, proxy.metrics("stalled").toString());
+            Thread.sleep(20);
+        }
+    }
+
+    @Test
     void aConnectionFullOfRequestsTakesTurnsWithOthers() throws Exception {
         AtomicBoolean ends = new AtomicBoolean();
         String many = "GET /direct HTTP/1.1\r\nHost: web\r\n\r\n".repeat(1_500);

@@ -63,6 +63,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
     private final StreamOrder order = new StreamOrder();
     private long waitForClient;
     private long waitForEndpoints;
+    private long heads;
 
     private H2Connection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
@@ -174,6 +175,13 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         if (place != null) {
             place.waitsForEndpoint(waitForEndpoints);
         }
+    }
+
+    /** So many more bytes are held for heads, or, below 0, fewer; false when these are more than the client may have. */
+    boolean holdsHeads(long more) {
+        heads += more;
+        Held place = held;
+        return place == null || place.holdsHead(heads);
     }
 
     @Override

@@ -48,6 +48,8 @@ final class H2Stream extends FramedStream implements Downstream {
     private byte[] trailers = Trailers.NONE;
     private int owedTold;
     private int queuedTold;
+    private int headTold;
+    private boolean headFits = true;
     private boolean begun;
     /** The client has ended its half. */
     private boolean ended;
@@ -73,6 +75,8 @@ final class H2Stream extends FramedStream implements Downstream {
         status = ReceivedHeads.request(connection.worker().sink(), fields, ends, head);
         ended = ends;
         endTold = ends || !head.hasBody();
+        headTold = head.held();
+        headFits = connection.holdsHeads(headTold);
     }
 
     /** Decides on the request. */
@@ -84,6 +88,10 @@ final class H2Stream extends FramedStream implements Downstream {
         if (status.isError()) {
             connection.scope().malformed().increment();
             exchange.refuse(status.code(), status.text());
+            return;
+        }
+        if (!headFits) {
+            exchange.refuse(431, Http1Connection.LARGE_HEADS);
             return;
         }
         exchange.begin(connection.service(), 0, null);
@@ -201,6 +209,8 @@ final class H2Stream extends FramedStream implements Downstream {
 
     private void over() {
         over = true;
+        var _ = connection.holdsHeads(-headTold);
+        headTold = 0;
         connection.worker().timers().remove(timer);
         pending.forEach(ByteBuf::release);
         pending.clear();

@@ -36,6 +36,9 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class Http1Connection extends ChannelInboundHandlerAdapter implements HttpClientConnection {
+    /** Why a request is refused whose client has large heads beyond its share. */
+    static final String LARGE_HEADS = "too many large heads of this client at a time";
+
     private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
@@ -283,7 +286,7 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
                 case HEAD -> {
                     ParseStatus status = head.read(in);
                     if (!holdsHead(head.held())) {
-                        refuse(431, "too many large heads of this client at a time");
+                        refuse(431, LARGE_HEADS);
                         return;
                     }
                     if (status == ParseStatus.NEED_MORE) {

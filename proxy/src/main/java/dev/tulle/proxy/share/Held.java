@@ -91,17 +91,18 @@ public final class Held {
     }
 
     /**
-     * Says so many bytes are held for the head of a request, 0 when it is over.
+     * Says so many bytes are held for heads of requests, 0 when they are over.
      *
-     * @return false when the client has more of them than its share: the request is to be refused
+     * @return false when there are more now and the client has more than its share: the request is to be refused
      */
     public boolean holdsHead(long bytes) {
         if (bytes == head) {
             return true;
         }
+        boolean fewer = bytes < head;
         change(bytes - head);
         head = bytes;
-        if (bytes == 0 || gone || !shares.all().isStalledOver(share)) {
+        if (fewer || gone || !shares.all().isStalledOver(share)) {
             return true;
         }
         share.over(Over.HEADS);
