@@ -1,6 +1,7 @@
 package dev.tulle.proxy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,6 +17,10 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -219,6 +224,61 @@ class EdgeTlsTest {
             }
             Leaks.check();
         }
+    }
+
+    @Test
+    void whatWasAgreedIsSpoken() throws Exception {
+        int port = freePort();
+        pki.issue("local", "root", "DNS:localhost,IP:127.0.0.1");
+        try (Origin a = Origin.answering("a");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
+            xds.set(edge(mesh, chain("a", port, files("local"))));
+            try (NodeProxy _ = start(xds)) {
+                connect(port, "localhost").close();
+                URI uri = URI.create("https://localhost:" + port + "/x");
+                for (HttpClient.Version version : HttpClient.Version.values()) {
+                    if (version.name().equals("HTTP_3")) {
+                        continue;
+                    }
+                    try (HttpClient http = HttpClient.newBuilder()
+                            .sslContext(client)
+                            .version(version)
+                            .build()) {
+                        HttpRequest request = HttpRequest.newBuilder(uri)
+                                .POST(HttpRequest.BodyPublishers.ofString("body"))
+                                .build();
+                        HttpResponse<String> answer = http.send(request, HttpResponse.BodyHandlers.ofString());
+                        assertEquals(version, answer.version());
+                        assertEquals(200, answer.statusCode());
+                        assertEquals("a", answer.body());
+                    }
+                }
+                // HTTP/1.1 where HTTP/2 was agreed is answered by nobody.
+                try (SSLSocket socket = connect(port, "localhost")) {
+                    assertEquals("", socket.getApplicationProtocol());
+                }
+                try (SSLSocket socket = agreeing(port, "h2")) {
+                    assertEquals("h2", socket.getApplicationProtocol());
+                    socket.getOutputStream()
+                            .write("GET / HTTP/1.1\r\nHost: x\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+                    String said = new String(socket.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+                    assertFalse(said.contains("HTTP/1.1"), said);
+                }
+            }
+            Leaks.check();
+        }
+    }
+
+    /** A connection that offers one protocol. */
+    private static SSLSocket agreeing(int port, String protocol) throws IOException {
+        SSLSocket socket = (SSLSocket) client.getSocketFactory().createSocket(InetAddress.getLoopbackAddress(), port);
+        socket.setSoTimeout(10_000);
+        SSLParameters parameters = socket.getSSLParameters();
+        parameters.setApplicationProtocols(new String[] {protocol});
+        socket.setSSLParameters(parameters);
+        socket.startHandshake();
+        return socket;
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
+import dev.tulle.proxy.downstream.H2Connection;
 import dev.tulle.proxy.downstream.Http1Connection;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.share.Held;
@@ -45,6 +46,7 @@ final class OutboundFlow {
     private final boolean edge;
     private boolean published;
     private boolean secure;
+    private boolean http2;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -87,19 +89,21 @@ final class OutboundFlow {
 
     /** Begins with a connection to a published port, whose service is known from the port. */
     static void beginPublished(LoopScope scope, Channel channel, OutboundService service) {
-        beginEdge(scope, channel, service, false);
+        beginEdge(scope, channel, service, false, false);
     }
 
     /**
      * The same at the mesh's edge.
      *
      * @param secure true when the client speaks TLS, which is behind this
+     * @param http2 true when it was agreed there that it speaks HTTP/2: nothing has to be found out
      */
-    static void beginEdge(LoopScope scope, Channel channel, OutboundService service, boolean secure) {
+    static void beginEdge(LoopScope scope, Channel channel, OutboundService service, boolean secure, boolean http2) {
         OutboundFlow flow = new OutboundFlow(
                 scope, channel, (InetSocketAddress) channel.localAddress(), service, true, new EarlyBytes(null));
         flow.published = true;
         flow.secure = secure;
+        flow.http2 = http2;
         flow.await();
     }
 
@@ -265,6 +269,11 @@ final class OutboundFlow {
             if (first != null) {
                 first.release();
             }
+            return;
+        }
+        if (http2) {
+            channel.pipeline().addLast(H2Connection.to(service, scope.http(), peer(), channel));
+            channel.config().setAutoRead(true);
             return;
         }
         Http1Connection connection = Http1Connection.to(service, scope.http(), peer(), channel);

@@ -113,7 +113,9 @@ final class TlsPort extends AbstractSniHandler<EdgeChains.Chosen> {
             }
             scope.worker().timers().remove(late);
             context.channel().config().setAutoRead(false);
-            OutboundFlow.beginEdge(scope, context.channel(), found.service(), true);
+            SslHandler tls = context.pipeline().get(SslHandler.class);
+            boolean http2 = tls != null && "h2".equals(tls.applicationProtocol());
+            OutboundFlow.beginEdge(scope, context.channel(), found.service(), true, http2);
             leave(context.pipeline());
         }
 
