@@ -172,6 +172,7 @@ class TlsOriginationTest {
                 .run();
     }
 
+    /** Soon: connections that were open before a change may have requests left. */
     private static void answers(String name, String expected) throws Exception {
         lab.await("an answer of " + name, Duration.ofSeconds(10), () -> {
             try {
@@ -180,8 +181,6 @@ class TlsOriginationTest {
                 throw new AssertionError(e);
             }
         });
-        Command.Result answer = curl(name);
-        assertEquals(expected + "\n200", answer.out(), answer.toString());
     }
 
     @Test
