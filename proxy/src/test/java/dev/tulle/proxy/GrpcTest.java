@@ -258,7 +258,8 @@ class GrpcTest {
                         () -> ClientCalls.blockingUnaryCall(
                                 unwatched, GrpcPeer.UNARY, CallOptions.DEFAULT, bytes("wait")));
                 long millis = (System.nanoTime() - began) / 1_000_000;
-                assertEquals(Status.Code.UNAVAILABLE, why.getStatus().getCode());
+                assertEquals(Status.Code.DEADLINE_EXCEEDED, why.getStatus().getCode());
+                assertEquals(1, proxy.sum("istio_requests_total", "grpc_response_status=\"4\""));
                 assertTrue(millis >= 290 && millis < 5_000, "took " + millis + " ms");
                 assertTrue(peer.cancelled.await(5, TimeUnit.SECONDS));
                 assertArrayEquals(bytes("after"), call(channel, "after"));

@@ -313,10 +313,10 @@ final class H2Stream extends FramedStream implements Downstream {
     }
 
     @Override
-    public void local(int code, byte[] body, String location, HeaderProgram changes, boolean refused) {
+    public void local(int code, int grpc, byte[] body, String location, HeaderProgram changes, boolean refused) {
         headSent = true;
         if (head.isGrpc()) {
-            send(SentHeads.with(GrpcStatus.answer(code, body), changes), true);
+            send(SentHeads.with(GrpcStatus.answer(grpc, body), changes), true);
             return;
         }
         boolean bodyless = body.length == 0 || head.isHead() || code == 204 || code == 304;

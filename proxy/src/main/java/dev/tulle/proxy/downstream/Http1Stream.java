@@ -166,7 +166,7 @@ final class Http1Stream implements Downstream {
     }
 
     @Override
-    public void local(int status, byte[] body, String location, HeaderProgram changes, boolean refused) {
+    public void local(int status, int grpc, byte[] body, String location, HeaderProgram changes, boolean refused) {
         whole = connection.isRequestComplete()
                 && !refused
                 && head.keepsAlive()

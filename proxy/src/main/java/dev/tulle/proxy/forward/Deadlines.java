@@ -16,6 +16,7 @@ final class Deadlines {
     private long ofTry = NEVER;
     private long silentFrom;
     private boolean moved;
+    private boolean ofCall;
 
     /** A request begins. */
     void reset(long now) {
@@ -23,6 +24,7 @@ final class Deadlines {
         ofTry = NEVER;
         silentFrom = now;
         moved = false;
+        ofCall = false;
     }
 
     /** Bounds the whole exchange. */
@@ -33,8 +35,9 @@ final class Deadlines {
     /** Bounds the whole exchange by its route, and a call of gRPC by its own deadline; false for no bound. */
     boolean ofPlan(ForwardPlan plan, @Nullable GrpcCall call, long now) {
         long timeout = plan.timeoutNanos();
-        if (call != null && call.timeoutNanos() > 0) {
-            timeout = timeout > 0 ? Math.min(timeout, call.timeoutNanos()) : call.timeoutNanos();
+        ofCall = call != null && call.timeoutNanos() > 0 && (timeout == 0 || call.timeoutNanos() <= timeout);
+        if (call != null && ofCall) {
+            timeout = call.timeoutNanos();
         }
         if (timeout > 0) {
             whole = now + timeout;
@@ -85,6 +88,11 @@ final class Deadlines {
     /** True when only the try has, if {@link #isOver}. */
     boolean isOnlyTry(long now) {
         return now < whole;
+    }
+
+    /** True when it is the deadline of a call of gRPC that is over, and not its route's. */
+    boolean isOfCall(long now) {
+        return ofCall && now >= whole;
     }
 
     /** Silence is forgiven up to now. */

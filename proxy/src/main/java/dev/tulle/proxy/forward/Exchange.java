@@ -324,13 +324,15 @@ public final class Exchange {
         forwarding.stop();
         tally.code = status;
         tally.flags = shown;
+        int grpc = GrpcStatus.of(status);
         if (tally.grpc != null) {
-            tally.grpc.status(GrpcStatus.of(status));
+            tally.grpc.status(grpc);
+            grpc = tally.grpc.status();
         }
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
         tally.responseBytes = text.length;
-        client.local(status, text, location, filters.responseChanges(changes), refused);
+        client.local(status, grpc, text, location, filters.responseChanges(changes), refused);
         finish();
     }
 
@@ -385,6 +387,9 @@ public final class Exchange {
                 armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
+                if (tally.grpc != null && deadlines.isOfCall(now)) {
+                    tally.grpc.status(GrpcStatus.DEADLINE_EXCEEDED);
+                }
                 reply(504, tally.flags, tally.details, "upstream request timeout");
             }
         } else if (phase == Phase.FILTERING || forwarding.isPausing() || deadlines.takeMoved()) {

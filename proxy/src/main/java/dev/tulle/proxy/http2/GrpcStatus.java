@@ -7,6 +7,9 @@ import java.nio.charset.StandardCharsets;
 
 /** What the proxy answers to a call of gRPC in place of a status of HTTP, which such a client would not read. */
 public final class GrpcStatus {
+    /** The call's own deadline is over. */
+    public static final int DEADLINE_EXCEEDED = 4;
+
     private static final int INTERNAL = 13;
     private static final int UNAUTHENTICATED = 16;
     private static final int PERMISSION_DENIED = 7;
@@ -37,14 +40,14 @@ public final class GrpcStatus {
     /**
      * A whole answer in one block of fields.
      *
-     * @param code the status that another client would get
+     * @param status the number
      * @param text the body that it would get
      */
-    public static Http2Headers answer(int code, byte[] text) {
+    public static Http2Headers answer(int status, byte[] text) {
         Http2Headers to = new DefaultHttp2Headers(false, 4);
         to.status(OK);
         to.add(TYPE, GRPC);
-        to.add(STATUS, new AsciiString(Integer.toString(of(code))));
+        to.add(STATUS, new AsciiString(Integer.toString(status)));
         if (text.length > 0) {
             to.add(MESSAGE, new AsciiString(message(text)));
         }

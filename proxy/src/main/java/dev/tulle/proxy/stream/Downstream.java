@@ -70,11 +70,12 @@ public interface Downstream {
     /**
      * Answers with the proxy's own words.
      *
+     * @param grpc the status for a call of gRPC; ignored for any other request
      * @param location the value of Location; empty for none
      * @param changes what the route changes of its answers
      * @param refused true when nothing after the request can be trusted
      */
-    void local(int status, byte[] body, String location, HeaderProgram changes, boolean refused);
+    void local(int status, int grpc, byte[] body, String location, HeaderProgram changes, boolean refused);
 
     /** Writes what is collected; true when the client takes more. */
     boolean flush();
