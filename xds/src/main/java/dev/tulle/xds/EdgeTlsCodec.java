@@ -65,6 +65,10 @@ final class EdgeTlsCodec {
         CertificateValidationContext validation = common.getValidationContext();
         boolean asks = context.getRequireClientCertificate().getValue();
         expect(asks == validation.hasTrustedCa(), "require_client_certificate " + asks, "it with trusted_ca alone");
+        expect(
+                validation.getMatchTypedSubjectAltNamesCount() == 0,
+                validation.getMatchTypedSubjectAltNamesCount() + " match_typed_subject_alt_names",
+                "none: every caller whose certificate the authorities have issued would pass");
         return new EdgeTls(
                 file("certificate_chain", common.getTlsCertificates(0).getCertificateChain()),
                 file("private_key", common.getTlsCertificates(0).getPrivateKey()),
