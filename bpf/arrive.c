@@ -69,7 +69,8 @@ int tulle_skb_verdict(struct __sk_buff *skb)
 	arrived = bpf_map_lookup_elem(&tulle_arrived, &cookie);
 	if (!arrived) {
 		first.next = begin + size;
-		bpf_map_update_elem(&tulle_arrived, &cookie, &first, BPF_ANY);
+		if (bpf_map_update_elem(&tulle_arrived, &cookie, &first, BPF_ANY))
+			tulle_count(TULLE_REASON_STORAGE_FULL);
 		return SK_PASS;
 	}
 	if (arrived->broken)

@@ -4,11 +4,14 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.RouteMatch;
+import dev.tulle.model.StringMatch;
+import dev.tulle.model.TextPattern;
 import dev.tulle.model.VirtualHost;
 import dev.tulle.model.WeightedCluster;
 import java.io.IOException;
@@ -140,7 +143,13 @@ class EdgeTest {
             xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
             try (NodeProxy _ = start(xds)) {
                 await(port, true);
-                ask(port, "any", "X-Forwarded-For: 1.2.3.4", "X-Envoy-Attempt-Count: 7", "X-Forwarded-Proto: https");
+                RawClient.Response answer = ask(
+                        port,
+                        "any",
+                        "X-Forwarded-For: 1.2.3.4",
+                        "X-Envoy-Attempt-Count: 7",
+                        "X-Forwarded-Proto: https");
+                assertEquals(200, answer.code(), answer.head());
                 String head = a.requests.getFirst().head().toLowerCase(Locale.ROOT);
                 assertTrue(head.contains("x-forwarded-for: 127.0.0.1\r\n"), head);
                 assertTrue(head.contains("x-forwarded-proto: http\r\n"), head);
@@ -215,6 +224,76 @@ class EdgeTest {
                 assertEquals("a", ask(port, "x").body());
             }
             Leaks.check();
+        }
+    }
+
+    private static AuthorizationPolicy onlyFor(String field, String value) {
+        AuthorizationPolicy.Condition condition =
+                new AuthorizationPolicy.Condition.Header(field, List.of(TextPattern.parse(value)), List.of());
+        return new AuthorizationPolicy(
+                "default/trusted",
+                AuthorizationPolicy.Scope.NAMESPACE,
+                AuthorizationPolicy.Action.ALLOW,
+                List.of(new AuthorizationPolicy.Rule(List.of(), List.of(), List.of(condition))),
+                new ResourceRef("AuthorizationPolicy", "default", "trusted", "", 0));
+    }
+
+    /** What a caller outside writes of whom it speaks for is not sent, so no policy believes it. */
+    @Test
+    void policiesReadWhatIsSent() throws Exception {
+        int port = freePort();
+        for (String[] one : new String[][] {
+            {"x-forwarded-for", "10.0.0.5", "403"},
+            {"x-forwarded-for", "*", "200"},
+            {"x-forwarded-proto", "https", "403"},
+            {"x-forwarded-proto", "http", "200"},
+            {"x-real-ip", "10.0.0.5", "403"},
+            {"x-forwarded-client-cert", "10.0.0.5", "403"},
+            {"x-free", "10.0.0.5", "200"}
+        }) {
+            try (Origin a = Origin.answering("a");
+                    FakeXds xds = new FakeXds()) {
+                MeshState mesh = Meshes.mesh()
+                        .subset("a", a.port())
+                        .policies(onlyFor(one[0], one[1]))
+                        .build();
+                xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
+                try (NodeProxy _ = start(xds)) {
+                    await(port, true);
+                    String written = one[0].endsWith("proto") ? "https" : "10.0.0.5";
+                    int code = ask(port, "any", one[0] + ": " + written).code();
+                    assertEquals(Integer.parseInt(one[2]), code, String.join(" ", one));
+                }
+            }
+        }
+    }
+
+    /** Nor does a route. */
+    @Test
+    void routesReadWhatIsSent() throws Exception {
+        int port = freePort();
+        RouteMatch byField = new RouteMatch(
+                RouteMatch.ANY.path(),
+                false,
+                RouteMatch.ANY.method(),
+                List.of(new RouteMatch.Named("x-forwarded-proto", new StringMatch.Exact("https"), false)),
+                List.of());
+        try (Origin a = Origin.answering("plain");
+                Origin b = Origin.answering("secure");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh =
+                    Meshes.mesh().subset("a", a.port()).subset("b", b.port()).build();
+            VirtualHost both = new VirtualHost(
+                    "*",
+                    List.of("*"),
+                    List.of(Meshes.forward("https", byField, "b"), Meshes.forward("http", RouteMatch.ANY, "a")));
+            xds.set(edge(mesh, List.of(http(port)), both));
+            try (NodeProxy _ = start(xds)) {
+                await(port, true);
+                assertEquals("plain", ask(port, "any").body());
+                assertEquals(
+                        "plain", ask(port, "any", "X-Forwarded-Proto: https").body());
+            }
         }
     }
 }

@@ -258,11 +258,37 @@ class GrpcTest {
                         () -> ClientCalls.blockingUnaryCall(
                                 unwatched, GrpcPeer.UNARY, CallOptions.DEFAULT, bytes("wait")));
                 long millis = (System.nanoTime() - began) / 1_000_000;
-                assertEquals(Status.Code.DEADLINE_EXCEEDED, why.getStatus().getCode());
+                assertEquals(
+                        Status.Code.DEADLINE_EXCEEDED,
+                        why.getStatus().getCode(),
+                        why.getStatus().toString());
                 assertEquals(1, proxy.sum("istio_requests_total", "grpc_response_status=\"4\""));
                 assertTrue(millis >= 290 && millis < 5_000, "took " + millis + " ms");
                 assertTrue(peer.cancelled.await(5, TimeUnit.SECONDS));
                 assertArrayEquals(bytes("after"), call(channel, "after"));
+            } finally {
+                channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
+            }
+        }
+    }
+
+    /** Some clients write for "no deadline" the longest time that there is. */
+    @Test
+    void endlessDeadlinesEndNothing() throws Exception {
+        try (GrpcPeer peer = new GrpcPeer();
+                ProxyFixture proxy = new ProxyFixture(mesh(peer).build())) {
+            ManagedChannel channel = GrpcPeer.channel(proxy.port);
+            try {
+                for (String written : List.of("2562048H", "99999999H", "99999999M", "99999999S")) {
+                    Metadata endless = new Metadata();
+                    endless.put(Metadata.Key.of("grpc-timeout", Metadata.ASCII_STRING_MARSHALLER), written);
+                    Channel patient =
+                            ClientInterceptors.intercept(channel, MetadataUtils.newAttachHeadersInterceptor(endless));
+                    assertArrayEquals(
+                            bytes("here"),
+                            ClientCalls.blockingUnaryCall(patient, GrpcPeer.UNARY, CallOptions.DEFAULT, bytes("here")),
+                            written);
+                }
             } finally {
                 channel.shutdownNow().awaitTermination(5, TimeUnit.SECONDS);
             }

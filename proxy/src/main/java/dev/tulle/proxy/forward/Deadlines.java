@@ -40,7 +40,7 @@ final class Deadlines {
             timeout = call.timeoutNanos();
         }
         if (timeout > 0) {
-            whole = now + timeout;
+            whole = later(now, timeout);
         }
         return timeout > 0;
     }
@@ -48,9 +48,15 @@ final class Deadlines {
     /** Bounds the current try by its route; false for no bound. */
     boolean ofTry(ForwardPlan plan, long now) {
         if (plan.perTryNanos() > 0) {
-            ofTry = now + plan.perTryNanos();
+            ofTry = later(now, plan.perTryNanos());
         }
         return plan.perTryNanos() > 0;
+    }
+
+    /** Some clients write for "no deadline" the longest time that there is: times of this clock may be of any sign. */
+    private static long later(long now, long timeout) {
+        long then = now + timeout;
+        return now > 0 && then < now ? NEVER : then;
     }
 
     /** Silence counts from then on. */

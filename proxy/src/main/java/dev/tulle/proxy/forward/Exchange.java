@@ -1,5 +1,6 @@
 package dev.tulle.proxy.forward;
 
+import dev.tulle.model.RequestView;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.discovery.OutboundService;
@@ -19,6 +20,7 @@ import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
+import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -40,6 +42,9 @@ public final class Exchange {
 
     private static final String DENIED = "RBAC: access denied";
     private static final String DIRECT = "direct_response";
+
+    /** A server that keeps a call's deadline by itself may end it so much before us, by a reset. */
+    private static final long MOMENT = TimeUnit.MILLISECONDS.toNanos(100);
 
     private final HttpScope scope;
     private final Worker worker;
@@ -182,10 +187,7 @@ public final class Exchange {
     /** Decides on a complete head and acts. */
     public void begin(OutboundService service, int pathSkip, @Nullable String newAuthority) {
         forwarding.headRead();
-        boolean outside = !client.peer().outside().isEmpty();
-        boolean secure = client.peer().secure();
-        RouteDecision decided =
-                routing.decide(scope.upstreams(), service, head, outside, secure, pathSkip, newAuthority);
+        RouteDecision decided = routing.decide(scope.upstreams(), service, head, client.peer(), pathSkip, newAuthority);
         if (decided == null) {
             reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;
@@ -193,17 +195,23 @@ public final class Exchange {
         armDeadline();
         ForwardPlan plan = routing.plan();
         if (plan == null
-                || filters.request(plan.filters(head.isHttp2() && head.isGrpc()), head, way)
+                || filters.request(plan.filters(head.isHttp2() && head.isGrpc()), view(), way)
                         == HttpFilter.Step.CONTINUE) {
             act(decided);
         }
+    }
+
+    /** The request as filters see it. */
+    private RequestView view() {
+        RequestView received = routing.received();
+        return received == null ? head : received;
     }
 
     /** The filter that holds the request back is asked again. */
     private void pauseOver() {
         RouteDecision decided = routing.decision();
         if (phase == Phase.FILTERING && decided != null) {
-            if (filters.resumed(head, way) == HttpFilter.Step.CONTINUE) {
+            if (filters.resumed(view(), way) == HttpFilter.Step.CONTINUE) {
                 act(decided);
             }
             client.resumeBody();
@@ -326,6 +334,9 @@ public final class Exchange {
         tally.flags = shown;
         int grpc = GrpcStatus.of(status);
         if (tally.grpc != null) {
+            if (status >= 500 && deadlines.isOfCall(System.nanoTime() + MOMENT)) {
+                grpc = GrpcStatus.DEADLINE_EXCEEDED;
+            }
             tally.grpc.status(grpc);
             grpc = tally.grpc.status();
         }
@@ -387,9 +398,6 @@ public final class Exchange {
                 armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
-                if (tally.grpc != null && deadlines.isOfCall(now)) {
-                    tally.grpc.status(GrpcStatus.DEADLINE_EXCEEDED);
-                }
                 reply(504, tally.flags, tally.details, "upstream request timeout");
             }
         } else if (phase == Phase.FILTERING || forwarding.isPausing() || deadlines.takeMoved()) {

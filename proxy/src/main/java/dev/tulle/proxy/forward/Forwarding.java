@@ -169,8 +169,8 @@ final class Forwarding implements UpstreamUser {
         tally.startNanos = taken.sinceNanos();
         tally.requestBytes = taken.bodyLength() - taken.left();
         request.sent(tally.requestBytes, taken.left() > 0, taken.unproven());
-        ForwardPlan chosen =
-                routing.decided(scope.upstreams(), service, head, from.pool().cluster());
+        ForwardPlan chosen = routing.decided(
+                scope.upstreams(), service, head, client.peer(), from.pool().cluster());
         if (taken.timeoutMillis() > 0 && request.isComplete()) {
             deadlines.whole(tally.startNanos + TimeUnit.MILLISECONDS.toNanos(taken.timeoutMillis()));
         }

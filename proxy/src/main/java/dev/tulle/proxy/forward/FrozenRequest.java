@@ -22,6 +22,9 @@ record FrozenRequest(String method, String path, String query, String authority,
         for (HeaderMutation.Field field : sent.plan().requestHeaders().added()) {
             fields.computeIfAbsent(field.name().toLowerCase(Locale.ROOT), sent::headers);
         }
+        for (String name : List.of("x-forwarded-for", "x-forwarded-proto")) {
+            fields.computeIfAbsent(name, sent::headers);
+        }
         return new FrozenRequest(sent.method(), sent.path(), sent.query(), sent.authority(), fields);
     }
 

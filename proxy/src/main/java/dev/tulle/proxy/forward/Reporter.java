@@ -73,7 +73,7 @@ final class Reporter {
                 tally.responseBytes,
                 micros,
                 tally.upstreamMicros(),
-                head.value(FieldName.X_FORWARDED_FOR),
+                peer.outside().isEmpty() ? head.value(FieldName.X_FORWARDED_FOR) : peer.outside(),
                 head.value(FieldName.USER_AGENT),
                 head.value(FieldName.X_REQUEST_ID),
                 head.authority(),

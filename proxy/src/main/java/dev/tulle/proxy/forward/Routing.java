@@ -6,7 +6,9 @@ import dev.tulle.model.RouteDecision;
 import dev.tulle.model.RouteTable;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.http1.FieldName;
+import dev.tulle.proxy.http1.OutsideView;
 import dev.tulle.proxy.http1.RequestHead;
+import dev.tulle.proxy.http1.Sender;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.proxy.upstream.Upstreams;
@@ -21,6 +23,7 @@ final class Routing {
     private @Nullable String path;
     private @Nullable String authority;
     private String scheme = "http";
+    private @Nullable RequestView received;
 
     /** A request begins. */
     void reset() {
@@ -30,13 +33,13 @@ final class Routing {
         path = null;
         authority = null;
         scheme = "http";
+        received = null;
     }
 
     /**
      * Decides on a complete head.
      *
-     * @param outside true when the client is outside the mesh: then what it says of its scheme counts for nothing
-     * @param secure true when the client speaks TLS with us
+     * @param client who asks: what one outside says of its scheme and of whom it speaks for counts for nothing
      * @param pathSkip characters at the start of the path that are not part of it
      * @param newAuthority the authority to decide with and to send; null for the request's own
      * @return null when the service has no configuration
@@ -46,8 +49,7 @@ final class Routing {
             Upstreams upstreams,
             OutboundService service,
             RequestHead head,
-            boolean outside,
-            boolean secure,
+            Sender client,
             int pathSkip,
             @Nullable String newAuthority) {
         ServiceView current = upstreams.view(service);
@@ -56,7 +58,10 @@ final class Routing {
         if (current == null || table == null) {
             return null;
         }
-        RequestView request = head;
+        boolean outside = !client.outside().isEmpty();
+        RequestView asked = outside ? new OutsideView(head, client) : head;
+        received = asked;
+        RequestView request = asked;
         String host = newAuthority;
         if (pathSkip > 0) {
             String rest = head.path().substring(pathSkip);
@@ -67,7 +72,7 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
-        if (secure) {
+        if (client.secure()) {
             scheme = "https";
         } else if (!outside
                 && !head.isAbsolute()
@@ -78,7 +83,7 @@ final class Routing {
             // Its target is where the server is to connect to: the address that was dialled says which service is
             // meant.
             request = new OverriddenRequest(
-                    head, "/", current.snapshot().listener().hostname(), scheme);
+                    asked, "/", current.snapshot().listener().hostname(), scheme);
         } else if (!head.isPathPlain()) {
             String received = path == null ? head.path() : path;
             String normal = PathNormalizer.normalize(received);
@@ -88,7 +93,7 @@ final class Routing {
         }
         if (path != null || host != null || !scheme.equals("http")) {
             request = new OverriddenRequest(
-                    head, path == null ? head.path() : path, host == null ? head.authority() : host, scheme);
+                    asked, path == null ? head.path() : path, host == null ? head.authority() : host, scheme);
         }
         RouteDecision decided = table.decide(request, upstreams.worker().random());
         if (head.isConnect() && isEdge(current)) {
@@ -123,8 +128,8 @@ final class Routing {
      * Finds what belongs to a request that was decided on, and sent to this cluster, before the proxy saw it. When the
      * configuration has changed meanwhile and has no such route any more, the answer is passed on as it is.
      */
-    ForwardPlan decided(Upstreams upstreams, OutboundService service, RequestHead head, String cluster) {
-        RouteDecision now = decide(upstreams, service, head, false, false, 0, null);
+    ForwardPlan decided(Upstreams upstreams, OutboundService service, RequestHead head, Sender client, String cluster) {
+        RouteDecision now = decide(upstreams, service, head, client, 0, null);
         ServiceView current = view;
         ForwardPlan found = now == null || now.route() == null || current == null ? null : current.plan(now, cluster);
         if (found == null) {
@@ -135,6 +140,12 @@ final class Routing {
         ForwardPlan chosen = found == null ? ForwardPlan.plain(cluster) : found;
         plan = chosen;
         return chosen;
+    }
+
+    /** The request as its client may have it understood; null before the decision. */
+    @Nullable
+    RequestView received() {
+        return received;
     }
 
     /** The service as it was when the decision was made; null before there was one. */

@@ -2,6 +2,7 @@ package dev.tulle.proxy.forward;
 
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.RequestView;
+import dev.tulle.proxy.http1.ForwardingFields;
 import dev.tulle.proxy.http1.HeadWriter;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
@@ -45,9 +46,13 @@ record SentRequest(RequestHead head, Routing routing, ForwardPlan plan, Peer cli
     public List<String> headers(String name) {
         HeaderProgram changes = plan.requestHeaders();
         int also = HeadWriter.alsoTravels(head, client);
+        boolean outside = !client.outside().isEmpty();
         List<String> lines = new ArrayList<>(2);
         for (int i = 0; i < head.fieldCount(); i++) {
-            if (head.isNamed(i, name) && HeadWriter.travels(head, i, also) && !changes.drops(head, i)) {
+            if (head.isNamed(i, name)
+                    && HeadWriter.travels(head, i, also)
+                    && !changes.drops(head, i)
+                    && !(outside && ForwardingFields.isOne(head, i))) {
                 lines.add(head.text(head.valueStart(i), head.valueEnd(i)));
             }
         }
@@ -56,6 +61,7 @@ record SentRequest(RequestHead head, Routing routing, ForwardPlan plan, Peer cli
                 lines.add(field.value());
             }
         }
+        lines.addAll(ForwardingFields.written(head, client, name));
         return lines;
     }
 }

@@ -1,6 +1,7 @@
 package dev.tulle.proxy.http1;
 
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 
 /**
  * The fields in which proxies tell a server of the client before them: address, host, port, protocol, certificate. Anybody
@@ -28,6 +29,29 @@ public final class ForwardingFields {
             case FieldName.X_FORWARDED_FOR, FieldName.X_FORWARDED_PROTO -> true;
             case FieldName.OTHER -> isOne(head.bytes(), head.nameStart(field), head.nameEnd(field));
             default -> false;
+        };
+    }
+
+    /** True for the name of one, in lower case. */
+    public static boolean isOne(String name) {
+        byte[] bytes = bytes(name);
+        return isOne(bytes, 0, bytes.length);
+    }
+
+    /**
+     * What is written of such a field when a request goes on, besides what travels with it.
+     *
+     * @param name in lower case
+     */
+    public static List<String> written(RequestHead head, Sender client, String name) {
+        boolean outside = !client.outside().isEmpty();
+        return switch (name) {
+            case "x-forwarded-for" -> outside ? List.of(client.outside()) : List.of();
+            case "x-forwarded-proto" ->
+                outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)
+                        ? List.of(client.secure() ? "https" : "http")
+                        : List.of();
+            default -> List.of();
         };
     }
 
