@@ -22,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Connects with TLS: what the connection is for gets its place in the pipeline when the server is known to be the one that
- * is wanted, and not before. Connect and handshake share one time. Loop-confined.
+ * is wanted, and not before. The reading of the files, connect and handshake share one time. Loop-confined.
  */
 // A failed close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
@@ -38,7 +38,8 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
-            end(null, new ConnectException(TROUBLE + "no handshake within the connect timeout"));
+            String missing = transport.isRead() ? "no handshake" : "the certificates are not read";
+            end(null, new ConnectException(TROUBLE + missing + " within the connect timeout"));
         }
     };
     private @Nullable Channel channel;
@@ -71,29 +72,25 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
             ClientTransport.Spoken spoken,
             ChannelHandler handler,
             UpstreamChannels.Ended then) {
+        TlsConnect connect = new TlsConnect(worker, transport, spoken, handler, then);
+        worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
         if (transport.isRead()) {
-            connect(worker, address, timeoutMillis, transport, spoken, handler, then);
+            connect.connect(address, timeoutMillis);
         } else {
-            transport.whenRead(() -> worker.loop()
-                    .execute(() -> connect(worker, address, timeoutMillis, transport, spoken, handler, then)));
+            transport.whenRead(() -> worker.loop().execute(() -> connect.connect(address, timeoutMillis)));
         }
     }
 
-    private static void connect(
-            Worker worker,
-            InetSocketAddress address,
-            int timeoutMillis,
-            ClientTransport transport,
-            ClientTransport.Spoken spoken,
-            ChannelHandler handler,
-            UpstreamChannels.Ended then) {
-        if (!transport.isUsable()) {
-            worker.loop().execute(() -> then.ended(null, unusable(transport)));
+    private void connect(InetSocketAddress address, int timeoutMillis) {
+        if (over) {
+            // The files were read too late.
             return;
         }
-        TlsConnect connect = new TlsConnect(worker, transport, spoken, handler, then);
-        worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
-        UpstreamChannels.connect(worker, address, timeoutMillis, connect, connect);
+        if (transport.isUsable()) {
+            UpstreamChannels.connect(worker, address, timeoutMillis, this, this);
+        } else {
+            worker.loop().execute(() -> end(null, unusable(transport)));
+        }
     }
 
     @Override
