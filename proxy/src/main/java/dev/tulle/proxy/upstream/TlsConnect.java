@@ -1,14 +1,16 @@
 package dev.tulle.proxy.upstream;
 
+import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelOutputShutdownEvent;
 import io.netty.handler.ssl.SslCloseCompletionEvent;
@@ -139,8 +141,9 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     }
 
     /** What TLS tells, for those behind it. */
-    private final class Events extends ChannelInboundHandlerAdapter {
+    private final class Events extends ChannelDuplexHandler {
         private boolean ended;
+        private boolean closing;
 
         @Override
         public void userEventTriggered(ChannelHandlerContext context, Object event) {
@@ -155,9 +158,13 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
                     end(null, named(handshake.cause()));
                 }
             } else if (event instanceof SslCloseCompletionEvent close) {
-                if (close.isSuccess() && !isOursAlone(context)) {
+                if (!close.isSuccess()) {
+                    cut(context);
+                } else if (!isOursAlone(context)) {
                     said(context);
                 }
+            } else if (event instanceof ChannelInputShutdownEvent && Ends.isCut(context.channel())) {
+                cut(context);
             } else if (event instanceof ChannelOutputShutdownEvent) {
                 ended = true;
             } else {
@@ -167,7 +174,22 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
 
         /** Once our half has ended, the engine calls the whole closed with whatever comes next. */
         private boolean isOursAlone(ChannelHandlerContext context) {
-            return ended && !context.pipeline().get(SslHandler.class).engine().isInboundDone();
+            return ended && Ends.isCut(context.channel());
+        }
+
+        /** The connection ends and the stream has not: anybody on the way can have done this, and more may have followed. */
+        private void cut(ChannelHandlerContext context) {
+            if (ready && !closing) {
+                closing = true;
+                context.fireExceptionCaught(new SSLException("the server ended the connection without ending TLS"));
+                context.close();
+            }
+        }
+
+        @Override
+        public void close(ChannelHandlerContext context, ChannelPromise promise) {
+            closing = true;
+            context.close(promise);
         }
 
         /** The server has nothing more to say, which without TLS would be the end of its stream. */
