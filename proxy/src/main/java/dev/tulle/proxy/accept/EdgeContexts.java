@@ -35,7 +35,7 @@ final class EdgeContexts implements AutoCloseable {
     private final Map<EdgeTls, Followed<SslContext>> all = new HashMap<>();
     private final Consumer<EdgeTls> made;
 
-    /** @param made told, on a thread of its own, whenever the files of one could be used */
+    /** @param made told, on a thread of its own, whenever what was made of the files of one is in force */
     EdgeContexts(Consumer<EdgeTls> made) {
         this.made = made;
     }
@@ -83,14 +83,7 @@ final class EdgeContexts implements AutoCloseable {
         if (!tls.authorities().isEmpty()) {
             files.add(Path.of(tls.authorities()));
         }
-        return watch.follow(
-                files,
-                () -> {
-                    SslContext context = make(tls);
-                    made.accept(tls);
-                    return context;
-                },
-                ReferenceCountUtil::release);
+        return watch.follow(files, () -> make(tls), () -> made.accept(tls), ReferenceCountUtil::release);
     }
 
     /** One that is followed. */

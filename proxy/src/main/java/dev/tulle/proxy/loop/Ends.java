@@ -3,11 +3,15 @@ package dev.tulle.proxy.loop;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelFutureListener;
+import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.ChannelOutputShutdownEvent;
 import io.netty.channel.socket.SocketChannel;
 import io.netty.channel.unix.Errors;
+import io.netty.handler.codec.DecoderException;
+import io.netty.handler.ssl.SslClosedEngineException;
 import io.netty.handler.ssl.SslHandler;
+import javax.net.ssl.SSLException;
 
 /**
  * How connections end: one half, both once all is sent, or by a reset, which tells a program that something was lost, so
@@ -43,10 +47,19 @@ public final class Ends {
         channel.writeAndFlush(Unpooled.EMPTY_BUFFER).addListener(ChannelFutureListener.CLOSE);
     }
 
-    /** True when the other end has reset the connection. */
+    /** True when the other end has reset the connection, or TLS has broken, after which nothing is an orderly end. */
     public static boolean isReset(Throwable cause) {
-        return cause instanceof Errors.NativeIoException refusal
-                && refusal.expectedErr() == Errors.ERRNO_ECONNRESET_NEGATIVE;
+        Throwable inner = cause instanceof DecoderException && cause.getCause() != null ? cause.getCause() : cause;
+        // Writing after the end of TLS breaks nothing.
+        return (inner instanceof SSLException && !(inner instanceof SslClosedEngineException))
+                || (inner instanceof Errors.NativeIoException refusal
+                        && refusal.expectedErr() == Errors.ERRNO_ECONNRESET_NEGATIVE);
+    }
+
+    /** True when nothing more comes although TLS, which is spoken, has not ended: anybody on the way can have done this. */
+    public static boolean isCut(Channel channel) {
+        SslHandler tls = channel.pipeline().get(SslHandler.class);
+        return tls != null && !tls.engine().isInboundDone();
     }
 
     /** Sends what there is room for and resets: what the other end has received already stays readable there. */
@@ -55,6 +68,12 @@ public final class Ends {
         if (channel.isOpen()) {
             channel.config().setOption(ChannelOption.SO_LINGER, 0);
         }
-        channel.close();
+        ChannelHandlerContext tls = channel.pipeline().context(SslHandler.class);
+        if (tls == null) {
+            channel.close();
+        } else {
+            // Below TLS, which would first say that this is the end of what was to be sent.
+            tls.close();
+        }
     }
 }

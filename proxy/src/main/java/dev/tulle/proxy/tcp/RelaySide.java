@@ -8,6 +8,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -129,7 +130,12 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
 
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
-        if (event instanceof ChannelInputShutdownEvent && !inputEnded) {
+        if (!(event instanceof ChannelInputShutdownEvent) || inputEnded) {
+            return;
+        }
+        if (Ends.isCut(channel)) {
+            exceptionCaught(context, new SSLException("the connection ended without ending TLS"));
+        } else {
             inputEnded = true;
             events.inputEnded();
             RelaySide to = other;

@@ -37,11 +37,23 @@ public final class FileWatch implements AutoCloseable {
      * @param retired takes what is not in force any more; somebody may be about to use it
      */
     public <T> Followed<T> follow(List<Path> files, Followed.Making<T> making, Consumer<T> retired) {
-        Followed<T> followed = new Followed<>(files, making, retired);
+        return follow(files, making, () -> {}, retired);
+    }
+
+    /**
+     * The same.
+     *
+     * @param inForce told, on the thread, whenever something that was made is in force
+     */
+    public <T> Followed<T> follow(List<Path> files, Followed.Making<T> making, Runnable inForce, Consumer<T> retired) {
+        Followed<T> followed = new Followed<>(files, making, inForce, retired);
         thread.execute(() -> {
             all.add(followed);
-            followed.look();
-            lookLater();
+            try {
+                followed.look();
+            } finally {
+                lookLater();
+            }
         });
         return followed;
     }
@@ -55,8 +67,11 @@ public final class FileWatch implements AutoCloseable {
 
     private void look() {
         looking = false;
-        all.forEach(Followed::look);
-        lookLater();
+        try {
+            all.forEach(Followed::look);
+        } finally {
+            lookLater();
+        }
     }
 
     /** Nobody asks for it any more, but for those who are about to. */

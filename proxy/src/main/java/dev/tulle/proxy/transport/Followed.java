@@ -25,6 +25,7 @@ public final class Followed<T> {
 
     private final List<Path> files;
     private final Making<T> making;
+    private final Runnable inForce;
     private final Consumer<T> retired;
     private final CompletableFuture<Void> first = new CompletableFuture<>();
     private volatile @Nullable T current;
@@ -34,9 +35,10 @@ public final class Followed<T> {
     private String doubt = "";
     private boolean over;
 
-    Followed(List<Path> files, Making<T> making, Consumer<T> retired) {
+    Followed(List<Path> files, Making<T> making, Runnable inForce, Consumer<T> retired) {
         this.files = List.copyOf(files);
         this.making = making;
+        this.inForce = inForce;
         this.retired = retired;
     }
 
@@ -58,11 +60,22 @@ public final class Followed<T> {
     /**
      * Looks at the files. Several that belong together are never changed in one instant, and one may be half written: what
      * has changed is read when it has not changed any more at the next look, and is called unusable at the one after it.
+     * Throws nothing: others' files are looked at by the same thread.
      */
     void look() {
         if (over) {
             return;
         }
+        try {
+            lookAt();
+        } catch (RuntimeException | Error e) {
+            LOG.log(System.Logger.Level.ERROR, "looking at " + files, e);
+        } finally {
+            first.complete(null);
+        }
+    }
+
+    private void lookAt() {
         List<Map<String, Object>> now = files.stream().map(Followed::stamp).toList();
         boolean isFirst = !first.isDone();
         boolean settled = isFirst || now.equals(seen);
@@ -71,20 +84,10 @@ public final class Followed<T> {
             return;
         }
         String before = doubt;
+        T made;
         try {
-            T made = making.make();
-            T old = current;
-            current = made;
-            doubt = "";
-            used = now;
-            if (!trouble.isEmpty()) {
-                LOG.log(System.Logger.Level.INFO, "in use again: " + files);
-            }
-            trouble = "";
-            if (old != null) {
-                retired.accept(old);
-            }
-        } catch (Exception e) {
+            made = making.make();
+        } catch (Exception | Error e) {
             doubt = e.getMessage() == null ? e.toString() : e.getMessage();
             if ((isFirst || doubt.equals(before)) && !doubt.equals(trouble)) {
                 trouble = doubt;
@@ -92,8 +95,29 @@ public final class Followed<T> {
                         System.Logger.Level.WARNING,
                         trouble + (current == null ? "" : "; what was read before stays in force"));
             }
+            return;
         }
-        first.complete(null);
+        T old = current;
+        current = made;
+        doubt = "";
+        used = now;
+        if (!trouble.isEmpty()) {
+            LOG.log(System.Logger.Level.INFO, "in use again: " + files);
+        }
+        trouble = "";
+        retire(old);
+        inForce.run();
+    }
+
+    private void retire(@Nullable T old) {
+        if (old == null) {
+            return;
+        }
+        try {
+            retired.accept(old);
+        } catch (RuntimeException | Error e) {
+            LOG.log(System.Logger.Level.ERROR, "what was made of " + files + " before", e);
+        }
     }
 
     private static Map<String, Object> stamp(Path file) {
@@ -104,13 +128,11 @@ public final class Followed<T> {
         }
     }
 
-    /** Nobody uses it any more. */
+    /** Nobody uses it any more. Throws nothing. */
     void end() {
         over = true;
         T last = current;
         current = null;
-        if (last != null) {
-            retired.accept(last);
-        }
+        retire(last);
     }
 }

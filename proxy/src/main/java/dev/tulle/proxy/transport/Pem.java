@@ -6,6 +6,7 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -41,6 +42,10 @@ public record Pem(String where, String text) {
     /** Reads a file; blocks. */
     public static Pem read(Path file) throws UnusableCertificateException {
         try {
+            // A pipe would be waited for, by everybody whose files are read by the same thread.
+            if (!Files.readAttributes(file, BasicFileAttributes.class).isRegularFile()) {
+                throw new UnusableCertificateException(file.toString(), "cannot be read: it is not a regular file");
+            }
             long size = Files.size(file);
             if (size > MAX_BYTES) {
                 throw new UnusableCertificateException(

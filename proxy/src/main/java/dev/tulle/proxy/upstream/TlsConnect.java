@@ -1,14 +1,16 @@
 package dev.tulle.proxy.upstream;
 
+import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.ChannelPromise;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.channel.socket.ChannelOutputShutdownEvent;
 import io.netty.handler.ssl.SslCloseCompletionEvent;
@@ -22,7 +24,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Connects with TLS: what the connection is for gets its place in the pipeline when the server is known to be the one that
- * is wanted, and not before. Connect and handshake share one time. Loop-confined.
+ * is wanted, and not before. The reading of the files, connect and handshake share one time. Loop-confined.
  */
 // A failed close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
@@ -38,7 +40,8 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
-            end(null, new ConnectException(TROUBLE + "no handshake within the connect timeout"));
+            String missing = transport.isRead() ? "no handshake" : "the certificates are not read";
+            end(null, new ConnectException(TROUBLE + missing + " within the connect timeout"));
         }
     };
     private @Nullable Channel channel;
@@ -71,29 +74,25 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
             ClientTransport.Spoken spoken,
             ChannelHandler handler,
             UpstreamChannels.Ended then) {
+        TlsConnect connect = new TlsConnect(worker, transport, spoken, handler, then);
+        worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
         if (transport.isRead()) {
-            connect(worker, address, timeoutMillis, transport, spoken, handler, then);
+            connect.connect(address, timeoutMillis);
         } else {
-            transport.whenRead(() -> worker.loop()
-                    .execute(() -> connect(worker, address, timeoutMillis, transport, spoken, handler, then)));
+            transport.whenRead(() -> worker.loop().execute(() -> connect.connect(address, timeoutMillis)));
         }
     }
 
-    private static void connect(
-            Worker worker,
-            InetSocketAddress address,
-            int timeoutMillis,
-            ClientTransport transport,
-            ClientTransport.Spoken spoken,
-            ChannelHandler handler,
-            UpstreamChannels.Ended then) {
-        if (!transport.isUsable()) {
-            worker.loop().execute(() -> then.ended(null, unusable(transport)));
+    private void connect(InetSocketAddress address, int timeoutMillis) {
+        if (over) {
+            // The files were read too late.
             return;
         }
-        TlsConnect connect = new TlsConnect(worker, transport, spoken, handler, then);
-        worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
-        UpstreamChannels.connect(worker, address, timeoutMillis, connect, connect);
+        if (transport.isUsable()) {
+            UpstreamChannels.connect(worker, address, timeoutMillis, this, this);
+        } else {
+            worker.loop().execute(() -> end(null, unusable(transport)));
+        }
     }
 
     @Override
@@ -142,8 +141,9 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     }
 
     /** What TLS tells, for those behind it. */
-    private final class Events extends ChannelInboundHandlerAdapter {
+    private final class Events extends ChannelDuplexHandler {
         private boolean ended;
+        private boolean closing;
 
         @Override
         public void userEventTriggered(ChannelHandlerContext context, Object event) {
@@ -158,9 +158,13 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
                     end(null, named(handshake.cause()));
                 }
             } else if (event instanceof SslCloseCompletionEvent close) {
-                if (close.isSuccess() && !isOursAlone(context)) {
+                if (!close.isSuccess()) {
+                    cut(context);
+                } else if (!isOursAlone(context)) {
                     said(context);
                 }
+            } else if (event instanceof ChannelInputShutdownEvent && Ends.isCut(context.channel())) {
+                cut(context);
             } else if (event instanceof ChannelOutputShutdownEvent) {
                 ended = true;
             } else {
@@ -170,7 +174,22 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
 
         /** Once our half has ended, the engine calls the whole closed with whatever comes next. */
         private boolean isOursAlone(ChannelHandlerContext context) {
-            return ended && !context.pipeline().get(SslHandler.class).engine().isInboundDone();
+            return ended && Ends.isCut(context.channel());
+        }
+
+        /** The connection ends and the stream has not: anybody on the way can have done this, and more may have followed. */
+        private void cut(ChannelHandlerContext context) {
+            if (ready && !closing) {
+                closing = true;
+                context.fireExceptionCaught(new SSLException("the server ended the connection without ending TLS"));
+                context.close();
+            }
+        }
+
+        @Override
+        public void close(ChannelHandlerContext context, ChannelPromise promise) {
+            closing = true;
+            context.close(promise);
         }
 
         /** The server has nothing more to say, which without TLS would be the end of its stream. */

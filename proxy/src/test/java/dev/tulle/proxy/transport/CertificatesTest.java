@@ -2,6 +2,7 @@ package dev.tulle.proxy.transport;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -122,6 +123,17 @@ class CertificatesTest {
         refused("incomplete", together("gap.pem", leaf, pki.certificate("root")), key);
         refused("incomplete", together("foreign.pem", leaf, pki.certificate("other")), key);
         refused("expected at most 4194304", write("large.pem", "x".repeat((4 << 20) + 1)), key);
+    }
+
+    @Test
+    void aPipeIsNotWaitedFor() throws Exception {
+        Path pipe = directory.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        assertTimeoutPreemptively(
+                Duration.ofSeconds(10), () -> refused("it is not a regular file", pipe, pki.key("leaf")));
+        refused("it is not a regular file", directory, pki.key("leaf"));
+        Path link = Files.createSymbolicLink(directory.resolve("link"), pki.certificate("leaf"));
+        assertEquals(1, Certificates.authorities(Pem.read(link), now).size());
     }
 
     @Test
