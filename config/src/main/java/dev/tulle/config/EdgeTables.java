@@ -72,8 +72,10 @@ final class EdgeTables {
          */
         private static String digest(Server server, List<Host> hosts) {
             StringBuilder text = new StringBuilder();
-            hosts.stream().map(Host::name).sorted().forEach(name -> text.append(name).append('\n'));
-            server.tls().ifPresent(tls -> text.append(tls.onlyNewest()).append('\n').append(tls.authorities()));
+            hosts.stream().map(Host::name).sorted().forEach(name -> text.append(name)
+                    .append('\n'));
+            server.tls()
+                    .ifPresent(tls -> text.append(tls.onlyNewest()).append('\n').append(tls.authorities()));
             try {
                 byte[] all = MessageDigest.getInstance("SHA-256")
                         .digest(text.toString().getBytes(StandardCharsets.UTF_8));
