@@ -16,9 +16,13 @@ import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.VirtualHost;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -34,6 +38,9 @@ import java.util.TreeMap;
  * routes for every request come last.
  */
 final class EdgeTables {
+    /** Enough that nobody finds two contents of one digest who can write Gateways. */
+    private static final int DIGEST_BYTES = 16;
+
     /** One port, with what the oldest of its gateways makes of it. */
     private static final class Port {
         final ServicePort number;
@@ -49,14 +56,33 @@ final class EdgeTables {
         }
 
         /** The chain of a server: its own where callers ask for it by a name, else the port's. */
-        Chain chain(IstioGateway gateway, int index, Server server) {
+        Chain chain(IstioGateway gateway, Server server, List<Host> hosts) {
             if (protocol == Protocol.HTTPS || chains.isEmpty()) {
                 String table = protocol == Protocol.HTTPS
-                        ? "https." + server.port() + "." + gateway.gatewayName() + "." + index
+                        ? "https." + server.port() + "." + gateway.gatewayName() + "." + digest(server, hosts)
                         : "http." + server.port();
                 chains.add(new Chain(table, server.tls(), gateway.ref()));
             }
             return chains.getLast();
+        }
+
+        /**
+         * What stands for whom a server is for. A connection keeps the table that it began with: were another server's, or
+         * one's that asks for other certificates, ever named alike, it would come to what it was not let in for.
+         */
+        private static String digest(Server server, List<Host> hosts) {
+            StringBuilder text = new StringBuilder();
+            hosts.stream().map(Host::name).sorted().forEach(name -> text.append(name)
+                    .append('\n'));
+            server.tls()
+                    .ifPresent(tls -> text.append(tls.onlyNewest()).append('\n').append(tls.authorities()));
+            try {
+                byte[] all = MessageDigest.getInstance("SHA-256")
+                        .digest(text.toString().getBytes(StandardCharsets.UTF_8));
+                return HexFormat.of().formatHex(all, 0, DIGEST_BYTES);
+            } catch (NoSuchAlgorithmException e) {
+                throw new IllegalStateException("every Java has SHA-256", e);
+            }
         }
 
         boolean isServed(Chain chain) {
@@ -83,9 +109,11 @@ final class EdgeTables {
             this.owner = owner;
         }
 
-        /** Its names as callers ask for them; none when it takes everybody. */
+        /** Its names as callers ask for them, without that of everybody. */
         List<String> serverNames() {
-            return tls.isEmpty() || names.contains("*") ? List.of() : List.copyOf(names);
+            return tls.isEmpty()
+                    ? List.of()
+                    : names.stream().filter(name -> !name.equals("*")).toList();
         }
     }
 
@@ -102,9 +130,7 @@ final class EdgeTables {
         EdgeTables edge = new EdgeTables(config, tables);
         List<VirtualService> services = RouteTables.oldestFirst(config.virtualServices());
         for (IstioGateway gateway : edge.gateways) {
-            for (int i = 0; i < gateway.servers().size(); i++) {
-                edge.server(gateway, i, services);
-            }
+            gateway.servers().forEach(server -> edge.server(gateway, server, services));
         }
         services.forEach(edge::reportUnused);
         return edge;
@@ -117,7 +143,7 @@ final class EdgeTables {
         }
         List<Target.Chain> chains = new ArrayList<>();
         for (Port port : ports.values()) {
-            port.chains.stream().filter(port::isServed).forEach(chain -> chains.add(made(port, chain)));
+            port.chains.stream().filter(port::isServed).forEach(chain -> chains.addAll(made(port, chain)));
         }
         return chains.isEmpty()
                 ? Optional.empty()
@@ -125,19 +151,25 @@ final class EdgeTables {
                         new Listener(Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Target.Edge(chains)));
     }
 
-    private static Target.Chain made(Port port, Chain chain) {
+    /** In Envoy's form names and everybody exclude each other: a server of both has two. */
+    private static List<Target.Chain> made(Port port, Chain chain) {
+        int number = port.number.number();
         Target target = chain.split
                 .<Target>map(split -> new Target.Tcp(split.clusters()))
                 .orElseGet(() -> new Target.Http(chain.table, false, List.of()));
-        return chain.tls.isEmpty()
-                ? new Target.Chain(port.number.number(), target, chain.owner)
-                : new Target.Chain(
-                        Listener.EDGE + "_" + chain.table,
-                        port.number.number(),
-                        chain.serverNames(),
-                        chain.tls,
-                        target,
-                        chain.owner);
+        if (chain.tls.isEmpty()) {
+            return List.of(new Target.Chain(number, target, chain.owner));
+        }
+        List<Target.Chain> all = new ArrayList<>();
+        String name = Listener.EDGE + "_" + chain.table;
+        List<String> names = chain.serverNames();
+        if (!names.isEmpty()) {
+            all.add(new Target.Chain(name, number, names, chain.tls, target, chain.owner));
+        }
+        if (chain.names.contains("*")) {
+            all.add(new Target.Chain(name + ".everybody", number, List.of(), chain.tls, target, chain.owner));
+        }
+        return all;
     }
 
     /** The route tables of all ports for requests. No name of a service's table looks like theirs. */
@@ -231,8 +263,7 @@ final class EdgeTables {
                 && match.queryParams().isEmpty();
     }
 
-    private void server(IstioGateway gateway, int index, List<VirtualService> services) {
-        Server server = gateway.servers().get(index);
+    private void server(IstioGateway gateway, Server server, List<VirtualService> services) {
         Port port = ports.get(server.port());
         boolean first = port == null;
         if (port == null) {
@@ -254,7 +285,7 @@ final class EdgeTables {
         if (hosts.isEmpty()) {
             return;
         }
-        Chain chain = port.chain(gateway, index, server);
+        Chain chain = port.chain(gateway, server, hosts);
         hosts.forEach(host -> chain.names.add(host.name()));
         if (server.redirects()) {
             hosts.forEach(host -> {

@@ -302,9 +302,11 @@ class EdgeTablesTest {
                 List.of(List.of("a.example.com"), List.of("*.example.com"), List.of()),
                 chains.stream().map(Listener.Target.Chain::serverNames).toList());
         assertEquals("/two.pem", chains.get(1).tls().orElseThrow().certificate());
-        String one = "https.443.default/front.0";
-        String two = "https.443.default/front.1";
-        String rest = "https.443.default/rest.0";
+        String one = tableOf(chains.get(0));
+        String two = tableOf(chains.get(1));
+        String rest = tableOf(chains.get(2));
+        assertTrue(one.startsWith("https.443.default/front."), one);
+        assertTrue(rest.startsWith("https.443.default/rest."), rest);
         assertEquals("a", answer(translation, one, "a.example.com"));
         assertEquals("421", answer(translation, one, "b.example.com"));
         assertEquals("421", answer(translation, one, "example.org"));
@@ -345,6 +347,63 @@ class EdgeTablesTest {
         assertEquals("301 https", answer(translation, "http.80", "a.example.com"));
         assertEquals("301 https", answer(translation, "http.80", "b.example.com"));
         assertEquals("b", answer(translation, "http.80", "plain.org"));
-        assertEquals("a", answer(translation, "https.443.default/front.1", "a.example.com"));
+        assertEquals("a", answer(translation, tableOf(chains(translation).getLast()), "a.example.com"));
+    }
+
+    private static String tableOf(Listener.Target.Chain chain) {
+        return ((Listener.Target.Http) chain.target()).routeConfiguration();
+    }
+
+    @Test
+    void aServerOfEverybodyKeepsTheNamesThatItHasBeside() {
+        Translation translation = translate(
+                gateway("name: front", secure("one", "'*', a.example.com"), secure("two", "'*.example.com'")),
+                virtualService("name: a", "a.example.com", "front", FORWARD),
+                virtualService("name: c", "c.org", "front", FORWARD));
+        List<Listener.Target.Chain> chains = chains(translation);
+        assertEquals(
+                List.of(List.of("a.example.com"), List.of(), List.of("*.example.com")),
+                chains.stream().map(Listener.Target.Chain::serverNames).toList());
+        assertEquals(
+                List.of("/one.pem", "/one.pem", "/two.pem"),
+                chains.stream()
+                        .map(chain -> chain.tls().orElseThrow().certificate())
+                        .toList());
+        assertEquals(
+                3, chains.stream().map(Listener.Target.Chain::name).distinct().count());
+        assertEquals(chains.get(0).target(), chains.get(1).target());
+        assertEquals("a", answer(translation, tableOf(chains.get(0)), "a.example.com"));
+        assertEquals("c", answer(translation, tableOf(chains.get(1)), "c.org"));
+        assertEquals("421", answer(translation, tableOf(chains.get(2)), "a.example.com"));
+        assertEquals(List.of(), warnings(translation));
+    }
+
+    /** The names of the chain and the table of a name that is asked for. */
+    private static String named(String asked, String... servers) {
+        Listener.Target.Chain found = chains(translate(gateway("name: front", servers))).stream()
+                .filter(chain -> chain.serverNames().contains(asked))
+                .findFirst()
+                .orElseThrow();
+        return found.name() + " " + tableOf(found);
+    }
+
+    @Test
+    void aChainIsNamedByWhomItIsForAndNotByItsPlace() {
+        String a = secure("one", "a.example.com");
+        String b = secure("two", "b.example.com");
+        String name = named("a.example.com", a);
+        assertEquals(name, named("a.example.com", a, b));
+        assertEquals(name, named("a.example.com", b, a));
+        assertEquals(name, named("a.example.com", secure("other", "a.example.com")), "another certificate");
+        String two = named("a.example.com", secure("one", "a.example.com, c.example.com"));
+        assertEquals(two, named("a.example.com", secure("one", "c.example.com, a.example.com")));
+        List<String> all = List.of(
+                name,
+                two,
+                named("b.example.com", a, b),
+                named("a.example.com", a.replace("}}", ", minProtocolVersion: TLSV1_3}}")),
+                named("a.example.com", a.replace("SIMPLE", "MUTUAL").replace("}}", ", caCertificates: /x.pem}}")),
+                named("a.example.com", a.replace("SIMPLE", "MUTUAL").replace("}}", ", caCertificates: /y.pem}}")));
+        assertEquals(all.size(), all.stream().distinct().count(), all.toString());
     }
 }

@@ -179,6 +179,13 @@ class EdgeTlsTest {
         return new String(socket.getInputStream().readNBytes(length), StandardCharsets.US_ASCII);
     }
 
+    /** The head of the answer; empty where the connection is ended instead. */
+    private static String head(SSLSocket socket, String host) throws IOException {
+        socket.getOutputStream()
+                .write(("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
+        return Origin.readHead(socket.getInputStream());
+    }
+
     private static String subject(SSLSocket socket) throws IOException {
         return ((X509Certificate) socket.getSession().getPeerCertificates()[0])
                 .getSubjectX500Principal()
@@ -495,5 +502,103 @@ class EdgeTlsTest {
             }
             Leaks.check();
         }
+    }
+
+    @Test
+    void aPortThatIsToSpeakOnlyTheNewestAndCannotTakesNobodyMeanwhile() throws Exception {
+        int port = freePort();
+        Path missing = directory.resolve("newest.pem");
+        try (Origin a = Origin.answering("a");
+                FakeXds xds = new FakeXds()) {
+            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
+            xds.set(edge(mesh, chain("a", port, files("a"))));
+            try (NodeProxy _ = start(xds)) {
+                connect(port, "any", "TLSv1.2").close();
+                EdgeTls newest = new EdgeTls(missing.toString(), pki.key("a").toString(), "", true);
+                assertThrows(AssertionError.class, () -> xds.set(edge(mesh, chain("a", port, newest))));
+                for (int i = 0; ; i++) {
+                    try (SSLSocket _ = connect(port, "any", "TLSv1.2")) {
+                        assertTrue(i < 250, "TLS 1.2 is still taken after 5 s");
+                    } catch (IOException e) {
+                        break;
+                    }
+                    Thread.sleep(20);
+                }
+            }
+            Leaks.check();
+        }
+    }
+
+    /** What a caller with a connection of its own chain gets once a chain that asks for certificates has taken its place. */
+    private static void keptConnectionsStayOutside(String before, Listener.Target.Chain... after) throws Exception {
+        int port = after[0].port();
+        EdgeTls simple = files("kept");
+        try (Origin a = Origin.answering("public");
+                Origin b = Origin.answering("admin");
+                FakeXds xds = new FakeXds()) {
+            MeshState old = Meshes.mesh().subset(before, a.port()).build();
+            MeshState mesh = Meshes.mesh()
+                    .subset(after[0].name(), b.port())
+                    .subset("rest", a.port())
+                    .build();
+            xds.set(edge(old, chain(before, port, simple)));
+            try (NodeProxy _ = start(xds);
+                    SSLSocket kept = connect(port, "");
+                    HttpClient http = HttpClient.newBuilder()
+                            .sslContext(client)
+                            .version(HttpClient.Version.HTTP_2)
+                            .build()) {
+                HttpRequest get = HttpRequest.newBuilder(URI.create("https://localhost:" + port + "/"))
+                        .timeout(Duration.ofSeconds(10))
+                        .build();
+                HttpResponse<String> first = http.send(get, HttpResponse.BodyHandlers.ofString());
+                assertEquals(HttpClient.Version.HTTP_2, first.version());
+                assertEquals("public", first.body());
+                assertEquals("public", ask(kept, "admin.example.com"));
+                xds.set(edge(mesh, after));
+                SSLContext keyed = keyed("keeper");
+                for (int i = 0; ; i++) {
+                    try (SSLSocket socket = connect(keyed, port, "admin.example.com")) {
+                        if (head(socket, "admin.example.com").startsWith("HTTP/1.1 200 ") && !b.requests.isEmpty()) {
+                            break;
+                        }
+                    } catch (IOException e) {
+                        // One that was let in before, and ended.
+                        assertTrue(i < 250, e.toString());
+                    }
+                    assertTrue(i < 250, "the new chain is not in force after 5 s");
+                    Thread.sleep(20);
+                }
+                int known = b.requests.size();
+                String head = head(kept, "admin.example.com");
+                assertTrue(head.isEmpty() || head.matches("(?s)HTTP/1.1 (404|421|503) .*"), head);
+                try {
+                    HttpResponse<String> answer = http.send(get, HttpResponse.BodyHandlers.ofString());
+                    assertTrue(List.of(404, 421, 503).contains(answer.statusCode()), answer + " " + answer.body());
+                } catch (IOException e) {
+                    // It was ended, and another one needs a certificate.
+                    assertEquals(1, after.length, e.toString());
+                }
+                assertEquals(known, b.requests.size());
+            }
+            Leaks.check();
+        }
+    }
+
+    @Test
+    void aConnectionNeverChangesItsChain() throws Exception {
+        pki.issue("kept", "root", "DNS:localhost").issue("keeper", "root", "DNS:keeper");
+        EdgeTls mutual = new EdgeTls(
+                pki.certificate("b").toString(),
+                pki.key("b").toString(),
+                pki.certificate("root").toString(),
+                false);
+        // The chain asks for certificates now, under its old name or another.
+        keptConnectionsStayOutside("s0", chain("s0", freePort(), mutual));
+        keptConnectionsStayOutside("s0", chain("s1", freePort(), mutual));
+        // Another chain has taken over the name.
+        int port = freePort();
+        keptConnectionsStayOutside(
+                "s0", chain("s0", port, mutual, "admin.example.com"), chain("rest", port, files("kept")));
     }
 }

@@ -47,12 +47,17 @@ final class GatewayChild implements AutoCloseable {
     }
 
     private void watch() {
+        String told = "";
         lock.lock();
         try {
             while (!closing) {
                 // A control plane that has just started does not know yet what there was.
                 if (plane.isReady()) {
-                    bringTo(plane.servesEdge());
+                    String trouble = tryTo(plane.servesEdge());
+                    if (!trouble.isEmpty() && !trouble.equals(told)) {
+                        events.add(ProxySupervisor.GATEWAY, trouble);
+                    }
+                    told = trouble;
                 }
                 var _ = ending.await(LOOK.toMillis(), TimeUnit.MILLISECONDS);
             }
@@ -60,6 +65,16 @@ final class GatewayChild implements AutoCloseable {
             Thread.currentThread().interrupt();
         } finally {
             lock.unlock();
+        }
+    }
+
+    /** What is wrong; it is tried again, for nobody else would start the process. */
+    private String tryTo(boolean wanted) {
+        try {
+            bringTo(wanted);
+            return "";
+        } catch (RuntimeException e) {
+            return "cannot be " + (wanted ? "started" : "stopped") + ": " + e;
         }
     }
 

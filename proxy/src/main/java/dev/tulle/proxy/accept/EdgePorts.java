@@ -37,7 +37,11 @@ import org.jspecify.annotations.Nullable;
  */
 final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
     private static final System.Logger LOG = System.getLogger(EdgePorts.class.getName());
-    private static final long RETRY_MILLIS = 100;
+    /** An agent that has just heard of a port opens it within some of these. */
+    private static final int SOON = 10;
+
+    private static final long SOON_MILLIS = 100;
+    private static final long LATER_MILLIS = 1_000;
 
     /** Opens a listener; may block. */
     @FunctionalInterface
@@ -45,9 +49,11 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         Channel bind(String address, int port, Function<LoopScope, ChannelHandler> first) throws IOException;
     }
 
+    private record Served(Listener.Target.Chain chain, OutboundService service) {}
+
     /** One port as it is served. New connections see what is changed here. */
     private static final class Open {
-        final Map<String, OutboundService> services = new HashMap<>();
+        final Map<String, Served> services = new HashMap<>();
         final Map<String, Channel> channels = new HashMap<>();
         volatile @Nullable OutboundService plain;
         volatile @Nullable EdgeChains chains;
@@ -81,7 +87,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
     private final Thread thread;
     private @Nullable Subscription subscription;
     private List<Listener.Target.Chain> wanted = List.of();
-    private boolean closed;
+    private volatile boolean closed;
     private volatile String ports = "";
     private volatile Map<Listener.Target.Chain, Followed<SslContext>> followed = Map.of();
 
@@ -89,7 +95,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
      * Not followed yet.
      *
      * @param addresses where each port is served
-     * @param onApplied called on the thread that follows, whenever the listeners are as they are wanted
+     * @param onApplied called on the thread that follows, whenever each listener that is wanted was opened or cannot be now
      */
     EdgePorts(XdsClient xds, ServiceDirectory services, List<String> addresses, Binder binder, Runnable onApplied) {
         this.xds = xds;
@@ -154,7 +160,8 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
 
     private static boolean isForTheSame(Listener.Target.Chain old, Listener.Target.Chain chain) {
         return old.serverNames().equals(chain.serverNames())
-                && old.tls().map(EdgeTls::authorities).equals(chain.tls().map(EdgeTls::authorities));
+                && old.tls().map(EdgeTls::authorities).equals(chain.tls().map(EdgeTls::authorities))
+                && old.tls().map(EdgeTls::onlyNewest).equals(chain.tls().map(EdgeTls::onlyNewest));
     }
 
     private static String nameOf(Listener.Target.Chain chain) {
@@ -209,9 +216,9 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
     }
 
     /** What is to be served, once it is known or has changed or is to be tried again; null at the end. */
-    private @Nullable List<Listener.Target.Chain> next(boolean again) throws InterruptedException {
-        if (again) {
-            var _ = news.tryAcquire(RETRY_MILLIS, TimeUnit.MILLISECONDS);
+    private @Nullable List<Listener.Target.Chain> next(int failures) throws InterruptedException {
+        if (failures > 0) {
+            var _ = news.tryAcquire(failures > SOON ? LATER_MILLIS : SOON_MILLIS, TimeUnit.MILLISECONDS);
         } else {
             news.acquire();
         }
@@ -223,25 +230,49 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
 
     private void run() {
         String told = "";
+        int failures = 0;
         try {
-            List<Listener.Target.Chain> chains = next(false);
+            List<Listener.Target.Chain> last = List.of();
+            List<Listener.Target.Chain> chains = next(0);
             while (chains != null) {
-                List<String> troubles = apply(chains);
-                String now = String.join("; ", troubles);
+                String now = String.join("; ", attempt(chains));
                 if (!now.isEmpty() && !now.equals(told)) {
                     LOG.log(System.Logger.Level.WARNING, "gateway: " + now);
                 }
                 told = now;
                 ports = now;
-                if (troubles.isEmpty()) {
-                    onApplied.run();
+                if (now.isEmpty()) {
                     applied.countDown();
                 }
-                chains = next(!troubles.isEmpty());
+                failures = now.isEmpty() ? 0 : chains.equals(last) ? failures + 1 : 1;
+                last = chains;
+                chains = next(failures);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+    }
+
+    /** What is wrong; whatever it is, it is tried again, and nothing ends the thread but its owner. */
+    private List<String> attempt(List<Listener.Target.Chain> chains) throws InterruptedException {
+        List<String> troubles = new ArrayList<>();
+        try {
+            troubles.addAll(apply(chains));
+        } catch (RuntimeException e) {
+            troubles.add(unexpected(e));
+        }
+        try {
+            // With troubles as well: what no Gateway wants any more must not wait for them.
+            onApplied.run();
+        } catch (RuntimeException e) {
+            troubles.add(unexpected(e));
+        }
+        return troubles;
+    }
+
+    private static String unexpected(RuntimeException e) {
+        LOG.log(System.Logger.Level.DEBUG, "gateway", e);
+        return "unexpected: " + e;
     }
 
     boolean awaitApplied(Duration patience) throws InterruptedException {
@@ -268,12 +299,16 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
             Open known = open.computeIfAbsent(port, _ -> new Open());
             serve(known, ofPort, files);
             for (String address : addresses) {
-                if (!known.channels.containsKey(address)) {
-                    try {
-                        known.channels.put(address, binder.bind(address, port, known::first));
-                    } catch (IOException e) {
-                        troubles.add(address + " port " + port + ": " + e.getMessage());
-                    }
+                if (closed || known.channels.containsKey(address)) {
+                    continue;
+                }
+                try {
+                    known.channels.put(address, binder.bind(address, port, known::first));
+                } catch (IOException e) {
+                    troubles.add(address + " port " + port + ": " + e.getMessage());
+                } catch (RuntimeException e) {
+                    // The other ports have nothing to do with it.
+                    troubles.add(address + " port " + port + ": " + unexpected(e));
                 }
             }
         });
@@ -286,15 +321,21 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
     private void serve(
             Open port, List<Listener.Target.Chain> chains, Map<Listener.Target.Chain, Followed<SslContext>> files) {
         List<EdgeChains.Chain> secured = new ArrayList<>();
-        Map<String, OutboundService> left = new HashMap<>(port.services);
+        Map<String, Served> left = new HashMap<>(port.services);
         for (Listener.Target.Chain chain : chains) {
-            OutboundService service = left.remove(chain.name());
-            if (service == null) {
-                service = services.follow(chain.listener());
-                port.services.put(chain.name(), service);
-            } else {
+            Served known = left.remove(chain.name());
+            OutboundService service;
+            if (known != null && isForTheSame(known.chain(), chain)) {
+                service = known.service();
                 services.update(chain.listener());
+            } else {
+                if (known != null) {
+                    // Connections that it let in must not come to what others are let in for.
+                    services.end(known.service());
+                }
+                service = services.follow(chain.listener());
             }
+            port.services.put(chain.name(), new Served(chain, service));
             if (chain.tls().isEmpty()) {
                 port.plain = service;
             } else {
@@ -304,16 +345,16 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
             }
         }
         port.chains = secured.isEmpty() ? null : new EdgeChains(secured);
-        left.forEach((name, service) -> {
+        left.forEach((name, served) -> {
             port.services.remove(name);
-            services.leave(service);
+            services.leave(served.service());
         });
     }
 
     private void close(@Nullable Open ended) {
         if (ended != null) {
             ended.channels.values().forEach(channel -> channel.close().syncUninterruptibly());
-            ended.services.values().forEach(services::leave);
+            ended.services.values().forEach(served -> services.leave(served.service()));
         }
     }
 
@@ -330,6 +371,8 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         if (watch != null) {
             watch.close();
         }
+        // It may wait for certificates, longer than anybody waits for it here.
+        thread.interrupt();
         try {
             thread.join(Duration.ofSeconds(2));
         } catch (InterruptedException e) {

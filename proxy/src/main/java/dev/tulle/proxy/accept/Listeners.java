@@ -42,6 +42,7 @@ public final class Listeners implements AutoCloseable {
     private @Nullable EdgePorts edge;
     private volatile Inheritance inheritance = Inheritance.none();
     private @Nullable AgentSockets agent;
+    private volatile boolean closed;
 
     /**
      * None yet.
@@ -171,6 +172,9 @@ public final class Listeners implements AutoCloseable {
     }
 
     private Channel bind(String address, int port, Function<LoopScope, ChannelHandler> handler) throws IOException {
+        if (closed) {
+            throw new IOException("cannot listen on " + address + ":" + port + ": the proxy ends");
+        }
         InetAddress where = InetAddress.getByName(address);
         SocketProtocolFamily family =
                 where instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
@@ -212,7 +216,12 @@ public final class Listeners implements AutoCloseable {
                     cause);
         }
         open.add(bound.channel());
-        bound.channel().closeFuture().addListener(closed -> open.remove(bound.channel()));
+        bound.channel().closeFuture().addListener(ended -> open.remove(bound.channel()));
+        if (closed) {
+            // Whoever closes has been through the list perhaps.
+            bound.channel().close().syncUninterruptibly();
+            throw new IOException("cannot listen on " + address + ":" + port + ": the proxy ends");
+        }
         return bound.channel();
     }
 
@@ -237,6 +246,7 @@ public final class Listeners implements AutoCloseable {
     /** Stops accepting; open connections stay. */
     @Override
     public void close() {
+        closed = true;
         PublishedPorts ports = published;
         if (ports != null) {
             ports.close();
@@ -245,6 +255,7 @@ public final class Listeners implements AutoCloseable {
         if (ofEdge != null) {
             ofEdge.close();
         }
+        // What is bound from here on closes itself.
         for (Channel channel : open) {
             channel.close().syncUninterruptibly();
         }

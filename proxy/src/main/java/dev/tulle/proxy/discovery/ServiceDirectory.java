@@ -3,6 +3,7 @@ package dev.tulle.proxy.discovery;
 import dev.tulle.model.Listener;
 import dev.tulle.xds.XdsClient;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
@@ -68,10 +69,12 @@ public final class ServiceDirectory implements AutoCloseable {
      * @return what its connections use
      */
     public OutboundService follow(Listener listener) {
-        Followed fresh = follow(listener.name());
-        Followed known = services.putIfAbsent(listener.name(), fresh);
-        Followed followed = known == null ? fresh : known;
-        followed.service.retain();
+        Followed followed = services.compute(listener.name(), (name, known) -> {
+            // Within it, so that nobody forgets as idle what is given here.
+            Followed found = known == null ? follow(name) : known;
+            found.service.retain();
+            return found;
+        });
         followed.watch.start(listener);
         return followed.service;
     }
@@ -89,6 +92,21 @@ public final class ServiceDirectory implements AutoCloseable {
         service.release();
     }
 
+    /**
+     * Ends what {@link #follow(Listener)} gave: its name is about to be another's. Those who still have it, as connections
+     * that were begun with it, find that there is no such thing.
+     */
+    public void end(OutboundService service) {
+        Followed known = services.get(service.name());
+        if (known == null || known.service != service || !services.remove(service.name(), known)) {
+            return;
+        }
+        known.watch.close();
+        service.absent();
+        service.release();
+        timer.execute(() -> forgotten.forEach(listener -> listener.accept(service)));
+    }
+
     private Followed follow(String name) {
         OutboundService service = new OutboundService(name);
         return new Followed(service, new ServiceWatch(xds, service, timer));
@@ -99,9 +117,17 @@ public final class ServiceDirectory implements AutoCloseable {
         return services.values().stream().map(Followed::service).toList();
     }
 
-    private void forgetIdle() {
-        for (Followed followed : List.copyOf(services.values())) {
-            if (followed.service.isIdleFor(idleNanos) && services.remove(followed.service.name(), followed)) {
+    void forgetIdle() {
+        for (String name : List.copyOf(services.keySet())) {
+            List<Followed> idle = new ArrayList<>(1);
+            services.computeIfPresent(name, (_, followed) -> {
+                if (!followed.service.isIdleFor(idleNanos)) {
+                    return followed;
+                }
+                idle.add(followed);
+                return null;
+            });
+            for (Followed followed : idle) {
                 followed.watch.close();
                 forgotten.forEach(listener -> listener.accept(followed.service));
             }
