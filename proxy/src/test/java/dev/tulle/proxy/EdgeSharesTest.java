@@ -11,6 +11,7 @@ import dev.tulle.proxy.share.Budget;
 import dev.tulle.proxy.transport.Pki;
 import java.io.IOException;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.nio.file.Path;
@@ -19,11 +20,12 @@ import java.util.ArrayList;
 import java.util.List;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLSocket;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Whoever begins handshakes with the edge and ends none has no more of it than who ends them. */
+/** Whoever has connections that never get as far as being served has no more of them than others. */
 class EdgeSharesTest {
     private static final String GREEDY = "127.0.0.2";
 
@@ -112,6 +114,33 @@ class EdgeSharesTest {
                         assertEquals("a", EdgeTlsTest.ask(socket, "any"), "somebody else");
                     }
                 }
+            } finally {
+                closeAll();
+            }
+            Leaks.check();
+        }
+    }
+
+    @Test
+    void connectionsThatWaitForTheControlPlaneHaveTheirClientsShare() throws Exception {
+        try (FakeXds xds = new FakeXds()) {
+            xds.silence(true);
+            Leaks.watch();
+            try (NodeProxy proxy = NodeProxy.start(
+                    ProxyOptions.builder()
+                            .workers(2)
+                            .outbound(List.of(), -1)
+                            .explicit("127.0.0.1", -1)
+                            .probes("127.0.0.1", 0, 0)
+                            .onDemandTimeout(Duration.ofSeconds(20))
+                            .drain(Duration.ofSeconds(1))
+                            .build(),
+                    xds,
+                    SocketHttpOptions::new,
+                    new Budget(40, 4, 4 << 20, 256 << 10, 50, 50))) {
+                int open =
+                        silent(proxy.listenToward("127.0.0.1", 0, new InetSocketAddress(Meshes.VIP, Meshes.PORT)), 20);
+                assertTrue(open >= 4 && open <= 20, "one client holds " + open + " of 40");
             } finally {
                 closeAll();
             }
