@@ -53,7 +53,7 @@ final class GatewayPorts implements AutoCloseable {
      * @param held where the sockets are kept and offered
      * @param own ports that the mesh uses itself
      * @param opening how a socket is opened
-     * @param changed told when other ports are wanted
+     * @param changed told when other ports are wanted, or are held
      */
     GatewayPorts(
             XdsClient xds,
@@ -137,9 +137,17 @@ final class GatewayPorts implements AutoCloseable {
         troubles.sort(String::compareTo);
     }
 
-    /** What of it only the mesh may bind. */
+    /**
+     * What of it only the mesh may bind: never a port that could not be had, which stays that of whoever has it, also when
+     * he begins anew.
+     */
     List<MeshPort> meshPorts() {
-        return wanted.stream().map(MeshPort::published).toList();
+        return held.listeners().stream()
+                .map(listener -> listener.address().getPort())
+                .distinct()
+                .sorted()
+                .map(MeshPort::published)
+                .toList();
     }
 
     /** Which port cannot be opened and why; empty when all are open. */
@@ -157,7 +165,11 @@ final class GatewayPorts implements AutoCloseable {
     /** Tries again, as what was refused is about to be received again. */
     void again() {
         owesAnswer = true;
+        List<MeshPort> before = meshPorts();
         hold();
+        if (!meshPorts().equals(before)) {
+            changed.run();
+        }
     }
 
     @Override

@@ -131,13 +131,18 @@ class GatewayPortsTest {
             assertEquals(refusal, ports.trouble());
             assertEquals("", ports.takeRefusal(), "what else is answered has nothing to do with it");
             assertEquals(List.of(good), open(), "the other port is served");
+            assertEquals(
+                    List.of(MeshPort.published(good)), ports.meshPorts(), "whoever has the refused one may begin anew");
             ports.again();
             assertEquals(refusal, ports.takeRefusal());
+            assertEquals(1, changes.size());
         }
         ports.again();
         assertEquals("", ports.takeRefusal());
         assertEquals("", ports.trouble());
         assertEquals(2, open().size());
+        assertEquals(2, changes.size(), "so that it is kept from now on");
+        assertEquals(open().stream().map(MeshPort::published).toList(), ports.meshPorts());
     }
 
     @Test
@@ -145,5 +150,6 @@ class GatewayPortsTest {
         told.ports(OWN);
         assertEquals("port 15001 is used by the mesh itself", ports.takeRefusal());
         assertEquals(List.of(), open());
+        assertEquals(List.of(), ports.meshPorts(), "nor kept in another way than the mesh keeps them");
     }
 }

@@ -230,7 +230,18 @@ public final class ControlPlane implements AutoCloseable {
         }
         List<Runnable> told = List.copyOf(registered);
         registered.clear();
-        var _ = xds.awaitAnswers(view.number(), SLOW_CLIENTS).thenRun(() -> told.forEach(Runnable::run));
+        var _ = xds.awaitAnswers(view.number(), SLOW_CLIENTS).thenRun(() -> tell(told));
+    }
+
+    /** What one of them throws keeps the answer from none of the others. */
+    static void tell(List<Runnable> waiting) {
+        for (Runnable callback : waiting) {
+            try {
+                callback.run();
+            } catch (RuntimeException e) {
+                LOG.log(System.Logger.Level.ERROR, "a node is not told that its workload is in force", e);
+            }
+        }
     }
 
     /** Makes the state of what is known now and sends it; on the owner thread. Returns the snapshot's number. */

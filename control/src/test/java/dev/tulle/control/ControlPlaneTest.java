@@ -132,6 +132,18 @@ class ControlPlaneTest {
     }
 
     @Test
+    void oneWhoCannotBeToldKeepsTheAnswerFromNobodyElse() {
+        AtomicInteger told = new AtomicInteger();
+        ControlPlane.tell(List.of(
+                told::incrementAndGet,
+                () -> {
+                    throw new IllegalStateException("call already closed");
+                },
+                told::incrementAndGet));
+        assertEquals(2, told.get());
+    }
+
+    @Test
     void aWorkloadsNameIsKnownToAllBeforeItsNodeHearsOfIt() throws Exception {
         try (XdsClient client = connectClient()) {
             for (int i = 0; i < 20; i++) {

@@ -66,11 +66,15 @@ class EdgeTlsTest {
     }
 
     private static TrustManager[] trust(String authority) throws GeneralSecurityException, IOException {
+        return trust(pki.certificate(authority));
+    }
+
+    static TrustManager[] trust(Path authority) throws GeneralSecurityException, IOException {
         KeyStore anchors = KeyStore.getInstance(KeyStore.getDefaultType());
         anchors.load(null, null);
-        try (var in = Files.newInputStream(pki.certificate(authority))) {
+        try (var in = Files.newInputStream(authority)) {
             anchors.setCertificateEntry(
-                    authority, CertificateFactory.getInstance("X.509").generateCertificate(in));
+                    "anchor", CertificateFactory.getInstance("X.509").generateCertificate(in));
         }
         TrustManagerFactory trust = TrustManagerFactory.getInstance("PKIX");
         trust.init(anchors);
@@ -81,7 +85,7 @@ class EdgeTlsTest {
         return new EdgeTls(pki.certificate(name).toString(), pki.key(name).toString(), "", false);
     }
 
-    private static Listener.Target.Chain chain(String name, int port, EdgeTls tls, String... serverNames) {
+    static Listener.Target.Chain chain(String name, int port, EdgeTls tls, String... serverNames) {
         return new Listener.Target.Chain(
                 name,
                 port,
@@ -92,7 +96,7 @@ class EdgeTlsTest {
     }
 
     /** The mesh with an edge whose chains each have a table of their name that leads everything to the subset of that name. */
-    private static MeshState edge(MeshState mesh, Listener.Target.Chain... chains) {
+    static MeshState edge(MeshState mesh, Listener.Target.Chain... chains) {
         Map<String, Listener> listeners = new HashMap<>(mesh.listeners());
         Map<String, RouteConfiguration> routes = new HashMap<>(mesh.routes());
         listeners.put(
@@ -133,7 +137,7 @@ class EdgeTlsTest {
                 xds);
     }
 
-    private static int freePort() throws IOException {
+    static int freePort() throws IOException {
         try (ServerSocket socket = new ServerSocket(0)) {
             return socket.getLocalPort();
         }
@@ -144,7 +148,7 @@ class EdgeTlsTest {
         return connect(client, port, name, versions);
     }
 
-    private static SSLSocket connect(SSLContext from, int port, String name, String... versions)
+    static SSLSocket connect(SSLContext from, int port, String name, String... versions)
             throws IOException, InterruptedException {
         Socket plain = null;
         for (int i = 0; plain == null; i++) {
@@ -170,7 +174,7 @@ class EdgeTlsTest {
         return socket;
     }
 
-    private static String ask(SSLSocket socket, String host) throws IOException {
+    static String ask(SSLSocket socket, String host) throws IOException {
         socket.getOutputStream()
                 .write(("GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n").getBytes(StandardCharsets.US_ASCII));
         String head = Origin.readHead(socket.getInputStream());

@@ -16,6 +16,7 @@ import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.Status;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -76,6 +77,9 @@ final class RegistrationService {
         private OwnerThread.@Nullable Delayed silence;
         private boolean closed;
 
+        /** A message could not be kept: those after it would be understood without it. Only used by gRPC's callbacks. */
+        private boolean missed;
+
         Session(ServerCall<Received<NodeMessage>, ControlMessage> call, Peer peer) {
             this.call = call;
             this.peer = peer;
@@ -83,20 +87,28 @@ final class RegistrationService {
 
         @Override
         public void onMessage(Received<NodeMessage> message) {
-            if (!owner.offer(() -> handle(message))) {
-                call.close(
-                        Status.RESOURCE_EXHAUSTED.withDescription("the control plane is overloaded"), new Metadata());
+            if (!missed && !owner.offer(() -> handle(message))) {
+                missed = true;
+                end(() -> close(Status.RESOURCE_EXHAUSTED, "the control plane is overloaded"));
             }
         }
 
         @Override
         public void onHalfClose() {
-            owner.offer(() -> close(Status.OK, "the node closed its stream"));
+            end(() -> close(Status.OK, "the node closed its stream"));
         }
 
         @Override
         public void onCancel() {
-            owner.offer(() -> gone("the node's stream broke"));
+            end(() -> gone("the node's stream broke"));
+        }
+
+        /**
+         * On the owner thread, as everything else that ends or answers the call, and however many wait for it: the node could
+         * not come back while its old stream is taken for open.
+         */
+        private void end(Runnable task) {
+            owner.offerLater(Duration.ZERO, task);
         }
 
         private void handle(Received<NodeMessage> received) {

@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.common.LocalRefusals;
@@ -16,8 +17,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -147,6 +150,55 @@ class RegistrationTest {
             old.close();
             assertEquals("100.64.3.0/24", second.take(), "the name is free when its agent has gone");
             young.close();
+        } finally {
+            owner.close();
+        }
+    }
+
+    @Test
+    void aNodeWhoseMessageCouldNotBeKeptComesBack() throws Exception {
+        OwnerThread owner = new OwnerThread("registration-test", 4);
+        List<Runnable> waiting = new ArrayList<>();
+        registry.waiting = waiting;
+        Leases leases = new Leases();
+        try (XdsServer server = XdsServer.start(new XdsServerOptions(socket()), owner, registry);
+                RegistrationClient client = XdsClients.register(new RegistrationOptions(socket(), "n1", ""), leases)) {
+            assertEquals("100.64.3.0/24", leases.take());
+            var answer = client.register(workload("w", "100.64.3.2"));
+            ClientServerTest.until(() -> owner.call(() -> waiting.size() == 1));
+
+            CountDownLatch free = new CountDownLatch(1);
+            owner.execute(() -> {
+                try {
+                    assertTrue(free.await(20, TimeUnit.SECONDS));
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+            AtomicReference<RuntimeException> thrown = new AtomicReference<>();
+            // What is told of the old stream, before and after its end.
+            Runnable tell = () -> {
+                try {
+                    waiting.getFirst().run();
+                } catch (RuntimeException e) {
+                    thrown.set(e);
+                }
+            };
+            while (owner.offer(tell)) {
+                // Until no task has room any more.
+                assertEquals(1, free.getCount());
+            }
+            client.health("n1/default/w", false);
+            Thread.sleep(1_000);
+            free.countDown();
+
+            assertEquals("100.64.3.0/24", leases.take(), "on a new stream");
+            ClientServerTest.until(() -> owner.call(() -> waiting.size() == 2));
+            assertTrue(owner.call(() -> registry.events.contains("disconnected n1")));
+            owner.execute(tell);
+            owner.execute(() -> waiting.getLast().run());
+            assertInstanceOf(RegistrationAnswer.Accepted.class, answer.get(20, TimeUnit.SECONDS));
+            assertNull(thrown.get());
         } finally {
             owner.close();
         }

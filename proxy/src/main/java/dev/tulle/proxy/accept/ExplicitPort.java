@@ -63,7 +63,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
                 .find(
                         channel,
                         local,
-                        entry -> entry.whenKnown(() -> onLoop(() -> {
+                        entry -> entry.whenKnown(() -> scope.onLoop(() -> {
                             pending.settle(entry);
                             serve(channel, local, entry, early);
                         })));
@@ -103,14 +103,6 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         channel.config().setAutoRead(true);
     }
 
-    private void onLoop(Runnable task) {
-        if (scope.worker().loop().inEventLoop()) {
-            task.run();
-        } else {
-            scope.worker().loop().execute(task);
-        }
-    }
-
     /** What a request or CONNECT names. */
     private record Named(String host, int port, int pathSkip) {
         static Named of(String authority, int pathSkip) {
@@ -147,7 +139,7 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
         names.find(
                 named.host,
                 source.namespace(),
-                service -> onLoop(() -> {
+                service -> scope.onLoop(() -> {
                     if (service == null) {
                         once.run(() -> then.accept(Choice.refuse("no service " + named.host + " in the mesh")));
                         return;
@@ -160,8 +152,8 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
                     }
                     OutboundService outbound =
                             scope.services().lookup(service.addresses().get(0), port.number());
-                    outbound.whenKnown(
-                            () -> onLoop(() -> once.run(() -> then.accept(choice(outbound, named, newAuthority)))));
+                    outbound.whenKnown(() ->
+                            scope.onLoop(() -> once.run(() -> then.accept(choice(outbound, named, newAuthority)))));
                 }));
     }
 
@@ -201,15 +193,15 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
             if (service != null && port != null && !service.addresses().isEmpty()) {
                 InetSocketAddress address =
                         new InetSocketAddress(service.addresses().get(0), port.number());
-                onLoop(() -> once.run(() -> then.accept(address)));
+                scope.onLoop(() -> once.run(() -> then.accept(address)));
             } else if (scope.passesUnknown()) {
                 // Outside the mesh: the host's resolver knows it. It blocks, so not on the loop.
                 Thread.ofVirtual().name("resolve").start(() -> {
                     InetSocketAddress found = new InetSocketAddress(named.host, named.port);
-                    onLoop(() -> once.run(() -> then.accept(found.isUnresolved() ? null : found)));
+                    scope.onLoop(() -> once.run(() -> then.accept(found.isUnresolved() ? null : found)));
                 });
             } else {
-                onLoop(() -> once.run(() -> then.accept(null)));
+                scope.onLoop(() -> once.run(() -> then.accept(null)));
             }
         });
     }

@@ -44,6 +44,15 @@ public record LoopScope(
         boolean passesUnknown,
         long onDemandNanos,
         Cidr range) {
+    /** Runs something on this loop: at once when called there. */
+    void onLoop(Runnable task) {
+        if (worker.loop().inEventLoop()) {
+            task.run();
+        } else {
+            worker.loop().execute(task);
+        }
+    }
+
     /** True for an address that a workload may have, of either family. */
     boolean isOfMesh(InetAddress address) {
         byte[] raw = address.getAddress();

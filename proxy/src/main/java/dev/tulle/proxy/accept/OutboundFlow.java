@@ -37,7 +37,7 @@ final class OutboundFlow {
     static final String OVER_SHARE = "client_over_share";
 
     /** Where no policy asks, a client's name only labels what is counted: it is not worth a long wait. */
-    private static final long SOURCE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(250);
+    static final long SOURCE_PATIENCE = TimeUnit.MILLISECONDS.toNanos(250);
 
     private final LoopScope scope;
     private final Channel channel;
@@ -89,22 +89,29 @@ final class OutboundFlow {
 
     /** Begins with a connection to a published port, whose service is known from the port. */
     static void beginPublished(LoopScope scope, Channel channel, OutboundService service) {
-        beginEdge(scope, channel, service, false, false);
+        beginEdge(scope, channel, service, null, false, false);
     }
 
     /**
      * The same at the mesh's edge.
      *
+     * @param asked the client, where it has been asked for already, whether or not it is known yet
      * @param secure true when the client speaks TLS, which is behind this
      * @param http2 true when it was agreed there that it speaks HTTP/2: nothing has to be found out
      */
-    static void beginEdge(LoopScope scope, Channel channel, OutboundService service, boolean secure, boolean http2) {
+    static void beginEdge(
+            LoopScope scope,
+            Channel channel,
+            OutboundService service,
+            WorkloadDirectory.@Nullable Entry asked,
+            boolean secure,
+            boolean http2) {
         OutboundFlow flow = new OutboundFlow(
                 scope, channel, (InetSocketAddress) channel.localAddress(), service, true, new EarlyBytes(null));
         flow.published = true;
         flow.secure = secure;
         flow.http2 = http2;
-        flow.await();
+        flow.await(asked);
     }
 
     private static void begin(
@@ -115,29 +122,19 @@ final class OutboundFlow {
             boolean edge,
             @Nullable ByteBuf early) {
         OutboundFlow flow = new OutboundFlow(scope, channel, destination, service, edge, new EarlyBytes(early));
-        flow.await();
+        flow.await(null);
     }
 
-    private void await() {
+    private void await(WorkloadDirectory.@Nullable Entry asked) {
         channel.pipeline().addLast(early);
         scope.worker().timers().set(timer, began + SOURCE_PATIENCE);
-        service.whenKnown(() -> onLoop(() -> goOn(false)));
-        // Who enters the mesh here has connected to this port, wherever the way goes from here.
-        InetSocketAddress connected = edge ? (InetSocketAddress) channel.localAddress() : destination;
-        scope.sources().find(channel, connected, entry -> {
-            onLoop(() -> {
-                if (gone) {
-                    // Whoever must know it still waits.
-                    source.settle(entry);
-                } else {
-                    source = entry;
-                }
-            });
-            entry.whenKnown(() -> onLoop(() -> {
-                sourceFound = true;
-                goOn(false);
-            }));
-        });
+        service.whenKnown(() -> scope.onLoop(() -> goOn(false)));
+        if (asked == null) {
+            ask();
+        } else {
+            source = asked;
+            asked.whenKnown(() -> scope.onLoop(this::named));
+        }
         channel.closeFuture().addListener(closed -> {
             if (!gone) {
                 gone = true;
@@ -147,12 +144,39 @@ final class OutboundFlow {
         });
     }
 
-    private void onLoop(Runnable task) {
-        if (scope.worker().loop().inEventLoop()) {
-            task.run();
-        } else {
-            scope.worker().loop().execute(task);
+    private void ask() {
+        // Who enters the mesh here has connected to this port, wherever the way goes from here.
+        InetSocketAddress connected = edge ? (InetSocketAddress) channel.localAddress() : destination;
+        scope.sources().find(channel, connected, entry -> {
+            scope.onLoop(() -> {
+                if (gone) {
+                    // Whoever must know it still waits.
+                    source.settle(entry);
+                } else {
+                    source = entry;
+                }
+            });
+            entry.whenKnown(() -> scope.onLoop(this::named));
+        });
+    }
+
+    private void named() {
+        sourceFound = true;
+        if (!gone && counts()) {
+            goOn(false);
         }
+    }
+
+    /** Counts the connection as its client's, as far as that is known, whatever else is waited for; false when refused. */
+    private boolean counts() {
+        Held held = LoopShares.of(channel);
+        if (held == null || held.belongsTo(source.toString())) {
+            return true;
+        }
+        gone = true;
+        scope.worker().timers().remove(timer);
+        refuse(OVER_SHARE);
+        return false;
     }
 
     private void goOn(boolean timeout) {
@@ -163,7 +187,7 @@ final class OutboundFlow {
         boolean known = service.state() != OutboundService.State.UNKNOWN;
         boolean named = sourceFound || waited >= SOURCE_PATIENCE;
         if (!known && waited < scope.onDemandNanos()) {
-            if (timeout) {
+            if (timeout && counts()) {
                 scope.worker().timers().set(timer, began + scope.onDemandNanos());
             }
             return;
@@ -200,9 +224,7 @@ final class OutboundFlow {
             early.release();
             return;
         }
-        Held held = LoopShares.of(channel);
-        if (held != null && !held.belongsTo(source.toString())) {
-            refuse(OVER_SHARE);
+        if (!counts()) {
             return;
         }
         ServiceSnapshot snapshot = service.snapshot();

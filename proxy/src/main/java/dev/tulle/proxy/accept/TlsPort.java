@@ -1,6 +1,9 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.ssl.AbstractSniHandler;
@@ -8,17 +11,19 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import io.netty.util.concurrent.Future;
+import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
  * First handler of a connection of TLS at the edge: the name that the caller asks for chooses the certificate and what
- * comes after it; without one for it, or when the handshake fails or takes too long, the connection ends. Loop-confined.
+ * comes after it; without one for it, or when the handshake fails or takes too long, the connection ends. Meanwhile it is
+ * asked whose it is: a handshake that never ends is one of its client's connections, too. Loop-confined.
  */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class TlsPort extends AbstractSniHandler<EdgeChains.Chosen> {
-    private static final long PATIENCE_SECONDS = 10;
+    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(10);
 
     private final LoopScope scope;
     private final EdgeChains chains;
@@ -27,12 +32,20 @@ final class TlsPort extends AbstractSniHandler<EdgeChains.Chosen> {
         @Override
         protected void expired() {
             Channel open = channel;
-            if (open != null) {
+            if (open == null) {
+                return;
+            }
+            if (System.nanoTime() - began >= PATIENCE) {
                 refuse(open, "tls_handshake_timeout");
+            } else if (counts(open)) {
+                scope.worker().timers().set(late, began + PATIENCE);
             }
         }
     };
     private @Nullable Channel channel;
+    private long began;
+    private WorkloadDirectory.Entry source;
+    private boolean handed;
     private boolean refused;
 
     TlsPort(LoopScope scope, EdgeChains chains) {
@@ -40,6 +53,7 @@ final class TlsPort extends AbstractSniHandler<EdgeChains.Chosen> {
         super(0);
         this.scope = scope;
         this.chains = chains;
+        this.source = scope.sources().pending();
     }
 
     @Override
@@ -47,9 +61,37 @@ final class TlsPort extends AbstractSniHandler<EdgeChains.Chosen> {
         Channel accepted = context.channel();
         channel = accepted;
         context.pipeline().addAfter(context.name(), null, new Handshake());
-        scope.worker().timers().set(late, System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS));
+        began = System.nanoTime();
+        scope.worker().timers().set(late, began + OutboundFlow.SOURCE_PATIENCE);
         accepted.closeFuture().addListener(closed -> scope.worker().timers().remove(late));
-        accepted.config().setAutoRead(true);
+        scope.sources()
+                .find(
+                        accepted,
+                        (InetSocketAddress) accepted.localAddress(),
+                        entry -> entry.whenKnown(() -> scope.onLoop(() -> named(accepted, entry))));
+        if (!refused) {
+            accepted.config().setAutoRead(true);
+        }
+    }
+
+    private void named(Channel of, WorkloadDirectory.Entry entry) {
+        if (handed) {
+            // Whoever has it by now waits for it.
+            source.settle(entry);
+        } else {
+            source = entry;
+            var _ = counts(of);
+        }
+    }
+
+    /** Counts the connection as its client's, as far as that is known; false when that is beyond its share. */
+    private boolean counts(Channel of) {
+        Held held = LoopShares.of(of);
+        if (held == null || held.belongsTo(source.toString())) {
+            return true;
+        }
+        refuse(of, OutboundFlow.OVER_SHARE);
+        return false;
     }
 
     @Override
@@ -115,7 +157,8 @@ final class TlsPort extends AbstractSniHandler<EdgeChains.Chosen> {
             context.channel().config().setAutoRead(false);
             SslHandler tls = context.pipeline().get(SslHandler.class);
             boolean http2 = tls != null && "h2".equals(tls.applicationProtocol());
-            OutboundFlow.beginEdge(scope, context.channel(), found.service(), true, http2);
+            handed = true;
+            OutboundFlow.beginEdge(scope, context.channel(), found.service(), source, true, http2);
             leave(context.pipeline());
         }
 
