@@ -1,10 +1,12 @@
 package dev.tulle.xds;
 
+import static dev.tulle.xds.TlsFields.expect;
+import static dev.tulle.xds.TlsFields.file;
+
 import com.google.protobuf.Any;
 import com.google.protobuf.BoolValue;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.EdgeTls;
-import dev.tulle.xds.proto.envoy.config.core.v3.DataSource;
 import dev.tulle.xds.proto.envoy.config.core.v3.TransportSocket;
 import dev.tulle.xds.proto.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
 import dev.tulle.xds.proto.envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
@@ -16,7 +18,6 @@ import java.util.List;
 
 /** {@link EdgeTls} as Envoy's transport socket of a filter chain, with files by their names. */
 final class EdgeTlsCodec {
-    private static final String NAME = "envoy.transport_sockets.tls";
     private static final String URL =
             "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 
@@ -41,7 +42,7 @@ final class EdgeTlsCodec {
             context.setRequireClientCertificate(BoolValue.of(true));
         }
         return TransportSocket.newBuilder()
-                .setName(NAME)
+                .setName(TlsFields.NAME)
                 .setTypedConfig(ResourceCodec.any(
                         URL, context.setCommonTlsContext(common).build()))
                 .build();
@@ -74,20 +75,5 @@ final class EdgeTlsCodec {
                 file("private_key", common.getTlsCertificates(0).getPrivateKey()),
                 asks ? file("trusted_ca", validation.getTrustedCa()) : "",
                 from == TlsProtocol.TLSv1_3);
-    }
-
-    private static DataSource file(String name) {
-        return DataSource.newBuilder().setFilename(name).build();
-    }
-
-    private static String file(String field, DataSource source) {
-        expect(!source.getFilename().isEmpty(), field + " " + source.getSpecifierCase(), "a filename");
-        return source.getFilename();
-    }
-
-    private static void expect(boolean isSo, String found, String expected) {
-        if (!isSo) {
-            throw new IllegalArgumentException("transport_socket: " + found + ": expected " + expected);
-        }
     }
 }

@@ -1,9 +1,11 @@
 package dev.tulle.xds;
 
+import static dev.tulle.xds.TlsFields.expect;
+import static dev.tulle.xds.TlsFields.file;
+
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.UpstreamTls;
-import dev.tulle.xds.proto.envoy.config.core.v3.DataSource;
 import dev.tulle.xds.proto.envoy.config.core.v3.TransportSocket;
 import dev.tulle.xds.proto.envoy.extensions.transport_sockets.tls.v3.CertificateValidationContext;
 import dev.tulle.xds.proto.envoy.extensions.transport_sockets.tls.v3.CommonTlsContext;
@@ -19,7 +21,6 @@ import java.util.List;
 
 /** {@link UpstreamTls} as Envoy's transport socket of a cluster, with files by their names. */
 final class UpstreamTlsCodec {
-    private static final String NAME = "envoy.transport_sockets.tls";
     private static final String URL =
             "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext";
 
@@ -46,7 +47,7 @@ final class UpstreamTlsCodec {
                     .setMatcher(StringMatcher.newBuilder().setExact(name)));
         }
         return TransportSocket.newBuilder()
-                .setName(NAME)
+                .setName(TlsFields.NAME)
                 .setTypedConfig(ResourceCodec.any(
                         URL,
                         UpstreamTlsContext.newBuilder()
@@ -111,20 +112,5 @@ final class UpstreamTlsCodec {
             case EMAIL -> SanType.EMAIL;
             case ADDRESS -> SanType.IP_ADDRESS;
         };
-    }
-
-    private static DataSource file(String name) {
-        return DataSource.newBuilder().setFilename(name).build();
-    }
-
-    private static String file(String field, DataSource source) {
-        expect(!source.getFilename().isEmpty(), field + " " + source.getSpecifierCase(), "a filename");
-        return source.getFilename();
-    }
-
-    private static void expect(boolean isSo, String found, String expected) {
-        if (!isSo) {
-            throw new IllegalArgumentException("transport_socket: " + found + ": expected " + expected);
-        }
     }
 }
