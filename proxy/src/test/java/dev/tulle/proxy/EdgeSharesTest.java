@@ -71,7 +71,7 @@ class EdgeSharesTest {
     @ParameterizedTest
     @ValueSource(strings = {"address", "workload", "nobody knows"})
     void handshakesThatDoNotEndHaveTheirClientsShare(String clients) throws Exception {
-        int port = EdgeTlsTest.freePort();
+        int port = Edges.freePort();
         boolean known = clients.equals("workload");
         Pki pki = new Pki(directory).authority("root").issue("a", "root", "DNS:a.example.com");
         EdgeTls tls = new EdgeTls(pki.certificate("a").toString(), pki.key("a").toString(), "", false);
@@ -92,12 +92,7 @@ class EdgeSharesTest {
             xds.set(EdgeTlsTest.edge(mesh, EdgeTlsTest.chain("a", port, tls)));
             Leaks.watch();
             try (NodeProxy _ = NodeProxy.start(
-                    ProxyOptions.builder()
-                            .role(ProxyOptions.Role.GATEWAY)
-                            .workers(2)
-                            .outbound(List.of(), -1)
-                            .explicit("127.0.0.1", -1)
-                            .probes("127.0.0.1", 0, 0)
+                    Edges.options()
                             .drain(Duration.ofSeconds(1))
                             .nodeSocket(clients.equals("address") ? null : directory.resolve("node.sock"))
                             .build(),

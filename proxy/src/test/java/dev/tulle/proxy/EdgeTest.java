@@ -19,34 +19,15 @@ import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
-import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** The proxy at the mesh's edge: ports come and go with the control plane's word, hosts choose the routes. */
 class EdgeTest {
     /** The mesh's state with an edge of these chains and hosts. */
     private static MeshState edge(MeshState mesh, List<Listener.Target.Chain> chains, VirtualHost... hosts) {
-        Map<String, Listener> listeners = new HashMap<>(mesh.listeners());
-        Map<String, RouteConfiguration> routes = new HashMap<>(mesh.routes());
-        if (!chains.isEmpty()) {
-            listeners.put(
-                    Listener.EDGE,
-                    new Listener(
-                            Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Listener.Target.Edge(chains)));
-        }
-        routes.put("http.80", new RouteConfiguration("http.80", List.of(hosts)));
-        return new MeshState(
-                mesh.services(),
-                mesh.workloads(),
-                listeners,
-                routes,
-                mesh.clusters(),
-                mesh.endpoints(),
-                mesh.policies());
+        return Edges.edge(mesh, chains, List.of(new RouteConfiguration("http.80", List.of(hosts))));
     }
 
     private static Listener.Target.Chain http(int port) {
@@ -56,26 +37,6 @@ class EdgeTest {
 
     private static VirtualHost host(String domain, String subset) {
         return new VirtualHost(domain, List.of(domain), List.of(Meshes.forward(domain, RouteMatch.ANY, subset)));
-    }
-
-    private static NodeProxy start(FakeXds xds) throws IOException {
-        Leaks.watch();
-        return NodeProxy.start(
-                ProxyOptions.builder()
-                        .role(ProxyOptions.Role.GATEWAY)
-                        .workers(2)
-                        .outbound(List.of(), -1)
-                        .explicit("127.0.0.1", -1)
-                        .probes("127.0.0.1", 0, 0)
-                        .drain(Duration.ofSeconds(5))
-                        .build(),
-                xds);
-    }
-
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
     }
 
     /** What a port answers to a host, once it is served; an empty answer while it is not. */
@@ -104,14 +65,14 @@ class EdgeTest {
 
     @Test
     void hostsChooseTheRoutesAndNoneIs404() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 Origin b = Origin.answering("b");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh =
                     Meshes.mesh().subset("a", a.port()).subset("b", b.port()).build();
             xds.set(edge(mesh, List.of(http(port)), host("a.example.com", "a"), host("*.example.com", "b")));
-            try (NodeProxy proxy = start(xds)) {
+            try (NodeProxy proxy = Edges.start(xds)) {
                 await(port, true);
                 assertEquals("a", ask(port, "a.example.com").body());
                 assertEquals("a", ask(port, "A.example.com:" + port).body());
@@ -136,12 +97,12 @@ class EdgeTest {
 
     @Test
     void whatAClientSaysOfThoseBeforeItIsNotPassedOn() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 await(port, true);
                 RawClient.Response answer = ask(
                         port,
@@ -163,13 +124,13 @@ class EdgeTest {
 
     @Test
     void portsComeAndGo() throws Exception {
-        int one = freePort();
-        int two = freePort();
+        int one = Edges.freePort();
+        int two = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(mesh);
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 xds.set(edge(mesh, List.of(http(one)), host("*", "a")));
                 await(one, true);
                 try (RawClient kept = new RawClient(one)) {
@@ -194,13 +155,13 @@ class EdgeTest {
 
     @Test
     void aPortForBytesGoesToItsShare() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             Listener.Target target = new Listener.Target.Tcp(List.of(new WeightedCluster(Meshes.cluster("a"), 1)));
             xds.set(edge(mesh, List.of(new Listener.Target.Chain(port, target, ResourceRef.DEFAULT))));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 await(port, true);
                 assertEquals("a", ask(port, "whatever").body());
                 assertFalse(a.requests.getFirst().head().contains("x-request-id"));
@@ -217,7 +178,7 @@ class EdgeTest {
             int port = other.getLocalPort();
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 Thread.sleep(300);
                 other.close();
                 await(port, true);
@@ -241,7 +202,7 @@ class EdgeTest {
     /** What a caller outside writes of whom it speaks for is not sent, so no policy believes it. */
     @Test
     void policiesReadWhatIsSent() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         for (String[] one : new String[][] {
             {"x-forwarded-for", "10.0.0.5", "403"},
             {"x-forwarded-for", "*", "200"},
@@ -258,7 +219,7 @@ class EdgeTest {
                         .policies(onlyFor(one[0], one[1]))
                         .build();
                 xds.set(edge(mesh, List.of(http(port)), host("*", "a")));
-                try (NodeProxy _ = start(xds)) {
+                try (NodeProxy _ = Edges.start(xds)) {
                     await(port, true);
                     String written = one[0].endsWith("proto") ? "https" : "10.0.0.5";
                     int code = ask(port, "any", one[0] + ": " + written).code();
@@ -271,7 +232,7 @@ class EdgeTest {
     /** Nor does a route. */
     @Test
     void routesReadWhatIsSent() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         RouteMatch byField = new RouteMatch(
                 RouteMatch.ANY.path(),
                 false,
@@ -288,7 +249,7 @@ class EdgeTest {
                     List.of("*"),
                     List.of(Meshes.forward("https", byField, "b"), Meshes.forward("http", RouteMatch.ANY, "a")));
             xds.set(edge(mesh, List.of(http(port)), both));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 await(port, true);
                 assertEquals("plain", ask(port, "any").body());
                 assertEquals(

@@ -15,7 +15,6 @@ import dev.tulle.model.VirtualHost;
 import dev.tulle.proxy.transport.Pki;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -31,7 +30,7 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -97,50 +96,17 @@ class EdgeTlsTest {
 
     /** The mesh with an edge whose chains each have a table of their name that leads everything to the subset of that name. */
     static MeshState edge(MeshState mesh, Listener.Target.Chain... chains) {
-        Map<String, Listener> listeners = new HashMap<>(mesh.listeners());
-        Map<String, RouteConfiguration> routes = new HashMap<>(mesh.routes());
-        listeners.put(
-                Listener.EDGE,
-                new Listener(
-                        Listener.EDGE, "0.0.0.0", chains[0].port(), "", new Listener.Target.Edge(List.of(chains))));
-        for (Listener.Target.Chain chain : chains) {
-            routes.put(
-                    chain.name(),
-                    new RouteConfiguration(
-                            chain.name(),
-                            List.of(new VirtualHost(
-                                    "all",
-                                    List.of("*"),
-                                    List.of(Meshes.forward("all", RouteMatch.ANY, chain.name()))))));
-        }
-        return new MeshState(
-                mesh.services(),
-                mesh.workloads(),
-                listeners,
-                routes,
-                mesh.clusters(),
-                mesh.endpoints(),
-                mesh.policies());
-    }
-
-    private static NodeProxy start(FakeXds xds) throws IOException {
-        Leaks.watch();
-        return NodeProxy.start(
-                ProxyOptions.builder()
-                        .role(ProxyOptions.Role.GATEWAY)
-                        .workers(2)
-                        .outbound(List.of(), -1)
-                        .explicit("127.0.0.1", -1)
-                        .probes("127.0.0.1", 0, 0)
-                        .drain(Duration.ofSeconds(5))
-                        .build(),
-                xds);
-    }
-
-    static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
+        return Edges.edge(
+                mesh,
+                List.of(chains),
+                Arrays.stream(chains)
+                        .map(chain -> new RouteConfiguration(
+                                chain.name(),
+                                List.of(new VirtualHost(
+                                        "all",
+                                        List.of("*"),
+                                        List.of(Meshes.forward("all", RouteMatch.ANY, chain.name()))))))
+                        .toList());
     }
 
     private static SSLSocket connect(int port, String name, String... versions)
@@ -198,7 +164,7 @@ class EdgeTlsTest {
 
     @Test
     void theNameThatIsAskedForChooses() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 Origin b = Origin.answering("b");
                 FakeXds xds = new FakeXds()) {
@@ -208,7 +174,7 @@ class EdgeTlsTest {
                     mesh,
                     chain("a", port, files("a"), "a.example.com"),
                     chain("b", port, files("b"), "*.example.com")));
-            try (NodeProxy proxy = start(xds)) {
+            try (NodeProxy proxy = Edges.start(xds)) {
                 for (String version : List.of("TLSv1.2", "TLSv1.3")) {
                     try (SSLSocket socket = connect(port, "a.example.com", version)) {
                         assertEquals("CN=a", subject(socket));
@@ -239,13 +205,13 @@ class EdgeTlsTest {
 
     @Test
     void whatWasAgreedIsSpoken() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         pki.issue("local", "root", "DNS:localhost,IP:127.0.0.1");
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, chain("a", port, files("local"))));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 connect(port, "localhost").close();
                 URI uri = URI.create("https://localhost:" + port + "/x");
                 for (HttpClient.Version version : HttpClient.Version.values()) {
@@ -294,12 +260,12 @@ class EdgeTlsTest {
 
     @Test
     void aClientThatSpeaksNoTlsIsClosed() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, chain("a", port, files("a"))));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 connect(port, "any").close();
                 try (RawClient plain = new RawClient(port)) {
                     plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -313,7 +279,7 @@ class EdgeTlsTest {
 
     @Test
     void filesAreReplacedUnderLoadWithoutAFailure() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         Path certificate = directory.resolve("live.pem");
         Path key = directory.resolve("live.key");
         for (String name : List.of("one", "two")) {
@@ -324,7 +290,7 @@ class EdgeTlsTest {
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, chain("a", port, new EdgeTls(certificate.toString(), key.toString(), "", false))));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 AtomicBoolean over = new AtomicBoolean();
                 AtomicInteger asked = new AtomicInteger();
                 List<Throwable> failures = java.util.Collections.synchronizedList(new ArrayList<>());
@@ -385,7 +351,7 @@ class EdgeTlsTest {
 
     @Test
     void callersNeedACertificateWhereOneIsAskedFor() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
@@ -395,7 +361,7 @@ class EdgeTlsTest {
                     pki.certificate("root").toString(),
                     false);
             xds.set(edge(mesh, chain("a", port, mutual)));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 assertThrows(IOException.class, () -> {
                     try (SSLSocket socket = connect(port, "any")) {
                         ask(socket, "any");
@@ -443,13 +409,13 @@ class EdgeTlsTest {
 
     @Test
     void whatCannotBeUsedIsRefusedByNameAndTheLastGoodOneServes() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         Path missing = directory.resolve("missing.pem");
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, chain("a", port, files("a"), "shop.example.com")));
-            try (NodeProxy proxy = start(xds)) {
+            try (NodeProxy proxy = Edges.start(xds)) {
                 connect(port, "shop.example.com").close();
                 EdgeTls broken = new EdgeTls(missing.toString(), pki.key("b").toString(), "", false);
                 MeshState next = edge(mesh, chain("a", port, broken, "shop.example.com"));
@@ -483,13 +449,13 @@ class EdgeTlsTest {
 
     @Test
     void aPortThatIsToAskForCertificatesAndCannotTakesNobodyMeanwhile() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         Path missing = directory.resolve("later.pem");
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, chain("a", port, files("a"))));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 connect(port, "any").close();
                 EdgeTls mutual = new EdgeTls(
                         pki.certificate("a").toString(), pki.key("a").toString(), missing.toString(), false);
@@ -510,13 +476,13 @@ class EdgeTlsTest {
 
     @Test
     void aPortThatIsToSpeakOnlyTheNewestAndCannotTakesNobodyMeanwhile() throws Exception {
-        int port = freePort();
+        int port = Edges.freePort();
         Path missing = directory.resolve("newest.pem");
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
             xds.set(edge(mesh, chain("a", port, files("a"))));
-            try (NodeProxy _ = start(xds)) {
+            try (NodeProxy _ = Edges.start(xds)) {
                 connect(port, "any", "TLSv1.2").close();
                 EdgeTls newest = new EdgeTls(missing.toString(), pki.key("a").toString(), "", true);
                 assertThrows(AssertionError.class, () -> xds.set(edge(mesh, chain("a", port, newest))));
@@ -546,7 +512,7 @@ class EdgeTlsTest {
                     .subset("rest", a.port())
                     .build();
             xds.set(edge(old, chain(before, port, simple)));
-            try (NodeProxy _ = start(xds);
+            try (NodeProxy _ = Edges.start(xds);
                     SSLSocket kept = connect(port, "");
                     HttpClient http = HttpClient.newBuilder()
                             .sslContext(client)
@@ -598,10 +564,10 @@ class EdgeTlsTest {
                 pki.certificate("root").toString(),
                 false);
         // The chain asks for certificates now, under its old name or another.
-        keptConnectionsStayOutside("s0", chain("s0", freePort(), mutual));
-        keptConnectionsStayOutside("s0", chain("s1", freePort(), mutual));
+        keptConnectionsStayOutside("s0", chain("s0", Edges.freePort(), mutual));
+        keptConnectionsStayOutside("s0", chain("s1", Edges.freePort(), mutual));
         // Another chain has taken over the name.
-        int port = freePort();
+        int port = Edges.freePort();
         keptConnectionsStayOutside(
                 "s0", chain("s0", port, mutual, "admin.example.com"), chain("rest", port, files("kept")));
     }

@@ -21,10 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
-import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
@@ -201,29 +198,8 @@ class TlsEndsTest {
                         pki.certificate("server").toString(), pki.key("server").toString(), "", false)),
                 new Listener.Target.Tcp(List.of(new WeightedCluster(Meshes.cluster(""), 1))),
                 ResourceRef.DEFAULT);
-        Map<String, Listener> listeners = new HashMap<>(mesh.listeners());
-        listeners.put(
-                Listener.EDGE,
-                new Listener(Listener.EDGE, "0.0.0.0", port, "", new Listener.Target.Edge(List.of(chain))));
-        xds.set(new MeshState(
-                mesh.services(),
-                mesh.workloads(),
-                listeners,
-                mesh.routes(),
-                mesh.clusters(),
-                mesh.endpoints(),
-                mesh.policies()));
-        Leaks.watch();
-        return NodeProxy.start(
-                ProxyOptions.builder()
-                        .role(ProxyOptions.Role.GATEWAY)
-                        .workers(2)
-                        .outbound(List.of(), -1)
-                        .explicit("127.0.0.1", -1)
-                        .probes("127.0.0.1", 0, 0)
-                        .drain(Duration.ofSeconds(5))
-                        .build(),
-                xds);
+        xds.set(Edges.edge(mesh, List.of(chain), List.of()));
+        return Edges.start(xds);
     }
 
     private static Socket dial(int port) throws IOException, InterruptedException {
