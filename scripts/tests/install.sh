@@ -7,19 +7,7 @@ home="$(readlink -f -- "${BASH_SOURCE[0]%/*}/../..")"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 passed=0 failed=0
-
-# ok WHAT COMMAND…: the command succeeds.
-ok() {
-	local what=$1 out
-	shift
-	if out="$("$@" 2>&1)"; then
-		passed=$((passed + 1))
-		echo "ok $what"
-	else
-		failed=$((failed + 1))
-		printf 'not ok %s\n%s\n' "$what" "$out" | head -n 20
-	fi
-}
+. "$home/scripts/lib/ok.sh"
 
 # says TEXT COMMAND…: the command's output has the text.
 says() {

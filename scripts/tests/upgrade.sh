@@ -16,6 +16,7 @@ mesh=tulle-so-upgrade
 work="$(mktemp -d /tmp/tulle-upgrade.XXXXXX)"
 chmod 755 "$work"
 passed=0 failed=0
+. "$home/scripts/lib/ok.sh"
 children=()
 
 # Ends what was started here, by its pid, the mesh last, and leaves nothing of it in the kernel.
@@ -42,19 +43,6 @@ for place in opt usr/local etc; do
 	mount -t overlay overlay -o "lowerdir=/$place,upperdir=$work/layers/$place/upper,workdir=$work/layers/$place/work" "/$place" ||
 		{ echo "not ok /$place cannot be overlaid here: nothing was installed" && echo "0 passed, 1 failed" && exit 1; }
 done
-
-# ok WHAT COMMAND…: the command succeeds.
-ok() {
-	local what=$1 out
-	shift
-	if out="$("$@" 2>&1)"; then
-		passed=$((passed + 1))
-		echo "ok $what"
-	else
-		failed=$((failed + 1))
-		printf 'not ok %s\n%s\n' "$what" "$out" | head -n 30
-	fi
-}
 
 tulle() {
 	/usr/local/bin/tulle "$@"
