@@ -134,7 +134,7 @@ final class AgentApi {
             throw new RefusedException(
                     Code.FORBIDDEN,
                     "probe 'exec:…': its command would run as root, so only root may ask for it; expected"
-                            + " tcp:PORT or http:PORT/PATH");
+                            + " tcp:PORT, http:PORT/PATH or grpc:PORT");
         }
     }
 

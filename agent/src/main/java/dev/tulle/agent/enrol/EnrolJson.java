@@ -62,6 +62,11 @@ final class EnrolJson {
                 check.addProperty("path", path);
                 json.add("httpGet", check);
             }
+            case Check.Grpc(int port, String service) -> {
+                check.addProperty("port", port);
+                check.addProperty("service", service);
+                json.add("grpc", check);
+            }
             case Check.Exec(var command) -> {
                 JsonArray words = new JsonArray();
                 command.forEach(words::add);

@@ -40,6 +40,13 @@ public record Probe(
         /** A GET answers with a status of 200 to 399. */
         record Http(int port, String path) implements Check {}
 
+        /**
+         * A server of gRPC says that it serves ({@code grpc.health.v1}).
+         *
+         * @param service whose health is asked for; empty for the server's
+         */
+        record Grpc(int port, String service) implements Check {}
+
         /** A command, run in the workload's control group, exits with status 0. */
         record Exec(List<String> command) implements Check {
             public Exec {

@@ -14,15 +14,16 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Reads one readiness probe: as text ({@code tcp:9080}, {@code http:9080/health}, {@code exec:COMMAND ARGUMENT…}; the port
- * may be left out when the workload declares one), or as an object with Kubernetes' fields ({@code httpGet},
- * {@code tcpSocket}, {@code exec}, {@code periodSeconds}, {@code timeoutSeconds}, {@code initialDelaySeconds},
+ * Reads one readiness probe: as text ({@code tcp:9080}, {@code http:9080/health}, {@code grpc:9080/SERVICE},
+ * {@code exec:COMMAND ARGUMENT…}; the port may be left out when the workload declares one), or as an object with
+ * Kubernetes' fields ({@code httpGet}, {@code tcpSocket}, {@code grpc}, {@code exec}, {@code periodSeconds}, {@code timeoutSeconds}, {@code initialDelaySeconds},
  * {@code successThreshold}, {@code failureThreshold}; {@code periodMillis} and {@code timeoutMillis} for finer steps).
  */
 final class ProbeRequest {
     private static final Set<String> FIELDS = Set.of(
             "httpGet",
             "tcpSocket",
+            "grpc",
             "exec",
             "periodSeconds",
             "periodMillis",
@@ -32,6 +33,9 @@ final class ProbeRequest {
             "successThreshold",
             "failureThreshold");
     private static final Pattern SHORT_FORM = Pattern.compile("([a-z]+):?((?s).*)");
+    /** Far below what one byte can tell the length of. */
+    private static final int SERVICE_MAX = 100;
+
     private static final int THRESHOLD_MAX = 100;
     private static final long MILLIS_MAX = 3_600_000;
 
@@ -56,11 +60,15 @@ final class ProbeRequest {
         if (probe.has("tcpSocket")) {
             checks.add(new Check.Tcp(port(object(probe, "tcpSocket"), ports)));
         }
+        if (probe.has("grpc")) {
+            JsonObject grpc = object(probe, "grpc");
+            checks.add(new Check.Grpc(port(grpc, ports), service(EnrolRequest.text(grpc, "service", ""))));
+        }
         if (probe.has("exec")) {
             checks.add(exec(object(probe, "exec")));
         }
         if (checks.size() != 1) {
-            throw invalid("probe: expected exactly one of httpGet, tcpSocket and exec, found " + checks.size());
+            throw invalid("probe: expected exactly one of httpGet, tcpSocket, grpc and exec, found " + checks.size());
         }
         return new Probe(
                 checks.getFirst(),
@@ -87,13 +95,22 @@ final class ProbeRequest {
                         port.isEmpty() ? mainPort(ports) : EnrolRequest.port("probe '" + text + "'", port),
                         path(slash < 0 ? "/" : rest.substring(slash)));
             }
+            case "grpc" -> {
+                int slash = rest.indexOf('/');
+                String port = slash < 0 ? rest : rest.substring(0, slash);
+                return new Check.Grpc(
+                        port.isEmpty() ? mainPort(ports) : EnrolRequest.port("probe '" + text + "'", port),
+                        service(slash < 0 ? "" : rest.substring(slash + 1)));
+            }
             case "exec" -> {
                 if (rest.isBlank()) {
                     throw invalid("probe '" + text + "': expected a command after exec:");
                 }
                 return new Check.Exec(List.of(rest.strip().split("\\s+")));
             }
-            default -> throw invalid("probe '" + text + "': expected tcp[:PORT], http[:PORT][/PATH] or exec:COMMAND");
+            default ->
+                throw invalid("probe '" + text + "': expected tcp[:PORT], http[:PORT][/PATH], "
+                        + "grpc[:PORT][/SERVICE] or exec:COMMAND");
         }
     }
 
@@ -116,6 +133,14 @@ final class ProbeRequest {
             throw invalid("probe, path '" + path + "': expected a path that begins with '/' and holds no spaces");
         }
         return path;
+    }
+
+    private static String service(String name) throws RefusedException {
+        if (name.length() > SERVICE_MAX || !name.chars().allMatch(c -> c > ' ' && c < 127)) {
+            throw invalid("probe, service '" + name + "': expected a name of at most " + SERVICE_MAX
+                    + " characters without spaces");
+        }
+        return name;
     }
 
     private static int port(JsonObject check, List<WorkloadPort> ports) throws RefusedException {

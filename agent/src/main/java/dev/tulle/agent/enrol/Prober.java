@@ -92,6 +92,7 @@ public final class Prober implements AutoCloseable {
             return switch (probe.check()) {
                 case Check.Tcp(int port) -> tcp(port, probe.timeout());
                 case Check.Http(int port, String path) -> http(port, path, probe.timeout());
+                case Check.Grpc(int port, String service) -> grpc(port, service, probe.timeout());
                 case Check.Exec(var command) -> exec(command, probe.timeout());
             };
         } catch (IOException e) {
@@ -120,6 +121,11 @@ public final class Prober implements AutoCloseable {
                     ? ""
                     : "GET " + path + " on port " + port + " answered '" + line + "', expected status 200 to 399";
         }
+    }
+
+    private String grpc(int port, String service, Duration timeout) {
+        String trouble = GrpcHealth.check(new InetSocketAddress(address, port), service, timeout);
+        return trouble.isEmpty() ? "" : "health of gRPC on port " + port + ": " + trouble;
     }
 
     private static String statusLine(InputStream in) throws IOException {

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonParser;
 import dev.tulle.agent.enrol.EnrolSpec.Publication;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -23,13 +24,20 @@ class EnrolRequestTest {
                  "labels":{"version":"v1","app.example/part":"A_1"},"ports":["http:9080","9090"],
                  "publish":["8080:9080","127.0.0.1:8081:9080","[::1]:8082:9080"],"permit":["host","outside:9080"],
                  "probes":["http/health","tcp:9090","exec:test -e /tmp/x",
+                  {"grpc":{"port":9090,"service":"a.B"},"periodMillis":50},"grpc","grpc:9091/a.B",
                   {"httpGet":{"path":"/ready"},"periodMillis":50,"timeoutSeconds":2,"failureThreshold":5}]}""");
         assertEquals("shop/reviews-v1", spec.key());
         assertEquals("reviews-v1.shop", spec.directoryName());
         assertEquals(new Publication("::1", 8082, 9080), spec.publications().get(2));
         assertEquals(
                 new Probe.Check.Http(9080, "/health"), spec.probes().getFirst().check());
-        assertEquals(50, spec.probes().get(3).interval().toMillis());
+        assertEquals(
+                List.of(
+                        new Probe.Check.Grpc(9090, "a.B"),
+                        new Probe.Check.Grpc(9080, ""),
+                        new Probe.Check.Grpc(9091, "a.B")),
+                spec.probes().subList(3, 6).stream().map(Probe::check).toList());
+        assertEquals(50, spec.probes().get(6).interval().toMillis());
         assertEquals(spec, EnrolRequest.parse(EnrolJson.toJson(spec)));
     }
 
@@ -58,7 +66,10 @@ class EnrolRequestTest {
                 "{'name':'a','probes':['http']} | declares no port",
                 "{'name':'a','probes':['ping']} | probe 'ping'",
                 "{'name':'a','probes':[{'tcpSocket':{'port':1},'exec':{'command':['x']}}]} | exactly one of",
-                "{'name':'a','probes':[{'grpc':{}}]} | unknown field 'grpc'",
+                "{'name':'a','probes':[{'grpc':{}}]} | declares no port",
+                "{'name':'a','probes':[{'grpc':{'port':1,'service':'a b'}}]} | service 'a b': expected a name",
+                "{'name':'a','probes':['grpc:x/a']} | expected a port from 1 to 65535, found 'x'",
+                "{'name':'a','probes':[{'ping':{}}]} | unknown field 'ping'",
                 "{'name':'a','new':[]} | new: expected true or false, found []",
                 "{'name':'a','new':'yes'} | new: expected true or false",
                 "{'name':'a','pid':0} | pid: expected a number from 1",

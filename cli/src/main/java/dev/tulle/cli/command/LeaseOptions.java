@@ -56,7 +56,8 @@ final class LeaseOptions {
     @Option(
             names = "--readiness",
             paramLabel = "PROBE",
-            description = "When it may get traffic: tcp:PORT, http:PORT/PATH or exec:COMMAND; repeatable.")
+            description =
+                    "When it may get traffic: tcp:PORT, http:PORT/PATH, grpc:PORT/SERVICE or exec:COMMAND; repeatable.")
     private List<String> probes = new ArrayList<>();
 
     @Option(
