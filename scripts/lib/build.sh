@@ -30,7 +30,7 @@ build_is_current() {
 # Folders count too, for a removed file changes only its folder; bpf itself does not, for the build writes into it.
 source_newer_than() {
 	cd "$TULLE_HOME"
-	find pom.xml ./*/pom.xml ./*/src/main samples/bookinfo/pom.xml samples/bookinfo/src bpf/Makefile bpf/*.c bpf/lib \
+	find pom.xml ./*/pom.xml ./*/src/main samples/*/pom.xml samples/*/src bpf/Makefile bpf/*.c bpf/lib \
 		scripts/lib scripts/logging.properties -newer "$1" -print -quit
 	cd "$OLDPWD"
 }
@@ -43,7 +43,7 @@ build_all() {
 	build_bpf
 	step "jars: Maven is starting"
 	rm -rf "$TULLE_HOME/cli/target/dist-lib"
-	run_maven -pl cli,samples/bookinfo -am package -Dmaven.test.skip=true -Dspotless.check.skip=true ||
+	run_maven -pl cli,samples/bookinfo,samples/stock -am package -Dmaven.test.skip=true -Dspotless.check.skip=true ||
 		build_failed "Maven could not build the jars"
 	finish_build "$begun"
 	done_line "built in $((SECONDS - start)) s"

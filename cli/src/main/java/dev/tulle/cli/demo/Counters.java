@@ -29,6 +29,9 @@ import java.util.stream.Collectors;
  * @param proxy requests that the proxy forwarded, by where they went
  */
 record Counters(Map<String, Long> kernel, Map<String, Long> proxy) {
+    /** Nothing counted yet. */
+    static final Counters NONE = new Counters(Map.of(), Map.of());
+
     private static final Set<String> NAMES =
             Arrays.stream(Reason.values()).map(Reason::name).collect(Collectors.toUnmodifiableSet());
 

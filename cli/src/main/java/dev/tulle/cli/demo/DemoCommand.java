@@ -29,13 +29,14 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
 /**
- * Shows what the mesh does, on Bookinfo: starts a mesh of its own and six programs, changes routes step by step, checks
+ * Shows what the mesh does, on Bookinfo: starts a mesh of its own and seven programs, changes routes step by step, checks
  * what each step should do, and leaves nothing behind. Runs on the main thread; the clean-up also runs when the process
  * is asked to stop.
  */
 @Command(name = "demo", description = "Runs Bookinfo through a mesh of its own and shows routing, step by step.")
 public final class DemoCommand extends BaseCommand {
     private static final Duration PAGE = Duration.ofSeconds(40);
+    private static final int EDGE_PORT = 8443;
     private static final int PORTS_TRIED = 20;
 
     @Option(names = "--once", description = "Runs unattended, checks each step, cleans up, exits 0 or 1.")
@@ -49,7 +50,8 @@ public final class DemoCommand extends BaseCommand {
 
     private final AtomicBoolean cleaned = new AtomicBoolean();
     private @Nullable DemoMesh mesh;
-    private @Nullable Bookinfo bookinfo;
+    private @Nullable Programs programs;
+    private @Nullable Edge edge;
     private @Nullable Traces traces;
     private @Nullable Report report;
 
@@ -102,9 +104,9 @@ public final class DemoCommand extends BaseCommand {
     private void run(Report out, Path home, Path folder, Path run) throws IOException, InterruptedException {
         out.plain(out.bold("Tulle demo: Bookinfo through the mesh"));
         long begun = System.nanoTime();
-        DemoMesh started = new DemoMesh(home, folder, run);
-        mesh = started;
-        started.start(tier);
+        DemoMesh own = new DemoMesh(home, folder, run);
+        mesh = own;
+        own.start(tier);
         MeshPlace place = new MeshPlace(DemoMesh.NAME, run);
         String active = activeTier(place);
         out.plain("mesh ready in " + millis(begun) + " ms, tier " + active + tierReason(place));
@@ -112,22 +114,24 @@ public final class DemoCommand extends BaseCommand {
             throw new CommandFailure(CommandFailure.NO, "tier " + tier + " was asked for, " + active + " is active");
         }
         boolean ownPorts = active.equals("nftables") || active.equals("explicit");
-        int publish = freePort();
+        int publish = freePort(Programs.PORT);
         begun = System.nanoTime();
-        Bookinfo programs = new Bookinfo(home, folder);
-        bookinfo = programs;
+        Programs started = new Programs(home, folder);
+        programs = started;
         Traffic traffic = new Traffic(URI.create("http://127.0.0.1:" + publish));
-        DemoSteps steps =
-                new DemoSteps(out, place, traffic, home.resolve("samples/bookinfo/config"), started.port(15090));
+        DemoSteps steps = new DemoSteps(out, place, traffic, home.resolve("samples/bookinfo/config"), own.port(15090));
         steps.apply("services.yaml");
         steps.apply("destination-rules.yaml");
-        programs.start(started.options(), publish, ownPorts);
-        awaitPage(traffic, programs, folder);
+        steps.apply("../../stock/config/service.yaml");
+        started.start(own.options(), publish, ownPorts);
+        awaitPage(traffic, started, folder);
         if (traces != null) {
             traces.running(addressPrefixes(place));
         }
-        out.plain("6 programs of Bookinfo answer after " + millis(begun) + " ms, none of them knows of the mesh:");
-        out.plain("  productpage (Python) -> details (Java), reviews v1 v2 v3 (Java) -> ratings (Python)");
+        out.plain(Programs.ALL.size() + " programs answer after " + millis(begun)
+                + " ms, none of them knows of the mesh:");
+        out.plain(
+                "  productpage (Python) -> details (Java), reviews v1 v2 v3 (Java) -> ratings (Python);  stock (gRPC, Java)");
         out.plain("  the page: http://127.0.0.1:" + publish + "/productpage");
         steps.split();
         steps.allToOne();
@@ -137,11 +141,18 @@ public final class DemoCommand extends BaseCommand {
         if (!ownPorts) {
             steps.outsider();
         }
+        Edge front =
+                new Edge(home.resolve("samples/stock/config/gateway.yaml"), run, freePort(EDGE_PORT), own.port(15091));
+        edge = front;
+        steps.gateway(front);
     }
 
     private void invite(Report out) {
         out.plain("");
         out.plain(out.bold("It goes on running.") + " Sign in as jason on the page (any password), or try:");
+        if (edge != null) {
+            out.plain("  curl --cacert " + edge.certificate() + " " + edge.page());
+        }
         for (String example : List.of("status", "services", "routes", "get virtualservice")) {
             out.plain("  ./tulle " + example + " --mesh " + DemoMesh.NAME);
         }
@@ -158,7 +169,7 @@ public final class DemoCommand extends BaseCommand {
         out.plain(out.passed() + " checks passed, " + out.failures().size() + " failed");
     }
 
-    private static void awaitPage(Traffic traffic, Bookinfo programs, Path folder)
+    private static void awaitPage(Traffic traffic, Programs programs, Path folder)
             throws InterruptedException, IOException {
         long end = System.nanoTime() + PAGE.toNanos();
         // Every version once: only then is everybody known to everybody.
@@ -197,8 +208,11 @@ public final class DemoCommand extends BaseCommand {
         try {
             out.plain("");
             out.plain(regular ? "Cleaning up." : "Stopping: removing every trace.");
-            if (bookinfo != null) {
-                bookinfo.stop();
+            if (programs != null) {
+                programs.stop();
+            }
+            if (edge != null) {
+                edge.removeFiles();
             }
             if (mesh != null) {
                 mesh.stop();
@@ -242,13 +256,13 @@ public final class DemoCommand extends BaseCommand {
         Files.createDirectories(folder);
     }
 
-    private static int freePort() {
-        for (int port = Bookinfo.PORT; port < Bookinfo.PORT + PORTS_TRIED; port++) {
+    private static int freePort(int first) {
+        for (int port = first; port < first + PORTS_TRIED; port++) {
             if (FreePorts.isFree(port)) {
                 return port;
             }
         }
-        throw new CommandFailure(CommandFailure.NO, "no free port for the page between 9080 and 9099");
+        throw new CommandFailure(CommandFailure.NO, "no free port from " + first + " to " + (first + PORTS_TRIED - 1));
     }
 
     /** How the mesh's own addresses begin, as tools write them. */

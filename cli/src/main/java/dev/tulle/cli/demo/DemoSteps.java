@@ -45,9 +45,13 @@ final class DemoSteps {
 
     /** Applies a file of the sample's configuration. */
     void apply(String file) throws IOException {
+        Path path = config.resolve(file);
+        apply(Files.readString(path), path);
+    }
+
+    private void apply(String content, Path origin) {
         try (MeshClient control = MeshClient.control(place)) {
-            Path path = config.resolve(file);
-            control.call("apply", Json.of("content", Files.readString(path), "origin", path.toString()));
+            control.call("apply", Json.of("content", content, "origin", origin.toString()));
         }
     }
 
@@ -130,13 +134,13 @@ final class DemoSteps {
         String address = addressOf("reviews-v1");
         String outcome;
         try (Socket socket = new Socket()) {
-            socket.connect(new InetSocketAddress(address, Bookinfo.PORT), (int) QUICK.toMillis());
+            socket.connect(new InetSocketAddress(address, Programs.PORT), (int) QUICK.toMillis());
             outcome = "connected";
         } catch (IOException e) {
             outcome = "refused (" + e.getMessage() + ")";
         }
         report.check(
-                "connect to " + address + ":" + Bookinfo.PORT + ": " + outcome,
+                "connect to " + address + ":" + Programs.PORT + ": " + outcome,
                 outcome.startsWith("refused"),
                 "refused, for it is neither published nor permitted");
         work(before);
@@ -175,6 +179,28 @@ final class DemoSteps {
                     steps.stream().anyMatch(step -> Json.text(step, "decision").contains("v2"));
             report.check("the explanation names what step 3 showed", named, "a step that names reviews v2");
         }
+    }
+
+    /** HTTPS for callers outside: the page, and a service of gRPC. */
+    void gateway(Edge edge) throws IOException, InterruptedException {
+        report.step("apply gateway.yaml: HTTPS for callers outside, with a certificate that is made now");
+        long begun = System.nanoTime();
+        edge.makeCertificate();
+        apply(edge.configuration(), edge.file());
+        long applied = System.nanoTime();
+        report.line("certificate, gateway and route in "
+                + Duration.ofNanos(applied - begun).toMillis() + " ms: " + edge.page());
+        Edge.Answer page = edge.get();
+        report.check(
+                "the page: status " + page.status() + ", over " + page.protocol() + " and " + page.tls(),
+                page.equals(new Edge.Answer(200, "HTTP_2", "TLSv1.3")),
+                "status 200 over HTTP_2 and TLSv1.3");
+        String calls = edge.calls(REQUESTS);
+        report.check(
+                REQUESTS + " calls of gRPC, bookinfo.Stock/Count: " + calls, calls.equals(REQUESTS + " OK"), "all OK");
+        Counters.read(place, edge.metricsPort())
+                .proxySince(Counters.NONE)
+                .forEach(line -> report.line("gateway " + line));
     }
 
     private String addressOf(String workload) throws IOException {

@@ -9,28 +9,47 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The six programs of Bookinfo, each started by {@code tulle run} as a user would type it. One thread. */
-final class Bookinfo {
+/** The programs of the demo, each started by {@code tulle run} as a user would type it. One thread. */
+final class Programs {
     /**
      * One program.
      *
+     * @param sample the folder of samples that it is in
      * @param service its service
      * @param version its version
-     * @param language what it is written in
      */
-    record Program(String service, String version, String language) {
+    record Program(String sample, String service, String version) {
         String name() {
             return service + "-" + version;
         }
+
+        private boolean grpc() {
+            return sample.equals(STOCK);
+        }
+
+        List<String> command(Path home) {
+            String run = home.resolve("samples").resolve(sample).resolve("run").toString();
+            return grpc() ? List.of(run) : List.of(run, service, version);
+        }
+
+        List<String> port(int number) {
+            return grpc()
+                    ? List.of("--port", "grpc:" + number, "--readiness", "grpc:" + number)
+                    : List.of("--port", "http:" + number, "--readiness", "http:" + number + "/health");
+        }
     }
 
-    static final List<Program> PROGRAMS = List.of(
-            new Program("details", "v1", "Java"),
-            new Program("ratings", "v1", "Python"),
-            new Program("reviews", "v1", "Java"),
-            new Program("reviews", "v2", "Java"),
-            new Program("reviews", "v3", "Java"),
-            new Program("productpage", "v1", "Python"));
+    private static final String BOOKINFO = "bookinfo";
+    private static final String STOCK = "stock";
+
+    static final List<Program> ALL = List.of(
+            new Program(BOOKINFO, "details", "v1"),
+            new Program(BOOKINFO, "ratings", "v1"),
+            new Program(BOOKINFO, "reviews", "v1"),
+            new Program(BOOKINFO, "reviews", "v2"),
+            new Program(BOOKINFO, "reviews", "v3"),
+            new Program(BOOKINFO, "productpage", "v1"),
+            new Program(STOCK, "stock", "v1"));
 
     /** The port that every program listens on where each has an address of its own. */
     static final int PORT = 9080;
@@ -47,7 +66,7 @@ final class Bookinfo {
      * @param home the folder that holds the launcher and the samples
      * @param logs where each program's output goes
      */
-    Bookinfo(Path home, Path logs) {
+    Programs(Path home, Path logs) {
         this.home = home;
         this.logs = logs;
     }
@@ -62,7 +81,7 @@ final class Bookinfo {
      */
     void start(List<String> mesh, int publish, boolean ownPorts) throws IOException {
         int port = PORT;
-        for (Program program : PROGRAMS) {
+        for (Program program : ALL) {
             if (ownPorts) {
                 port++;
             }
@@ -70,17 +89,20 @@ final class Bookinfo {
                     new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "run"));
             command.addAll(mesh);
             command.addAll(List.of(
-                    "--name", program.name(),
-                    "--service", program.service(),
-                    "--label", "app=" + program.service(),
-                    "--label", "version=" + program.version(),
-                    "--port", "http:" + port,
-                    "--readiness", "http:" + port + "/health"));
+                    "--name",
+                    program.name(),
+                    "--service",
+                    program.service(),
+                    "--label",
+                    "app=" + program.service(),
+                    "--label",
+                    "version=" + program.version()));
+            command.addAll(program.port(port));
             if (program.service().equals("productpage")) {
                 command.addAll(List.of("--publish", "127.0.0.1:" + publish + ":" + port));
             }
-            command.addAll(List.of(
-                    "--", home.resolve("samples/bookinfo/run").toString(), program.service(), program.version()));
+            command.add("--");
+            command.addAll(program.command(home));
             ProcessBuilder builder = new ProcessBuilder(command)
                     .redirectErrorStream(true)
                     .redirectInput(new File("/dev/null"))
@@ -100,7 +122,7 @@ final class Bookinfo {
 
     /** Ends the programs, kindly first. */
     void stop() throws InterruptedException {
-        running.values().forEach(Bookinfo::terminate);
+        running.values().forEach(Programs::terminate);
         long end = System.nanoTime() + STOP.toNanos();
         for (Process process : running.values()) {
             long left = Math.max(1, end - System.nanoTime());
