@@ -31,9 +31,14 @@ http {{
 
 
 def nginx_origin(folder, name, listen, bodies):
-    """An nginx that answers each path of `bodies` with a body of so many bytes (up to 1,024, or a multiple of it)."""
+    """An nginx that answers each path of `bodies` with a body of so many bytes (up to 1,024, or a multiple of it), large
+    ones from a file."""
     locations = ""
     for path, size in bodies.items():
+        if size > 256 << 10:
+            body = write(folder, f"{name}.{size}", "x" * size)
+            locations += f"location = {path} {{ sendfile on; alias {body}; }} "
+            continue
         # One parameter of its configuration may have 4 KiB.
         body = "x" * size if size < 1024 else "$kilobyte" * (size // 1024)
         locations += f"location {'/' if path == '/' else '= ' + path} {{ return 200 '{body}'; }} "
@@ -41,15 +46,39 @@ def nginx_origin(folder, name, listen, bodies):
     return nginx(folder, name, f"server {{ listen {listen} backlog=4096; {kilobyte} {locations}}}")
 
 
-def envoy_hop(folder, listen, back):
-    """An Envoy that forwards 127.0.0.1:listen to 127.0.0.1:back by a table of twenty routes, timeouts off."""
+def envoy_hop(folder, listen, back, name="envoy", h2=False, certificate=None):
+    """An Envoy that forwards 127.0.0.1:listen to 127.0.0.1:back by a table of twenty routes, timeouts off: whatever comes to
+    HTTP/1.1, or to HTTP/2 with `h2`; behind TLS with a `certificate`, which is a pair of files."""
     routes = "".join(
         f"\n              - {{ match: {{ prefix: /never/{i}/ }}, route: {{ cluster: back, timeout: 0s }} }}"
         for i in range(ROUTES - 1)
     )
+    upstream = (
+        """
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        "@type": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: { http2_protocol_options: {} }"""
+        if h2
+        else ""
+    )
+    transport = (
+        f"""
+      transport_socket:
+        name: tls
+        typed_config:
+          "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
+          common_tls_context:
+            alpn_protocols: [h2, http/1.1]
+            tls_certificates:
+            - certificate_chain: {{ filename: {certificate[0]} }}
+              private_key: {{ filename: {certificate[1]} }}"""
+        if certificate
+        else ""
+    )
     return write(
         folder,
-        "envoy.yaml",
+        f"{name}.yaml",
         f"""
 static_resources:
   listeners:
@@ -69,12 +98,53 @@ static_resources:
             - name: all
               domains: ["*"]
               routes:{routes}
-              - {{ match: {{ prefix: / }}, route: {{ cluster: back, timeout: 0s }} }}
+              - {{ match: {{ prefix: / }}, route: {{ cluster: back, timeout: 0s }} }}{transport}
   clusters:
   - name: back
-    type: STATIC
+    type: STATIC{upstream}
     load_assignment:
       cluster_name: back
       endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {{ socket_address: {{ address: 127.0.0.1, port_value: {back} }} }} }} }}] }}]
+""",
+    )
+
+
+def nginx_proxy(folder, listen, back, name="front", certificate=None):
+    """An nginx that forwards 127.0.0.1:listen to 127.0.0.1:back over kept connections; behind TLS with a `certificate`."""
+    tls = f"ssl_certificate {certificate[0]}; ssl_certificate_key {certificate[1]};" if certificate else ""
+    return nginx(
+        folder,
+        name,
+        f"""upstream back {{ server 127.0.0.1:{back}; keepalive 256; keepalive_requests 100000000; }}
+  server {{ listen 127.0.0.1:{listen} {"ssl" if certificate else ""} backlog=4096; {tls}
+    location / {{ proxy_pass http://back; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header Host $host; }} }}""",
+    )
+
+
+def haproxy(folder, listen, back, name="haproxy", h2=False, certificate=None):
+    """The same of HAProxy, with one thread; HTTP/2 on both sides with `h2`."""
+    pair = ""
+    if certificate:
+        with open(certificate[0]) as chain, open(certificate[1]) as key:
+            pair = write(folder, f"{name}.pair.pem", chain.read() + key.read())
+    return write(
+        folder,
+        f"{name}.cfg",
+        f"""
+global
+  nbthread 1
+  maxconn 4096
+defaults
+  mode http
+  timeout client 1h
+  timeout server 1h
+  timeout connect 5s
+  http-reuse always
+frontend front
+  bind 127.0.0.1:{listen}{" proto h2" if h2 else ""}{f" ssl crt {pair} alpn h2,http/1.1" if pair else ""}
+  default_backend back
+backend back
+  server one 127.0.0.1:{back} pool-max-conn 256{" proto h2" if h2 else ""}
 """,
     )
