@@ -91,7 +91,7 @@ final class H2Stream extends FramedStream implements Downstream {
             return;
         }
         if (!headFits) {
-            exchange.refuse(431, Http1Connection.LARGE_HEADS);
+            exchange.refuse(431, RequestReader.LARGE_HEADS);
             return;
         }
         exchange.begin(connection.service(), 0, null);

@@ -87,7 +87,7 @@ final class Http1Stream implements Downstream {
 
     @Override
     public void deadline(long nanos) {
-        connection.deadline(nanos);
+        connection.end().deadline(nanos);
     }
 
     @Override
@@ -190,16 +190,16 @@ final class Http1Stream implements Downstream {
     /** Where only the connection's end tells that the body is over, an orderly end would be taken for that. */
     @Override
     public void abort() {
-        connection.abort(untilClose);
+        connection.end().abort(untilClose);
     }
 
     @Override
     public void endOutput() {
-        connection.endOutput();
+        connection.end().output();
     }
 
     @Override
     public void reset() {
-        connection.abort(true);
+        connection.end().abort(true);
     }
 }
