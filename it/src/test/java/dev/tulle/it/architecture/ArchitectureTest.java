@@ -111,7 +111,10 @@ class ArchitectureTest {
     void protobufAndGrpcStayInsideXds() {
         hold(noClasses()
                 .that()
-                .resideOutsideOfPackage(ROOT + "xds..")
+                .resideOutsideOfPackages(ROOT + "xds..", ROOT + "samples..")
+                .and()
+                // A probe and the demo call programs that speak gRPC.
+                .haveNameNotMatching(".*\\.(agent\\.enrol\\.GrpcHealth|cli\\.demo\\.Edge)(\\$.*)?")
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("io.grpc..", "com.google.protobuf..", "io.envoyproxy..", "istio..")
