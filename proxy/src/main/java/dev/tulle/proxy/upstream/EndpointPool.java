@@ -4,18 +4,13 @@ import dev.tulle.common.Ip;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
-import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.transport.ClientTransports;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelInitializer;
 import java.net.InetSocketAddress;
 import java.net.SocketException;
-import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** The connections of one loop to one endpoint; the one used last is used next. Loop-confined. */
@@ -40,14 +35,7 @@ public final class EndpointPool {
     private final Borrowers borrowers;
 
     private final Multiplexed multiplexed = new Multiplexed(this);
-    private final ArrayDeque<UpstreamConnection> idle = new ArrayDeque<>();
-    private final List<UpstreamUser> connecting = new ArrayList<>();
-    private final TimerWheel.Timer idleTimer = new TimerWheel.Timer() {
-        @Override
-        protected void expired() {
-            closeIdle(System.nanoTime());
-        }
-    };
+    private final Exclusive exclusive;
     private int active;
     private int lent;
     private long taken;
@@ -72,6 +60,7 @@ public final class EndpointPool {
         this.settings = settings;
         this.endpoint = endpoint;
         this.limit = limit;
+        this.exclusive = new Exclusive(this, limit);
         this.lender = lender;
         this.borrowers = borrowers;
         this.destination = destination;
@@ -184,22 +173,7 @@ public final class EndpointPool {
         if (spoken == Cluster.Protocol.HTTP2 || (spoken == Cluster.Protocol.AS_CLIENT && http2Client)) {
             return multiplexed.acquire(user);
         }
-        while (!fresh) {
-            UpstreamConnection connection = idle.pollLast();
-            if (connection == null) {
-                break;
-            }
-            if (connection.isUsable()) {
-                return connection;
-            }
-        }
-        if (limit.isFull()) {
-            limit.waiters.add(new ConnectionLimit.Waiter(user, this));
-            lender.recall(this);
-        } else {
-            connect(user);
-        }
-        return null;
+        return exclusive.acquire(user, fresh);
     }
 
     /** True when a further request could neither connect nor wait. */
@@ -208,150 +182,19 @@ public final class EndpointPool {
     }
 
     private boolean isAtBound() {
-        return idle.isEmpty() && limit.isFull() && limit.isQueueFull();
+        return exclusive.idleCount() == 0 && limit.isFull() && limit.isQueueFull();
     }
 
     /** The user does not want its connection any more. */
     public void cancel(UpstreamUser user) {
         multiplexed.cancel(user);
-        // Identity on purpose: a user is one object.
-        int at = indexOf(user);
-        if (at >= 0) {
-            connecting.set(at, NOBODY);
-        } else {
-            limit.waiters.removeIf(waiter -> isSame(waiter.user(), user));
-        }
-    }
-
-    private int indexOf(UpstreamUser user) {
-        for (int i = 0; i < connecting.size(); i++) {
-            if (isSame(connecting.get(i), user)) {
-                return i;
-            }
-        }
-        return -1;
-    }
-
-    // Users have no equality but identity.
-    @SuppressWarnings("ReferenceEquality")
-    private static boolean isSame(UpstreamUser a, UpstreamUser b) {
-        return a == b;
-    }
-
-    private void connect(UpstreamUser user) {
-        limit.connections++;
-        connecting.add(user);
-        ConnectAttempt attempt = new ConnectAttempt(user);
-        ChannelInitializer<Channel> initializer = new ChannelInitializer<>() {
-            @Override
-            protected void initChannel(Channel channel) {
-                UpstreamConnection connection = new UpstreamConnection(EndpointPool.this, channel);
-                attempt.connection = connection;
-                channel.pipeline().addLast(connection);
-            }
-        };
-        UpstreamChannels.connect(
-                worker, address, connectTimeoutMillis(), transport, ClientTransport.Spoken.HTTP1, initializer, attempt);
-    }
-
-    private final class ConnectAttempt implements UpstreamChannels.Ended {
-        private final UpstreamUser user;
-        private @Nullable UpstreamConnection connection;
-
-        ConnectAttempt(UpstreamUser user) {
-            this.user = user;
-        }
-
-        @Override
-        public void ended(@Nullable Channel channel, @Nullable Throwable failure) {
-            int at = indexOf(user);
-            boolean wanted = at >= 0;
-            if (wanted) {
-                connecting.remove(at);
-            } else {
-                connecting.remove(NOBODY);
-            }
-            UpstreamConnection made = connection;
-            connectEnded(failure);
-            if (channel != null && made != null) {
-                if (wanted) {
-                    user.connected(made);
-                } else {
-                    release(made);
-                }
-                return;
-            }
-            limit.connections--;
-            serveWaiter();
-            if (wanted) {
-                user.connectFailed(
-                        failure == null || failure.getMessage() == null ? "cancelled" : failure.getMessage());
-            }
-        }
+        exclusive.cancel(user);
     }
 
     /** A connection is idle. */
     public void release(UpstreamConnection connection) {
-        if (serves(connection) && !lender.lend(connection)) {
-            keep(connection);
-        }
-    }
-
-    /** True when nobody waited for it and nothing speaks against using it again. */
-    private boolean serves(UpstreamConnection connection) {
-        int bound = settings.maxRequestsPerConnection();
-        if (retired || (bound > 0 && connection.requests() >= bound)) {
-            connection.close();
-            return false;
-        }
-        ConnectionLimit.Waiter waiter = limit.waiters.peek();
-        if (waiter != null && waiter.pool() == this) {
-            limit.waiters.poll();
-            waiter.user().connected(connection);
-            return false;
-        }
-        if (waiter != null) {
-            // The bound is the cluster's: another endpoint's turn to connect.
-            connection.close();
-            return false;
-        }
-        connection.idleSince = System.nanoTime();
-        return true;
-    }
-
-    private void keep(UpstreamConnection connection) {
-        long now = connection.idleSince;
-        idle.addLast(connection);
-        if (!idleTimer.isSet()) {
-            worker.timers().set(idleTimer, now + settings.idleTimeout().toNanos());
-        }
-    }
-
-    void closed(UpstreamConnection connection) {
-        limit.connections--;
-        idle.remove(connection);
-        serveWaiter();
-    }
-
-    private void serveWaiter() {
-        if (!limit.isFull()) {
-            ConnectionLimit.Waiter waiter = limit.waiters.poll();
-            if (waiter != null) {
-                waiter.pool().connect(waiter.user());
-            }
-        }
-    }
-
-    private void closeIdle(long now) {
-        long bound = settings.idleTimeout().toNanos();
-        UpstreamConnection oldest = idle.peekFirst();
-        while (oldest != null && now - oldest.idleSince >= bound) {
-            idle.pollFirst();
-            oldest.close();
-            oldest = idle.peekFirst();
-        }
-        if (oldest != null) {
-            worker.timers().set(idleTimer, oldest.idleSince + bound);
+        if (exclusive.serves(connection) && !lender.lend(connection)) {
+            exclusive.keep(connection);
         }
     }
 
@@ -363,12 +206,22 @@ public final class EndpointPool {
             settings.tls().ifPresent(transports::release);
         }
         retired = true;
-        worker.timers().remove(idleTimer);
         multiplexed.retire();
-        for (UpstreamConnection connection = idle.pollFirst(); connection != null; connection = idle.pollFirst()) {
-            connection.close();
-        }
+        exclusive.retire();
         lender.retire(this);
+    }
+
+    /** A connection has closed. */
+    void closed(UpstreamConnection connection) {
+        exclusive.closed(connection);
+    }
+
+    boolean isRetired() {
+        return retired;
+    }
+
+    Exclusive exclusive() {
+        return exclusive;
     }
 
     Multiplexed multiplexed() {
@@ -454,9 +307,6 @@ public final class EndpointPool {
 
     /** Idle connections. */
     public int idleCount() {
-        return idle.size() + multiplexed.idleCount();
+        return exclusive.idleCount() + multiplexed.idleCount();
     }
-
-    /** Takes the place of a user who does not wait any more. */
-    private static final UpstreamUser NOBODY = new Nobody();
 }
