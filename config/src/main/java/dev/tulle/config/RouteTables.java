@@ -30,6 +30,9 @@ import java.util.Set;
 
 /** Builds the route tables of service ports from VirtualServices and HTTPRoutes. */
 final class RouteTables {
+    /** No subset has such a name: there never is a cluster of it. */
+    private static final String NOT_GRANTED = "(not granted)";
+
     private final ServiceCatalog catalog;
     private final List<Problem> problems;
     private final Map<String, List<VirtualService>> virtualServices = new HashMap<>();
@@ -100,13 +103,34 @@ final class RouteTables {
                         clusters(rule.destinations(), service.ref(), service.namespace(), port), service.ref()));
     }
 
+    /** The split of the connections to a port of a gateway that a TCPRoute has; none when every weight is 0. */
+    Optional<Split> tcp(TcpRoute route, ServicePort port) {
+        return route.destinations().stream().noneMatch(d -> d.weight() > 0)
+                ? Optional.empty()
+                : Optional.of(
+                        new Split(clusters(route.destinations(), route.ref(), route.namespace(), port), route.ref()));
+    }
+
     /** The route table of a port that speaks HTTP. */
     RouteConfiguration http(Draft draft, ServicePort port, List<String> addresses) {
         // As in Istio, HTTPRoutes together or one VirtualService route a host: no other gets what these leave.
         List<Route> routes = new ArrayList<>();
-        for (HttpRoute route : httpRoutes.getOrDefault(draft.hostname(), List.of())) {
-            if (isAttached(route, draft.hostname(), port)) {
+        List<HttpRoute> attached = httpRoutes.getOrDefault(draft.hostname(), List.of()).stream()
+                .filter(route -> isAttached(route, draft.hostname(), port))
+                .toList();
+        for (HttpRoute route : attached) {
+            if (route.isGrpc() == attached.getFirst().isGrpc()) {
                 routes.addAll(routesOf(route, port));
+            } else {
+                problems.add(Problems.about(
+                                route.ref(),
+                                "spec.parentRefs",
+                                draft.hostname() + ":" + port.number(),
+                                "a Service that routes of one kind route",
+                                "the route has no effect there: "
+                                        + attached.getFirst().ref()
+                                        + " is older, and routes of the two kinds are not put together")
+                        .as(Warning.HOST_ROUTED_TWICE));
             }
         }
         // A stable sort: equally specific routes keep the order of their objects and rules.
@@ -155,11 +179,11 @@ final class RouteTables {
         return routes;
     }
 
-    private List<Route> routesOf(HttpRoute source, ServicePort port) {
+    /** The routes of an HTTPRoute or GRPCRoute for a port, in the mesh or at a gateway; hosts are the caller's matter. */
+    List<Route> routesOf(HttpRoute source, ServicePort port) {
         List<Route> routes = new ArrayList<>();
         for (HttpRule rule : source.rules()) {
             for (HttpRule.Match match : rule.matches()) {
-                // Gateway API: host names say nothing about a route whose parent is a Service.
                 routes.add(route(rule, match, match.route(), source, port));
             }
         }
@@ -201,8 +225,10 @@ final class RouteTables {
     }
 
     private RouteAction forward(Action.Forward forward, PathMatch path, ConfigResource source, ServicePort port) {
+        // Gateway API has a status of its own for a backend that there is not, Istio's kinds 503.
+        int nowhere = source instanceof HttpRoute route ? route.nowhere() : 503;
         if (forward.destinations().stream().noneMatch(d -> d.weight() > 0)) {
-            return new RouteAction.DirectResponse(500, "");
+            return new RouteAction.DirectResponse(nowhere, "");
         }
         List<WeightedCluster> clusters = clusters(forward.destinations(), source.ref(), source.namespace(), port);
         Rewrite rewrite = forward.rewrite();
@@ -217,9 +243,7 @@ final class RouteTables {
             String cluster = cluster(mirror.destination(), source.ref(), source.namespace(), port);
             mirrors.add(new RouteAction.Mirror(cluster, mirror.partsPerMillion()));
         }
-        // Gateway API has 500 for a backend that there is not, Istio's own kind 503.
-        int notFound = source instanceof HttpRoute ? 500 : 503;
-        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors, notFound);
+        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors, nowhere);
     }
 
     private List<WeightedCluster> clusters(
@@ -240,6 +264,17 @@ final class RouteTables {
         int number =
                 destination.port().orElse(ports.size() == 1 ? ports.getFirst().number() : dialled.number());
         Position at = destination.position();
+        if (!ReferenceGrant.permitted(config.referenceGrants(), source, hostname)) {
+            warn(
+                    Warning.NOT_GRANTED,
+                    source,
+                    at,
+                    destination.host(),
+                    "a Service of the namespace " + namespace + ", or a ReferenceGrant in the other namespace for kind "
+                            + source.kind() + " of " + namespace,
+                    "a Service of another namespace, which does not permit this: requests that take this share fail");
+            return Cluster.nameOf(number, NOT_GRANTED, hostname);
+        }
         if (target.isEmpty()) {
             warn(
                     Warning.NO_DESTINATION,
