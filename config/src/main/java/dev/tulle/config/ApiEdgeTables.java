@@ -12,6 +12,7 @@ import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.VirtualHost;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -85,7 +86,7 @@ final class ApiEdgeTables {
         return served.routes.stream()
                 .findFirst()
                 .flatMap(attached -> attached.route() instanceof TcpRoute route
-                        ? tables.tcp(route, port(served.listener))
+                        ? Optional.of(tables.tcp(route, port(served.listener)))
                         : Optional.empty());
     }
 
@@ -145,7 +146,7 @@ final class ApiEdgeTables {
     private Map<String, List<Route>> hosts(Served served, List<Served> port) {
         Map<String, List<Attached>> byHost = new LinkedHashMap<>();
         for (Attached attached : served.routes) {
-            attached.hosts().forEach(host -> byHost.computeIfAbsent(host, _ -> new ArrayList<>())
+            attached.hosts().keySet().forEach(host -> byHost.computeIfAbsent(host, _ -> new ArrayList<>())
                     .add(attached));
         }
         Map<String, List<Route>> made = new LinkedHashMap<>();
@@ -170,8 +171,11 @@ final class ApiEdgeTables {
         return pattern.equals(host) || Hosts.covers(pattern, host);
     }
 
+    /** A route of the edge with how closely its object names the host. */
+    private record Candidate(Route route, int closeness) {}
+
     /**
-     * The routes of a host: of those that name it most precisely first, whose rules come before every rule of the others, as
+     * The routes of a host: of those that name it most closely first, whose rules come before every rule of the others, as
      * Gateway API has it.
      */
     private List<Route> routesOf(
@@ -179,21 +183,23 @@ final class ApiEdgeTables {
             ApiListener listener,
             Map<String, List<Attached>> byHost,
             Map<ResourceKey, List<Route>> known) {
-        List<Route> all = new ArrayList<>();
+        List<Candidate> all = new ArrayList<>();
         Set<ResourceKey> seen = new HashSet<>();
         for (String name : widening(host)) {
-            List<Route> equal = new ArrayList<>();
             for (Attached attached : byHost.getOrDefault(name, List.of())) {
                 ResourceKey key = attached.route().key();
                 if (seen.add(key)) {
-                    equal.addAll(known.computeIfAbsent(key, _ -> routes(attached.route(), listener)));
+                    int closeness =
+                            GatewayAttachments.closeness(attached.hosts().getOrDefault(name, ""));
+                    known.computeIfAbsent(key, _ -> routes(attached.route(), listener))
+                            .forEach(route -> all.add(new Candidate(route, closeness)));
                 }
             }
-            // A stable sort: what is equal keeps the order of routes, the oldest first, and of their rules.
-            equal.sort(RoutePrecedence.MOST_SPECIFIC_FIRST);
-            all.addAll(equal);
         }
-        return RouteTables.uniquelyNamed(all);
+        // A stable sort: what is equal keeps the order of routes, the oldest first, and of their rules.
+        all.sort(Comparator.<Candidate>comparingInt(candidate -> -candidate.closeness())
+                .thenComparing(Candidate::route, RoutePrecedence.MOST_SPECIFIC_FIRST));
+        return RouteTables.uniquelyNamed(all.stream().map(Candidate::route).toList());
     }
 
     /** A host name or pattern and all patterns that include it, the narrowest first. */

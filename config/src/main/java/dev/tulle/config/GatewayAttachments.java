@@ -2,9 +2,9 @@ package dev.tulle.config;
 
 import dev.tulle.config.Problem.Severity;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -15,10 +15,15 @@ import java.util.Set;
  * are not. Pure.
  */
 final class GatewayAttachments {
-    /** A route at a listener, with the hosts that both have in common; {@code *} for all, none of a TCPRoute. */
-    record Attached(ConfigResource route, List<String> hosts) {
+    /**
+     * A route at a listener.
+     *
+     * @param hosts what both have in common, {@code *} for all, with the host name of the route by which that is so, empty
+     *     where the route names none; nothing of a TCPRoute
+     */
+    record Attached(ConfigResource route, Map<String, String> hosts) {
         Attached {
-            hosts = List.copyOf(hosts);
+            hosts = Collections.unmodifiableMap(new LinkedHashMap<>(hosts));
         }
     }
 
@@ -206,19 +211,19 @@ final class GatewayAttachments {
             return Optional.of(new Reason("NotAllowedByListeners", message));
         }
         if (!(route instanceof HttpRoute http)) {
-            open.forEach(served -> add(served, new Attached(route, List.of())));
+            open.forEach(served -> add(served, new Attached(route, Map.of())));
             return Optional.empty();
         }
         boolean common = false;
         Optional<ConfigResource> rival = Optional.empty();
         boolean taken = false;
         for (Served served : open) {
-            List<String> hosts = hosts(http, served.listener);
+            Map<String, String> hosts = hosts(http, served.listener);
             if (hosts.isEmpty()) {
                 continue;
             }
             common = true;
-            Optional<ConfigResource> other = otherKind(http, served, hosts);
+            Optional<ConfigResource> other = otherKind(http, served, hosts.keySet());
             if (other.isPresent()) {
                 rival = other;
             } else {
@@ -259,21 +264,29 @@ final class GatewayAttachments {
     }
 
     /** What a route and a listener have in common: of two that cover each other the narrower. */
-    private static List<String> hosts(HttpRoute route, ApiListener listener) {
+    private static Map<String, String> hosts(HttpRoute route, ApiListener listener) {
         if (route.hostnames().isEmpty()) {
-            return List.of(listener.hostname());
+            return Map.of(listener.hostname(), "");
         }
-        Set<String> common = new LinkedHashSet<>();
-        route.hostnames()
-                .forEach(host -> EdgeTables.both(listener.hostname(), host).ifPresent(common::add));
-        return List.copyOf(common);
+        Map<String, String> common = new LinkedHashMap<>();
+        for (String own : route.hostnames()) {
+            EdgeTables.both(listener.hostname(), own)
+                    .ifPresent(both ->
+                            common.merge(both, own, (one, other) -> closeness(one) < closeness(other) ? other : one));
+        }
+        return common;
+    }
+
+    /** How closely a route names its hosts: an exact name is closer than every pattern, a longer one of two patterns is. */
+    static int closeness(String hostname) {
+        return Hosts.isPattern(hostname) || hostname.isEmpty() ? hostname.length() : Integer.MAX_VALUE;
     }
 
     /** The route of the other kind, HTTPRoute or GRPCRoute, that was there before and has a host in common. */
-    private static Optional<ConfigResource> otherKind(HttpRoute route, Served served, List<String> hosts) {
+    private static Optional<ConfigResource> otherKind(HttpRoute route, Served served, Set<String> hosts) {
         String other = route.isGrpc() ? "HTTPRoute" : HttpRoute.GRPC;
         return served.byKind.getOrDefault(other, List.of()).stream()
-                .filter(attached -> attached.hosts().stream().anyMatch(theirs -> hosts.stream()
+                .filter(attached -> attached.hosts().keySet().stream().anyMatch(theirs -> hosts.stream()
                         .anyMatch(own -> EdgeTables.both(theirs, own).isPresent())))
                 .map(Attached::route)
                 .findFirst();

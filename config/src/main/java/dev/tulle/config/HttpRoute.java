@@ -38,6 +38,11 @@ public record HttpRoute(
      * @param port only this service port; empty means all
      */
     public record Parent(String namespace, String service, OptionalInt port, Position position) {
+        /** True when a port of a service is meant. */
+        boolean means(String hostname, int number) {
+            return hostname().equals(hostname) && (port.isEmpty() || port.getAsInt() == number);
+        }
+
         /** The Service's full host name. */
         public String hostname() {
             return Hosts.serviceHostname(service, namespace);

@@ -54,7 +54,7 @@ final class HttpRouteDecoder {
     private static HttpRoute decodeSpec(Manifest manifest, Fields spec) {
         String namespace = manifest.ref().namespace();
         boolean grpc = manifest.ref().kind().equals(HttpRoute.GRPC);
-        ParentRefs parents = ParentRefs.decode(spec, namespace, true);
+        ParentRefs parents = ParentRefs.decode(spec, namespace);
         List<String> hostnames = ParentRefs.hostnames(spec);
         if (!hostnames.isEmpty() && parents.gateways().isEmpty()) {
             spec.warning("hostnames", "no such field", "host names say nothing when the parent is a Service");

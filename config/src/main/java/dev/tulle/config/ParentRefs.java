@@ -30,13 +30,9 @@ record ParentRefs(List<Parent> services, List<ApiParent> gateways) {
         gateways = List.copyOf(gateways);
     }
 
-    /**
-     * Decodes {@code parentRefs}.
-     *
-     * @param inMesh whether a Service may be a parent as well
-     */
-    static ParentRefs decode(Fields spec, String namespace, boolean inMesh) {
-        Reading reading = new Reading(namespace, inMesh);
+    /** Decodes {@code parentRefs}. */
+    static ParentRefs decode(Fields spec, String namespace) {
+        Reading reading = new Reading(namespace);
         spec.atMost("parentRefs", MOST_PARENTS);
         List<Fields> all = spec.objects("parentRefs");
         all.forEach(reading::parent);
@@ -49,15 +45,13 @@ record ParentRefs(List<Parent> services, List<ApiParent> gateways) {
 
     private static final class Reading {
         private final String namespace;
-        private final boolean inMesh;
         private final List<Parent> services = new ArrayList<>();
         private final List<ApiParent> gateways = new ArrayList<>();
         private final Map<ResourceKey, List<Fields>> byParent = new HashMap<>();
         private final Set<Object> seen = new HashSet<>();
 
-        Reading(String namespace, boolean inMesh) {
+        Reading(String namespace) {
             this.namespace = namespace;
-            this.inMesh = inMesh;
         }
 
         void parent(Fields parent) {
@@ -78,12 +72,12 @@ record ParentRefs(List<Parent> services, List<ApiParent> gateways) {
                 gateways.add(new ApiParent(key, section, port, position));
                 byParent.computeIfAbsent(key, _ -> new ArrayList<>()).add(parent);
                 once(parent, List.of(key, section, port));
-            } else if (!service || !inMesh) {
+            } else if (!service) {
                 parent.tolerate("sectionName");
                 parent.unsupportedValue(
                         "kind",
                         "a parent of kind " + shorten(kind),
-                        (inMesh ? "group \"\" and kind Service, or " : "") + "group " + Kinds.GATEWAY_API
+                        "group \"\" and kind Service, or group " + Kinds.GATEWAY_API
                                 + " and kind Gateway or ListenerSet");
             } else if (!own.equals(namespace)) {
                 parent.tolerate("sectionName");

@@ -30,14 +30,17 @@ import java.util.Set;
 
 /** Builds the route tables of service ports from VirtualServices and HTTPRoutes. */
 final class RouteTables {
-    /** No subset has such a name: there never is a cluster of it. */
+    /** No subsets have such names: there never is a cluster of them. */
     private static final String NOT_GRANTED = "(not granted)";
+
+    private static final String NOBODY = "(nobody)";
 
     private final ServiceCatalog catalog;
     private final List<Problem> problems;
     private final Map<String, List<VirtualService>> virtualServices = new HashMap<>();
     private final List<String> patterns = new ArrayList<>();
     private final Map<String, List<HttpRoute>> httpRoutes = new HashMap<>();
+    private final TcpRoutes tcpRoutes;
     private final ConfigSnapshot config;
     private final Set<Position> reported = new HashSet<>();
 
@@ -45,6 +48,7 @@ final class RouteTables {
         this.catalog = catalog;
         this.problems = problems;
         this.config = config;
+        this.tcpRoutes = new TcpRoutes(config.tcpRoutes());
         for (VirtualService service : oldestFirst(config.virtualServices())) {
             if (!service.isFor(VirtualService.MESH)) {
                 continue;
@@ -83,8 +87,12 @@ final class RouteTables {
                 .orElse(List.of());
     }
 
-    /** The split of a port's connections, when a VirtualService has a rule for them. */
+    /** The split of a port's connections, when a TCPRoute or else a VirtualService has a rule for them. */
     Optional<Split> tcp(Draft draft, ServicePort port) {
+        Optional<TcpRoute> route = tcpRoutes.of(draft.hostname(), port.number());
+        if (route.isPresent()) {
+            return route.map(found -> tcp(found, port));
+        }
         for (VirtualService service : virtualServicesOf(draft.hostname())) {
             Optional<Split> split = tcp(service, port, VirtualService.MESH);
             if (split.isPresent()) {
@@ -103,12 +111,19 @@ final class RouteTables {
                         clusters(rule.destinations(), service.ref(), service.namespace(), port), service.ref()));
     }
 
-    /** The split of the connections to a port of a gateway that a TCPRoute has; none when every weight is 0. */
-    Optional<Split> tcp(TcpRoute route, ServicePort port) {
-        return route.destinations().stream().noneMatch(d -> d.weight() > 0)
-                ? Optional.empty()
-                : Optional.of(
-                        new Split(clusters(route.destinations(), route.ref(), route.namespace(), port), route.ref()));
+    /** The split of connections that a TCPRoute has. */
+    Split tcp(TcpRoute route, ServicePort port) {
+        List<WeightedCluster> clusters = clusters(route.destinations(), route.ref(), route.namespace(), port);
+        return clusters.stream().anyMatch(cluster -> cluster.weight() > 0)
+                ? new Split(clusters, route.ref())
+                : new Split(
+                        List.of(new WeightedCluster(
+                                Cluster.nameOf(
+                                        port.number(),
+                                        NOBODY,
+                                        route.destinations().getFirst().host()),
+                                1)),
+                        route.ref());
     }
 
     /** The route table of a port that speaks HTTP. */
@@ -161,9 +176,7 @@ final class RouteTables {
     }
 
     private static boolean isAttached(HttpRoute route, String hostname, ServicePort port) {
-        return route.parents().stream()
-                .anyMatch(parent -> parent.hostname().equals(hostname)
-                        && (parent.port().isEmpty() || parent.port().getAsInt() == port.number()));
+        return route.parents().stream().anyMatch(parent -> parent.means(hostname, port.number()));
     }
 
     /** The routes of a VirtualService for a port, in the mesh or at a gateway. */
@@ -393,17 +406,20 @@ final class RouteTables {
                 }
             }
         }
-        for (HttpRoute route : config.httpRoutes()) {
-            for (HttpRoute.Parent parent : route.parents()) {
-                if (!catalog.knows(parent.hostname())) {
-                    warn(
-                            Warning.NO_HOST,
-                            route.ref(),
-                            parent.position(),
-                            parent.service(),
-                            "a Service of the namespace " + parent.namespace(),
-                            "no such service yet: the rules take effect when it appears");
-                }
+        config.httpRoutes().forEach(route -> reportUnknown(route, route.parents()));
+        config.tcpRoutes().forEach(route -> reportUnknown(route, route.parents()));
+    }
+
+    private void reportUnknown(ConfigResource route, List<HttpRoute.Parent> parents) {
+        for (HttpRoute.Parent parent : parents) {
+            if (!catalog.knows(parent.hostname())) {
+                warn(
+                        Warning.NO_HOST,
+                        route.ref(),
+                        parent.position(),
+                        parent.service(),
+                        "a Service of the namespace " + parent.namespace(),
+                        "no such service yet: the rules take effect when it appears");
             }
         }
     }

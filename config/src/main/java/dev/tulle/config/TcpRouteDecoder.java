@@ -13,11 +13,11 @@ final class TcpRouteDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         Optional<Fields> found = document.requiredObject("spec");
         if (found.isEmpty()) {
-            return new TcpRoute(manifest, List.of(), List.of());
+            return new TcpRoute(manifest, List.of(), List.of(), List.of());
         }
         Fields spec = found.get();
         String namespace = manifest.ref().namespace();
-        ParentRefs parents = ParentRefs.decode(spec, namespace, false);
+        ParentRefs parents = ParentRefs.decode(spec, namespace);
         spec.unsupported("useDefaultGateways");
         List<Destination> destinations = new ArrayList<>();
         for (Fields rule : spec.objects("rules")) {
@@ -39,6 +39,6 @@ final class TcpRouteDecoder {
             spec.error("rules", "exactly one rule", spec.count("rules") + " rules");
         }
         spec.done();
-        return new TcpRoute(manifest, parents.gateways(), destinations);
+        return new TcpRoute(manifest, parents.services(), parents.gateways(), destinations);
     }
 }

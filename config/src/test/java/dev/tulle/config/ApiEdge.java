@@ -102,6 +102,25 @@ final class ApiEdge {
                 .orElseThrow();
     }
 
+    /** Those of some clusters that there are all the same. */
+    List<String> thereAre(List<String> clusters) {
+        return clusters.stream()
+                .filter(translation.state().clusters()::containsKey)
+                .toList();
+    }
+
+    /** The cluster that connections to a port of a service get. */
+    String bytes(String hostname, int port) {
+        return translation.state().listeners().values().stream()
+                .filter(listener -> listener.hostname().equals(hostname) && listener.port() == port)
+                .map(listener -> ((Listener.Target.Tcp) listener.target())
+                        .clusters()
+                        .getFirst()
+                        .cluster())
+                .findFirst()
+                .orElseThrow();
+    }
+
     RouteConfiguration table(String name) {
         return Optional.ofNullable(translation.state().routes().get(name)).orElseThrow();
     }
@@ -114,6 +133,14 @@ final class ApiEdge {
 
     String answer(int port, Asked asked) {
         return answer(port, asked.authority(), asked);
+    }
+
+    /** The object and the rule that a request at a port of HTTP gets, without the number of a match; empty for 404. */
+    String ruled(int port, Asked asked) {
+        Route route = RouteTable.compile(table("http." + port))
+                .decide(asked, new Random(1))
+                .route();
+        return route == null ? "" : route.origin().name() + " " + route.name().replaceAll("#.*", "");
     }
 
     String answer(String table, Asked asked) {

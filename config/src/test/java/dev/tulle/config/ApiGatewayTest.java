@@ -315,6 +315,40 @@ class ApiGatewayTest {
         assertEquals(List.of(), edge.warnings());
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        // the name that is asked for, the host of the request, what it gets
+        "example.org, example.org, a",
+        "example.org, second-example.org, 421",
+        "example.org, unknown-example.org, 404",
+        "second-example.org, second-example.org, b",
+        "second-example.org, example.org, 421",
+        "second-example.org, unknown-example.org, 421",
+        "third.wildcard.org, third.wildcard.org, c",
+        "third.wildcard.org, fifth.wildcard.org, c",
+        "third.wildcard.org, fourth.wildcard.org, 421",
+        "third.wildcard.org, second-example.org, 421",
+        "third.wildcard.org, unknown-example.org, 421",
+        "fourth.wildcard.org, fourth.wildcard.org, a",
+        "fourth.wildcard.org, fifth.wildcard.org, 421",
+        "unknown-example.org, example.org, a",
+        "unknown-example.org, unknown-example.org, 404",
+    })
+    void aRequestForAHostOfAnotherCertificateIsMisdirected(String name, String host, String expected) {
+        ApiEdge edge = new ApiEdge(
+                gateway(
+                        "name: front",
+                        secure("l1", ""),
+                        secure("l2", "second-example.org"),
+                        secure("l3", "*.wildcard.org"),
+                        secure("l4", "fourth.wildcard.org")),
+                route("name: r1", "{name: front, sectionName: l1}", "example.org", "a"),
+                route("name: r2", "{name: front, sectionName: l2}", "", "b"),
+                route("name: r3", "{name: front, sectionName: l3}", "", "c"),
+                route("name: r4", "{name: front, sectionName: l4}", "", "a"));
+        assertEquals(expected, edge.answer(443, name, get(host, "/")));
+    }
+
     @Test
     void aHostThatNoListenerOfHttpsHasIsNotMisdirected() {
         ApiEdge edge = new ApiEdge(
@@ -352,6 +386,48 @@ class ApiGatewayTest {
                 2,
                 edge.status(Kinds.API_GATEWAY, "front").listeners().getFirst().attachedRoutes());
         assertEquals(List.of(), edge.warnings());
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "'{name: a, port: 8080, weight: 0}', outbound|8080|(nobody)|a.default.svc.cluster.local 1",
+        "'{name: a, namespace: other, port: 8080}', 'outbound|8080|(not granted)|a.other.svc.cluster.local 1'",
+        "'{name: gone, port: 8080}', outbound|8080||gone.default.svc.cluster.local 1",
+    })
+    void connectionsThatMayGoNowhereHaveAClusterThatThereIsNot(String backends, String cluster) {
+        String listener = listener("bytes", 8080, "TCP", "");
+        ApiEdge edge = new ApiEdge(gateway("name: front", listener), tcpRoute("name: r", "{name: front}", backends));
+        Listener.Target.Tcp target = (Listener.Target.Tcp) edge.chain(8080, "").target();
+        assertEquals(
+                List.of(cluster),
+                target.clusters().stream()
+                        .map(share -> share.cluster() + " " + share.weight())
+                        .toList());
+        assertEquals(List.of(), edge.thereAre(List.of(cluster.substring(0, cluster.length() - 2))));
+    }
+
+    @Test
+    void insideTheMeshTheOldestTcpRouteHasAServicesConnections() {
+        String service = """
+            apiVersion: v1
+            kind: Service
+            metadata: {name: db}
+            spec: {selector: {app: db}, ports: [{name: tcp, port: 5432}, {name: tcp-more, port: 5433}]}
+            """;
+        ApiEdge mesh = new ApiEdge(
+                service,
+                tcpRoute(
+                        "name: new, creationTimestamp: '2026-02-01T00:00:00Z'",
+                        "{group: '', kind: Service, name: db}",
+                        "{name: b, port: 8080}"),
+                tcpRoute(
+                        "name: old, creationTimestamp: '2026-01-01T00:00:00Z'",
+                        "{group: '', kind: Service, name: db, port: 5432}",
+                        "{name: a, port: 8080}"),
+                tcpRoute("name: lost", "{group: '', kind: Service, name: gone}", "{name: a, port: 8080}"));
+        assertEquals("outbound|8080||a.default.svc.cluster.local", mesh.bytes("db.default.svc.cluster.local", 5432));
+        assertEquals("outbound|8080||b.default.svc.cluster.local", mesh.bytes("db.default.svc.cluster.local", 5433));
+        assertEquals(List.of("TUL0103"), mesh.warnings());
     }
 
     @Test
