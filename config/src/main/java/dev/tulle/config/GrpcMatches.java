@@ -48,7 +48,10 @@ final class GrpcMatches {
                     ? new PathMatch.Prefix("/" + service + "/")
                     : new PathMatch.Exact("/" + service + "/" + name);
         }
-        return new PathMatch.Regex("/" + expression(service, exact) + "/" + expression(name, exact));
+        String both = "/" + expression(service, exact) + "/" + expression(name, exact);
+        // Each may be taken by itself, and the two together be too large.
+        method.isRegex("", both);
+        return new PathMatch.Regex(both);
     }
 
     private static String expression(String text, boolean exact) {
