@@ -199,7 +199,7 @@ final class ApiEdgeTables {
         // A stable sort: what is equal keeps the order of routes, the oldest first, and of their rules.
         all.sort(Comparator.<Candidate>comparingInt(candidate -> -candidate.closeness())
                 .thenComparing(Candidate::route, RoutePrecedence.MOST_SPECIFIC_FIRST));
-        return RouteTables.uniquelyNamed(all.stream().map(Candidate::route).toList());
+        return VirtualHosts.uniquelyNamed(all.stream().map(Candidate::route).toList());
     }
 
     /** A host name or pattern and all patterns that include it, the narrowest first. */

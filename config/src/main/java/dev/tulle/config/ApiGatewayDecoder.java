@@ -104,7 +104,7 @@ final class ApiGatewayDecoder {
             listener(fields, names).ifPresent(listener -> {
                 Protocol other = protocols.putIfAbsent(listener.port(), listener.protocol());
                 if (other != null && other != listener.protocol()) {
-                    fields.error(
+                    fields.unsupportedForm(
                             "port",
                             "a port that no listener of another protocol has",
                             "another listener serves this port as " + other);

@@ -187,7 +187,7 @@ final class EdgeTables {
                         host,
                         chain.redirected.contains(host)
                                 ? List.of(redirect(chain))
-                                : RouteTables.uniquelyNamed(catchAllLast(routes)));
+                                : VirtualHosts.uniquelyNamed(catchAllLast(routes)));
             }
         });
         if (port.chains.size() > 1) {

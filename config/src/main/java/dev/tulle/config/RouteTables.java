@@ -1,6 +1,5 @@
 package dev.tulle.config;
 
-import dev.tulle.common.Ip;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.config.Problem.Severity;
 import dev.tulle.config.ServiceCatalog.Draft;
@@ -160,7 +159,8 @@ final class RouteTables {
             routes.add(defaultRoute(draft, port));
         }
         String name = draft.hostname() + ":" + port.number();
-        VirtualHost host = new VirtualHost(name, domains(draft, port, addresses), uniquelyNamed(routes));
+        VirtualHost host =
+                new VirtualHost(name, VirtualHosts.domains(draft, port, addresses), VirtualHosts.uniquelyNamed(routes));
         return new RouteConfiguration(name, List.of(host));
     }
 
@@ -313,47 +313,6 @@ final class RouteTables {
             problems.add(Problems.at(Severity.WARNING, source, at, value, expected, message)
                     .as(warning));
         }
-    }
-
-    /** Every way in which a client may name the service, then everything else that dials its address. */
-    private static List<String> domains(Draft draft, ServicePort port, List<String> addresses) {
-        List<String> names = new ArrayList<>();
-        names.add(draft.hostname());
-        if (draft.hostname().endsWith("." + Hosts.SERVICE_DOMAIN)) {
-            String service = draft.hostname().substring(0, draft.hostname().indexOf('.'));
-            names.add(service);
-            names.add(service + "." + draft.namespace());
-            names.add(service + "." + draft.namespace() + ".svc");
-        }
-        for (String address : addresses) {
-            names.add(Ip.inBrackets(address));
-        }
-        List<String> domains = new ArrayList<>(names.size() * 2 + 1);
-        for (String name : names) {
-            domains.add(name);
-            domains.add(name + ":" + port.number());
-        }
-        domains.add("*");
-        return domains;
-    }
-
-    static List<Route> uniquelyNamed(List<Route> routes) {
-        Map<String, Integer> seen = new HashMap<>();
-        List<Route> out = new ArrayList<>(routes.size());
-        for (Route route : routes) {
-            int count = seen.merge(route.name(), 1, Integer::sum);
-            out.add(
-                    count == 1
-                            ? route
-                            : new Route(
-                                    route.name() + "#" + count,
-                                    route.match(),
-                                    route.action(),
-                                    route.filters(),
-                                    route.headers(),
-                                    route.origin()));
-        }
-        return out;
     }
 
     /** The first object that has rules for the requests of a port. */
