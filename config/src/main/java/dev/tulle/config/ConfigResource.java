@@ -5,12 +5,18 @@ import java.util.Comparator;
 
 /** A resource that was read and found right by itself; immutable. */
 public sealed interface ConfigResource
-        permits DestinationRule,
+        permits ApiGateway,
+                DestinationRule,
+                GatewayClass,
                 HttpRoute,
                 IstioAuthorization,
                 IstioGateway,
+                KubernetesNamespace,
                 KubernetesService,
+                ListenerSet,
+                ReferenceGrant,
                 ServiceEntry,
+                TcpRoute,
                 VirtualService,
                 WorkloadEntry {
     /** As Istio orders objects of which only one can be in force; one that does not say when it was made comes first. */
@@ -18,6 +24,12 @@ public sealed interface ConfigResource
                     resource -> resource.manifest().created())
             .thenComparing(ConfigResource::name)
             .thenComparing(ConfigResource::namespace);
+
+    /** As Gateway API orders its own. */
+    Comparator<ConfigResource> GATEWAY_API_ORDER = Comparator.<ConfigResource, java.time.Instant>comparing(
+                    resource -> resource.manifest().created())
+            .thenComparing(ConfigResource::namespace)
+            .thenComparing(ConfigResource::name);
 
     /** The outer part and the document. */
     Manifest manifest();

@@ -3,6 +3,7 @@ package dev.tulle.config;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
@@ -24,6 +25,10 @@ public final class ConfigSnapshot {
     private final List<HttpRoute> httpRoutes;
     private final List<IstioAuthorization> authorizations;
     private final List<IstioGateway> gateways;
+    private final List<ReferenceGrant> referenceGrants;
+    private final List<TcpRoute> tcpRoutes;
+    private final List<ListenerSet> listenerSets;
+    private final List<ApiGateway> apiGateways;
 
     /** Where two resources have one key, the first stays. */
     public ConfigSnapshot(Collection<? extends ConfigResource> resources, List<Problem> problems) {
@@ -39,6 +44,10 @@ public final class ConfigSnapshot {
         this.httpRoutes = ofType(HttpRoute.class);
         this.authorizations = ofType(IstioAuthorization.class);
         this.gateways = ofType(IstioGateway.class);
+        this.referenceGrants = ofType(ReferenceGrant.class);
+        this.tcpRoutes = ofType(TcpRoute.class);
+        this.listenerSets = ofType(ListenerSet.class);
+        this.apiGateways = ofType(ApiGateway.class);
     }
 
     private <T extends ConfigResource> List<T> ofType(Class<T> type) {
@@ -101,5 +110,28 @@ public final class ConfigSnapshot {
 
     public List<IstioGateway> gateways() {
         return gateways;
+    }
+
+    public List<ApiGateway> apiGateways() {
+        return apiGateways;
+    }
+
+    public List<ListenerSet> listenerSets() {
+        return listenerSets;
+    }
+
+    public List<TcpRoute> tcpRoutes() {
+        return tcpRoutes;
+    }
+
+    public List<ReferenceGrant> referenceGrants() {
+        return referenceGrants;
+    }
+
+    /** The labels of a namespace, as its object says them. */
+    Map<String, String> labelsOf(String namespace) {
+        return find(new ResourceKey(KubernetesNamespace.KIND, "", namespace))
+                .map(object -> object.manifest().labels())
+                .orElse(Map.of());
     }
 }

@@ -39,7 +39,17 @@ final class CrossValidator {
                 case ServiceEntry entry ->
                     entry.hosts().forEach(host -> namespaces.putIfAbsent(host, entry.namespace()));
                 case DestinationRule rule -> rules.add(rule);
-                case VirtualService _, HttpRoute _, WorkloadEntry _, IstioAuthorization _, IstioGateway _ -> {}
+                case VirtualService _,
+                        HttpRoute _,
+                        TcpRoute _,
+                        WorkloadEntry _,
+                        IstioAuthorization _,
+                        IstioGateway _,
+                        ApiGateway _,
+                        ListenerSet _,
+                        GatewayClass _,
+                        ReferenceGrant _,
+                        KubernetesNamespace _ -> {}
             }
         }
         rules.sort(ConfigResource.OLDEST_FIRST);

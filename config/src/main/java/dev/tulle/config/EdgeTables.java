@@ -58,31 +58,13 @@ final class EdgeTables {
         /** The chain of a server: its own where callers ask for it by a name, else the port's. */
         Chain chain(IstioGateway gateway, Server server, List<Host> hosts) {
             if (protocol == Protocol.HTTPS || chains.isEmpty()) {
+                List<String> names = hosts.stream().map(Host::name).toList();
                 String table = protocol == Protocol.HTTPS
-                        ? "https." + server.port() + "." + gateway.gatewayName() + "." + digest(server, hosts)
+                        ? secureTable(server.port(), gateway.gatewayName(), names, server.tls())
                         : "http." + server.port();
                 chains.add(new Chain(table, server.tls(), gateway.ref()));
             }
             return chains.getLast();
-        }
-
-        /**
-         * What stands for whom a server is for. A connection keeps the table that it began with: were another server's, or
-         * one's that asks for other certificates, ever named alike, it would come to what it was not let in for.
-         */
-        private static String digest(Server server, List<Host> hosts) {
-            StringBuilder text = new StringBuilder();
-            hosts.stream().map(Host::name).sorted().forEach(name -> text.append(name)
-                    .append('\n'));
-            server.tls()
-                    .ifPresent(tls -> text.append(tls.onlyNewest()).append('\n').append(tls.authorities()));
-            try {
-                byte[] all = MessageDigest.getInstance("SHA-256")
-                        .digest(text.toString().getBytes(StandardCharsets.UTF_8));
-                return HexFormat.of().formatHex(all, 0, DIGEST_BYTES);
-            } catch (NoSuchAlgorithmException e) {
-                throw new IllegalStateException("every Java has SHA-256", e);
-            }
         }
 
         boolean isServed(Chain chain) {
@@ -118,16 +100,18 @@ final class EdgeTables {
     }
 
     private final RouteTables tables;
+    private final EdgeClaims claims;
     private final List<IstioGateway> gateways;
     private final TreeMap<Integer, Port> ports = new TreeMap<>();
 
-    private EdgeTables(ConfigSnapshot config, RouteTables tables) {
+    private EdgeTables(ConfigSnapshot config, EdgeClaims claims, RouteTables tables) {
         this.tables = tables;
+        this.claims = claims;
         this.gateways = RouteTables.oldestFirst(config.gateways());
     }
 
-    static EdgeTables of(ConfigSnapshot config, RouteTables tables) {
-        EdgeTables edge = new EdgeTables(config, tables);
+    static EdgeTables of(ConfigSnapshot config, EdgeClaims claims, RouteTables tables) {
+        EdgeTables edge = new EdgeTables(config, claims, tables);
         List<VirtualService> services = RouteTables.oldestFirst(config.virtualServices());
         for (IstioGateway gateway : edge.gateways) {
             gateway.servers().forEach(server -> edge.server(gateway, server, services));
@@ -136,19 +120,31 @@ final class EdgeTables {
         return edge;
     }
 
-    /** The listener of all ports; empty when there is none. */
-    Optional<Listener> listener() {
-        if (ports.isEmpty()) {
-            return Optional.empty();
+    /**
+     * The name of the table of a server of HTTPS, with a digest that stands for whom the server is for. A connection keeps the
+     * table that it began with: were another server's, or one's that asks for other certificates, ever named alike, it would
+     * come to what it was not let in for.
+     */
+    static String secureTable(int port, String gateway, List<String> hosts, Optional<EdgeTls> tls) {
+        StringBuilder text = new StringBuilder();
+        hosts.stream().sorted().forEach(name -> text.append(name).append('\n'));
+        tls.ifPresent(own -> text.append(own.onlyNewest()).append('\n').append(own.authorities()));
+        try {
+            byte[] all =
+                    MessageDigest.getInstance("SHA-256").digest(text.toString().getBytes(StandardCharsets.UTF_8));
+            return "https." + port + "." + gateway + "." + HexFormat.of().formatHex(all, 0, DIGEST_BYTES);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
         }
+    }
+
+    /** What happens to the connections of each port. */
+    List<Target.Chain> chains() {
         List<Target.Chain> chains = new ArrayList<>();
         for (Port port : ports.values()) {
             port.chains.stream().filter(port::isServed).forEach(chain -> chains.addAll(made(port, chain)));
         }
-        return chains.isEmpty()
-                ? Optional.empty()
-                : Optional.of(
-                        new Listener(Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Target.Edge(chains)));
+        return chains;
     }
 
     /** In Envoy's form names and everybody exclude each other: a server of both has two. */
@@ -191,14 +187,14 @@ final class EdgeTables {
                         host,
                         chain.redirected.contains(host)
                                 ? List.of(redirect(chain))
-                                : RouteTables.uniquelyNamed(catchAllLast(routes)));
+                                : VirtualHosts.uniquelyNamed(catchAllLast(routes)));
             }
         });
         if (port.chains.size() > 1) {
             // A host that another certificate is for: its rules, and who may ask for it, are not those of this one.
             chain.names.forEach(name -> hosts.putIfAbsent(name, List.of()));
             for (Chain other : port.chains) {
-                other.names.forEach(name -> hosts.putIfAbsent(name, List.of(misdirected(other))));
+                other.names.forEach(name -> hosts.putIfAbsent(name, List.of(misdirected(other.owner))));
             }
         }
         List<VirtualHost> all = new ArrayList<>();
@@ -239,8 +235,9 @@ final class EdgeTables {
                 chain.owner);
     }
 
-    private static Route misdirected(Chain other) {
-        return answer("misdirected", new RouteAction.DirectResponse(421, ""), other.owner);
+    /** For a host that another server's certificate is for. */
+    static Route misdirected(ResourceRef other) {
+        return answer("misdirected", new RouteAction.DirectResponse(421, ""), other);
     }
 
     private static Route answer(String name, RouteAction action, ResourceRef origin) {
@@ -265,21 +262,25 @@ final class EdgeTables {
 
     private void server(IstioGateway gateway, Server server, List<VirtualService> services) {
         Port port = ports.get(server.port());
-        boolean first = port == null;
-        if (port == null) {
-            port = new Port(server, gateway.ref());
-            ports.put(server.port(), port);
-        }
-        boolean shares = first || (port.protocol == server.protocol() && server.protocol() != Protocol.TCP);
-        if (!shares) {
+        Optional<ResourceRef> taken = claims.taken(server.port(), server.protocol(), false)
+                .map(EdgeClaims.Claim::owner)
+                .or(() -> Optional.ofNullable(ports.get(server.port()))
+                        .filter(_ -> server.protocol() == Protocol.TCP)
+                        .map(known -> known.owner));
+        if (taken.isPresent()) {
             tables.warn(
                     Warning.GATEWAY_PORT_TAKEN,
                     gateway.ref(),
                     server.position(),
                     server.port() + " " + server.protocol(),
                     "a port that no other server has, or the same protocol, HTTP or HTTPS, at both",
-                    "this server has no effect: " + port.owner + " serves the port as " + port.protocol);
+                    "this server has no effect: " + taken.get() + " serves the port as "
+                            + claims.protocolOf(server.port()));
             return;
+        }
+        if (port == null) {
+            port = new Port(server, gateway.ref());
+            ports.put(server.port(), port);
         }
         List<Host> hosts = hostsOf(port, gateway, server);
         if (hosts.isEmpty()) {

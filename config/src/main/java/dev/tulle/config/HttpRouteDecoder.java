@@ -1,6 +1,5 @@
 package dev.tulle.config;
 
-import dev.tulle.config.HttpRoute.Parent;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.RetryPolicy;
@@ -20,7 +19,10 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.regex.Pattern;
 
-/** Decodes Gateway API's HTTPRoute with Services as parents; filters are {@link HttpRouteFilters}'. */
+/**
+ * Decodes Gateway API's HTTPRoute and GRPCRoute, which differ in their matches alone; filters are {@link HttpRouteFilters}',
+ * parents {@link ParentRefs}'.
+ */
 final class HttpRouteDecoder {
     private static final Map<String, String> METHODS =
             words("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH");
@@ -29,10 +31,6 @@ final class HttpRouteDecoder {
 
     private static final Pattern PATH = Pattern.compile("(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9a-fA-F]{2})++");
 
-    /** The most entries that most lists of Gateway API may have. */
-    private static final int MOST = 16;
-
-    private static final int MOST_PARENTS = 32;
     private static final int MOST_MATCHES = 64;
     private static final int MOST_MATCHES_OF_ALL = 128;
     private static final int MOST_PATH = 1024;
@@ -50,31 +48,25 @@ final class HttpRouteDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new HttpRoute(manifest, List.of(), List.of()));
+                .orElse(new HttpRoute(manifest, List.of(), List.of(), List.of(), List.of()));
     }
 
     private static HttpRoute decodeSpec(Manifest manifest, Fields spec) {
         String namespace = manifest.ref().namespace();
-        List<Parent> parents = parents(spec, namespace);
-        spec.atMost("hostnames", MOST);
-        List<Item> hostnames = spec.texts("hostnames");
-        for (Item host : hostnames) {
-            String name = host.text();
-            if (!Words.isDnsDomain(name.startsWith("*.") ? name.substring(2) : name)) {
-                host.error("host names or '*.suffix', in lower case", "not a host name");
-            }
-        }
-        if (!hostnames.isEmpty()) {
+        boolean grpc = manifest.ref().kind().equals(HttpRoute.GRPC);
+        ParentRefs parents = ParentRefs.decode(spec, namespace);
+        List<String> hostnames = ParentRefs.hostnames(spec);
+        if (!hostnames.isEmpty() && parents.gateways().isEmpty()) {
             spec.warning("hostnames", "no such field", "host names say nothing when the parent is a Service");
         }
         spec.unsupported("useDefaultGateways");
         List<HttpRule> rules = new ArrayList<>();
         List<Fields> list = spec.objects("rules");
-        spec.atMost("rules", MOST);
+        spec.atMost("rules", ParentRefs.MOST);
         Set<String> names = new HashSet<>();
         for (int i = 0; i < list.size(); i++) {
             Fields rule = list.get(i);
-            rules.add(rule(rule, namespace, "rules[" + i + "]"));
+            rules.add(rule(rule, namespace, "rules[" + i + "]", grpc));
             rule.string("name").filter(name -> !names.add(name)).ifPresent(_ -> {
                 rule.error("name", "each name once", "two rules have this name");
             });
@@ -82,14 +74,16 @@ final class HttpRouteDecoder {
         if (rules.stream().mapToInt(rule -> rule.matches().size()).sum() > MOST_MATCHES_OF_ALL) {
             spec.error("rules", "at most " + MOST_MATCHES_OF_ALL + " matches in all rules", "too many matches");
         }
-        if (!spec.has("rules")) {
+        if (grpc && list.isEmpty()) {
+            spec.warning("rules", "at least one rule", "a route without rules routes nothing");
+        } else if (!spec.has("rules")) {
             // Gateway API: one rule for everything, which forwards nowhere.
             rules.add(emptyRule());
         } else if (list.isEmpty()) {
             spec.error("rules", "at least one rule", "a route without rules");
         }
         spec.done();
-        return new HttpRoute(manifest, parents, rules);
+        return new HttpRoute(manifest, parents.services(), parents.gateways(), hostnames, rules);
     }
 
     private static HttpRule emptyRule() {
@@ -99,97 +93,35 @@ final class HttpRouteDecoder {
         return new HttpRule("rules[0]", List.of(any), nowhere, List.of(), HeaderMutation.NONE);
     }
 
-    private static List<Parent> parents(Fields spec, String namespace) {
-        List<Parent> parents = new ArrayList<>();
-        Set<List<Object>> seen = new HashSet<>();
-        spec.atMost("parentRefs", MOST_PARENTS);
-        for (Fields parent : spec.objects("parentRefs")) {
-            parent(parent, namespace).ifPresent(found -> {
-                parents.add(found);
-                if (!seen.add(List.of(found.namespace(), found.service(), found.port()))) {
-                    parent.error("name", "each parent once", "this parent is here twice");
-                }
-            });
-        }
-        if (parents.isEmpty() && spec.objects("parentRefs").isEmpty()) {
-            spec.warning("parentRefs", "at least one Service", "a route without parents routes nothing");
-        }
-        return parents;
-    }
-
-    private static Optional<Parent> parent(Fields parent, String namespace) {
-        String group = parent.string("group").orElse("gateway.networking.k8s.io");
-        String kind = parent.string("kind").orElse("Gateway");
-        String name = parent.requiredString("name");
-        checkReference(parent);
-        String own = parent.string("namespace").orElse(namespace);
-        OptionalInt port = parent.port("port");
-        Position position = parent.position("name");
-        parent.unsupported("sectionName");
-        parent.done();
-        if (!(group.isEmpty() || group.equals("core")) || !kind.equals("Service")) {
-            parent.unsupportedValue("kind", "a parent of kind " + shorten(kind), "group \"\" and kind Service");
-            return Optional.empty();
-        }
-        if (!own.equals(namespace)) {
-            parent.unsupportedValue(
-                    "namespace",
-                    "a route for clients of its own namespace only",
-                    "the route in the Service's namespace");
-            return Optional.empty();
-        }
-        return Optional.of(new Parent(own, name, port, position));
-    }
-
-    /** Group, kind and names of a reference, as far as their form goes. */
-    private static void checkReference(Fields ref) {
-        ref.string("group")
-                .filter(group -> !group.isEmpty() && !Words.isDnsDomain(group))
-                .ifPresent(_ -> {
-                    ref.error("group", "an API group, \"\" for the core one", "not a group");
-                });
-        ref.string("kind")
-                .filter(kind -> kind.isEmpty()
-                        || kind.length() > 63
-                        || !kind.chars().allMatch(c -> c == '-' || Character.isLetterOrDigit(c)))
-                .ifPresent(_ -> ref.error("kind", "a kind such as Service", "not a kind"));
-        ref.string("namespace").filter(text -> !Words.isDnsLabel(text)).ifPresent(_ -> {
-            ref.error("namespace", "lower-case letters, digits and '-', at most 63", "not a namespace");
-        });
-        ref.string("name").filter(name -> name.length() > 253).ifPresent(_ -> {
-            ref.error("name", "at most 253 characters", "too long");
-        });
-    }
-
-    private static String shorten(String word) {
-        return word.length() > 40 ? word.substring(0, 40) : word;
-    }
-
-    private static HttpRule rule(Fields rule, String namespace, String defaultName) {
+    private static HttpRule rule(Fields rule, String namespace, String defaultName, boolean grpc) {
         String name = rule.string("name").orElse(defaultName);
         if (rule.has("name") && !Words.isDnsDomain(name)) {
             rule.error("name", "lower-case letters, digits, '-' and '.', at most 253", "not a name");
         }
         List<HttpRule.Match> matches = new ArrayList<>();
         rule.atMost("matches", MOST_MATCHES);
-        rule.atMost("backendRefs", MOST);
+        rule.atMost("backendRefs", ParentRefs.MOST);
         for (Fields match : rule.objects("matches")) {
-            matches.add(new HttpRule.Match("", match(match), OptionalInt.empty()));
+            RouteMatch conditions = grpc ? GrpcMatches.decode(match) : match(match);
+            matches.add(new HttpRule.Match("", conditions, OptionalInt.empty()));
         }
         if (matches.isEmpty()) {
-            matches.add(new HttpRule.Match("", gatewayAny(), OptionalInt.empty()));
+            matches.add(new HttpRule.Match("", grpc ? GrpcMatches.ANY : gatewayAny(), OptionalInt.empty()));
         }
-        rule.unsupported("retry", "sessionPersistence");
-        HttpRouteFilters filters = HttpRouteFilters.decode(rule, namespace, matches);
+        rule.unsupported("sessionPersistence");
+        if (!grpc) {
+            rule.unsupported("retry");
+        }
+        HttpRouteFilters filters = HttpRouteFilters.decode(rule, namespace, matches, grpc);
         List<Destination> backends = new ArrayList<>();
         for (Fields backend : rule.objects("backendRefs")) {
             OptionalInt weight = backend.integer("weight", 0, 1_000_000);
-            HeaderMutation headers = HttpRouteFilters.headersOnly(backend);
-            backend(backend, namespace, weight.orElse(1), headers).ifPresent(backends::add);
+            HeaderMutation headers = HttpRouteFilters.headersOnly(backend, grpc);
+            ParentRefs.backend(backend, namespace, weight.orElse(1), headers).ifPresent(backends::add);
         }
         Duration timeout = Duration.ZERO;
         RetryPolicy retry = RetryPolicy.DEFAULT;
-        Optional<Fields> timeouts = rule.object("timeouts");
+        Optional<Fields> timeouts = grpc ? Optional.empty() : rule.object("timeouts");
         if (timeouts.isPresent()) {
             timeout = timeouts.get().gatewayDuration("request").orElse(Duration.ZERO);
             Duration perTry = timeouts.get().gatewayDuration("backendRequest").orElse(Duration.ZERO);
@@ -220,35 +152,6 @@ final class HttpRouteDecoder {
 
     private static RouteMatch gatewayAny() {
         return new RouteMatch(new PathMatch.SegmentPrefix("/"), false, Optional.empty(), List.of(), List.of());
-    }
-
-    /** A reference to a Service, as a destination. The rest of the mapping must have been read. */
-    static Optional<Destination> backend(Fields ref, String namespace, int weight, HeaderMutation headers) {
-        String group = ref.string("group").orElse("");
-        String kind = ref.string("kind").orElse("Service");
-        String name = ref.requiredString("name");
-        checkReference(ref);
-        String own = ref.string("namespace").orElse(namespace);
-        OptionalInt port = ref.port("port");
-        if (!ref.has("port") && group.isEmpty() && kind.equals("Service")) {
-            ref.requiredPort("port");
-        }
-        Position position = ref.position("name");
-        ref.done();
-        if (!(group.isEmpty() || group.equals("core")) || !kind.equals("Service")) {
-            ref.unsupportedValue("kind", "a backend of kind " + shorten(kind), "group \"\" and kind Service");
-            return Optional.empty();
-        }
-        if (!own.equals(namespace)) {
-            ref.unsupportedValue("namespace", "a backend in another namespace", "a Service in the route's namespace");
-            return Optional.empty();
-        }
-        if (!ref.has("port") && !group.isEmpty()) {
-            ref.unsupportedValue("port", "a backend without a port", "an integer from 1 to 65535");
-        }
-        return name.isEmpty() || port.isEmpty()
-                ? Optional.empty()
-                : Optional.of(new Destination(Hosts.serviceHostname(name, own), "", port, weight, headers, position));
     }
 
     private static RouteMatch match(Fields match) {
@@ -296,10 +199,10 @@ final class HttpRouteDecoder {
         return prefix.length() > 1 && prefix.endsWith("/") ? prefix.substring(0, prefix.length() - 1) : prefix;
     }
 
-    private static List<Named> named(Fields match, String field, boolean header) {
+    static List<Named> named(Fields match, String field, boolean header) {
         List<Named> out = new ArrayList<>();
         Set<String> written = new HashSet<>();
-        match.atMost(field, MOST);
+        match.atMost(field, ParentRefs.MOST);
         for (Fields entry : match.objects(field)) {
             String type = entry.choice("type", VALUE_TYPES).orElse("Exact");
             String name = HeaderChanges.gatewayName(entry);

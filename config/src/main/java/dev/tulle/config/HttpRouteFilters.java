@@ -18,7 +18,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
-/** What the filters of an HTTPRoute's rule amount to. */
+/** What the filters of a rule of an HTTPRoute or GRPCRoute amount to. */
 record HttpRouteFilters(
         HeaderMutation headers, Optional<RouteAction> redirect, Optional<Rewrite> rewrite, List<Mirror> mirrors) {
     private static final int PARTS = 1_000_000;
@@ -36,19 +36,26 @@ record HttpRouteFilters(
             "ExternalAuth", "externalAuth",
             "ExtensionRef", "extensionRef");
 
+    /** Those that a GRPCRoute may have. */
+    private static final Map<String, String> GRPC_TYPES = Map.of(
+            "RequestHeaderModifier", "requestHeaderModifier",
+            "ResponseHeaderModifier", "responseHeaderModifier",
+            "RequestMirror", "requestMirror",
+            "ExtensionRef", "extensionRef");
+
     private static final Map<String, String> PATH_TYPES =
             Map.of("ReplaceFullPath", "replaceFullPath", "ReplacePrefixMatch", "replacePrefixMatch");
 
     /** Filters of a rule. */
-    static HttpRouteFilters decode(Fields rule, String namespace, List<HttpRule.Match> matches) {
-        Builder builder = new Builder(namespace, matches);
+    static HttpRouteFilters decode(Fields rule, String namespace, List<HttpRule.Match> matches, boolean grpc) {
+        Builder builder = new Builder(namespace, matches, grpc);
         builder.read(rule, true);
         return builder.build();
     }
 
     /** Filters of a single backend, where only changes of headers are supported. */
-    static HeaderMutation headersOnly(Fields backend) {
-        Builder builder = new Builder("", List.of());
+    static HeaderMutation headersOnly(Fields backend, boolean grpc) {
+        Builder builder = new Builder("", List.of(), grpc);
         builder.read(backend, false);
         return builder.build().headers();
     }
@@ -56,15 +63,17 @@ record HttpRouteFilters(
     private static final class Builder {
         private final String namespace;
         private final List<HttpRule.Match> matches;
+        private final Map<String, String> types;
         private final List<Mirror> mirrors = new ArrayList<>();
         private Changes request = Changes.NONE;
         private Changes response = Changes.NONE;
         private Optional<RouteAction> redirect = Optional.empty();
         private Optional<Rewrite> rewrite = Optional.empty();
 
-        Builder(String namespace, List<HttpRule.Match> matches) {
+        Builder(String namespace, List<HttpRule.Match> matches, boolean grpc) {
             this.namespace = namespace;
             this.matches = matches;
+            this.types = grpc ? GRPC_TYPES : TYPES;
         }
 
         HttpRouteFilters build() {
@@ -81,7 +90,7 @@ record HttpRouteFilters(
                 if (!filter.has("type")) {
                     filter.requiredString("type");
                 }
-                Optional<String> field = filter.choice("type", TYPES);
+                Optional<String> field = filter.choice("type", types);
                 if (field.isPresent()) {
                     if (!seen.add(field.get()) && !field.get().equals("requestMirror")) {
                         filter.error("type", "each filter once", "two filters of this type");
@@ -203,7 +212,7 @@ record HttpRouteFilters(
             }
             int share = parts;
             settings.requiredObject("backendRef")
-                    .flatMap(ref -> HttpRouteDecoder.backend(ref, namespace, 1, HeaderMutation.NONE))
+                    .flatMap(ref -> ParentRefs.backend(ref, namespace, 1, HeaderMutation.NONE))
                     .ifPresent(destination -> mirrors.add(new Mirror(destination, share)));
         }
 

@@ -5,6 +5,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** The kinds that can be read, and the well-known ones that cannot. */
 final class Kinds {
@@ -14,28 +16,66 @@ final class Kinds {
         ConfigResource decode(Manifest manifest, Fields document);
     }
 
-    record Kind(String name, List<String> apiVersions, Decoder decoder) {}
+    /**
+     * A kind.
+     *
+     * @param name what its resources are known by: the kind as it is written, with its group where another kind is written
+     *     alike
+     * @param written the kind as it is written
+     * @param namespaced false where its objects are in no namespace
+     */
+    record Kind(String name, String written, List<String> apiVersions, boolean namespaced, Decoder decoder) {
+        Kind(String name, List<String> apiVersions, Decoder decoder) {
+            this(name, name, apiVersions, true, decoder);
+        }
+    }
+
+    /** The group of Gateway API. */
+    static final String GATEWAY_API = "gateway.networking.k8s.io";
+
+    /** Gateway API's Gateway; the other one is Istio's, which was here first and has the short name. */
+    static final String API_GATEWAY = "Gateway." + GATEWAY_API;
 
     private static final List<String> ISTIO =
             List.of("networking.istio.io/v1", "networking.istio.io/v1beta1", "networking.istio.io/v1alpha3");
 
-    private static final Map<String, Kind> KINDS = new TreeMap<>(Map.of(
-            "Service", new Kind("Service", List.of("v1"), ServiceDecoder::decode),
-            "VirtualService", new Kind("VirtualService", ISTIO, VirtualServiceDecoder::decode),
-            "DestinationRule", new Kind("DestinationRule", ISTIO, DestinationRuleDecoder::decode),
-            "ServiceEntry", new Kind("ServiceEntry", ISTIO, ServiceEntryDecoder::decode),
-            "WorkloadEntry", new Kind("WorkloadEntry", ISTIO, ServiceEntryDecoder::decodeWorkloadEntry),
-            "AuthorizationPolicy",
-                    new Kind(
-                            "AuthorizationPolicy",
-                            List.of("security.istio.io/v1", "security.istio.io/v1beta1"),
-                            AuthorizationDecoder::decode),
-            "Gateway", new Kind("Gateway", ISTIO, GatewayDecoder::decode),
-            "HTTPRoute",
-                    new Kind(
-                            "HTTPRoute",
-                            List.of("gateway.networking.k8s.io/v1", "gateway.networking.k8s.io/v1beta1"),
-                            HttpRouteDecoder::decode)));
+    private static final List<Kind> ALL = List.of(
+            new Kind("Service", List.of("v1"), ServiceDecoder::decode),
+            new Kind(
+                    KubernetesNamespace.KIND,
+                    KubernetesNamespace.KIND,
+                    List.of("v1"),
+                    false,
+                    KubernetesNamespace::decode),
+            new Kind("VirtualService", ISTIO, VirtualServiceDecoder::decode),
+            new Kind("DestinationRule", ISTIO, DestinationRuleDecoder::decode),
+            new Kind("ServiceEntry", ISTIO, ServiceEntryDecoder::decode),
+            new Kind("WorkloadEntry", ISTIO, ServiceEntryDecoder::decodeWorkloadEntry),
+            new Kind(
+                    "AuthorizationPolicy",
+                    List.of("security.istio.io/v1", "security.istio.io/v1beta1"),
+                    AuthorizationDecoder::decode),
+            new Kind("Gateway", ISTIO, GatewayDecoder::decode),
+            new Kind(API_GATEWAY, "Gateway", gatewayApi("v1", "v1beta1"), true, ApiGatewayDecoder::decode),
+            new Kind(
+                    GatewayClass.KIND,
+                    GatewayClass.KIND,
+                    gatewayApi("v1", "v1beta1"),
+                    false,
+                    ApiGatewayDecoder::decodeClass),
+            new Kind("ListenerSet", gatewayApi("v1"), ApiGatewayDecoder::decodeSet),
+            new Kind("HTTPRoute", gatewayApi("v1", "v1beta1"), HttpRouteDecoder::decode),
+            new Kind(HttpRoute.GRPC, gatewayApi("v1", "v1alpha2"), HttpRouteDecoder::decode),
+            new Kind("TCPRoute", gatewayApi("v1", "v1alpha2"), TcpRouteDecoder::decode),
+            new Kind("ReferenceGrant", gatewayApi("v1", "v1beta1"), ReferenceGrant::decode));
+
+    /** By the kind as it is written. */
+    private static final Map<String, List<Kind>> KINDS =
+            ALL.stream().collect(Collectors.groupingBy(Kind::written, TreeMap::new, Collectors.toUnmodifiableList()));
+
+    private static List<String> gatewayApi(String... versions) {
+        return Stream.of(versions).map(version -> GATEWAY_API + "/" + version).toList();
+    }
 
     /** Kinds that people will try, which have a meaning that this version cannot honour. */
     private static final List<String> UNSUPPORTED = List.of(
@@ -44,29 +84,27 @@ final class Kinds {
             "EndpointSlice",
             "Endpoints",
             "EnvoyFilter",
-            "GRPCRoute",
-            "GatewayClass",
             "Ingress",
             "NetworkPolicy",
             "PeerAuthentication",
             "ProxyConfig",
-            "ReferenceGrant",
             "RequestAuthentication",
             "Sidecar",
-            "TCPRoute",
             "TLSRoute",
             "Telemetry",
             "TrafficExtension",
             "UDPRoute",
             "WasmPlugin",
-            "WorkloadGroup");
+            "WorkloadGroup",
+            "XBackendTrafficPolicy",
+            "XListenerSet",
+            "XMesh");
 
     /** Kinds of Kubernetes' core group that say nothing to a mesh. */
     private static final Set<String> CORE = Set.of(
             "ConfigMap",
             "Event",
             "LimitRange",
-            "Namespace",
             "Node",
             "PersistentVolume",
             "PersistentVolumeClaim",
@@ -116,8 +154,8 @@ final class Kinds {
 
     /** Finds the kind, or reports why there is none. */
     static Optional<Kind> find(Fields document, String apiVersion, String name) {
-        Kind kind = KINDS.get(name);
-        if (kind == null) {
+        List<Kind> written = KINDS.getOrDefault(name, List.of());
+        if (written.isEmpty()) {
             String expected = "one of " + String.join(", ", names());
             if (name.equals("RouteRule") || name.equals("DestinationPolicy")) {
                 document.error("kind", expected, "a kind of 2018; 'tulle convert' turns RouteRule into today's kinds");
@@ -131,15 +169,48 @@ final class Kinds {
             }
             return Optional.empty();
         }
-        if (!kind.apiVersions().contains(apiVersion)) {
-            if (!apiVersion.isEmpty()) {
-                document.error(
-                        "apiVersion",
-                        "one of " + String.join(", ", kind.apiVersions()),
-                        "unknown apiVersion of the kind " + name);
-            }
-            return Optional.empty();
+        Optional<Kind> found = written.stream()
+                .filter(kind -> kind.apiVersions().contains(apiVersion))
+                .findFirst();
+        if (found.isEmpty() && !apiVersion.isEmpty()) {
+            List<String> versions = written.stream()
+                    .flatMap(kind -> kind.apiVersions().stream())
+                    .toList();
+            document.error(
+                    "apiVersion", "one of " + String.join(", ", versions), "unknown apiVersion of the kind " + name);
         }
-        return Optional.of(kind);
+        return found;
+    }
+
+    /** What the resources of a kind are known by, where its group and version are not known the kind as it is written. */
+    static String nameOf(String apiVersion, String kind) {
+        return KINDS.getOrDefault(kind, List.of()).stream()
+                .filter(known -> known.apiVersions().contains(apiVersion))
+                .findFirst()
+                .map(Kind::name)
+                .orElse(kind);
+    }
+
+    /** True for what resources of a kind of Gateway API are known by. */
+    static boolean isOfGatewayApi(String name) {
+        return ALL.stream()
+                .anyMatch(kind -> kind.name().equals(name)
+                        && kind.apiVersions().getFirst().startsWith(GATEWAY_API + "/"));
+    }
+
+    /** False for a kind whose objects are in no namespace. */
+    static boolean isNamespaced(String kind) {
+        return KINDS.getOrDefault(kind, List.of()).stream().allMatch(Kind::namespaced);
+    }
+
+    /** The kinds that a word of a user means: a kind, or KIND.GROUP. */
+    static List<Kind> meant(String word) {
+        return ALL.stream()
+                .filter(kind -> kind.written().equalsIgnoreCase(word)
+                        || kind.apiVersions().stream()
+                                .anyMatch(version -> version.indexOf('/') > 0
+                                        && word.equalsIgnoreCase(
+                                                kind.written() + "." + version.substring(0, version.indexOf('/')))))
+                .toList();
     }
 }

@@ -231,7 +231,8 @@ public final class ManifestParser {
                 return;
             }
             Optional<Kinds.Kind> known = Kinds.find(fields, apiVersion, kind);
-            Optional<ResourceRef> identity = Metadata.identity(fields, kind, mapping.line(), file);
+            Optional<ResourceRef> identity = Metadata.identity(
+                    fields, Kinds.nameOf(apiVersion, kind), Kinds.isNamespaced(kind), mapping.line(), file);
             if (identity.isEmpty()) {
                 if (known.isPresent()) {
                     fields.requiredObject("metadata").ifPresent(Metadata::decode);
@@ -253,6 +254,13 @@ public final class ManifestParser {
                 // Its name is known, but no resource that could be in force can have it.
                 complete = false;
                 return;
+            }
+            if (!known.get().namespaced()) {
+                fields.object("metadata")
+                        .filter(metadata -> metadata.has("namespace"))
+                        .ifPresent(metadata -> {
+                            metadata.error("namespace", "no namespace", "objects of this kind are in no namespace");
+                        });
             }
             Manifest manifest = new Manifest(
                     identity.get(),

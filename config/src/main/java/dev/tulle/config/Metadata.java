@@ -10,11 +10,19 @@ final class Metadata {
 
     /** Who the document is about, as far as that can be told; reports nothing. */
     static Optional<ResourceRef> identity(Fields document, String kind, int line, String file) {
+        return identity(document, kind, true, line, file);
+    }
+
+    /** The same of a kind whose objects may be in no namespace. */
+    static Optional<ResourceRef> identity(Fields document, String kind, boolean namespaced, int line, String file) {
         Optional<Fields> metadata = new Fields(new Findings(file), document.node(), "").object("metadata");
         if (metadata.isEmpty()) {
             return Optional.empty();
         }
         String name = metadata.get().string("name").orElse("");
+        if (!namespaced) {
+            return Words.isDnsName(name) ? Optional.of(new ResourceRef(kind, "", name, file, line)) : Optional.empty();
+        }
         String namespace = metadata.get().has("namespace")
                 ? metadata.get().string("namespace").orElse("")
                 : ManifestParser.DEFAULT_NAMESPACE;

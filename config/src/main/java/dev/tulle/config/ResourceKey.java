@@ -3,7 +3,13 @@ package dev.tulle.config;
 import dev.tulle.model.ResourceRef;
 import java.util.Comparator;
 
-/** What makes a resource one and the same over time and files. Ordered by kind, namespace and name. */
+/**
+ * What makes a resource one and the same over time and files. Ordered by kind, namespace and name.
+ *
+ * @param kind the kind as it is written; of two groups with a kind of one name that of the second with its group, as in
+ *     {@code Gateway.gateway.networking.k8s.io} ({@link KindNames})
+ * @param namespace empty for a kind whose objects are in no namespace
+ */
 public record ResourceKey(String kind, String namespace, String name) implements Comparable<ResourceKey> {
     private static final Comparator<ResourceKey> ORDER = Comparator.comparing(ResourceKey::kind)
             .thenComparing(ResourceKey::namespace)
@@ -21,6 +27,6 @@ public record ResourceKey(String kind, String namespace, String name) implements
 
     @Override
     public String toString() {
-        return kind + " " + namespace + "/" + name;
+        return kind + " " + (namespace.isEmpty() ? "" : namespace + "/") + name;
     }
 }

@@ -21,6 +21,8 @@ final class RoutePrecedence {
     private static int pathRank(Route route) {
         return switch (route.match().path()) {
             case PathMatch.Exact _ -> 0;
+            // Only a GRPCRoute has it: its rule for every call comes behind all that name service or method.
+            case PathMatch.Prefix prefix when prefix.equals(GrpcMatches.EVERY_CALL) -> 3;
             case PathMatch.Prefix _, PathMatch.SegmentPrefix _ -> 1;
             case PathMatch.Regex _ -> 2;
         };

@@ -1,6 +1,5 @@
 package dev.tulle.config;
 
-import dev.tulle.common.Ip;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.config.Problem.Severity;
 import dev.tulle.config.ServiceCatalog.Draft;
@@ -30,11 +29,17 @@ import java.util.Set;
 
 /** Builds the route tables of service ports from VirtualServices and HTTPRoutes. */
 final class RouteTables {
+    /** No subsets have such names: there never is a cluster of them. */
+    private static final String NOT_GRANTED = "(not granted)";
+
+    private static final String NOBODY = "(nobody)";
+
     private final ServiceCatalog catalog;
     private final List<Problem> problems;
     private final Map<String, List<VirtualService>> virtualServices = new HashMap<>();
     private final List<String> patterns = new ArrayList<>();
     private final Map<String, List<HttpRoute>> httpRoutes = new HashMap<>();
+    private final TcpRoutes tcpRoutes;
     private final ConfigSnapshot config;
     private final Set<Position> reported = new HashSet<>();
 
@@ -42,6 +47,7 @@ final class RouteTables {
         this.catalog = catalog;
         this.problems = problems;
         this.config = config;
+        this.tcpRoutes = new TcpRoutes(config.tcpRoutes());
         for (VirtualService service : oldestFirst(config.virtualServices())) {
             if (!service.isFor(VirtualService.MESH)) {
                 continue;
@@ -80,8 +86,12 @@ final class RouteTables {
                 .orElse(List.of());
     }
 
-    /** The split of a port's connections, when a VirtualService has a rule for them. */
+    /** The split of a port's connections, when a TCPRoute or else a VirtualService has a rule for them. */
     Optional<Split> tcp(Draft draft, ServicePort port) {
+        Optional<TcpRoute> route = tcpRoutes.of(draft.hostname(), port.number());
+        if (route.isPresent()) {
+            return route.map(found -> tcp(found, port));
+        }
         for (VirtualService service : virtualServicesOf(draft.hostname())) {
             Optional<Split> split = tcp(service, port, VirtualService.MESH);
             if (split.isPresent()) {
@@ -100,13 +110,41 @@ final class RouteTables {
                         clusters(rule.destinations(), service.ref(), service.namespace(), port), service.ref()));
     }
 
+    /** The split of connections that a TCPRoute has. */
+    Split tcp(TcpRoute route, ServicePort port) {
+        List<WeightedCluster> clusters = clusters(route.destinations(), route.ref(), route.namespace(), port);
+        return clusters.stream().anyMatch(cluster -> cluster.weight() > 0)
+                ? new Split(clusters, route.ref())
+                : new Split(
+                        List.of(new WeightedCluster(
+                                Cluster.nameOf(
+                                        port.number(),
+                                        NOBODY,
+                                        route.destinations().getFirst().host()),
+                                1)),
+                        route.ref());
+    }
+
     /** The route table of a port that speaks HTTP. */
     RouteConfiguration http(Draft draft, ServicePort port, List<String> addresses) {
         // As in Istio, HTTPRoutes together or one VirtualService route a host: no other gets what these leave.
         List<Route> routes = new ArrayList<>();
-        for (HttpRoute route : httpRoutes.getOrDefault(draft.hostname(), List.of())) {
-            if (isAttached(route, draft.hostname(), port)) {
+        List<HttpRoute> attached = httpRoutes.getOrDefault(draft.hostname(), List.of()).stream()
+                .filter(route -> isAttached(route, draft.hostname(), port))
+                .toList();
+        for (HttpRoute route : attached) {
+            if (route.isGrpc() == attached.getFirst().isGrpc()) {
                 routes.addAll(routesOf(route, port));
+            } else {
+                problems.add(Problems.about(
+                                route.ref(),
+                                "spec.parentRefs",
+                                draft.hostname() + ":" + port.number(),
+                                "a Service that routes of one kind route",
+                                "the route has no effect there: "
+                                        + attached.getFirst().ref()
+                                        + " is older, and routes of the two kinds are not put together")
+                        .as(Warning.HOST_ROUTED_TWICE));
             }
         }
         // A stable sort: equally specific routes keep the order of their objects and rules.
@@ -121,7 +159,8 @@ final class RouteTables {
             routes.add(defaultRoute(draft, port));
         }
         String name = draft.hostname() + ":" + port.number();
-        VirtualHost host = new VirtualHost(name, domains(draft, port, addresses), uniquelyNamed(routes));
+        VirtualHost host =
+                new VirtualHost(name, VirtualHosts.domains(draft, port, addresses), VirtualHosts.uniquelyNamed(routes));
         return new RouteConfiguration(name, List.of(host));
     }
 
@@ -137,9 +176,7 @@ final class RouteTables {
     }
 
     private static boolean isAttached(HttpRoute route, String hostname, ServicePort port) {
-        return route.parents().stream()
-                .anyMatch(parent -> parent.hostname().equals(hostname)
-                        && (parent.port().isEmpty() || parent.port().getAsInt() == port.number()));
+        return route.parents().stream().anyMatch(parent -> parent.means(hostname, port.number()));
     }
 
     /** The routes of a VirtualService for a port, in the mesh or at a gateway. */
@@ -155,11 +192,11 @@ final class RouteTables {
         return routes;
     }
 
-    private List<Route> routesOf(HttpRoute source, ServicePort port) {
+    /** The routes of an HTTPRoute or GRPCRoute for a port, in the mesh or at a gateway; hosts are the caller's matter. */
+    List<Route> routesOf(HttpRoute source, ServicePort port) {
         List<Route> routes = new ArrayList<>();
         for (HttpRule rule : source.rules()) {
             for (HttpRule.Match match : rule.matches()) {
-                // Gateway API: host names say nothing about a route whose parent is a Service.
                 routes.add(route(rule, match, match.route(), source, port));
             }
         }
@@ -201,8 +238,10 @@ final class RouteTables {
     }
 
     private RouteAction forward(Action.Forward forward, PathMatch path, ConfigResource source, ServicePort port) {
+        // Gateway API has a status of its own for a backend that there is not, Istio's kinds 503.
+        int nowhere = source instanceof HttpRoute route ? route.nowhere() : 503;
         if (forward.destinations().stream().noneMatch(d -> d.weight() > 0)) {
-            return new RouteAction.DirectResponse(500, "");
+            return new RouteAction.DirectResponse(nowhere, "");
         }
         List<WeightedCluster> clusters = clusters(forward.destinations(), source.ref(), source.namespace(), port);
         Rewrite rewrite = forward.rewrite();
@@ -217,9 +256,7 @@ final class RouteTables {
             String cluster = cluster(mirror.destination(), source.ref(), source.namespace(), port);
             mirrors.add(new RouteAction.Mirror(cluster, mirror.partsPerMillion()));
         }
-        // Gateway API has 500 for a backend that there is not, Istio's own kind 503.
-        int notFound = source instanceof HttpRoute ? 500 : 503;
-        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors, notFound);
+        return new RouteAction.Forward(clusters, forward.timeout(), forward.retry(), rewrite, mirrors, nowhere);
     }
 
     private List<WeightedCluster> clusters(
@@ -240,6 +277,17 @@ final class RouteTables {
         int number =
                 destination.port().orElse(ports.size() == 1 ? ports.getFirst().number() : dialled.number());
         Position at = destination.position();
+        if (!ReferenceGrant.permitted(config.referenceGrants(), source, hostname)) {
+            warn(
+                    Warning.NOT_GRANTED,
+                    source,
+                    at,
+                    destination.host(),
+                    "a Service of the namespace " + namespace + ", or a ReferenceGrant in the other namespace for kind "
+                            + source.kind() + " of " + namespace,
+                    "a Service of another namespace, which does not permit this: requests that take this share fail");
+            return Cluster.nameOf(number, NOT_GRANTED, hostname);
+        }
         if (target.isEmpty()) {
             warn(
                     Warning.NO_DESTINATION,
@@ -265,47 +313,6 @@ final class RouteTables {
             problems.add(Problems.at(Severity.WARNING, source, at, value, expected, message)
                     .as(warning));
         }
-    }
-
-    /** Every way in which a client may name the service, then everything else that dials its address. */
-    private static List<String> domains(Draft draft, ServicePort port, List<String> addresses) {
-        List<String> names = new ArrayList<>();
-        names.add(draft.hostname());
-        if (draft.hostname().endsWith("." + Hosts.SERVICE_DOMAIN)) {
-            String service = draft.hostname().substring(0, draft.hostname().indexOf('.'));
-            names.add(service);
-            names.add(service + "." + draft.namespace());
-            names.add(service + "." + draft.namespace() + ".svc");
-        }
-        for (String address : addresses) {
-            names.add(Ip.inBrackets(address));
-        }
-        List<String> domains = new ArrayList<>(names.size() * 2 + 1);
-        for (String name : names) {
-            domains.add(name);
-            domains.add(name + ":" + port.number());
-        }
-        domains.add("*");
-        return domains;
-    }
-
-    static List<Route> uniquelyNamed(List<Route> routes) {
-        Map<String, Integer> seen = new HashMap<>();
-        List<Route> out = new ArrayList<>(routes.size());
-        for (Route route : routes) {
-            int count = seen.merge(route.name(), 1, Integer::sum);
-            out.add(
-                    count == 1
-                            ? route
-                            : new Route(
-                                    route.name() + "#" + count,
-                                    route.match(),
-                                    route.action(),
-                                    route.filters(),
-                                    route.headers(),
-                                    route.origin()));
-        }
-        return out;
     }
 
     /** The first object that has rules for the requests of a port. */
@@ -358,17 +365,20 @@ final class RouteTables {
                 }
             }
         }
-        for (HttpRoute route : config.httpRoutes()) {
-            for (HttpRoute.Parent parent : route.parents()) {
-                if (!catalog.knows(parent.hostname())) {
-                    warn(
-                            Warning.NO_HOST,
-                            route.ref(),
-                            parent.position(),
-                            parent.service(),
-                            "a Service of the namespace " + parent.namespace(),
-                            "no such service yet: the rules take effect when it appears");
-                }
+        config.httpRoutes().forEach(route -> reportUnknown(route, route.parents()));
+        config.tcpRoutes().forEach(route -> reportUnknown(route, route.parents()));
+    }
+
+    private void reportUnknown(ConfigResource route, List<HttpRoute.Parent> parents) {
+        for (HttpRoute.Parent parent : parents) {
+            if (!catalog.knows(parent.hostname())) {
+                warn(
+                        Warning.NO_HOST,
+                        route.ref(),
+                        parent.position(),
+                        parent.service(),
+                        "a Service of the namespace " + parent.namespace(),
+                        "no such service yet: the rules take effect when it appears");
             }
         }
     }

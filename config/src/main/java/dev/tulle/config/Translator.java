@@ -21,6 +21,7 @@ import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +29,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Turns configuration and registered workloads into what the control plane distributes. Pure: the same inputs (and the
@@ -131,9 +133,20 @@ public final class Translator {
 
     /** What the gateway serves. */
     private void edge(ConfigSnapshot config) {
-        EdgeTables edge = EdgeTables.of(config, routeTables);
-        edge.listener().ifPresent(listener -> listeners.put(listener.name(), listener));
-        edge.routes().forEach(table -> routes.put(table.name(), table));
+        EdgeClaims claims = new EdgeClaims(config);
+        EdgeTables istio = EdgeTables.of(config, claims, routeTables);
+        ApiEdgeTables own = ApiEdgeTables.of(GatewayAttachments.of(config, claims, problems), routeTables);
+        List<Listener.Target.Chain> chains = Stream.concat(istio.chains().stream(), own.chains().stream())
+                .sorted(Comparator.comparingInt(Listener.Target.Chain::port))
+                .toList();
+        if (!chains.isEmpty()) {
+            Listener.Target target = new Listener.Target.Edge(chains);
+            listeners.put(
+                    Listener.EDGE,
+                    new Listener(Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", target));
+        }
+        istio.routes().forEach(table -> routes.put(table.name(), table));
+        own.routes().forEach(table -> routes.put(table.name(), table));
     }
 
     private static Workload guarded(Workload workload, List<IstioAuthorization> authorizations) {

@@ -54,7 +54,13 @@ final class Volume {
                     WorkloadEntry _,
                     DestinationRule _,
                     IstioAuthorization _,
-                    IstioGateway _ -> 0;
+                    IstioGateway _,
+                    ApiGateway _,
+                    ListenerSet _,
+                    GatewayClass _,
+                    TcpRoute _,
+                    ReferenceGrant _,
+                    KubernetesNamespace _ -> 0;
         };
     }
 

@@ -27,6 +27,14 @@ public enum Warning {
     GATEWAY_PORT_TAKEN("TUL0110"),
     /** A host of a VirtualService is served by no gateway that it names. */
     NOT_AT_GATEWAY("TUL0111"),
+    /** A route or ListenerSet of Gateway API names a parent that there is not. */
+    NO_PARENT("TUL0120"),
+    /** A parent does not take a route or ListenerSet. */
+    NOT_ALLOWED("TUL0121"),
+    /** A route has no host in common with the listeners that it names. */
+    NO_COMMON_HOST("TUL0122"),
+    /** A route names a Service of another namespace, which does not permit it. */
+    NOT_GRANTED("TUL0123"),
     /** A policy is about no workload. */
     GUARDS_NOBODY("TUL0201"),
     /** A subset is of no workload. */

@@ -91,6 +91,7 @@ class MutationFuzzTest {
         Everything.DESTINATION_RULE,
         Everything.SERVICE_ENTRY,
         Everything.HTTP_ROUTE,
+        Everything.GATEWAY_API,
         Everything.AUTHORIZATION_POLICY,
         Everything.ROUTE_RULE,
     };
@@ -125,11 +126,9 @@ class MutationFuzzTest {
         for (Problem problem : Validation.check(List.of(parsed))) {
             assertTrue(problem.toString().length() < 4000, problem::toString);
         }
-        Translator.translate(
-                new ConfigSnapshot(parsed.resources(), List.of()),
-                Fixtures.bookinfoWorkloads(),
-                Map.of(),
-                Fixtures.vips());
+        ConfigSnapshot config = new ConfigSnapshot(parsed.resources(), List.of());
+        Translation made = Translator.translate(config, Fixtures.bookinfoWorkloads(), Map.of(), Fixtures.vips());
+        GatewayStatus.of(config, made.problems());
         for (ConfigResource resource : parsed.resources()) {
             String written = YamlWriter.write(resource.manifest().content());
             ParsedManifest again = new ManifestParser().parse("again.yaml", written);

@@ -21,7 +21,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 class VerdictsTest {
     private static final Map<String, String> VERSIONS = Map.of(
             "Service", "v1",
-            "HTTPRoute", "gateway.networking.k8s.io/v1",
+            "HTTPRoute", ApiEdge.GROUP,
+            "GRPCRoute", ApiEdge.GROUP,
+            "TCPRoute", ApiEdge.GROUP,
+            "ApiGateway", ApiEdge.GROUP,
+            "ListenerSet", ApiEdge.GROUP,
+            "ReferenceGrant", ApiEdge.GROUP,
             "AuthorizationPolicy", "security.istio.io/v1");
 
     /** Objects that are right; the text of a case takes the place of the $. */
@@ -56,6 +61,8 @@ class VerdictsTest {
             Map.entry("AuthorizationPolicy.when", "{rules: [{when: [$]}]}"),
             Map.entry("HTTPRoute.hostnames", "{hostnames: $, rules: [{backendRefs: [{name: web, port: 80}]}]}"),
             Map.entry("HTTPRoute.rule", "{rules: [$]}"),
+            Map.entry("GRPCRoute.rule", "{rules: [$]}"),
+            Map.entry("ApiGateway.listener", "{gatewayClassName: tulle, listeners: [$]}"),
             Map.entry("HTTPRoute.match", "{rules: [{matches: [$], backendRefs: [{name: web, port: 80}]}]}"),
             Map.entry("HTTPRoute.path", "{rules: [{matches: [{path: $}], backendRefs: [{name: web, port: 80}]}]}"),
             Map.entry("HTTPRoute.filter", "{rules: [{filters: [$], backendRefs: [{name: web, port: 80}]}]}"));
@@ -82,7 +89,8 @@ class VerdictsTest {
     void asTheOriginals(Case example) {
         String kind = example.kind().split("\\.", 2)[0];
         String spec = PARTS.getOrDefault(example.kind(), "$").replace("$", example.text());
-        String head = "apiVersion: " + VERSIONS.getOrDefault(kind, "networking.istio.io/v1") + "\nkind: " + kind
+        String head = "apiVersion: " + VERSIONS.getOrDefault(kind, "networking.istio.io/v1") + "\nkind: "
+                + kind.replace("ApiGateway", "Gateway")
                 + "\nmetadata: {name: x}\n";
         List<Problem> errors = errors(head + (spec.isEmpty() ? "" : "spec: " + spec + "\n"));
         boolean byName =

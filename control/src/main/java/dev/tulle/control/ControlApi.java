@@ -11,6 +11,7 @@ import dev.tulle.common.LocalApiServer;
 import dev.tulle.config.ApplyResult;
 import dev.tulle.config.ConfigDirectory;
 import dev.tulle.config.ConfigResource;
+import dev.tulle.config.KindNames;
 import dev.tulle.config.Problem;
 import dev.tulle.config.ResourceKey;
 import dev.tulle.model.ResourceRef;
@@ -240,33 +241,69 @@ final class ControlApi implements LocalApiServer.Handler {
     }
 
     private JsonElement delete(JsonObject params) throws ApiFailure {
-        String namespace = text(params, "namespace");
-        ResourceKey key = new ResourceKey(
-                text(params, "kind"), namespace.isEmpty() ? "default" : namespace, text(params, "name"));
         MeshView before = plane.view();
+        List<ResourceKey> keys = meant(params);
+        ResourceKey key = keys.getFirst();
         try {
-            if (!plane.directory().delete(key)) {
-                throw new ApiFailure("not-found", "there is no " + key);
+            // One that is not in force may be in a file all the same.
+            while (!plane.directory().delete(key)) {
+                int next = keys.indexOf(key) + 1;
+                if (next == keys.size()) {
+                    throw new ApiFailure("not-found", "there is no " + keys.getFirst());
+                }
+                key = keys.get(next);
             }
         } catch (IOException e) {
             throw new ApiFailure("not-written", key + " cannot be removed from its file: " + e.getMessage());
         }
         plane.metrics().triggered("config");
         JsonObject answer = new JsonObject();
+        answer.addProperty("deleted", key.toString());
         uptake(answer, plane.putInForce(before.state(), patience(params)), Set.of(key), true);
         return answer;
+    }
+
+    /**
+     * The resources that may be named, one that is in force first. Kinds of two groups may be written alike: where both are in
+     * force the group has to be said.
+     */
+    private List<ResourceKey> meant(JsonObject params) throws ApiFailure {
+        String kind = text(params, "kind");
+        String namespace = text(params, "namespace");
+        List<ResourceKey> keys = new ArrayList<>(
+                KindNames.keys(kind, namespace.isEmpty() ? "default" : namespace, text(params, "name")));
+        if (keys.isEmpty()) {
+            throw new ApiFailure(
+                    "not-found",
+                    "there is no kind '" + kind + "'; expected one of " + String.join(", ", KindNames.written()));
+        }
+        List<ResourceKey> held = keys.stream()
+                .filter(key -> plane.directory().get(key).isPresent())
+                .toList();
+        if (held.size() > 1) {
+            throw new ApiFailure(
+                    "ambiguous",
+                    "found " + held.getFirst() + " and " + held.getLast()
+                            + ", expected the group as well, such as gateways.networking.istio.io");
+        }
+        keys.removeAll(held);
+        keys.addAll(0, held);
+        return keys;
     }
 
     private JsonElement get(MeshView view, JsonObject params) throws ApiFailure {
         String kind = text(params, "kind");
         String namespace = text(params, "namespace");
         String name = text(params, "name");
+        List<String> meant = KindNames.meant(kind);
         JsonArray resources = ControlViews.resources(
                 view,
                 plane.stands(),
                 (ConfigResource resource) ->
-                        (kind.isEmpty() || resource.ref().kind().equalsIgnoreCase(kind))
-                                && (namespace.isEmpty() || resource.namespace().equals(namespace))
+                        (kind.isEmpty() || meant.contains(resource.ref().kind()))
+                                && (namespace.isEmpty()
+                                        || resource.namespace().isEmpty()
+                                        || resource.namespace().equals(namespace))
                                 && (name.isEmpty() || resource.name().equals(name)));
         JsonObject answer = new JsonObject();
         answer.add("resources", resources);
@@ -274,7 +311,8 @@ final class ControlApi implements LocalApiServer.Handler {
         List<Problem> about = new ArrayList<>();
         for (Problem problem : view.problems()) {
             String resource = problem.resource();
-            if (resource.isEmpty() || (resource.startsWith(kind) && resource.endsWith(name))) {
+            boolean ofKind = kind.isEmpty() || meant.stream().anyMatch(known -> resource.startsWith(known + " "));
+            if (resource.isEmpty() || (ofKind && resource.endsWith(name))) {
                 about.add(problem);
             }
         }

@@ -3,7 +3,9 @@ package dev.tulle.control;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import dev.tulle.config.ConfigResource;
+import dev.tulle.config.GatewayStatus;
 import dev.tulle.config.Problem;
+import dev.tulle.config.ResourceKey;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.Route;
@@ -105,6 +107,7 @@ final class ControlViews {
     /** The resources in force that satisfy a condition, each with its document and its problems. */
     static JsonArray resources(MeshView view, List<ClientStand> clients, Predicate<ConfigResource> wanted) {
         JsonArray all = new JsonArray();
+        Map<ResourceKey, GatewayStatus> statuses = GatewayStatus.of(view.config(), view.problems());
         for (ConfigResource resource : view.config().resources()) {
             if (wanted.test(resource)) {
                 JsonObject shown = RecordJson.object(resource.ref());
@@ -117,6 +120,10 @@ final class ControlViews {
                     }
                 }
                 shown.add("problems", problems);
+                GatewayStatus status = statuses.get(resource.key());
+                if (status != null) {
+                    shown.add("status", RecordJson.of(status));
+                }
                 all.add(shown);
             }
         }

@@ -106,7 +106,7 @@ public final class ApplyCommand extends BaseCommand {
                             .append(Json.text(resource, "kind"))
                             .append(' ')
                             .append(Json.text(resource, "namespace"))
-                            .append('/')
+                            .append(Json.text(resource, "namespace").isEmpty() ? "" : "/")
                             .append(Json.text(resource, "name"))
                             .append('\n');
                 }

@@ -39,7 +39,8 @@ public final class DeleteCommand extends BaseCommand {
             result = control.object(
                     "delete", timeout.into(Json.of("kind", of, "namespace", namespace.one(), "name", name)));
         }
-        out().println("deleted " + of + " " + namespace.one() + "/" + name);
+        String deleted = Json.text(result, "deleted");
+        out().println("deleted " + (deleted.isEmpty() ? of + " " + namespace.one() + "/" + name : deleted));
         Shortfalls.check(ApplyCommand.texts(result.get("notEnforced")));
         return 0;
     }

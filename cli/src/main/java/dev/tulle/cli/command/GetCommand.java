@@ -47,7 +47,14 @@ public final class GetCommand extends BaseCommand {
         try (MeshClient control = MeshClient.control(place)) {
             result = control.call("get", params);
         }
-        JsonArray resources = namespace.filter(ListCommands.elements(result, "resources"));
+        JsonArray resources = new JsonArray();
+        for (JsonObject resource : Json.objects(ListCommands.elements(result, "resources"))) {
+            // A kind whose objects are in no namespace is shown whichever is asked for.
+            String of = Json.text(resource, "namespace");
+            if (only == null || of.isEmpty() || of.equals(only)) {
+                resources.add(resource);
+            }
+        }
         if (name != null && resources.isEmpty()) {
             throw new CommandFailure(
                     CommandFailure.NO,
@@ -80,6 +87,7 @@ public final class GetCommand extends BaseCommand {
                         .append(reason)
                         .append('\n');
             }
+            text.append(Conditions.text(resource));
         }
         return text.toString();
     }

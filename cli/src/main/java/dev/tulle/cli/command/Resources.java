@@ -1,6 +1,7 @@
 package dev.tulle.cli.command;
 
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.config.KindNames;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
@@ -24,6 +25,22 @@ final class Resources {
             Map.entry("authorizationpolicies", "AuthorizationPolicy"),
             Map.entry("ap", "AuthorizationPolicy"),
             Map.entry("httproute", "HTTPRoute"),
+            Map.entry("grpcroute", "GRPCRoute"),
+            Map.entry("grpcroutes", "GRPCRoute"),
+            Map.entry("tcproute", "TCPRoute"),
+            Map.entry("tcproutes", "TCPRoute"),
+            Map.entry("gatewayclass", "GatewayClass"),
+            Map.entry("gatewayclasses", "GatewayClass"),
+            Map.entry("gc", "GatewayClass"),
+            Map.entry("listenerset", "ListenerSet"),
+            Map.entry("listenersets", "ListenerSet"),
+            Map.entry("lset", "ListenerSet"),
+            Map.entry("referencegrant", "ReferenceGrant"),
+            Map.entry("referencegrants", "ReferenceGrant"),
+            Map.entry("refgrant", "ReferenceGrant"),
+            Map.entry("namespace", "Namespace"),
+            Map.entry("namespaces", "Namespace"),
+            Map.entry("ns", "Namespace"),
             Map.entry("gw", "Gateway"),
             Map.entry("gateway", "Gateway"),
             Map.entry("gateways", "Gateway"),
@@ -35,18 +52,23 @@ final class Resources {
     private Resources() {}
 
     /**
-     * The kind as manifests spell it.
+     * The kind as manifests spell it, with its group where one was given: {@code gateways.gateway.networking.k8s.io} is
+     * {@code Gateway.gateway.networking.k8s.io}.
      *
      * @throws CommandFailure with status 2 for one that there is not
      */
     static String kind(String given) {
-        String kind = KINDS.get(given.toLowerCase(Locale.ROOT));
-        if (kind == null) {
+        int dot = given.indexOf('.');
+        String group = dot < 0 ? "" : given.substring(dot).toLowerCase(Locale.ROOT);
+        String written =
+                KINDS.get(given.substring(0, given.length() - group.length()).toLowerCase(Locale.ROOT));
+        if (written == null || KindNames.meant(written + group).isEmpty()) {
             throw new CommandFailure(
                     CommandFailure.USAGE,
                     "unknown kind '" + given + "': expected one of "
-                            + String.join(", ", new TreeSet<>(KINDS.values())));
+                            + String.join(", ", new TreeSet<>(KINDS.values()))
+                            + ", or KIND.GROUP, such as gateways.networking.istio.io");
         }
-        return kind;
+        return written + group;
     }
 }

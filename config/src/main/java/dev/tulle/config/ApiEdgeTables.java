@@ -1,0 +1,243 @@
+package dev.tulle.config;
+
+import dev.tulle.config.GatewayAttachments.Attached;
+import dev.tulle.config.GatewayAttachments.Served;
+import dev.tulle.config.IstioGateway.Protocol;
+import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Listener;
+import dev.tulle.model.Listener.Target;
+import dev.tulle.model.Route;
+import dev.tulle.model.RouteAction;
+import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.ServicePort;
+import dev.tulle.model.VirtualHost;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Builds what the edge serves of Gateway API: ports, hosts and routes. A request belongs to the listener of its port whose
+ * hostname fits best, and to no other; of that one's routes the one with the most specific host counts, then Gateway API's
+ * order of matches, then the oldest.
+ */
+final class ApiEdgeTables {
+    private final RouteTables tables;
+    private final TreeMap<Integer, List<Served>> ports = new TreeMap<>();
+
+    private ApiEdgeTables(RouteTables tables) {
+        this.tables = tables;
+    }
+
+    static ApiEdgeTables of(GatewayAttachments attachments, RouteTables tables) {
+        ApiEdgeTables edge = new ApiEdgeTables(tables);
+        for (Served served : attachments.listeners()) {
+            if (served.conflict.isEmpty()) {
+                edge.ports
+                        .computeIfAbsent(served.listener.port(), _ -> new ArrayList<>())
+                        .add(served);
+            }
+        }
+        return edge;
+    }
+
+    /** What happens to the connections of each port. */
+    List<Target.Chain> chains() {
+        List<Target.Chain> all = new ArrayList<>();
+        ports.forEach((port, served) -> {
+            Served first = served.getFirst();
+            switch (first.listener.protocol()) {
+                case HTTP -> all.add(new Target.Chain(port, requests(tableOf(first)), first.owner.ref()));
+                case HTTPS -> served.forEach(one -> all.add(secure(one)));
+                case TCP ->
+                    bytes(first)
+                            .ifPresent(split -> all.add(
+                                    new Target.Chain(port, new Target.Tcp(split.clusters()), first.owner.ref())));
+            }
+        });
+        return all;
+    }
+
+    private static Target requests(String table) {
+        return new Target.Http(table, false, List.of());
+    }
+
+    private static Target.Chain secure(Served served) {
+        ApiListener listener = served.listener;
+        boolean everybody = listener.hostname().equals("*");
+        String table = tableOf(served);
+        return new Target.Chain(
+                Listener.EDGE + "_" + table + (everybody ? ".everybody" : ""),
+                listener.port(),
+                everybody ? List.of() : List.of(listener.hostname()),
+                listener.tls(),
+                requests(table),
+                served.owner.ref());
+    }
+
+    /** The destinations of the oldest TCPRoute; where there is none the port stays closed. */
+    private Optional<RouteTables.Split> bytes(Served served) {
+        return served.routes.stream()
+                .findFirst()
+                .flatMap(attached -> attached.route() instanceof TcpRoute route
+                        ? Optional.of(tables.tcp(route, port(served.listener)))
+                        : Optional.empty());
+    }
+
+    private static String tableOf(Served served) {
+        ApiListener listener = served.listener;
+        return listener.protocol() == Protocol.HTTPS
+                ? EdgeTables.secureTable(
+                        listener.port(),
+                        served.owner.namespace() + "/" + served.owner.name(),
+                        List.of(listener.hostname()),
+                        listener.tls())
+                : "http." + listener.port();
+    }
+
+    private static ServicePort port(ApiListener listener) {
+        AppProtocol spoken = listener.protocol() == Protocol.TCP ? AppProtocol.TCP : AppProtocol.HTTP;
+        return new ServicePort(listener.port(), listener.port(), spoken, "");
+    }
+
+    /** The route tables of all ports for requests: one of a port of HTTP, one of a listener of HTTPS. */
+    List<RouteConfiguration> routes() {
+        List<RouteConfiguration> all = new ArrayList<>();
+        for (List<Served> port : ports.values()) {
+            Served first = port.getFirst();
+            switch (first.listener.protocol()) {
+                case HTTP -> {
+                    Map<String, List<Route>> hosts = new LinkedHashMap<>();
+                    port.forEach(served -> hosts.putAll(hosts(served, port)));
+                    // What no route of the best listener takes is not for the routes of another one.
+                    port.forEach(served -> hosts.putIfAbsent(served.listener.hostname(), List.of()));
+                    all.add(table(first, hosts));
+                }
+                case HTTPS -> {
+                    for (Served served : port) {
+                        Map<String, List<Route>> hosts = hosts(served, port);
+                        hosts.putIfAbsent(served.listener.hostname(), List.of());
+                        // A host that another certificate is for: its caller has to make a connection for it.
+                        port.forEach(other -> hosts.putIfAbsent(
+                                other.listener.hostname(), List.of(EdgeTables.misdirected(other.owner.ref()))));
+                        all.add(table(served, hosts));
+                    }
+                }
+                case TCP -> {}
+            }
+        }
+        return all;
+    }
+
+    private static RouteConfiguration table(Served served, Map<String, List<Route>> hosts) {
+        List<VirtualHost> all = new ArrayList<>();
+        hosts.forEach(
+                (host, routes) -> all.add(new VirtualHost(host + ":" + served.listener.port(), List.of(host), routes)));
+        return new RouteConfiguration(tableOf(served), all);
+    }
+
+    /** The routes of the hosts for which a listener is the best of its port. */
+    private Map<String, List<Route>> hosts(Served served, List<Served> port) {
+        Map<String, List<Attached>> byHost = new LinkedHashMap<>();
+        for (Attached attached : served.routes) {
+            attached.hosts().keySet().forEach(host -> byHost.computeIfAbsent(host, _ -> new ArrayList<>())
+                    .add(attached));
+        }
+        Map<String, List<Route>> made = new LinkedHashMap<>();
+        Map<ResourceKey, List<Route>> known = new HashMap<>();
+        for (String name : byHost.keySet()) {
+            if (port.stream().noneMatch(other -> isCloser(other.listener, served.listener, name))) {
+                made.put(name, routesOf(name, served.listener, byHost, known));
+            }
+        }
+        return made;
+    }
+
+    /** True when a host belongs to another listener because that one's hostname is narrower. */
+    private static boolean isCloser(ApiListener other, ApiListener own, String host) {
+        return includes(other.hostname(), host)
+                && !other.hostname().equals(own.hostname())
+                && includes(own.hostname(), other.hostname());
+    }
+
+    /** True when a host name or pattern has nothing that another one does not have. */
+    private static boolean includes(String pattern, String host) {
+        return pattern.equals(host) || Hosts.covers(pattern, host);
+    }
+
+    /** A route of the edge with how closely its object names the host. */
+    private record Candidate(Route route, int closeness) {}
+
+    /**
+     * The routes of a host: of those that name it most closely first, whose rules come before every rule of the others, as
+     * Gateway API has it.
+     */
+    private List<Route> routesOf(
+            String host,
+            ApiListener listener,
+            Map<String, List<Attached>> byHost,
+            Map<ResourceKey, List<Route>> known) {
+        List<Candidate> all = new ArrayList<>();
+        Set<ResourceKey> seen = new HashSet<>();
+        for (String name : widening(host)) {
+            for (Attached attached : byHost.getOrDefault(name, List.of())) {
+                ResourceKey key = attached.route().key();
+                if (seen.add(key)) {
+                    int closeness =
+                            GatewayAttachments.closeness(attached.hosts().getOrDefault(name, ""));
+                    known.computeIfAbsent(key, _ -> routes(attached.route(), listener))
+                            .forEach(route -> all.add(new Candidate(route, closeness)));
+                }
+            }
+        }
+        // A stable sort: what is equal keeps the order of routes, the oldest first, and of their rules.
+        all.sort(Comparator.<Candidate>comparingInt(candidate -> -candidate.closeness())
+                .thenComparing(Candidate::route, RoutePrecedence.MOST_SPECIFIC_FIRST));
+        return VirtualHosts.uniquelyNamed(all.stream().map(Candidate::route).toList());
+    }
+
+    /** A host name or pattern and all patterns that include it, the narrowest first. */
+    static List<String> widening(String host) {
+        List<String> all = new ArrayList<>(List.of(host));
+        if (!host.equals("*")) {
+            for (int dot = host.indexOf('.', Hosts.isPattern(host) ? 2 : 0);
+                    dot >= 0;
+                    dot = host.indexOf('.', dot + 1)) {
+                all.add("*" + host.substring(dot));
+            }
+            all.add("*");
+        }
+        return all;
+    }
+
+    private List<Route> routes(ConfigResource source, ApiListener listener) {
+        return source instanceof HttpRoute route
+                ? tables.routesOf(route, port(listener)).stream()
+                        .map(made -> atListener(made, listener))
+                        .toList()
+                : List.of();
+    }
+
+    /** A redirect that names no scheme keeps the listener's, to which its port belongs. */
+    private static Route atListener(Route route, ApiListener listener) {
+        if (!(route.action() instanceof RouteAction.Redirect redirect)
+                || redirect.scheme().isPresent()) {
+            return route;
+        }
+        String scheme = listener.protocol() == Protocol.HTTPS ? "https" : "http";
+        return new Route(
+                route.name(),
+                route.match(),
+                new RouteAction.Redirect(
+                        redirect.status(), Optional.of(scheme), redirect.authority(), redirect.port(), redirect.path()),
+                route.filters(),
+                route.headers(),
+                route.origin());
+    }
+}
