@@ -25,6 +25,7 @@ import io.envoyproxy.envoy.extensions.filters.http.cors.v3.CorsPolicy;
 import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
+import io.envoyproxy.envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
@@ -52,6 +53,7 @@ class FieldCheckTest {
             HttpConnectionManager.getDefaultInstance(),
             HttpInspector.getDefaultInstance(),
             HttpProtocolOptions.getDefaultInstance(),
+            ProxyProtocol.getDefaultInstance(),
             DownstreamTlsContext.getDefaultInstance(),
             Router.getDefaultInstance(),
             TcpProxy.getDefaultInstance(),

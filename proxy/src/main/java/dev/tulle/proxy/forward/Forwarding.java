@@ -197,7 +197,7 @@ final class Forwarding implements UpstreamUser {
 
     /** The request is for this cluster. */
     void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
-        tries.begin(target, client.peer().caller());
+        tries.begin(target, client.peer().caller(head));
         request.begin(chosen, decided);
         if (request.isComplete()) {
             bound(deadlines.ofPlan(chosen, tally.grpc, System.nanoTime()));

@@ -110,7 +110,7 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     /** Begins one; null when there is no endpoint, no room, or no permission. */
     private static @Nullable MirrorRequest begin(
             Worker worker, Counter lost, WorkerCluster cluster, SentRequest sent, Peer from) {
-        EndpointPool pool = cluster.pick(from.caller(), List.of());
+        EndpointPool pool = cluster.pick(from.caller(sent.head()), List.of());
         if (pool == null || pool.isOverflowing()) {
             lost.increment();
             return null;
