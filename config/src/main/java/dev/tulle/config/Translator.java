@@ -211,6 +211,7 @@ public final class Translator {
                 policy.pool().idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
                 protocol(port),
                 policy.tls().flatMap(tls -> tls.upstream(draft.hostname())),
+                policy.proxyProtocol().orElse(Cluster.ProxyProtocol.NONE),
                 origin);
         if (clusters.putIfAbsent(name, cluster) == null) {
             endpoints.put(

@@ -72,6 +72,7 @@ final class RandomModel {
                 Duration.ofNanos(random.nextInt(2_000_000_000)),
                 pick(Cluster.Protocol.values()),
                 random.nextBoolean() ? Optional.empty() : Optional.of(tls()),
+                pick(Cluster.ProxyProtocol.values()),
                 origin());
     }
 

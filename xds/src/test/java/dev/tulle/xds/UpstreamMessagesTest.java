@@ -24,6 +24,8 @@ import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpIns
 import io.envoyproxy.envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import io.envoyproxy.envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport;
+import io.envoyproxy.envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
@@ -48,6 +50,8 @@ class UpstreamMessagesTest {
             Map.entry("Router", Router.parser()),
             Map.entry("HttpInspector", HttpInspector.parser()),
             Map.entry("ProxyProtocol", ProxyProtocol.parser()),
+            Map.entry("ProxyProtocolUpstreamTransport", ProxyProtocolUpstreamTransport.parser()),
+            Map.entry("RawBuffer", RawBuffer.parser()),
             Map.entry("HttpProtocolOptions", HttpProtocolOptions.parser()),
             Map.entry("UpstreamTlsContext", UpstreamTlsContext.parser()),
             Map.entry("DownstreamTlsContext", DownstreamTlsContext.parser()));

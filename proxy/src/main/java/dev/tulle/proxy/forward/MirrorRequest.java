@@ -12,6 +12,7 @@ import dev.tulle.proxy.http1.Sender;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Peer;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamStream;
@@ -235,6 +236,11 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
                 done(true);
             }
         });
+    }
+
+    @Override
+    public ProxyHeader.Ends ends() {
+        return client.ends();
     }
 
     @Override

@@ -8,6 +8,7 @@ import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.transport.ClientTransports;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
@@ -15,7 +16,9 @@ import java.net.InetSocketAddress;
 import java.net.SocketException;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** The connections of one loop to one endpoint; the one used last is used next. Loop-confined. */
@@ -39,7 +42,8 @@ public final class EndpointPool {
     private final Lender lender;
     private final Borrowers borrowers;
 
-    private final Multiplexed multiplexed = new Multiplexed(this);
+    private final Multiplexed multiplexed = new Multiplexed(this, null);
+    private final Set<Multiplexed> singles = new LinkedHashSet<>(0);
     private final ArrayDeque<UpstreamConnection> idle = new ArrayDeque<>();
     private final List<UpstreamUser> connecting = new ArrayList<>();
     private final TimerWheel.Timer idleTimer = new TimerWheel.Timer() {
@@ -182,9 +186,9 @@ public final class EndpointPool {
     public @Nullable UpstreamStream acquire(UpstreamUser user, boolean http2Client, boolean fresh) {
         Cluster.Protocol spoken = settings.protocol();
         if (spoken == Cluster.Protocol.HTTP2 || (spoken == Cluster.Protocol.AS_CLIENT && http2Client)) {
-            return multiplexed.acquire(user);
+            return announces() ? single(user) : multiplexed.acquire(user);
         }
-        while (!fresh) {
+        while (!fresh && !announces()) {
             UpstreamConnection connection = idle.pollLast();
             if (connection == null) {
                 break;
@@ -202,6 +206,33 @@ public final class EndpointPool {
         return null;
     }
 
+    /** A connection of HTTP/2 for this request alone, which it then waits for. */
+    private @Nullable UpstreamStream single(UpstreamUser user) {
+        Multiplexed alone = new Multiplexed(this, user.ends());
+        singles.add(alone);
+        return alone.acquire(user);
+    }
+
+    /** It was connected, or could not be. */
+    void ended(Multiplexed single) {
+        singles.remove(single);
+    }
+
+    /** True when connections begin with a word of whom they are for: then each is for one request. */
+    private boolean announces() {
+        return settings.proxyProtocol() != Cluster.ProxyProtocol.NONE;
+    }
+
+    /**
+     * What a connection begins with.
+     *
+     * @param ends for whom it is; null for nobody
+     * @return null for nothing
+     */
+    public byte @Nullable [] header(ProxyHeader.@Nullable Ends ends) {
+        return announces() && ends != null ? ProxyHeader.write(settings.proxyProtocol(), ends) : null;
+    }
+
     /** True when a further request could neither connect nor wait. */
     public boolean isOverflowing() {
         return isAtBound() && (!lender.recall(this) || isAtBound());
@@ -214,6 +245,7 @@ public final class EndpointPool {
     /** The user does not want its connection any more. */
     public void cancel(UpstreamUser user) {
         multiplexed.cancel(user);
+        singles.forEach(single -> single.cancel(user));
         // Identity on purpose: a user is one object.
         int at = indexOf(user);
         if (at >= 0) {
@@ -251,7 +283,14 @@ public final class EndpointPool {
             }
         };
         UpstreamChannels.connect(
-                worker, address, connectTimeoutMillis(), transport, ClientTransport.Spoken.HTTP1, initializer, attempt);
+                worker,
+                address,
+                connectTimeoutMillis(),
+                header(user.ends()),
+                transport,
+                ClientTransport.Spoken.HTTP1,
+                initializer,
+                attempt);
     }
 
     private final class ConnectAttempt implements UpstreamChannels.Ended {
@@ -299,8 +338,8 @@ public final class EndpointPool {
 
     /** True when nobody waited for it and nothing speaks against using it again. */
     private boolean serves(UpstreamConnection connection) {
-        int bound = settings.maxRequestsPerConnection();
-        if (retired || (bound > 0 && connection.requests() >= bound)) {
+        int bound = maxRequestsPerConnection();
+        if (retired || announces() || (bound > 0 && connection.requests() >= bound)) {
             connection.close();
             return false;
         }
@@ -376,7 +415,7 @@ public final class EndpointPool {
     }
 
     int maxRequestsPerConnection() {
-        return settings.maxRequestsPerConnection();
+        return announces() ? 1 : settings.maxRequestsPerConnection();
     }
 
     Worker worker() {
@@ -399,7 +438,7 @@ public final class EndpointPool {
 
     /** True when a connection of this pool may be lent at all: the kernel knows no TLS, and each bound counts only what the proxy sees. */
     public boolean isLendable() {
-        return !retired && transport == null && settings.maxRequestsPerConnection() <= 0;
+        return !retired && transport == null && maxRequestsPerConnection() <= 0;
     }
 
     /** True when both pools count against the same bound. */
