@@ -4,7 +4,7 @@
 SETUP_ENV="$TULLE_HOME/.tools/setup.env"
 SETUP_LOG="$TULLE_HOME/.tools/setup.log"
 # Raised when the list of needs grows, so that a machine set up before is looked at again.
-SETUP_VERSION=2
+SETUP_VERSION=3
 JDK_PACKAGE=openjdk-25-jdk-headless
 
 # needs_of PURPOSE: what it needs, one a line: a kind of thing, the thing, and Debian's package that has it. "build" ends
@@ -26,7 +26,7 @@ needs_of() {
 	test)
 		# clang_fuzzer: also of the sanitizers. ensurepip: for a virtual environment with a real Envoy.
 		printf '%s\n' "clang_format - clang-format-19" "clang_fuzzer - libclang-rt" "command ps procps" "command ss iproute2" \
-			"command nsenter util-linux" "command unshare util-linux" "command nginx nginx-light" "command wrk wrk" \
+			"command nsenter util-linux" "command unshare util-linux" "command nginx nginx-light" "command haproxy haproxy" "command wrk wrk" \
 			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl"
 		;;
 	programs)

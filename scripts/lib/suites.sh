@@ -133,6 +133,7 @@ suite_envoy() {
 	check "a real Envoy takes our resources and routes by them" control/src/test/envoy/run
 	ensure_built
 	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" --configurations 8
+	script_suite "trusted hops mean what they mean to Envoy" python3 -B "$TULLE_HOME/it/edge/hops.py"
 }
 
 # Not among the suites of a plain ./test: the same with many generated configurations. Options in DIFFERENTIAL:

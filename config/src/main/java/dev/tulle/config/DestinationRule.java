@@ -1,6 +1,7 @@
 package dev.tulle.config;
 
 import dev.tulle.model.Cluster.Balancing;
+import dev.tulle.model.Cluster.ProxyProtocol;
 import dev.tulle.model.LocalityPreference;
 import java.time.Duration;
 import java.util.Collections;
@@ -40,17 +41,24 @@ public record DestinationRule(
      * the whole of it: what it leaves open is not looked up elsewhere.
      *
      * @param tls how connections are encrypted, or that they are not
+     * @param proxyProtocol how endpoints are told for whom a connection is made
      */
     public record TrafficPolicy(
-            Optional<LoadBalancer> loadBalancer, Optional<ConnectionPool> connectionPool, Optional<ClientTls> tls) {
+            Optional<LoadBalancer> loadBalancer,
+            Optional<ConnectionPool> connectionPool,
+            Optional<ClientTls> tls,
+            Optional<ProxyProtocol> proxyProtocol) {
         /** Says nothing. */
         public static final TrafficPolicy NONE =
-                new TrafficPolicy(Optional.empty(), Optional.empty(), Optional.empty());
+                new TrafficPolicy(Optional.empty(), Optional.empty(), Optional.empty(), Optional.empty());
 
         /** This policy, with the parts that it leaves out taken from {@code base}. */
         public TrafficPolicy over(TrafficPolicy base) {
             return new TrafficPolicy(
-                    loadBalancer.or(base::loadBalancer), connectionPool.or(base::connectionPool), tls.or(base::tls));
+                    loadBalancer.or(base::loadBalancer),
+                    connectionPool.or(base::connectionPool),
+                    tls.or(base::tls),
+                    proxyProtocol.or(base::proxyProtocol));
         }
 
         Optional<Balancing> balancing() {

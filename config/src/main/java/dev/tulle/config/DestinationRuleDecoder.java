@@ -4,6 +4,7 @@ import dev.tulle.config.DestinationRule.ConnectionPool;
 import dev.tulle.config.DestinationRule.LoadBalancer;
 import dev.tulle.config.DestinationRule.Subset;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
+import dev.tulle.model.Cluster.ProxyProtocol;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -25,6 +26,8 @@ final class DestinationRuleDecoder {
             "retryBudget",
             "tls",
             "tunnel");
+
+    private static final Map<String, ProxyProtocol> VERSIONS = Map.of("V1", ProxyProtocol.V1, "V2", ProxyProtocol.V2);
 
     private DestinationRuleDecoder() {}
 
@@ -63,16 +66,24 @@ final class DestinationRuleDecoder {
             return TrafficPolicy.NONE;
         }
         Fields policy = found.get();
-        policy.unsupported("outlierDetection", "portLevelSettings", "proxyProtocol", "retryBudget", "tunnel");
+        policy.unsupported("outlierDetection", "portLevelSettings", "retryBudget", "tunnel");
         Optional<ClientTls> tls = policy.object("tls").map(ClientTls::decode);
         Optional<LoadBalancer> balancer = policy.object("loadBalancer").map(BalancerDecoder::decode);
         Optional<ConnectionPool> pool = policy.object("connectionPool").map(DestinationRuleDecoder::pool);
+        Optional<ProxyProtocol> header = policy.object("proxyProtocol").map(DestinationRuleDecoder::proxyProtocol);
         boolean empty = PARTS.stream().noneMatch(policy::has);
         policy.done();
         if (empty) {
             policy.error("", "at least one of " + String.join(", ", PARTS), "a policy that says nothing");
         }
-        return new TrafficPolicy(balancer, pool, tls);
+        return new TrafficPolicy(balancer, pool, tls, header);
+    }
+
+    /** Version 1 where nothing is said, as in Istio. */
+    private static ProxyProtocol proxyProtocol(Fields header) {
+        ProxyProtocol version = header.choice("version", VERSIONS).orElse(ProxyProtocol.V1);
+        header.done();
+        return version;
     }
 
     private static ConnectionPool pool(Fields pool) {

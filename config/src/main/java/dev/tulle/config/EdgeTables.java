@@ -15,6 +15,7 @@ import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.ServicePort;
+import dev.tulle.model.StringMatch;
 import dev.tulle.model.VirtualHost;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -41,18 +42,27 @@ final class EdgeTables {
     /** Enough that nobody finds two contents of one digest who can write Gateways. */
     private static final int DIGEST_BYTES = 16;
 
+    private static final RouteMatch INSECURE = new RouteMatch(
+            RouteMatch.ANY.path(),
+            false,
+            Optional.empty(),
+            List.of(new RouteMatch.Named(":scheme", new StringMatch.Exact("http"), false)),
+            List.of());
+
     /** One port, with what the oldest of its gateways makes of it. */
     private static final class Port {
         final ServicePort number;
         final Protocol protocol;
         final ResourceRef owner;
+        final GatewayTopology topology;
         final List<Chain> chains = new ArrayList<>();
 
-        Port(Server first, ResourceRef owner) {
+        Port(Server first, IstioGateway owner) {
             AppProtocol spoken = first.protocol() == Protocol.TCP ? AppProtocol.TCP : AppProtocol.HTTP;
             this.number = new ServicePort(first.port(), first.port(), spoken, "");
             this.protocol = first.protocol();
-            this.owner = owner;
+            this.owner = owner.ref();
+            this.topology = owner.topology();
         }
 
         /** The chain of a server: its own where callers ask for it by a name, else the port's. */
@@ -147,12 +157,23 @@ final class EdgeTables {
         return chains;
     }
 
+    /** The ports whose callers are announced by proxies. */
+    Set<Integer> announced() {
+        Set<Integer> all = new HashSet<>();
+        ports.forEach((number, port) -> {
+            if (port.topology.announced() && port.chains.stream().anyMatch(port::isServed)) {
+                all.add(number);
+            }
+        });
+        return all;
+    }
+
     /** In Envoy's form names and everybody exclude each other: a server of both has two. */
     private static List<Target.Chain> made(Port port, Chain chain) {
         int number = port.number.number();
         Target target = chain.split
                 .<Target>map(split -> new Target.Tcp(split.clusters()))
-                .orElseGet(() -> new Target.Http(chain.table, false, List.of()));
+                .orElseGet(() -> new Target.Http(chain.table, false, List.of(), port.topology.trustedHops()));
         if (chain.tls.isEmpty()) {
             return List.of(new Target.Chain(number, target, chain.owner));
         }
@@ -186,7 +207,7 @@ final class EdgeTables {
                 hosts.put(
                         host,
                         chain.redirected.contains(host)
-                                ? List.of(redirect(chain))
+                                ? redirected(port, chain, routes)
                                 : VirtualHosts.uniquelyNamed(catchAllLast(routes)));
             }
         });
@@ -227,21 +248,28 @@ final class EdgeTables {
                 .max(Comparator.comparingInt(String::length));
     }
 
-    private static Route redirect(Chain chain) {
-        return answer(
+    /** A trusted proxy may say that its caller has used HTTPS already: then there is nowhere to send it to. */
+    private static List<Route> redirected(Port port, Chain chain, List<Route> routes) {
+        Route redirect = answer(
                 "https-redirect",
+                port.topology.trustedHops() > 0 ? INSECURE : RouteMatch.ANY,
                 new RouteAction.Redirect(
                         301, Optional.of("https"), Optional.empty(), Optional.empty(), Optional.empty()),
                 chain.owner);
+        List<Route> all = new ArrayList<>(List.of(redirect));
+        if (port.topology.trustedHops() > 0) {
+            all.addAll(VirtualHosts.uniquelyNamed(catchAllLast(routes)));
+        }
+        return all;
     }
 
     /** For a host that another server's certificate is for. */
     static Route misdirected(ResourceRef other) {
-        return answer("misdirected", new RouteAction.DirectResponse(421, ""), other);
+        return answer("misdirected", RouteMatch.ANY, new RouteAction.DirectResponse(421, ""), other);
     }
 
-    private static Route answer(String name, RouteAction action, ResourceRef origin) {
-        return new Route(name, RouteMatch.ANY, action, List.of(), HeaderMutation.NONE, origin);
+    private static Route answer(String name, RouteMatch match, RouteAction action, ResourceRef origin) {
+        return new Route(name, match, action, List.of(), HeaderMutation.NONE, origin);
     }
 
     private static List<Route> catchAllLast(List<Route> routes) {
@@ -279,12 +307,22 @@ final class EdgeTables {
             return;
         }
         if (port == null) {
-            port = new Port(server, gateway.ref());
+            port = new Port(server, gateway);
             ports.put(server.port(), port);
         }
         List<Host> hosts = hostsOf(port, gateway, server);
         if (hosts.isEmpty()) {
             return;
+        }
+        if (!gateway.topology().isSame(port.topology)) {
+            tables.warn(
+                    Warning.GATEWAY_PORT_TAKEN,
+                    gateway.ref(),
+                    gateway.topology().position().orElse(server.position()),
+                    server.port() + " " + gateway.topology().text(),
+                    "the same gatewayTopology at all gateways of a port",
+                    "it has no effect at port " + server.port() + ": there " + port.owner + " says "
+                            + port.topology.text());
         }
         Chain chain = port.chain(gateway, server, hosts);
         hosts.forEach(host -> chain.names.add(host.name()));

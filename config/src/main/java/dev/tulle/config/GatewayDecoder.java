@@ -35,12 +35,13 @@ final class GatewayDecoder {
     }
 
     static ConfigResource decode(Manifest manifest, Fields document) {
+        GatewayTopology topology = GatewayTopology.of(document);
         return document.requiredObject("spec")
-                .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new IstioGateway(manifest, List.of()));
+                .map(spec -> decodeSpec(manifest, spec, topology))
+                .orElse(new IstioGateway(manifest, List.of(), topology));
     }
 
-    private static IstioGateway decodeSpec(Manifest manifest, Fields spec) {
+    private static IstioGateway decodeSpec(Manifest manifest, Fields spec, GatewayTopology topology) {
         List<Server> servers = new ArrayList<>();
         Set<String> names = new HashSet<>();
         for (Fields server : spec.objects("servers")) {
@@ -51,7 +52,7 @@ final class GatewayDecoder {
         }
         spec.object("selector").ifPresent(GatewayDecoder::selector);
         spec.done();
-        return new IstioGateway(manifest, servers);
+        return new IstioGateway(manifest, servers, topology);
     }
 
     private static void selector(Fields selector) {

@@ -4,8 +4,13 @@ import dev.tulle.model.EdgeTls;
 import java.util.List;
 import java.util.Optional;
 
-/** Istio's Gateway: which ports the mesh's edge serves, and for which hosts. */
-public record IstioGateway(Manifest manifest, List<Server> servers) implements ConfigResource {
+/**
+ * Istio's Gateway: which ports the mesh's edge serves, and for which hosts.
+ *
+ * @param topology what stands before it
+ */
+public record IstioGateway(Manifest manifest, List<Server> servers, GatewayTopology topology)
+        implements ConfigResource {
     public IstioGateway {
         servers = List.copyOf(servers);
     }

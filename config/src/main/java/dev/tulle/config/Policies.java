@@ -93,6 +93,9 @@ final class Policies {
         if (policy.encrypts()) {
             return Optional.of("TLS to endpoints");
         }
+        if (policy.proxyProtocol().isPresent()) {
+            return Optional.of("the PROXY protocol to endpoints");
+        }
         Balancing balancing = policy.balancing().orElse(Balancing.RANDOM);
         if (balancing == Balancing.LEAST_REQUEST || balancing == Balancing.PASSTHROUGH) {
             return Optional.of("the balancing " + balancing);

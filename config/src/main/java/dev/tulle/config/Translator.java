@@ -140,7 +140,7 @@ public final class Translator {
                 .sorted(Comparator.comparingInt(Listener.Target.Chain::port))
                 .toList();
         if (!chains.isEmpty()) {
-            Listener.Target target = new Listener.Target.Edge(chains);
+            Listener.Target target = new Listener.Target.Edge(chains, istio.announced());
             listeners.put(
                     Listener.EDGE,
                     new Listener(Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", target));
@@ -224,6 +224,7 @@ public final class Translator {
                 policy.pool().idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
                 protocol(port),
                 policy.tls().flatMap(tls -> tls.upstream(draft.hostname())),
+                policy.proxyProtocol().orElse(Cluster.ProxyProtocol.NONE),
                 origin);
         if (clusters.putIfAbsent(name, cluster) == null) {
             endpoints.put(

@@ -189,20 +189,32 @@ class DestinationRulesTest {
     }
 
     @Test
-    void theKernelTakesNoConnectionsThatAreToBeEncrypted() {
+    void endpointsAreToldForWhomConnectionsAre() {
+        String both = "host: web, trafficPolicy: {proxyProtocol: {}}, "
+                + "subsets: [{name: v1, trafficPolicy: {proxyProtocol: {version: V2}}}, {name: v2}]";
+        MeshState state = state(rule("name: a", both));
+        assertEquals(Cluster.ProxyProtocol.V1, cluster(state, "").proxyProtocol());
+        assertEquals(Cluster.ProxyProtocol.V2, cluster(state, "v1").proxyProtocol());
+        assertEquals(Cluster.ProxyProtocol.V1, cluster(state, "v2").proxyProtocol());
+        assertEquals(Cluster.ProxyProtocol.NONE, cluster(state(), "").proxyProtocol());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"'tls: {mode: SIMPLE}', TLS to endpoints", "'proxyProtocol: {}', the PROXY protocol to endpoints"})
+    void theKernelTakesNoConnectionsThatBeginWithSomething(String policy, String reason) {
         String bytes = """
             apiVersion: v1
             kind: Service
             metadata: {name: bytes}
             spec: {selector: {app: bytes}, ports: [{name: tcp-a, port: 70}, {name: grpc-a, port: 71}]}
             """;
-        String rule = rule("name: b", "host: bytes, trafficPolicy: {tls: {mode: SIMPLE}}");
+        String rule = rule("name: b", "host: bytes, trafficPolicy: {" + policy + "}");
         MeshState state = state(bytes, rule);
         Service service = Optional.ofNullable(state.services().get("default/bytes.default.svc.cluster.local"))
                 .orElseThrow();
         for (PortPath path : service.paths()) {
             assertEquals(PortPath.Path.PROXY, path.path(), path.toString());
-            assertTrue(path.reason().contains("sets TLS to endpoints"), path.reason());
+            assertTrue(path.reason().contains("sets " + reason), path.reason());
         }
         assertEquals(2, service.paths().size());
     }

@@ -144,6 +144,38 @@ class GatewayTest {
     }
 
     @Test
+    void proxiesBeforeItAreBelievedAsFarAsItSays() throws Exception {
+        try (MeshLab lab = MeshLab.start(null)) {
+            serve(lab);
+            int port = freePort();
+            lab.apply("shop", SHOP);
+            String topology = "{\"gatewayTopology\": {\"numTrustedProxies\": 1, \"proxyProtocol\": {}}}";
+            lab.apply(
+                    "front",
+                    GATEWAY.formatted(port)
+                            .replace(
+                                    "{name: front}",
+                                    "{name: front, annotations: {proxy.istio.io/config: '" + topology + "'}}"));
+            lab.apply(
+                    "only-public",
+                    ONLY_PUBLIC.replace(
+                            "from: [{source: {principals: [\"*\"]}}]",
+                            "when: [{key: 'request.headers[x-envoy-external-address]', values: [203.0.113.9]}]"));
+            String host = "shop.example.com";
+            String said = "X-Forwarded-For: 203.0.113.9";
+            String header = "--haproxy-protocol";
+            assertEquals("200", code(port, host, "/secret/page", header, "-H", said));
+            assertEquals("403", code(port, host, "/secret/page", header));
+            assertEquals("403", code(port, host, "/secret/page", header, "-H", said + ", 203.0.113.8"));
+            assertEquals("000", code(port, host, "/public/page"), "no header of the PROXY protocol");
+            lab.apply("front", GATEWAY.formatted(port));
+            assertEquals("200", code(port, host, "/public/page"));
+            assertEquals("403", code(port, host, "/secret/page", "-H", said), "nobody is believed any more");
+            lab.tulle("delete", "gateway", "front").ok();
+        }
+    }
+
+    @Test
     void aKilledGatewayComesBackAndNobodyIsRefusedMeanwhile() throws Exception {
         try (MeshLab lab = MeshLab.start(null)) {
             serve(lab);

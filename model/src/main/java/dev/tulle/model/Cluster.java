@@ -18,6 +18,7 @@ import java.util.Optional;
  * @param idleTimeout idle pooled connections are closed after this
  * @param protocol what its endpoints are spoken to in, where requests are sent
  * @param tls to its endpoints; empty for none
+ * @param proxyProtocol how its endpoints are told for whom a connection is made
  * @param origin the object that shaped it
  */
 public record Cluster(
@@ -33,12 +34,45 @@ public record Cluster(
         Duration idleTimeout,
         Protocol protocol,
         Optional<UpstreamTls> tls,
+        ProxyProtocol proxyProtocol,
         ResourceRef origin) {
     /** Default bound on one connect. */
     public static final Duration DEFAULT_CONNECT_TIMEOUT = Duration.ofSeconds(10);
 
     /** Default idle time of pooled connections. */
     public static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofHours(1);
+
+    /** Without a header of the PROXY protocol. */
+    public Cluster(
+            String name,
+            String hostname,
+            int port,
+            String subset,
+            Balancing balancing,
+            Duration connectTimeout,
+            int maxConnections,
+            int maxPendingRequests,
+            int maxRequestsPerConnection,
+            Duration idleTimeout,
+            Protocol protocol,
+            Optional<UpstreamTls> tls,
+            ResourceRef origin) {
+        this(
+                name,
+                hostname,
+                port,
+                subset,
+                balancing,
+                connectTimeout,
+                maxConnections,
+                maxPendingRequests,
+                maxRequestsPerConnection,
+                idleTimeout,
+                protocol,
+                tls,
+                ProxyProtocol.NONE,
+                origin);
+    }
 
     /** Without TLS. */
     public Cluster(
@@ -67,7 +101,15 @@ public record Cluster(
                 idleTimeout,
                 protocol,
                 Optional.empty(),
+                ProxyProtocol.NONE,
                 origin);
+    }
+
+    /** The version of the PROXY protocol that connections begin with. */
+    public enum ProxyProtocol {
+        NONE,
+        V1,
+        V2
     }
 
     /** What endpoints are spoken to in. */

@@ -2,6 +2,7 @@ package dev.tulle.model;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * What the proxy does with connections to one service address and port (LDS resource, outbound).
@@ -23,10 +24,21 @@ public record Listener(String name, String address, int port, String hostname, T
          *
          * @param detect true when the port does not say what is spoken: what is not HTTP goes to the service as bytes
          * @param fallback where bytes go that are not HTTP; used only with {@code detect}
+         * @param trustedHops how many proxies before the mesh's edge are believed what they say of those before them
          */
-        record Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback) implements Target {
+        record Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback, int trustedHops)
+                implements Target {
             public Http {
                 fallback = List.copyOf(fallback);
+                if (trustedHops < 0) {
+                    throw new IllegalArgumentException(
+                            "trusted hops of " + routeConfiguration + ": " + trustedHops + ", expected 0 or more");
+                }
+            }
+
+            /** Nobody is believed. */
+            public Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback) {
+                this(routeConfiguration, detect, fallback, 0);
             }
         }
 
@@ -37,13 +49,23 @@ public record Listener(String name, String address, int port, String hostname, T
             }
         }
 
-        /** The ports of the mesh's edge, each with its own target. */
-        record Edge(List<Chain> chains) implements Target {
+        /**
+         * The ports of the mesh's edge, each with its own target.
+         *
+         * @param announced the ports at which every connection begins with a header of the PROXY protocol
+         */
+        record Edge(List<Chain> chains, Set<Integer> announced) implements Target {
             public Edge {
                 chains = List.copyOf(chains);
+                announced = Set.copyOf(announced);
                 if (chains.isEmpty()) {
                     throw new IllegalArgumentException("a gateway without ports: expected at least one");
                 }
+            }
+
+            /** No connection begins with a header. */
+            public Edge(List<Chain> chains) {
+                this(chains, Set.of());
             }
 
             /** The ports, each once. */

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /** Gateways for tests. */
 final class Edges {
@@ -16,13 +17,26 @@ final class Edges {
 
     /** A mesh with an edge of these chains, none for no edge, and tables for them. */
     static MeshState edge(MeshState mesh, List<Listener.Target.Chain> chains, List<RouteConfiguration> tables) {
+        return edge(mesh, chains, Set.of(), tables);
+    }
+
+    /** The same, with ports at which connections begin with a header of the PROXY protocol. */
+    static MeshState edge(
+            MeshState mesh,
+            List<Listener.Target.Chain> chains,
+            Set<Integer> announced,
+            List<RouteConfiguration> tables) {
         Map<String, Listener> listeners = new HashMap<>(mesh.listeners());
         Map<String, RouteConfiguration> routes = new HashMap<>(mesh.routes());
         if (!chains.isEmpty()) {
             listeners.put(
                     Listener.EDGE,
                     new Listener(
-                            Listener.EDGE, "0.0.0.0", chains.getFirst().port(), "", new Listener.Target.Edge(chains)));
+                            Listener.EDGE,
+                            "0.0.0.0",
+                            chains.getFirst().port(),
+                            "",
+                            new Listener.Target.Edge(chains, announced)));
         }
         tables.forEach(table -> routes.put(table.name(), table));
         return new MeshState(

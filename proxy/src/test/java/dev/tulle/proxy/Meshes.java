@@ -46,6 +46,7 @@ public final class Meshes {
     private Cluster.Protocol protocol = Cluster.Protocol.HTTP1;
     private int perConnection;
     private Optional<UpstreamTls> tls = Optional.empty();
+    private Cluster.ProxyProtocol proxyProtocol = Cluster.ProxyProtocol.NONE;
     private Listener.Target target = new Listener.Target.Http(HOST + ":80", false, List.of());
 
     /** Nothing but the service. */
@@ -73,6 +74,12 @@ public final class Meshes {
     /** How many requests a connection to the endpoints of the subsets that are added after this carries; 0 for any number. */
     public Meshes perConnection(int requests) {
         perConnection = requests;
+        return this;
+    }
+
+    /** What connections to the endpoints of the subsets that are added after this begin with. */
+    public Meshes proxyProtocol(Cluster.ProxyProtocol version) {
+        proxyProtocol = version;
         return this;
     }
 
@@ -105,6 +112,7 @@ public final class Meshes {
                         Cluster.DEFAULT_IDLE_TIMEOUT,
                         protocol,
                         tls,
+                        proxyProtocol,
                         ResourceRef.DEFAULT));
         endpoints.put(
                 name,

@@ -56,8 +56,7 @@ final class ClusterCodec {
                     .setLbPolicy(policy(cluster.balancing()))
                     .setEdsClusterConfig(Cluster.EdsClusterConfig.newBuilder().setEdsConfig(ads()));
         }
-        cluster.tls()
-                .ifPresent(tls -> out.setTransportSocket(UpstreamTlsCodec.encode(tls, offered(cluster.protocol()))));
+        TransportSockets.encode(cluster, offered(cluster.protocol())).ifPresent(out::setTransportSocket);
         Map<String, String> facts = new LinkedHashMap<>();
         if (!dev.tulle.model.Cluster.nameOf(cluster.port(), cluster.subset(), cluster.hostname())
                 .equals(cluster.name())) {
@@ -99,6 +98,9 @@ final class ClusterCodec {
         }
         var options = httpOptions(cluster);
         HttpProtocolOptions http = options.getCommonHttpProtocolOptions();
+        TransportSockets.Decoded transport = cluster.hasTransportSocket()
+                ? TransportSockets.decode(cluster.getTransportSocket(), offered(protocol(options)))
+                : new TransportSockets.Decoded(dev.tulle.model.Cluster.ProxyProtocol.NONE, Optional.empty());
         return new dev.tulle.model.Cluster(
                 cluster.getName(),
                 hostname,
@@ -115,9 +117,8 @@ final class ClusterCodec {
                         ? Durations.decode(http.getIdleTimeout())
                         : dev.tulle.model.Cluster.DEFAULT_IDLE_TIMEOUT,
                 protocol(options),
-                cluster.hasTransportSocket()
-                        ? Optional.of(UpstreamTlsCodec.decode(cluster.getTransportSocket(), offered(protocol(options))))
-                        : Optional.empty(),
+                transport.tls(),
+                transport.proxyProtocol(),
                 MetadataCodec.origin(facts));
     }
 

@@ -28,6 +28,7 @@ final class EdgeCodec {
                 .filter(port -> port != listener.port())
                 .forEach(port -> out.addAdditionalAddresses(
                         AdditionalAddress.newBuilder().setAddress(EndpointsCodec.socket(listener.address(), port))));
+        AnnouncedPorts.encode(edge).ifPresent(out::addListenerFilters);
         for (Target.Chain chain : edge.chains()) {
             Map<String, String> facts = new LinkedHashMap<>();
             MetadataCodec.putOrigin(facts, chain.origin());
@@ -43,7 +44,7 @@ final class EdgeCodec {
             out.addFilterChains(
                     switch (chain.target()) {
                         case Target.Tcp tcp -> made.addFilters(ListenerCodec.tcpFilter(listener, tcp.clusters()));
-                        case Target.Http http -> made.addFilters(ListenerCodec.httpFilter(listener, http));
+                        case Target.Http http -> made.addFilters(ListenerCodec.edgeFilter(listener, http));
                         case Target.Edge _ -> throw new IllegalStateException("an edge within an edge");
                     });
         }
@@ -57,7 +58,6 @@ final class EdgeCodec {
     static dev.tulle.model.Listener decode(Listener listener) {
         List<Target.Chain> chains = new ArrayList<>();
         ListenerCodec.require(listener, "default_filter_chain", !listener.hasDefaultFilterChain());
-        ListenerCodec.require(listener, "listener_filters", listener.getListenerFiltersCount() == 0);
         for (FilterChain chain : listener.getFilterChainsList()) {
             FilterChainMatch match = chain.getFilterChainMatch();
             ListenerCodec.require(listener, "a filter chain without destination_port", match.hasDestinationPort());
@@ -86,15 +86,15 @@ final class EdgeCodec {
                 "two filter chains of one name",
                 chains.stream().map(Target.Chain::name).distinct().count() == chains.size());
         SocketAddress first = listener.getAddress().getSocketAddress();
-        Target.Edge edge = new Target.Edge(chains);
+        TreeSet<Integer> ports = new TreeSet<>();
+        chains.forEach(chain -> ports.add(chain.port()));
+        Target.Edge edge = new Target.Edge(chains, AnnouncedPorts.decode(listener, ports));
         TreeSet<Integer> addresses = new TreeSet<>(List.of(EndpointsCodec.port(first)));
         listener.getAdditionalAddressesList()
                 .forEach(more ->
                         addresses.add(EndpointsCodec.port(more.getAddress().getSocketAddress())));
         ListenerCodec.require(
-                listener,
-                "addresses " + addresses + " beside filter chains for " + edge.ports(),
-                addresses.equals(new TreeSet<>(edge.ports())));
+                listener, "addresses " + addresses + " beside filter chains for " + ports, addresses.equals(ports));
         return new dev.tulle.model.Listener(
                 listener.getName(), first.getAddress(), EndpointsCodec.port(first), "", edge);
     }

@@ -1,6 +1,7 @@
 package dev.tulle.xds;
 
 import com.google.protobuf.Any;
+import com.google.protobuf.BoolValue;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.Listener.Target;
 import dev.tulle.model.WeightedCluster;
@@ -112,10 +113,14 @@ final class ListenerCodec {
             return new Target.Tcp(clusters(filter));
         }
         if (filter.getTypeUrl().equals(HCM_URL)) {
-            String routes = routes(listener, HttpConnectionManager.parseFrom(filter.getValue()));
+            HttpConnectionManager manager = HttpConnectionManager.parseFrom(filter.getValue());
+            String routes = routes(listener, manager);
             boolean detect = listener.hasDefaultFilterChain();
             return new Target.Http(
-                    routes, detect, detect ? fallback(listener, listener.getDefaultFilterChain()) : List.of());
+                    routes,
+                    detect,
+                    detect ? fallback(listener, listener.getDefaultFilterChain()) : List.of(),
+                    trustedHops(listener, manager));
         }
         throw new IllegalArgumentException("listener " + listener.getName() + ": filter of type " + filter.getTypeUrl()
                 + ", expected an HTTP connection manager or a TCP proxy");
@@ -137,6 +142,18 @@ final class ListenerCodec {
         return manager.getRds().getRouteConfigName();
     }
 
+    /** At the edge requests have a caller outside; elsewhere they say of themselves what they want. */
+    private static int trustedHops(Listener listener, HttpConnectionManager manager) {
+        boolean edge = EdgeCodec.isOne(listener);
+        int hops = manager.getXffNumTrustedHops();
+        require(
+                listener,
+                "use_remote_address " + manager.getUseRemoteAddress().getValue(),
+                manager.getUseRemoteAddress().getValue() == edge);
+        require(listener, "xff_num_trusted_hops " + Integer.toUnsignedString(hops), edge ? hops >= 0 : hops == 0);
+        return hops;
+    }
+
     private static List<WeightedCluster> fallback(Listener listener, FilterChain chain)
             throws InvalidProtocolBufferException {
         require(
@@ -155,21 +172,33 @@ final class ListenerCodec {
     }
 
     static Filter httpFilter(dev.tulle.model.Listener listener, Target.Http http) {
+        return filter(manager(listener, http));
+    }
+
+    /** At the mesh's edge, where a request's caller is who made the connection, or whom trusted proxies name. */
+    static Filter edgeFilter(dev.tulle.model.Listener listener, Target.Http http) {
+        return filter(manager(listener, http)
+                .setUseRemoteAddress(BoolValue.of(true))
+                .setXffNumTrustedHops(http.trustedHops()));
+    }
+
+    private static Filter filter(HttpConnectionManager.Builder manager) {
         return Filter.newBuilder()
                 .setName("envoy.filters.network.http_connection_manager")
-                .setTypedConfig(ResourceCodec.any(
-                        HCM_URL,
-                        HttpConnectionManager.newBuilder()
-                                .setStatPrefix(listener.name())
-                                .setRds(Rds.newBuilder()
-                                        .setConfigSource(ClusterCodec.ads())
-                                        .setRouteConfigName(http.routeConfiguration()))
-                                .addAllHttpFilters(FilterCodecs.entries())
-                                .addHttpFilters(HttpFilter.newBuilder()
-                                        .setName("envoy.filters.http.router")
-                                        .setTypedConfig(Any.newBuilder().setTypeUrl(ROUTER_URL)))
-                                .build()))
+                .setTypedConfig(ResourceCodec.any(HCM_URL, manager.build()))
                 .build();
+    }
+
+    private static HttpConnectionManager.Builder manager(dev.tulle.model.Listener listener, Target.Http http) {
+        return HttpConnectionManager.newBuilder()
+                .setStatPrefix(listener.name())
+                .setRds(Rds.newBuilder()
+                        .setConfigSource(ClusterCodec.ads())
+                        .setRouteConfigName(http.routeConfiguration()))
+                .addAllHttpFilters(FilterCodecs.entries())
+                .addHttpFilters(HttpFilter.newBuilder()
+                        .setName("envoy.filters.http.router")
+                        .setTypedConfig(Any.newBuilder().setTypeUrl(ROUTER_URL)));
     }
 
     /** Shares of weight 0 are left out: Envoy's TCP proxy refuses them, and nothing goes there. */

@@ -72,6 +72,7 @@ final class RandomModel {
                 Duration.ofNanos(random.nextInt(2_000_000_000)),
                 pick(Cluster.Protocol.values()),
                 random.nextBoolean() ? Optional.empty() : Optional.of(tls()),
+                pick(Cluster.ProxyProtocol.values()),
                 origin());
     }
 
@@ -120,9 +121,10 @@ final class RandomModel {
     /** The ports of the mesh's edge. */
     private Listener edge() {
         List<Listener.Target.Chain> chains = new ArrayList<>();
-        for (int i = 0; i <= random.nextInt(3); i++) {
+        int count = 1 + random.nextInt(4);
+        for (int i = 0; i < count; i++) {
             Listener.Target target = random.nextBoolean()
-                    ? new Listener.Target.Http("http." + i, false, List.of())
+                    ? new Listener.Target.Http("http." + i, false, List.of(), random.nextInt(3))
                     : new Listener.Target.Tcp(List.of(new WeightedCluster(word(), 1)));
             chains.add(
                     random.nextBoolean()
@@ -135,7 +137,13 @@ final class RandomModel {
                                     target,
                                     origin()));
         }
-        return new Listener(Listener.EDGE, "0.0.0.0", 80, "", new Listener.Target.Edge(chains));
+        Set<Integer> announced = new HashSet<>();
+        for (Listener.Target.Chain chain : chains) {
+            if (random.nextBoolean()) {
+                announced.add(chain.port());
+            }
+        }
+        return new Listener(Listener.EDGE, "0.0.0.0", 80, "", new Listener.Target.Edge(chains, announced));
     }
 
     private EdgeTls edgeTls() {

@@ -21,8 +21,11 @@ import io.envoyproxy.envoy.extensions.filters.http.cors.v3.CorsPolicy;
 import io.envoyproxy.envoy.extensions.filters.http.fault.v3.HTTPFault;
 import io.envoyproxy.envoy.extensions.filters.http.router.v3.Router;
 import io.envoyproxy.envoy.extensions.filters.listener.http_inspector.v3.HttpInspector;
+import io.envoyproxy.envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol;
 import io.envoyproxy.envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager;
 import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
+import io.envoyproxy.envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport;
+import io.envoyproxy.envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
@@ -38,27 +41,20 @@ class UpstreamMessagesTest {
     private static final int ROUNDS = 100;
 
     /** Envoy's classes for what travels inside an Any, by the end of the type URL. */
-    private static final Map<String, Parser<? extends Message>> INSIDE = Map.of(
-            "HttpConnectionManager",
-            HttpConnectionManager.parser(),
-            "TcpProxy",
-            TcpProxy.parser(),
-            "HTTPFault",
-            HTTPFault.parser(),
-            "Cors",
-            Cors.parser(),
-            "CorsPolicy",
-            CorsPolicy.parser(),
-            "Router",
-            Router.parser(),
-            "HttpInspector",
-            HttpInspector.parser(),
-            "HttpProtocolOptions",
-            HttpProtocolOptions.parser(),
-            "UpstreamTlsContext",
-            UpstreamTlsContext.parser(),
-            "DownstreamTlsContext",
-            DownstreamTlsContext.parser());
+    private static final Map<String, Parser<? extends Message>> INSIDE = Map.ofEntries(
+            Map.entry("HttpConnectionManager", HttpConnectionManager.parser()),
+            Map.entry("TcpProxy", TcpProxy.parser()),
+            Map.entry("HTTPFault", HTTPFault.parser()),
+            Map.entry("Cors", Cors.parser()),
+            Map.entry("CorsPolicy", CorsPolicy.parser()),
+            Map.entry("Router", Router.parser()),
+            Map.entry("HttpInspector", HttpInspector.parser()),
+            Map.entry("ProxyProtocol", ProxyProtocol.parser()),
+            Map.entry("ProxyProtocolUpstreamTransport", ProxyProtocolUpstreamTransport.parser()),
+            Map.entry("RawBuffer", RawBuffer.parser()),
+            Map.entry("HttpProtocolOptions", HttpProtocolOptions.parser()),
+            Map.entry("UpstreamTlsContext", UpstreamTlsContext.parser()),
+            Map.entry("DownstreamTlsContext", DownstreamTlsContext.parser()));
 
     @Test
     void envoyReadsEveryFieldThatWeWrite() throws Exception {

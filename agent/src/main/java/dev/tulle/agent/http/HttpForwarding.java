@@ -205,6 +205,9 @@ final class HttpForwarding {
         if (cluster.tls().isPresent()) {
             return Part.none(Reason.NEEDS_TLS, "cluster " + name + " is spoken to in TLS");
         }
+        if (cluster.proxyProtocol() != Cluster.ProxyProtocol.NONE) {
+            return Part.none(Reason.NEEDS_TRAFFIC_POLICY, "cluster " + name + " is told for whom a connection is made");
+        }
         if (cluster.maxConnections() > 0
                 || cluster.maxPendingRequests() > 0
                 || cluster.maxRequestsPerConnection() > 0) {

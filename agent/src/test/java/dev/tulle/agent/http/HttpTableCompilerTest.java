@@ -324,6 +324,27 @@ class HttpTableCompilerTest {
                 Reason.NEEDS_TLS,
                 assertInstanceOf(Result.Never.class, compile(encrypted, ENDPOINTS, route))
                         .reason());
+        Map<String, Cluster> announced = Map.of(
+                V1,
+                new Cluster(
+                        V1,
+                        "reviews",
+                        9080,
+                        "",
+                        Balancing.RANDOM,
+                        Duration.ofSeconds(10),
+                        0,
+                        0,
+                        0,
+                        Duration.ofHours(1),
+                        Cluster.Protocol.HTTP1,
+                        Optional.empty(),
+                        Cluster.ProxyProtocol.V2,
+                        ResourceRef.DEFAULT));
+        assertEquals(
+                Reason.NEEDS_TRAFFIC_POLICY,
+                assertInstanceOf(Result.Never.class, compile(announced, ENDPOINTS, route))
+                        .reason());
         // One that is not ready is left out unless none is.
         Endpoint sick = new Endpoint("100.64.9.9", 9080, 1, false, "w", "default");
         EndpointSet one = new EndpointSet(V1, List.of(sick, endpoint("100.64.0.10", 3)));

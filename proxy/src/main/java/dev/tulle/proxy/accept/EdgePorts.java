@@ -57,8 +57,13 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         final Map<String, Channel> channels = new HashMap<>();
         volatile @Nullable OutboundService plain;
         volatile @Nullable EdgeChains chains;
+        volatile boolean announced;
 
         ChannelHandler first(LoopScope scope) {
+            return announced ? new AnnouncedPort(scope, served(scope)) : served(scope);
+        }
+
+        private ChannelHandler served(LoopScope scope) {
             EdgeChains tls = chains;
             OutboundService service = plain;
             if (tls != null) {
@@ -87,6 +92,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
     private final Thread thread;
     private @Nullable Subscription subscription;
     private List<Listener.Target.Chain> wanted = List.of();
+    private volatile Set<Integer> announced = Set.of();
     private volatile boolean closed;
     private volatile String ports = "";
     private volatile Map<Listener.Target.Chain, Followed<SslContext>> followed = Map.of();
@@ -115,9 +121,9 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
 
     @Override
     public void onChanged(Listener listener) {
-        List<Listener.Target.Chain> chains =
-                listener.target() instanceof Listener.Target.Edge edge ? edge.chains() : List.of();
-        List<String> unusable = want(chains);
+        Listener.Target.Edge edge = listener.target() instanceof Listener.Target.Edge of ? of : null;
+        announced = edge == null ? Set.of() : edge.announced();
+        List<String> unusable = want(edge == null ? List.of() : edge.chains());
         if (!unusable.isEmpty()) {
             throw new UnusableResourceException(String.join("; ", unusable));
         }
@@ -297,6 +303,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         List<String> troubles = new ArrayList<>();
         byPort.forEach((port, ofPort) -> {
             Open known = open.computeIfAbsent(port, _ -> new Open());
+            known.announced = announced.contains(port);
             serve(known, ofPort, files);
             for (String address : addresses) {
                 if (closed || known.channels.containsKey(address)) {

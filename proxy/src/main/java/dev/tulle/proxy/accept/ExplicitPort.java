@@ -17,6 +17,7 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.stream.Peer;
+import dev.tulle.proxy.transport.ProxyHeader;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -94,10 +95,12 @@ final class ExplicitPort extends ChannelInboundHandlerAdapter implements Service
                 remote == null ? "" : Sources.text(remote),
                 remote == null ? 0 : Maglev.callerOf(remote.getAddress()),
                 Sources.text(local),
+                new ProxyHeader.Ends(remote == null ? local : remote, local),
                 entry,
                 true,
                 "",
-                false);
+                false,
+                0);
         channel.pipeline().addLast(Http1Connection.choosing(this, this, scope.http(), peer, channel));
         early.leave(channel.pipeline());
         channel.config().setAutoRead(true);

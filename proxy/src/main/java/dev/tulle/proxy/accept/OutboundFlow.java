@@ -17,6 +17,7 @@ import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.tcp.PassthroughTarget;
 import dev.tulle.proxy.tcp.ServiceTarget;
 import dev.tulle.proxy.tcp.TcpRelay;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.ServiceView;
 import io.netty.buffer.ByteBuf;
@@ -47,6 +48,7 @@ final class OutboundFlow {
     private boolean published;
     private boolean secure;
     private boolean http2;
+    private int trustedHops;
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -201,22 +203,30 @@ final class OutboundFlow {
     }
 
     private Peer peer() {
+        ProxyHeader.Ends ends = ends();
         return new Peer(
-                Sources.text((InetSocketAddress) channel.remoteAddress()),
+                Sources.text(ends.client()),
                 caller(),
-                Sources.text(destination),
+                Sources.text(ends.dialled()),
+                ends,
                 source,
                 edge,
-                published && channel.remoteAddress() instanceof InetSocketAddress client
-                        ? Ip.text(client.getAddress())
-                        : "",
-                secure);
+                published ? Ip.text(ends.client().getAddress()) : "",
+                secure,
+                trustedHops);
+    }
+
+    /** Who has made the connection, or for whom it was made, and what was dialled. */
+    private ProxyHeader.Ends ends() {
+        ProxyHeader.Ends announced = AnnouncedPort.of(channel);
+        return announced == null
+                ? new ProxyHeader.Ends((InetSocketAddress) channel.remoteAddress(), destination)
+                : announced;
     }
 
     private int caller() {
-        return channel.remoteAddress() instanceof InetSocketAddress client && client.getAddress() != null
-                ? Maglev.callerOf(client.getAddress())
-                : 0;
+        InetSocketAddress client = ends().client();
+        return client == null || client.getAddress() == null ? 0 : Maglev.callerOf(client.getAddress());
     }
 
     private void serve() {
@@ -239,6 +249,7 @@ final class OutboundFlow {
                 early.leave(channel.pipeline());
             }
             case Listener.Target.Http http -> {
+                trustedHops = http.trustedHops();
                 if (http.detect()) {
                     detect(http);
                 } else {

@@ -10,6 +10,7 @@ import dev.tulle.proxy.lease.TakenRequest;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Downstream;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamChannels;
@@ -197,7 +198,7 @@ final class Forwarding implements UpstreamUser {
 
     /** The request is for this cluster. */
     void forward(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
-        tries.begin(target, client.peer().caller());
+        tries.begin(target, client.peer().caller(head));
         request.begin(chosen, decided);
         if (request.isComplete()) {
             bound(deadlines.ofPlan(chosen, tally.grpc, System.nanoTime()));
@@ -297,6 +298,11 @@ final class Forwarding implements UpstreamUser {
             owner.deny();
         }
         return false;
+    }
+
+    @Override
+    public ProxyHeader.Ends ends() {
+        return client.peer().ends();
     }
 
     @Override

@@ -12,6 +12,7 @@ import dev.tulle.proxy.http1.Sender;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Peer;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamStream;
@@ -110,7 +111,7 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     /** Begins one; null when there is no endpoint, no room, or no permission. */
     private static @Nullable MirrorRequest begin(
             Worker worker, Counter lost, WorkerCluster cluster, SentRequest sent, Peer from) {
-        EndpointPool pool = cluster.pick(from.caller(), List.of());
+        EndpointPool pool = cluster.pick(from.caller(sent.head()), List.of());
         if (pool == null || pool.isOverflowing()) {
             lost.increment();
             return null;
@@ -235,6 +236,11 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
                 done(true);
             }
         });
+    }
+
+    @Override
+    public ProxyHeader.Ends ends() {
+        return client.ends();
     }
 
     @Override

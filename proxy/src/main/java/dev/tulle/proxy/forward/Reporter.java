@@ -4,6 +4,7 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.filter.GrpcCall;
 import dev.tulle.proxy.http1.FieldName;
+import dev.tulle.proxy.http1.ForwardingFields;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.stream.Peer;
@@ -73,14 +74,16 @@ final class Reporter {
                 tally.responseBytes,
                 micros,
                 tally.upstreamMicros(),
-                peer.outside().isEmpty() ? head.value(FieldName.X_FORWARDED_FOR) : peer.outside(),
+                peer.outside().isEmpty()
+                        ? head.value(FieldName.X_FORWARDED_FOR)
+                        : ForwardingFields.forwardedFor(head, peer),
                 head.value(FieldName.USER_AGENT),
                 head.value(FieldName.X_REQUEST_ID),
                 head.authority(),
                 endpoint == null ? "" : endpoint.addressText(),
                 routing.clusterName(),
                 peer.dialled(),
-                peer.remote(),
+                peer.remote(head),
                 peer.source().toString(),
                 route == null ? "" : route.name()));
     }

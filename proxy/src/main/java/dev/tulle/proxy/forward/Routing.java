@@ -6,6 +6,7 @@ import dev.tulle.model.RouteDecision;
 import dev.tulle.model.RouteTable;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.http1.FieldName;
+import dev.tulle.proxy.http1.ForwardingFields;
 import dev.tulle.proxy.http1.OutsideView;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.Sender;
@@ -72,11 +73,11 @@ final class Routing {
             host = current.snapshot().listener().hostname();
         }
         authority = host;
-        if (client.secure()) {
+        if (outside) {
+            scheme = ForwardingFields.scheme(head, client);
+        } else if (client.secure()) {
             scheme = "https";
-        } else if (!outside
-                && !head.isAbsolute()
-                && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
+        } else if (!head.isAbsolute() && head.value(FieldName.X_FORWARDED_PROTO).equals("https")) {
             scheme = "https";
         }
         if (head.isConnect()) {

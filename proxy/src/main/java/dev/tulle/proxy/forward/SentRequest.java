@@ -46,13 +46,12 @@ record SentRequest(RequestHead head, Routing routing, ForwardPlan plan, Peer cli
     public List<String> headers(String name) {
         HeaderProgram changes = plan.requestHeaders();
         int also = HeadWriter.alsoTravels(head, client);
-        boolean outside = !client.outside().isEmpty();
         List<String> lines = new ArrayList<>(2);
         for (int i = 0; i < head.fieldCount(); i++) {
             if (head.isNamed(i, name)
                     && HeadWriter.travels(head, i, also)
                     && !changes.drops(head, i)
-                    && !(outside && ForwardingFields.isOne(head, i))) {
+                    && !ForwardingFields.isDropped(head, i, client)) {
                 lines.add(head.text(head.valueStart(i), head.valueEnd(i)));
             }
         }

@@ -3,6 +3,7 @@ package dev.tulle.proxy.http1;
 import dev.tulle.proxy.loop.ByteSink;
 import java.nio.charset.StandardCharsets;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Puts forwarded heads together from parsed ones: start line, address and framing are always written anew, fields of one
@@ -20,8 +21,8 @@ public final class HeadWriter {
     private static final byte[] UPGRADE = bytes("connection: upgrade\r\n");
     private static final byte[] REQUEST_ID = bytes("x-request-id: ");
     private static final byte[] FORWARDED_FOR = bytes("x-forwarded-for: ");
-    private static final byte[] PROTO = bytes("x-forwarded-proto: http\r\n");
-    private static final byte[] PROTO_SECURE = bytes("x-forwarded-proto: https\r\n");
+    private static final byte[] EXTERNAL = bytes("x-envoy-external-address: ");
+    private static final byte[] PROTO = bytes("x-forwarded-proto: ");
     private static final byte[] STATUS = bytes("HTTP/1.1 ");
     private static final byte[] LOCATION = bytes("location: ");
     private static final byte[] CRLF = bytes("\r\n");
@@ -63,7 +64,7 @@ public final class HeadWriter {
         }
         out.put(CRLF);
         boolean outside = !client.outside().isEmpty();
-        fields(out, head, request.changes(), alsoTravels(head, client), outside);
+        fields(out, head, request.changes(), alsoTravels(head, client), outside ? client : null);
         if (head.isChunked()) {
             name(out, head, FieldName.TRANSFER_ENCODING, TRANSFER_ENCODING);
             out.put(CHUNKED);
@@ -75,10 +76,13 @@ public final class HeadWriter {
             out.put(UPGRADE);
         }
         if (outside) {
-            out.put(FORWARDED_FOR).put(client.outside()).put(CRLF);
+            out.put(FORWARDED_FOR)
+                    .value(ForwardingFields.forwardedFor(head, client))
+                    .put(CRLF);
+            out.put(EXTERNAL).value(ForwardingFields.caller(head, client)).put(CRLF);
         }
         if (outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)) {
-            out.put(client.secure() ? PROTO_SECURE : PROTO);
+            out.put(PROTO).value(ForwardingFields.protocol(head, client)).put(CRLF);
         }
         if (client.edge() && head.find(FieldName.X_REQUEST_ID) < 0) {
             out.put(REQUEST_ID).putUuid(random.nextLong(), random.nextLong()).put(CRLF);
@@ -105,7 +109,7 @@ public final class HeadWriter {
         out.put(STATUS).putDecimal(head.code()).put(' ').put(b, head.reasonStart(), head.reasonEnd());
         out.put(CRLF);
         boolean upgrade = head.code() == 101;
-        fields(out, head, changes, upgrade ? ALSO_UPGRADE : 0, false);
+        fields(out, head, changes, upgrade ? ALSO_UPGRADE : 0, null);
         if (length >= 0) {
             name(out, head, FieldName.CONTENT_LENGTH, LENGTH);
             out.putDecimal(length).put(CRLF);
@@ -135,15 +139,14 @@ public final class HeadWriter {
     }
 
     /** Copies the fields that travel on; neighbours that are kept as they are go in one piece. */
-    private static void fields(ByteSink out, MessageHead head, HeaderProgram changes, int also, boolean outside) {
+    private static void fields(
+            ByteSink out, MessageHead head, HeaderProgram changes, int also, @Nullable Sender outside) {
         byte[] b = head.bytes();
         boolean changed = !changes.isEmpty();
         int runStart = -1;
         int runEnd = -1;
         for (int i = 0; i < head.fieldCount(); i++) {
-            if (!travels(head, i, also)
-                    || (outside && ForwardingFields.isOne(head, i))
-                    || (changed && changes.drops(head, i))) {
+            if (!travels(head, i, also) || isDropped(head, i, outside) || (changed && changes.drops(head, i))) {
                 continue;
             }
             int start = head.nameStart(i);
@@ -173,6 +176,13 @@ public final class HeadWriter {
         if (changed) {
             out.put(changes.lines());
         }
+    }
+
+    /** True for what a client outside, where there is one, may not tell a server. */
+    public static boolean isDropped(MessageHead head, int field, @Nullable Sender outside) {
+        return outside != null
+                && head instanceof RequestHead request
+                && ForwardingFields.isDropped(request, field, outside);
     }
 
     /**

@@ -30,11 +30,11 @@ public record OutsideView(RequestHead head, Sender client) implements RequestVie
 
     @Override
     public String scheme() {
-        return client.secure() ? "https" : "http";
+        return ForwardingFields.scheme(head, client);
     }
 
     @Override
     public List<String> headers(String name) {
-        return ForwardingFields.isOne(name) ? ForwardingFields.written(head, client, name) : head.headers(name);
+        return ForwardingFields.isOne(name) ? ForwardingFields.read(head, client, name) : head.headers(name);
     }
 }

@@ -13,4 +13,9 @@ public interface Sender {
 
     /** The address of a client outside the mesh, for whom the request says that it is forwarded; empty for one inside. */
     String outside();
+
+    /** How many proxies before the mesh's edge are believed what they say of those before them. */
+    default int trustedHops() {
+        return 0;
+    }
 }

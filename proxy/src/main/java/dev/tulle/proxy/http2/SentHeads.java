@@ -17,6 +17,7 @@ import io.netty.util.AsciiString;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Forwarded heads as the fields of HTTP/2: what is said with pseudo-fields or by the stream's end is left out, fields of one
@@ -24,7 +25,6 @@ import java.util.SplittableRandom;
  */
 public final class SentHeads {
     private static final AsciiString HTTP = AsciiString.cached("http");
-    private static final AsciiString HTTPS = AsciiString.cached("https");
     private static final AsciiString TE = AsciiString.cached("te");
     private static final AsciiString TRAILERS = AsciiString.cached("trailers");
     private static final AsciiString LENGTH = AsciiString.cached("content-length");
@@ -32,6 +32,7 @@ public final class SentHeads {
     private static final AsciiString TEXT = AsciiString.cached("text/plain");
     private static final AsciiString LOCATION = AsciiString.cached("location");
     private static final AsciiString FORWARDED_FOR = AsciiString.cached("x-forwarded-for");
+    private static final AsciiString EXTERNAL = AsciiString.cached("x-envoy-external-address");
     private static final AsciiString FORWARDED_PROTO = AsciiString.cached("x-forwarded-proto");
     private static final AsciiString REQUEST_ID = AsciiString.cached("x-request-id");
     private static final AsciiString ROOT = AsciiString.cached("/");
@@ -53,7 +54,7 @@ public final class SentHeads {
             to.path(path(request));
         }
         boolean outside = !client.outside().isEmpty();
-        fields(to, head, request.changes(), HeadWriter.alsoTravels(head, client), outside);
+        fields(to, head, request.changes(), HeadWriter.alsoTravels(head, client), outside ? client : null);
         if (!head.isChunked() && head.contentLength() >= 0) {
             to.add(LENGTH, new AsciiString(Long.toString(head.contentLength())));
         }
@@ -63,10 +64,11 @@ public final class SentHeads {
             to.add(TE, TRAILERS);
         }
         if (outside) {
-            to.add(FORWARDED_FOR, new AsciiString(client.outside()));
+            to.add(FORWARDED_FOR, value(ForwardingFields.forwardedFor(head, client)));
+            to.add(EXTERNAL, value(ForwardingFields.caller(head, client)));
         }
         if (outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)) {
-            to.add(FORWARDED_PROTO, client.secure() ? HTTPS : HTTP);
+            to.add(FORWARDED_PROTO, value(ForwardingFields.protocol(head, client)));
         }
         if (client.edge() && head.find(FieldName.X_REQUEST_ID) < 0) {
             ByteSink id = new ByteSink().putUuid(random.nextLong(), random.nextLong());
@@ -92,7 +94,7 @@ public final class SentHeads {
     public static Http2Headers response(ResponseHead head, HeaderProgram changes) {
         Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
         to.status(new AsciiString(Integer.toString(head.code())));
-        fields(to, head, changes, 0, false);
+        fields(to, head, changes, 0, null);
         if (head.contentLength() >= 0 && !head.isChunked() && head.code() >= 200 && head.code() != 204) {
             to.add(LENGTH, new AsciiString(Long.toString(head.contentLength())));
         }
@@ -146,13 +148,14 @@ public final class SentHeads {
         return to;
     }
 
-    private static void fields(Http2Headers to, MessageHead head, HeaderProgram changes, int also, boolean outside) {
+    private static void fields(
+            Http2Headers to, MessageHead head, HeaderProgram changes, int also, @Nullable Sender outside) {
         byte[] b = head.bytes();
         boolean changed = !changes.isEmpty();
         for (int i = 0; i < head.fieldCount(); i++) {
             if (!HeadWriter.travels(head, i, also)
                     || head.nameOf(i) == FieldName.UPGRADE
-                    || (outside && ForwardingFields.isOne(head, i))
+                    || HeadWriter.isDropped(head, i, outside)
                     || (changed && changes.drops(head, i))) {
                 continue;
             }

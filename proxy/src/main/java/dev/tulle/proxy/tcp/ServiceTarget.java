@@ -3,6 +3,7 @@ package dev.tulle.proxy.tcp;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
@@ -64,6 +65,11 @@ public final class ServiceTarget implements TcpTarget {
         @Override
         public @Nullable ClientTransport transport() {
             return pool.transport();
+        }
+
+        @Override
+        public byte @Nullable [] header(ProxyHeader.Ends ends) {
+            return pool.header(ends);
         }
 
         @Override

@@ -186,6 +186,7 @@ public final class TcpRelay implements Held.Occupant {
                 worker,
                 chosen.address(),
                 chosen.connectTimeoutMillis(),
+                chosen.header(peer.ends()),
                 chosen.transport(),
                 ClientTransport.Spoken.BYTES,
                 initializer,

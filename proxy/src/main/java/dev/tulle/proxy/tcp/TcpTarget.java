@@ -1,6 +1,7 @@
 package dev.tulle.proxy.tcp;
 
 import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
@@ -22,6 +23,16 @@ public interface TcpTarget {
 
         /** TLS to it; null for none. */
         default @Nullable ClientTransport transport() {
+            return null;
+        }
+
+        /**
+         * What a connection to it begins with.
+         *
+         * @param ends for whom it is
+         * @return null for nothing
+         */
+        default byte @Nullable [] header(ProxyHeader.Ends ends) {
             return null;
         }
 

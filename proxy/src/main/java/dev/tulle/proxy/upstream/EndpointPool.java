@@ -7,10 +7,13 @@ import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.transport.ClientTransports;
+import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
 import java.net.SocketException;
+import java.util.LinkedHashSet;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** The connections of one loop to one endpoint; the one used last is used next. Loop-confined. */
@@ -34,7 +37,8 @@ public final class EndpointPool {
     private final Lender lender;
     private final Borrowers borrowers;
 
-    private final Multiplexed multiplexed = new Multiplexed(this);
+    private final Multiplexed multiplexed = new Multiplexed(this, null);
+    private final Set<Multiplexed> singles = new LinkedHashSet<>(0);
     private final Exclusive exclusive;
     private int active;
     private int lent;
@@ -171,9 +175,36 @@ public final class EndpointPool {
     public @Nullable UpstreamStream acquire(UpstreamUser user, boolean http2Client, boolean fresh) {
         Cluster.Protocol spoken = settings.protocol();
         if (spoken == Cluster.Protocol.HTTP2 || (spoken == Cluster.Protocol.AS_CLIENT && http2Client)) {
-            return multiplexed.acquire(user);
+            return announces() ? single(user) : multiplexed.acquire(user);
         }
         return exclusive.acquire(user, fresh);
+    }
+
+    /** A connection of HTTP/2 for this request alone, which it then waits for. */
+    private @Nullable UpstreamStream single(UpstreamUser user) {
+        Multiplexed alone = new Multiplexed(this, user.ends());
+        singles.add(alone);
+        return alone.acquire(user);
+    }
+
+    /** It was connected, or could not be. */
+    void ended(Multiplexed single) {
+        singles.remove(single);
+    }
+
+    /** True when connections begin with a word of whom they are for: then each is for one request. */
+    boolean announces() {
+        return settings.proxyProtocol() != Cluster.ProxyProtocol.NONE;
+    }
+
+    /**
+     * What a connection begins with.
+     *
+     * @param ends for whom it is; null for nobody
+     * @return null for nothing
+     */
+    public byte @Nullable [] header(ProxyHeader.@Nullable Ends ends) {
+        return announces() && ends != null ? ProxyHeader.write(settings.proxyProtocol(), ends) : null;
     }
 
     /** True when a further request could neither connect nor wait. */
@@ -188,6 +219,7 @@ public final class EndpointPool {
     /** The user does not want its connection any more. */
     public void cancel(UpstreamUser user) {
         multiplexed.cancel(user);
+        singles.forEach(single -> single.cancel(user));
         exclusive.cancel(user);
     }
 
@@ -229,7 +261,7 @@ public final class EndpointPool {
     }
 
     int maxRequestsPerConnection() {
-        return settings.maxRequestsPerConnection();
+        return announces() ? 1 : settings.maxRequestsPerConnection();
     }
 
     Worker worker() {
@@ -252,7 +284,7 @@ public final class EndpointPool {
 
     /** True when a connection of this pool may be lent at all: the kernel knows no TLS, and each bound counts only what the proxy sees. */
     public boolean isLendable() {
-        return !retired && transport == null && settings.maxRequestsPerConnection() <= 0;
+        return !retired && transport == null && maxRequestsPerConnection() <= 0;
     }
 
     /** True when both pools count against the same bound. */

@@ -41,7 +41,7 @@ final class Exclusive {
      */
     @Nullable
     UpstreamStream acquire(UpstreamUser user, boolean fresh) {
-        while (!fresh) {
+        while (!fresh && !pool.announces()) {
             UpstreamConnection connection = idle.pollLast();
             if (connection == null) {
                 break;
@@ -101,6 +101,7 @@ final class Exclusive {
                 pool.worker(),
                 pool.address(),
                 pool.connectTimeoutMillis(),
+                pool.header(user.ends()),
                 pool.transport(),
                 ClientTransport.Spoken.HTTP1,
                 initializer,
@@ -146,7 +147,7 @@ final class Exclusive {
     /** True when nobody waited for it and nothing speaks against using it again. */
     boolean serves(UpstreamConnection connection) {
         int bound = pool.maxRequestsPerConnection();
-        if (pool.isRetired() || (bound > 0 && connection.requests() >= bound)) {
+        if (pool.isRetired() || pool.announces() || (bound > 0 && connection.requests() >= bound)) {
             connection.close();
             return false;
         }

@@ -98,6 +98,11 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
                 && connection().local().canOpenStream();
     }
 
+    /** True when a request has had a place. */
+    boolean isTaken() {
+        return requests > 0;
+    }
+
     int active() {
         return connection().numActiveStreams();
     }

@@ -2,6 +2,7 @@ package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.transport.ProxyHeader;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Multiplexed {
     private final EndpointPool pool;
+    private final ProxyHeader.@Nullable Ends alone;
     private final List<H2UpstreamConnection> open = new ArrayList<>(1);
     private final List<UpstreamUser> waiting = new ArrayList<>(0);
     private final TimerWheel.Timer idle = new TimerWheel.Timer() {
@@ -25,8 +27,14 @@ final class Multiplexed {
     private boolean connecting;
     private boolean retired;
 
-    Multiplexed(EndpointPool pool) {
+    /**
+     * Of an endpoint.
+     *
+     * @param alone whose connection it is, where it is one for a single request; null for those of everybody
+     */
+    Multiplexed(EndpointPool pool, ProxyHeader.@Nullable Ends alone) {
         this.pool = pool;
+        this.alone = alone;
     }
 
     /** A place for one request; null when it has to be waited for: the user is called back with it, or with the failure. */
@@ -75,6 +83,7 @@ final class Multiplexed {
                 pool.worker(),
                 pool.address(),
                 pool.connectTimeoutMillis(),
+                pool.header(alone),
                 pool.transport(),
                 ClientTransport.Spoken.HTTP2,
                 initializer,
@@ -94,6 +103,13 @@ final class Multiplexed {
                 // The channel says that it is active after this, and sends its preface then.
                 pool.worker().loop().execute(() -> {
                     serve();
+                    if (alone != null) {
+                        pool.ended(Multiplexed.this);
+                        if (!ready.isTaken()) {
+                            ready.retire();
+                        }
+                        return;
+                    }
                     if (retired) {
                         ready.retire();
                     }
@@ -104,6 +120,7 @@ final class Multiplexed {
             String why = failure == null || failure.getMessage() == null ? "cancelled" : failure.getMessage();
             List<UpstreamUser> all = List.copyOf(waiting);
             waiting.clear();
+            pool.ended(Multiplexed.this);
             all.forEach(user -> user.connectFailed(why));
         }
     }

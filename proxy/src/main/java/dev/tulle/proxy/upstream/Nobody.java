@@ -1,10 +1,17 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.transport.ProxyHeader;
 import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
 /** A user who is not interested in anything. */
 final class Nobody implements UpstreamUser {
+    @Override
+    public ProxyHeader.@Nullable Ends ends() {
+        return null;
+    }
+
     @Override
     public void connected(UpstreamStream stream) {
         stream.abandon();

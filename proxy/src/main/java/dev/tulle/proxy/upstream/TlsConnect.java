@@ -33,6 +33,7 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     static final String TROUBLE = "TLS_error: ";
 
     private final Worker worker;
+    private final byte @Nullable [] header;
     private final ClientTransport transport;
     private final ClientTransport.Spoken spoken;
     private final ChannelHandler handler;
@@ -50,11 +51,13 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
 
     private TlsConnect(
             Worker worker,
+            byte @Nullable [] header,
             ClientTransport transport,
             ClientTransport.Spoken spoken,
             ChannelHandler handler,
             UpstreamChannels.Ended then) {
         this.worker = worker;
+        this.header = header;
         this.transport = transport;
         this.spoken = spoken;
         this.handler = handler;
@@ -70,11 +73,12 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
             Worker worker,
             InetSocketAddress address,
             int timeoutMillis,
+            byte @Nullable [] header,
             ClientTransport transport,
             ClientTransport.Spoken spoken,
             ChannelHandler handler,
             UpstreamChannels.Ended then) {
-        TlsConnect connect = new TlsConnect(worker, transport, spoken, handler, then);
+        TlsConnect connect = new TlsConnect(worker, header, transport, spoken, handler, then);
         worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
         if (transport.isRead()) {
             connect.connect(address, timeoutMillis);
@@ -89,7 +93,7 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
             return;
         }
         if (transport.isUsable()) {
-            UpstreamChannels.connect(worker, address, timeoutMillis, this, this);
+            UpstreamChannels.connect(worker, address, timeoutMillis, header, this, this);
         } else {
             worker.loop().execute(() -> end(null, unusable(transport)));
         }

@@ -7,6 +7,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelException;
 import io.netty.channel.ChannelFuture;
 import io.netty.channel.ChannelHandler;
+import io.netty.channel.ChannelInitializer;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollSocketChannel;
@@ -46,6 +47,15 @@ public final class UpstreamChannels {
         return cause == null ? new CancellationException("connect was cancelled") : cause;
     }
 
+    private static ChannelHandler after(byte[] header, ChannelHandler handler) {
+        return new ChannelInitializer<>() {
+            @Override
+            protected void initChannel(Channel channel) {
+                channel.pipeline().addLast(new HeaderFirst(header), handler);
+            }
+        };
+    }
+
     /** Told on the loop how a connect ended. */
     @FunctionalInterface
     public interface Ended {
@@ -61,6 +71,7 @@ public final class UpstreamChannels {
     /**
      * Begins to connect; on the loop. What it calls back, it calls later.
      *
+     * @param header what the connection begins with, before TLS; null for nothing
      * @param tls to use; null for none
      * @param spoken what the connection is for
      */
@@ -68,20 +79,26 @@ public final class UpstreamChannels {
             Worker worker,
             InetSocketAddress address,
             int timeoutMillis,
+            byte @Nullable [] header,
             @Nullable ClientTransport tls,
             ClientTransport.Spoken spoken,
             ChannelHandler handler,
             Ended then) {
         if (tls == null) {
-            connect(worker, address, timeoutMillis, handler, then);
+            connect(worker, address, timeoutMillis, header, handler, then);
         } else {
-            TlsConnect.begin(worker, address, timeoutMillis, tls, spoken, handler, then);
+            TlsConnect.begin(worker, address, timeoutMillis, header, tls, spoken, handler, then);
         }
     }
 
     /** Begins to connect; on the loop. What it calls back, it calls later. */
     static void connect(
-            Worker worker, InetSocketAddress address, int timeoutMillis, ChannelHandler handler, Ended then) {
+            Worker worker,
+            InetSocketAddress address,
+            int timeoutMillis,
+            byte @Nullable [] header,
+            ChannelHandler handler,
+            Ended then) {
         // A plain IPv4 socket for an IPv4 address: the kernel's hooks and its fast path see it as what it is.
         SocketProtocolFamily family =
                 address.getAddress() instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
@@ -104,7 +121,7 @@ public final class UpstreamChannels {
                 .option(ChannelOption.SO_RCVBUF, RECEIVE_BUFFER)
                 // A server may answer and close while we still send: its answer must not die with our write.
                 .option(ChannelOption.AUTO_CLOSE, false)
-                .handler(handler)
+                .handler(header == null ? handler : after(header, handler))
                 .connect(address)
                 .addListener((ChannelFuture future) -> then.ended(
                         future.isSuccess() ? future.channel() : null, future.isSuccess() ? null : failure(future)));

@@ -1,7 +1,9 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.http1.ResponseHead;
+import dev.tulle.proxy.transport.ProxyHeader;
 import io.netty.buffer.ByteBuf;
+import org.jspecify.annotations.Nullable;
 
 /** Whoever sends a request over an {@link UpstreamStream} and takes the answer. All calls are on the loop. */
 public interface UpstreamUser {
@@ -14,6 +16,9 @@ public interface UpstreamUser {
         /** It says that it has not (RFC 9113 section 8.7). */
         NEVER
     }
+
+    /** For whom the request is, and what was dialled, as endpoints are told that ask for it; null where nobody waits. */
+    ProxyHeader.@Nullable Ends ends();
 
     /** A connection that had to be made is ready. */
     void connected(UpstreamStream stream);

@@ -117,9 +117,10 @@ public final class Upstreams {
 
     private WorkerCluster cluster(@Nullable WorkerCluster old, ClusterSnapshot next, Borrowers clients) {
         Map<Key, EndpointPool> reusable = new HashMap<>();
-        // Connections of one setting of TLS are never those of another.
+        // Connections of one setting of TLS are never those of another; nor of what they begin with.
         boolean keeps = old != null
-                && old.snapshot().cluster().tls().equals(next.cluster().tls());
+                && old.snapshot().cluster().tls().equals(next.cluster().tls())
+                && old.snapshot().cluster().proxyProtocol() == next.cluster().proxyProtocol();
         if (old != null) {
             for (EndpointPool pool : old.pools()) {
                 if (keeps) {

@@ -108,7 +108,8 @@ class ForwardingFieldsTest {
             assertTrue(sent.contains("x_forwarded_for: 1.1.1.1\r\nX-Forwarded-For: 2.2.2.2\r\n"), sent);
         } else {
             assertEquals(
-                    "GET / HTTP/1.1|Host: web|X-Test: 1|x-forwarded-for: 192.0.2.7|x-forwarded-proto: http||",
+                    "GET / HTTP/1.1|Host: web|X-Test: 1|x-forwarded-for: 192.0.2.7|x-envoy-external-address: 192.0.2.7"
+                            + "|x-forwarded-proto: http||",
                     sent.replace("\r\n", "|"));
         }
     }

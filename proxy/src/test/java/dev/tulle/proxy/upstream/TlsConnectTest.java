@@ -53,6 +53,7 @@ class TlsConnectTest {
                     worker,
                     new InetSocketAddress(server.getInetAddress(), server.getLocalPort()),
                     200,
+                    null,
                     transport,
                     ClientTransport.Spoken.BYTES,
                     new ChannelInboundHandlerAdapter(),
