@@ -17,6 +17,7 @@ import java.util.Optional;
  * @param maxRequestsPerConnection 0 means no bound
  * @param idleTimeout idle pooled connections are closed after this
  * @param protocol what its endpoints are spoken to in, where requests are sent
+ * @param http2 how that is done where it is HTTP/2
  * @param tls to its endpoints; empty for none
  * @param origin the object that shaped it
  */
@@ -32,6 +33,7 @@ public record Cluster(
         int maxRequestsPerConnection,
         Duration idleTimeout,
         Protocol protocol,
+        Http2Options http2,
         Optional<UpstreamTls> tls,
         ResourceRef origin) {
     /** Default bound on one connect. */
@@ -40,7 +42,39 @@ public record Cluster(
     /** Default idle time of pooled connections. */
     public static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofHours(1);
 
-    /** Without TLS. */
+    /** Without options for HTTP/2. */
+    public Cluster(
+            String name,
+            String hostname,
+            int port,
+            String subset,
+            Balancing balancing,
+            Duration connectTimeout,
+            int maxConnections,
+            int maxPendingRequests,
+            int maxRequestsPerConnection,
+            Duration idleTimeout,
+            Protocol protocol,
+            Optional<UpstreamTls> tls,
+            ResourceRef origin) {
+        this(
+                name,
+                hostname,
+                port,
+                subset,
+                balancing,
+                connectTimeout,
+                maxConnections,
+                maxPendingRequests,
+                maxRequestsPerConnection,
+                idleTimeout,
+                protocol,
+                Http2Options.NONE,
+                tls,
+                origin);
+    }
+
+    /** The same without TLS. */
     public Cluster(
             String name,
             String hostname,

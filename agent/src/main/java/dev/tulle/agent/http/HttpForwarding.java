@@ -205,6 +205,9 @@ final class HttpForwarding {
         if (cluster.tls().isPresent()) {
             return Part.none(Reason.NEEDS_TLS, "cluster " + name + " is spoken to in TLS");
         }
+        if (cluster.protocol() == Cluster.Protocol.HTTP2) {
+            return Part.none(Reason.NEEDS_HTTP2, "cluster " + name + " is spoken to in HTTP/2");
+        }
         if (cluster.maxConnections() > 0
                 || cluster.maxPendingRequests() > 0
                 || cluster.maxRequestsPerConnection() > 0) {
