@@ -2,16 +2,18 @@ package dev.tulle.proxy;
 
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.Socket;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A client of HTTP/2 that sends whatever frames a test wants, and lists what comes. */
+/** One end of a connection of HTTP/2, mostly a client's, that sends whatever frames a test wants, and lists what comes. */
 final class H2Frames implements AutoCloseable {
     static final int DATA = 0;
     static final int HEADERS = 1;
@@ -19,13 +21,25 @@ final class H2Frames implements AutoCloseable {
     static final int SETTINGS = 4;
     static final int PING = 6;
     static final int GOAWAY = 7;
+    static final int WINDOW_UPDATE = 8;
     static final int END_STREAM = 1;
     static final int END_HEADERS = 4;
+    static final int ACK = 1;
+    static final int NO_ERROR = 0;
+    static final int REFUSED_STREAM = 7;
+    private static final String PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     private static final int HEAD = 9;
     private static final int FIRST = END_STREAM | END_HEADERS;
 
-    /** A frame; its code for RST_STREAM and GOAWAY, else -1. */
-    record Frame(int type, int flags, int stream, int length, int code) {}
+    /**
+     * A frame; its code for RST_STREAM and GOAWAY, else -1. The stream of GOAWAY is the last one that it names.
+     * Bytes are characters of the same number.
+     */
+    record Frame(int type, int flags, int stream, int length, int code, String payload) {
+        boolean endsStream() {
+            return (flags & END_STREAM) != 0;
+        }
+    }
 
     private final Socket socket;
     private final DataOutputStream out;
@@ -45,8 +59,18 @@ final class H2Frames implements AutoCloseable {
         socket.setSoTimeout(5_000);
         out = new DataOutputStream(socket.getOutputStream());
         in = new DataInputStream(socket.getInputStream());
-        out.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII));
+        out.write(PREFACE.getBytes(StandardCharsets.US_ASCII));
         frame(SETTINGS, 0, 0, new byte[0]);
+    }
+
+    /** A server's end: the client's preface has come. */
+    H2Frames(Socket accepted, byte[] settings) throws IOException {
+        socket = accepted;
+        socket.setSoTimeout(10_000);
+        out = new DataOutputStream(socket.getOutputStream());
+        in = new DataInputStream(socket.getInputStream());
+        frame(SETTINGS, 0, 0, settings);
+        in.readFully(new byte[PREFACE.length()]);
     }
 
     H2Frames frame(int type, int flags, int stream, byte[] payload) {
@@ -96,6 +120,37 @@ final class H2Frames implements AutoCloseable {
         return frame(HEADERS, END_HEADERS, stream, block.toString().getBytes(StandardCharsets.ISO_8859_1));
     }
 
+    /** Resets a stream. */
+    H2Frames rst(int stream, int code) {
+        return frame(RST_STREAM, 0, stream, new byte[] {0, 0, 0, (byte) code});
+    }
+
+    /** Takes no streams after this one. */
+    H2Frames goAway(int last, int code) {
+        return frame(
+                GOAWAY, 0, 0, ByteBuffer.allocate(8).putInt(last).putInt(code).array());
+    }
+
+    /** Answers a PING. */
+    H2Frames pong(Frame ping) {
+        return frame(PING, ACK, 0, ping.payload.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    /** Answers a request with 200 and no body. */
+    H2Frames ok(int stream) {
+        return frame(HEADERS, FIRST, stream, new byte[] {(byte) 0x88});
+    }
+
+    /** The next frame that is neither SETTINGS nor WINDOW_UPDATE. */
+    H2Frames.Frame nextOfStreams() throws IOException {
+        while (true) {
+            Frame frame = next();
+            if (frame.type != SETTINGS && frame.type != WINDOW_UPDATE) {
+                return frame;
+            }
+        }
+    }
+
     /** Ends the connection, in order or by a reset. */
     void leave(boolean reset) throws IOException {
         if (reset) {
@@ -129,9 +184,13 @@ final class H2Frames implements AutoCloseable {
         int flags = in.readUnsignedByte();
         int stream = in.readInt();
         byte[] payload = in.readNBytes(length);
+        if (payload.length < length) {
+            throw new EOFException("the connection ends within a frame");
+        }
         int at = type == GOAWAY ? 4 : 0;
         int code = type == RST_STREAM || type == GOAWAY ? payload[at + 3] : -1;
-        return new Frame(type, flags, stream, length, code);
+        int of = type == GOAWAY ? ByteBuffer.wrap(payload).getInt() : stream;
+        return new Frame(type, flags, of, length, code, new String(payload, StandardCharsets.ISO_8859_1));
     }
 
     /** Frames up to one of this type, without SETTINGS and WINDOW_UPDATE; -1: until the end of the connection. */
@@ -140,13 +199,13 @@ final class H2Frames implements AutoCloseable {
         while (true) {
             try {
                 Frame frame = next();
-                if (frame.type != SETTINGS && frame.type != 8) {
+                if (frame.type != SETTINGS && frame.type != WINDOW_UPDATE) {
                     all.add(frame);
                 }
                 if (frame.type == type) {
                     return all;
                 }
-            } catch (java.io.EOFException e) {
+            } catch (EOFException e) {
                 return all;
             }
         }

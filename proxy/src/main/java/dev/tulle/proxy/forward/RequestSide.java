@@ -11,6 +11,7 @@ import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamStream;
 import dev.tulle.proxy.upstream.UpstreamUser;
+import dev.tulle.proxy.upstream.WorkerCluster;
 import dev.tulle.telemetry.Counter;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
@@ -61,7 +62,10 @@ final class RequestSide implements ForwardedRequest {
 
     /** The request is for an endpoint of this plan. */
     void begin(ForwardPlan plan, RouteDecision decided) {
-        replay.begin(worker.allocator(), plan.retriesResponses());
+        WorkerCluster to = plan.cluster();
+        // A server of HTTP/2 may go away and say what it has not read: that is sent again, whatever the policy.
+        boolean maySayUnread = to != null && to.speaksHttp2(head.isHttp2());
+        replay.begin(worker.allocator(), maySayUnread || plan.retriesResponses());
         if (!decided.mirrors().isEmpty()) {
             mirrors = MirrorRequest.beginAll(worker, lostMirrors, decided, plan, head, routing, peer);
             if (complete) {

@@ -1,6 +1,8 @@
 package dev.tulle.proxy.http2;
 
+import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.loop.QuickAck;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
@@ -31,10 +33,14 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** Streams have their own deadlines: a connection that closes waits for them. */
     protected static final long NO_LIMIT = -1;
 
+    /** The name of a PING that asks for a sign of life. */
+    private static final long ALIVE = 1;
+
     private final Http2Connection.PropertyKey key;
     private final List<S> touched = new ArrayList<>();
     private @Nullable ChannelHandlerContext context;
     private @Nullable QuickAck quickAck;
+    private @Nullable KeepAlive alive;
     private boolean reading;
 
     /** A handler for a pipeline, as Netty's builder makes it. */
@@ -63,6 +69,57 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
      * @param known whose it was; null for nobody's
      */
     protected abstract void closed(Http2Stream stream, @Nullable S known);
+
+    /** The other side has said how it is to be spoken to. */
+    protected void settled(Http2Settings settings) {
+        // Whoever has to know.
+    }
+
+    /** The other side takes no further streams: those up to this number are still answered. */
+    protected void goingAway(int last) {
+        // Whoever has to know.
+    }
+
+    /** The other side has read all that was sent before this PING. */
+    protected void answered(long ping) {
+        // Whoever has asked.
+    }
+
+    /** Nothing has come for too long, also not when it was asked for. */
+    protected void dead() {
+        closeNow();
+    }
+
+    /** From now on a silent other side is asked for a sign of life. */
+    protected final void keepAlive(Worker worker, Http2Options options) {
+        if (options.pingInterval().isZero()) {
+            return;
+        }
+        KeepAlive made = new KeepAlive(
+                worker.timers(),
+                System::nanoTime,
+                new KeepAlive.Line() {
+                    @Override
+                    public void ping() {
+                        FramedConnection.this.ping(ALIVE);
+                    }
+
+                    @Override
+                    public void dead() {
+                        FramedConnection.this.dead();
+                    }
+                },
+                options.pingInterval().toNanos(),
+                options.pingTimeout().toNanos());
+        alive = made;
+        made.begin();
+    }
+
+    /** Asks the other side to say when it has read this; {@link #answered} follows. */
+    protected final void ping(long name) {
+        encoder().writePing(context(), false, name, context().newPromise());
+        flushUnlessReading();
+    }
 
     /** From now on the frames of a stream are for this. */
     protected final void bind(Http2Stream stream, S to) {
@@ -167,6 +224,21 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         }
 
         @Override
+        public void onSettingsRead(ChannelHandlerContext from, Http2Settings settings) {
+            settled(settings);
+        }
+
+        @Override
+        public void onPingAckRead(ChannelHandlerContext from, long data) {
+            answered(data);
+        }
+
+        @Override
+        public void onGoAwayRead(ChannelHandlerContext from, int last, long code, ByteBuf why) {
+            goingAway(last);
+        }
+
+        @Override
         public void onRstStreamRead(ChannelHandlerContext from, int id, long code) {
             S known = at(id);
             if (known != null) {
@@ -185,6 +257,10 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     @Override
     public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
         reading = true;
+        KeepAlive watched = alive;
+        if (watched != null) {
+            watched.heard();
+        }
         QuickAck acknowledged = quickAck;
         if (acknowledged != null && message instanceof ByteBuf bytes) {
             acknowledged.came(bytes.readableBytes());
@@ -206,6 +282,15 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
             last.touched = false;
             last.batchOver();
         }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext from) throws Exception {
+        KeepAlive watched = alive;
+        if (watched != null) {
+            watched.end();
+        }
+        super.channelInactive(from);
     }
 
     @Override

@@ -89,17 +89,23 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     }
 
     /** True when it takes a further request. */
-    boolean isUsable(int maxRequests) {
+    boolean isUsable(int maxRequests, int maxStreams) {
         return channel.isActive()
                 && !retired
                 && !connection().goAwayReceived()
                 && !connection().goAwaySent()
                 && (maxRequests <= 0 || requests < maxRequests)
+                && (maxStreams <= 0 || active() < maxStreams)
                 && connection().local().canOpenStream();
     }
 
     int active() {
         return connection().numActiveStreams();
+    }
+
+    /** It is connected. */
+    void begin() {
+        keepAlive(pool.worker(), pool.http2());
     }
 
     /** A place for a request, which counts from {@link #open} on. */
@@ -158,6 +164,20 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
             }
         }
         pool.multiplexed().freed();
+    }
+
+    /** Nobody asks anything more of it, and nobody waits for an answer: there is no use in keeping it. */
+    @Override
+    protected void goingAway(int last) {
+        if (active() == 0) {
+            channel.close();
+        }
+    }
+
+    @Override
+    protected void dead() {
+        trouble = "the server gave no sign of life";
+        super.dead();
     }
 
     @Override
