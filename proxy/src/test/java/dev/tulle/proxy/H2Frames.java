@@ -1,5 +1,8 @@
 package dev.tulle.proxy;
 
+import io.netty.buffer.Unpooled;
+import io.netty.handler.codec.http2.DefaultHttp2HeadersDecoder;
+import io.netty.handler.codec.http2.Http2Exception;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
 import java.io.EOFException;
@@ -11,7 +14,10 @@ import java.net.Socket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 
 /** One end of a connection of HTTP/2, mostly a client's, that sends whatever frames a test wants, and lists what comes. */
 final class H2Frames implements AutoCloseable {
@@ -33,9 +39,9 @@ final class H2Frames implements AutoCloseable {
 
     /**
      * A frame; its code for RST_STREAM and GOAWAY, else -1. The stream of GOAWAY is the last one that it names.
-     * Bytes are characters of the same number.
+     * Bytes are characters of the same number. Fields are those of a HEADERS.
      */
-    record Frame(int type, int flags, int stream, int length, int code, String payload) {
+    record Frame(int type, int flags, int stream, int length, int code, String payload, Map<String, String> fields) {
         boolean endsStream() {
             return (flags & END_STREAM) != 0;
         }
@@ -44,6 +50,7 @@ final class H2Frames implements AutoCloseable {
     private final Socket socket;
     private final DataOutputStream out;
     private final DataInputStream in;
+    private final DefaultHttp2HeadersDecoder fields = new DefaultHttp2HeadersDecoder(false);
 
     H2Frames(int port) throws IOException {
         this(port, 0);
@@ -151,6 +158,34 @@ final class H2Frames implements AutoCloseable {
         }
     }
 
+    /** Asks for another protocol on the stream (RFC 8441): further fields are names and values. */
+    H2Frames upgrade(int stream, String protocol, String path, String... more) {
+        return head(
+                stream,
+                false,
+                Stream.concat(
+                                Stream.of(
+                                        ":method", "CONNECT", ":protocol", protocol, ":scheme", "http", ":path", path),
+                                Stream.concat(Stream.of(":authority", "web"), Stream.of(more)))
+                        .toArray(String[]::new));
+    }
+
+    /** A head of these fields, names and values. */
+    H2Frames head(int stream, boolean ends, String... all) {
+        StringBuilder block = new StringBuilder();
+        for (int i = 0; i < all.length; i += 2) {
+            literal(block.append((char) 0), all[i]);
+            literal(block, all[i + 1]);
+        }
+        int flags = END_HEADERS | (ends ? END_STREAM : 0);
+        return frame(HEADERS, flags, stream, block.toString().getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    /** Bytes of a body, or of what a stream carries. */
+    H2Frames data(int stream, boolean ends, String text) {
+        return frame(DATA, ends ? END_STREAM : 0, stream, text.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
     /** Ends the connection, in order or by a reset. */
     void leave(boolean reset) throws IOException {
         if (reset) {
@@ -190,7 +225,21 @@ final class H2Frames implements AutoCloseable {
         int at = type == GOAWAY ? 4 : 0;
         int code = type == RST_STREAM || type == GOAWAY ? payload[at + 3] : -1;
         int of = type == GOAWAY ? ByteBuffer.wrap(payload).getInt() : stream;
-        return new Frame(type, flags, of, length, code, new String(payload, StandardCharsets.ISO_8859_1));
+        String text = new String(payload, StandardCharsets.ISO_8859_1);
+        return new Frame(type, flags, of, length, code, text, type == HEADERS ? fields(payload) : Map.of());
+    }
+
+    /** Decoded in their order, as each may refer to those before it. */
+    private Map<String, String> fields(byte[] block) throws IOException {
+        Map<String, String> all = new LinkedHashMap<>();
+        try {
+            fields.decodeHeaders(1, Unpooled.wrappedBuffer(block))
+                    .forEach(field ->
+                            all.put(field.getKey().toString(), field.getValue().toString()));
+        } catch (Http2Exception e) {
+            throw new IOException(e);
+        }
+        return all;
     }
 
     /** Frames up to one of this type, without SETTINGS and WINDOW_UPDATE; -1: until the end of the connection. */

@@ -111,7 +111,8 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
             initialSettings(Http2Settings.defaultSettings()
                     .maxConcurrentStreams(MAX_STREAMS)
                     .initialWindowSize(STREAM_WINDOW)
-                    .maxHeaderListSize(MessageHead.MAX_HEAD));
+                    .maxHeaderListSize(MessageHead.MAX_HEAD)
+                    .connectProtocolEnabled(true));
             validateRequiredPseudoHeaders(true);
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
