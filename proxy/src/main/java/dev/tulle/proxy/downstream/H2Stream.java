@@ -11,6 +11,7 @@ import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.WaitingPieces;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.stream.Downstream;
 import dev.tulle.proxy.stream.Peer;
@@ -20,7 +21,6 @@ import io.netty.channel.Channel;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
-import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -37,7 +37,7 @@ final class H2Stream extends FramedStream implements Downstream {
     private final H2Connection connection;
     private final RequestHead head = new RequestHead();
     private final Exchange exchange;
-    private final ArrayDeque<ByteBuf> pending = new ArrayDeque<>(0);
+    private final WaitingPieces pending = new WaitingPieces();
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -109,8 +109,12 @@ final class H2Stream extends FramedStream implements Downstream {
         }
         ended = ends;
         if (n > 0) {
-            pending.add(in.retain());
             owe(n);
+            if (begun && pending.isEmpty() && takes()) {
+                exchange.requestData(in.retain());
+            } else {
+                pending.add(connection.channel().alloc(), in);
+            }
         }
         passOn();
         return 0;
@@ -222,8 +226,7 @@ final class H2Stream extends FramedStream implements Downstream {
         var _ = connection.holdsHeads(-headTold);
         headTold = 0;
         connection.worker().timers().remove(timer);
-        pending.forEach(ByteBuf::release);
-        pending.clear();
+        pending.release();
         consumeAll();
         tellWaiting();
     }

@@ -4,6 +4,7 @@ import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.loop.QuickAck;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
@@ -46,6 +47,7 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** A handler for a pipeline, as Netty's builder makes it. */
     protected FramedConnection(Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
         super(decoder, encoder, settings);
+        setCumulator(FramedConnection::joined);
         this.key = connection().newKey();
         connection().addListener(new Http2ConnectionAdapter() {
             @Override
@@ -58,6 +60,27 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
             }
         });
         decoder.frameListener(new Frames());
+    }
+
+    /**
+     * The beginning of a frame and what has come after it. Netty's own way grows one buffer and never drops what was read
+     * of it as long as somebody still holds a piece, which with a slow reader is always: it has as much as was ever sent.
+     */
+    private static ByteBuf joined(ByteBufAllocator allocator, ByteBuf before, ByteBuf more) {
+        if (!before.isReadable()) {
+            before.release();
+            return more;
+        }
+        if (more.readableBytes() <= before.writableBytes()) {
+            before.writeBytes(more);
+            more.release();
+            return before;
+        }
+        ByteBuf both = allocator.directBuffer(before.readableBytes() + more.readableBytes());
+        both.writeBytes(before).writeBytes(more);
+        before.release();
+        more.release();
+        return both;
     }
 
     /** A head has come for a stream that nobody has yet. */
