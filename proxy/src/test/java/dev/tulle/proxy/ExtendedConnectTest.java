@@ -199,6 +199,45 @@ class ExtendedConnectTest {
         }
     }
 
+    /** A tunnel to somewhere else (RFC 9113 section 8.5), which a server of HTTP/2 agrees to. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aPlainConnect(boolean http2Client) throws Exception {
+        CompletableFuture<H2Frames.Frame> asked = new CompletableFuture<>();
+        try (H2Server server = new H2Server(H2Server.NOTHING, (frames, number) -> {
+                    H2Frames.Frame head = frames.nextOfStreams();
+                    asked.complete(head);
+                    frames.head(head.stream(), false, ":status", "200");
+                    for (H2Frames.Frame in = head; !in.endsStream(); ) {
+                        in = frames.nextOfStreams();
+                        frames.data(head.stream(), false, in.payload());
+                    }
+                    frames.data(head.stream(), true, "bye");
+                    frames.until(-1);
+                });
+                ProxyFixture proxy = new ProxyFixture(http2(server).build())) {
+            if (http2Client) {
+                try (H2Frames client = new H2Frames(proxy.port)) {
+                    assertEquals("200", answer(client.connect(1)).fields().get(":status"));
+                    client.data(1, true, "hello ");
+                    assertEquals("hello bye", rest(client));
+                }
+            } else {
+                try (RawClient client = new RawClient(proxy.port)) {
+                    Origin.readHead(client.send("CONNECT web HTTP/1.1\r\nHost: web\r\n\r\n")
+                            .in());
+                    client.send("hello ");
+                    client.socket.shutdownOutput();
+                    assertEquals("hello bye", new String(client.in().readAllBytes(), StandardCharsets.US_ASCII));
+                }
+            }
+            assertEquals("CONNECT", asked.get().fields().get(":method"));
+            assertNull(asked.get().fields().get(":protocol"));
+            assertNull(asked.get().fields().get(":path"));
+            assertEquals(List.of(), server.failures);
+        }
+    }
+
     /** A refusal is passed on; a success that is no switch, or the answer to another handshake, is not. */
     @ParameterizedTest
     @CsvSource({

@@ -28,6 +28,9 @@ final class RequestSide implements ForwardedRequest {
     private List<MirrorRequest> mirrors = List.of();
     private byte[] trailers = Trailers.NONE;
     private boolean complete;
+    /** Bytes of the body that went on, at this try or, kept, at those before. */
+    private long sent;
+
     private boolean unproven;
 
     RequestSide(HttpScope scope, RequestHead head, Routing routing, Peer peer) {
@@ -43,6 +46,7 @@ final class RequestSide implements ForwardedRequest {
         trailers = Trailers.NONE;
         complete = false;
         unproven = false;
+        sent = 0;
     }
 
     /** The head was read; without a body the request is complete. */
@@ -137,6 +141,7 @@ final class RequestSide implements ForwardedRequest {
 
     /** Sends a further piece of the body and keeps a copy for another try. */
     void data(UpstreamStream to, ByteBuf data) {
+        sent += data.readableBytes();
         replay.add(data);
         for (MirrorRequest mirror : mirrors) {
             mirror.data(data);
@@ -163,6 +168,8 @@ final class RequestSide implements ForwardedRequest {
      * something of this request may reach it only later.
      */
     boolean leavesClean() {
-        return complete && !unproven && !head.hasUnusualBody();
+        // A client of HTTP/2 may say after all of the body, in a frame of its own, that this was it.
+        boolean whole = complete || (!head.isChunked() && sent > 0 && sent == head.contentLength());
+        return whole && !unproven && !head.hasUnusualBody();
     }
 }
