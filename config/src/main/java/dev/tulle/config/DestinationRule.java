@@ -1,7 +1,9 @@
 package dev.tulle.config;
 
+import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.Cluster.ProxyProtocol;
+import dev.tulle.model.Http2Options;
 import dev.tulle.model.LocalityPreference;
 import java.time.Duration;
 import java.util.Collections;
@@ -83,14 +85,26 @@ public record DestinationRule(
     /** How endpoints are chosen. */
     public record LoadBalancer(Optional<Balancing> balancing, Optional<LocalityPreference> locality) {}
 
-    /** Bounds on connections. */
+    /**
+     * Bounds on connections, and what is spoken on them.
+     *
+     * @param protocol in place of the port's, where the port's requests are read
+     */
     public record ConnectionPool(
             Optional<Duration> connectTimeout,
             OptionalInt maxConnections,
             OptionalInt maxPendingRequests,
             OptionalInt maxRequestsPerConnection,
-            Optional<Duration> idleTimeout) {
+            Optional<Duration> idleTimeout,
+            Optional<Cluster.Protocol> protocol,
+            Http2Options http2) {
         static final ConnectionPool NONE = new ConnectionPool(
-                Optional.empty(), OptionalInt.empty(), OptionalInt.empty(), OptionalInt.empty(), Optional.empty());
+                Optional.empty(),
+                OptionalInt.empty(),
+                OptionalInt.empty(),
+                OptionalInt.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Http2Options.NONE);
     }
 }

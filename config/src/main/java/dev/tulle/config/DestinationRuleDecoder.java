@@ -4,7 +4,9 @@ import dev.tulle.config.DestinationRule.ConnectionPool;
 import dev.tulle.config.DestinationRule.LoadBalancer;
 import dev.tulle.config.DestinationRule.Subset;
 import dev.tulle.config.DestinationRule.TrafficPolicy;
+import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.ProxyProtocol;
+import dev.tulle.model.Http2Options;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -28,6 +30,7 @@ final class DestinationRuleDecoder {
             "tunnel");
 
     private static final Map<String, ProxyProtocol> VERSIONS = Map.of("V1", ProxyProtocol.V1, "V2", ProxyProtocol.V2);
+    private static final String UPGRADE = "UPGRADE";
 
     private DestinationRuleDecoder() {}
 
@@ -94,25 +97,54 @@ final class DestinationRuleDecoder {
         OptionalInt maxPending = integer(http, "http1MaxPendingRequests");
         OptionalInt maxPerConnection = integer(http, "maxRequestsPerConnection");
         Optional<Duration> idle = http.flatMap(h -> h.duration("idleTimeout"));
+        Optional<Cluster.Protocol> protocol = http.flatMap(DestinationRuleDecoder::protocol);
+        Http2Options http2 = http.map(DestinationRuleDecoder::http2).orElse(Http2Options.NONE);
         tcp.ifPresent(t -> {
             t.unsupported("idleTimeout", "maxConnectionDuration", "tcpKeepalive");
             t.done();
         });
         http.ifPresent(h -> {
-            h.unsupported(
-                    "h2UpgradePolicy",
-                    "http2KeepAlive",
-                    "http2MaxRequests",
-                    "maxConcurrentStreams",
-                    "maxRetries",
-                    "useClientProtocol");
+            h.unsupported("http2MaxRequests", "maxRetries");
             h.done();
         });
         if (!pool.has("tcp") && !pool.has("http")) {
             pool.error("", "tcp, http or both", "a pool of connections without settings");
         }
         pool.done();
-        return new ConnectionPool(connectTimeout, maxConnections, maxPending, maxPerConnection, idle);
+        return new ConnectionPool(connectTimeout, maxConnections, maxPending, maxPerConnection, idle, protocol, http2);
+    }
+
+    /** What endpoints are spoken to in, where the rule says it. */
+    private static Optional<Cluster.Protocol> protocol(Fields http) {
+        Optional<String> policy = http.choice(
+                "h2UpgradePolicy", Map.of("DEFAULT", "DEFAULT", "DO_NOT_UPGRADE", "DO_NOT_UPGRADE", UPGRADE, UPGRADE));
+        boolean upgrades = policy.filter(UPGRADE::equals).isPresent();
+        boolean asClient = http.bool("useClientProtocol").orElse(false);
+        if (upgrades && asClient) {
+            http.error("useClientProtocol", "not together with h2UpgradePolicy UPGRADE", "both");
+        }
+        if (asClient) {
+            return Optional.of(Cluster.Protocol.AS_CLIENT);
+        }
+        return upgrades ? Optional.of(Cluster.Protocol.HTTP2) : Optional.empty();
+    }
+
+    private static Http2Options http2(Fields http) {
+        int streams = http.integer("maxConcurrentStreams", 0, Integer.MAX_VALUE).orElse(0);
+        Optional<Fields> alive = http.object("http2KeepAlive");
+        Optional<Duration> interval = alive.flatMap(a -> a.duration("interval"));
+        Optional<Duration> timeout = alive.flatMap(a -> a.duration("timeout"));
+        alive.ifPresent(a -> {
+            for (String name : List.of("interval", "timeout")) {
+                if (!a.has(name)) {
+                    a.error("", name, "nothing");
+                }
+            }
+            a.done();
+        });
+        return interval.isPresent() && timeout.isPresent()
+                ? new Http2Options(streams, interval.get(), timeout.get())
+                : new Http2Options(streams, Duration.ZERO, Duration.ZERO);
     }
 
     private static OptionalInt integer(Optional<Fields> fields, String name) {

@@ -105,4 +105,15 @@ final class Policies {
         }
         return policy.pool().connectTimeout().map(_ -> "a connect timeout");
     }
+
+    /** The same of what it says for connections of HTTP/2, which clients would make by themselves. */
+    static Optional<String> needsHttp2(DestinationRule.ConnectionPool pool) {
+        if (pool.protocol().isPresent()) {
+            return Optional.of("the protocol of endpoints");
+        }
+        if (pool.http2().maxStreams() > 0) {
+            return Optional.of("a bound on streams");
+        }
+        return pool.http2().pingInterval().isZero() ? Optional.empty() : Optional.of("a keep-alive of HTTP/2");
+    }
 }

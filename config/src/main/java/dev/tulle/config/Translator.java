@@ -9,6 +9,7 @@ import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.EndpointChoice;
 import dev.tulle.model.EndpointSet;
+import dev.tulle.model.Http2Options;
 import dev.tulle.model.Listener;
 import dev.tulle.model.Locality;
 import dev.tulle.model.MeshState;
@@ -211,6 +212,7 @@ public final class Translator {
         Balancing usual = draft.stickySeconds() > 0 ? Balancing.SOURCE_HASH : Balancing.LEAST_REQUEST;
         Balancing balancing =
                 draft.passthrough() ? Balancing.PASSTHROUGH : policy.balancing().orElse(usual);
+        Cluster.Protocol spoken = protocol(port, policy);
         Cluster cluster = new Cluster(
                 name,
                 draft.hostname(),
@@ -222,7 +224,10 @@ public final class Translator {
                 policy.pool().maxPendingRequests().orElse(0),
                 policy.pool().maxRequestsPerConnection().orElse(0),
                 policy.pool().idleTimeout().orElse(Cluster.DEFAULT_IDLE_TIMEOUT),
-                protocol(port),
+                spoken,
+                spoken == Cluster.Protocol.HTTP1
+                        ? Http2Options.NONE
+                        : policy.pool().http2(),
                 policy.tls().flatMap(tls -> tls.upstream(draft.hostname())),
                 policy.proxyProtocol().orElse(Cluster.ProxyProtocol.NONE),
                 origin);
@@ -239,11 +244,13 @@ public final class Translator {
         }
     }
 
-    private static Cluster.Protocol protocol(ServicePort port) {
+    private static Cluster.Protocol protocol(ServicePort port, TrafficPolicy policy) {
+        Optional<Cluster.Protocol> ruled = policy.pool().protocol();
         return switch (port.protocol()) {
-            case HTTP2, GRPC -> Cluster.Protocol.HTTP2;
-            case AUTO -> Cluster.Protocol.AS_CLIENT;
-            case HTTP, TCP, TLS, UDP -> Cluster.Protocol.HTTP1;
+            case HTTP2, GRPC -> ruled.orElse(Cluster.Protocol.HTTP2);
+            case AUTO -> ruled.orElse(Cluster.Protocol.AS_CLIENT);
+            case HTTP -> ruled.orElse(Cluster.Protocol.HTTP1);
+            case TCP, TLS, UDP -> Cluster.Protocol.HTTP1;
         };
     }
 
@@ -286,6 +293,7 @@ public final class Translator {
                         .ruledBy(draft, port)
                         .map(rule -> rule + " routes its requests")
                         .or(() -> Policies.needsProxy(rules.policy())
+                                .or(() -> Policies.needsHttp2(rules.policy().pool()))
                                 .map(need -> rules.origin().orElse(draft.origin()) + " sets " + need))
                         .or(() -> found.stream()
                                 .flatMap(backend -> backend.policies().stream())

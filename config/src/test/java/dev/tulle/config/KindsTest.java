@@ -7,12 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.tulle.common.Cidr;
 import dev.tulle.config.HttpRule.Action;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.Cluster;
 import dev.tulle.model.Cluster.Balancing;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.FaultInjection.Abort;
 import dev.tulle.model.FaultInjection.Delay;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.Http2Options;
 import dev.tulle.model.Locality;
 import dev.tulle.model.RetryPolicy;
 import dev.tulle.model.Route;
@@ -139,6 +141,10 @@ class KindsTest {
         assertEquals(OptionalInt.of(1), rule.policy().pool().maxPendingRequests());
         assertEquals(OptionalInt.of(10), rule.policy().pool().maxRequestsPerConnection());
         assertEquals(Optional.of(Duration.ofHours(1)), rule.policy().pool().idleTimeout());
+        assertEquals(Optional.of(Cluster.Protocol.HTTP2), rule.policy().pool().protocol());
+        assertEquals(
+                new Http2Options(20, Duration.ofSeconds(30), Duration.ofSeconds(5)),
+                rule.policy().pool().http2());
         DestinationRule.TrafficPolicy subset =
                 rule.subsets().getFirst().policy().over(rule.policy());
         assertEquals(Optional.of(Balancing.RANDOM), subset.balancing());

@@ -29,6 +29,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Goal: what configuration and workloads amount to. Method: small configurations, and the Bookinfo sample's own. */
 class TranslatorTest {
@@ -231,7 +233,14 @@ class TranslatorTest {
                 "kind: DestinationRule",
                 "metadata: {name: calls}",
                 "spec: {host: calls, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}}}");
-        for (String more : List.of(route, balanced)) {
+        String alive = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: DestinationRule",
+                "metadata: {name: calls}",
+                "spec:",
+                "  host: calls",
+                "  trafficPolicy: {connectionPool: {http: {http2KeepAlive: {interval: 30s, timeout: 5s}}}}");
+        for (String more : List.of(route, balanced, alive)) {
             MeshState read = Fixtures.translate(List.of(), calls, more).state();
             PortPath path = service(read, name).paths().getFirst();
             assertEquals(PortPath.Path.PROXY, path.path());
@@ -243,6 +252,38 @@ class TranslatorTest {
                     Cluster.Protocol.HTTP2,
                     read.clusters().values().iterator().next().protocol());
         }
+    }
+
+    /** A rule may say what endpoints are spoken to in, whatever their port's name says. */
+    @ParameterizedTest
+    @CsvSource({
+        "http, h2UpgradePolicy: UPGRADE, HTTP2",
+        "http, useClientProtocol: true, AS_CLIENT",
+        "http, h2UpgradePolicy: DO_NOT_UPGRADE, HTTP1",
+        "grpc, h2UpgradePolicy: DO_NOT_UPGRADE, HTTP2",
+        "grpc, useClientProtocol: true, AS_CLIENT",
+        "auto, h2UpgradePolicy: UPGRADE, HTTP2",
+        "tcp, h2UpgradePolicy: UPGRADE, HTTP1",
+    })
+    void protocolOfEndpoints(String port, String said, Cluster.Protocol expected) {
+        String web = Fixtures.yaml(
+                "apiVersion: v1",
+                "kind: Service",
+                "metadata: {name: web}",
+                "spec: {selector: {app: web}, ports: [{name: " + port + "-x, port: 80}]}");
+        String rule = Fixtures.yaml(
+                "apiVersion: networking.istio.io/v1",
+                "kind: DestinationRule",
+                "metadata: {name: web}",
+                "spec: {host: web, trafficPolicy: {connectionPool: {http: {" + said + ", maxConcurrentStreams: 7}}}}");
+        Cluster cluster = Fixtures.translate(List.of(), web, rule)
+                .state()
+                .clusters()
+                .values()
+                .iterator()
+                .next();
+        assertEquals(expected, cluster.protocol());
+        assertEquals(expected == Cluster.Protocol.HTTP1 ? 0 : 7, cluster.http2().maxStreams());
     }
 
     private static PortPath pathOfDb(String loadBalancer, String serviceMore) {

@@ -17,6 +17,7 @@ import java.util.Optional;
  * @param maxRequestsPerConnection 0 means no bound
  * @param idleTimeout idle pooled connections are closed after this
  * @param protocol what its endpoints are spoken to in, where requests are sent
+ * @param http2 how that is done where it is HTTP/2
  * @param tls to its endpoints; empty for none
  * @param proxyProtocol how its endpoints are told for whom a connection is made
  * @param origin the object that shaped it
@@ -33,6 +34,7 @@ public record Cluster(
         int maxRequestsPerConnection,
         Duration idleTimeout,
         Protocol protocol,
+        Http2Options http2,
         Optional<UpstreamTls> tls,
         ProxyProtocol proxyProtocol,
         ResourceRef origin) {
@@ -42,7 +44,7 @@ public record Cluster(
     /** Default idle time of pooled connections. */
     public static final Duration DEFAULT_IDLE_TIMEOUT = Duration.ofHours(1);
 
-    /** Without a header of the PROXY protocol. */
+    /** Without options for HTTP/2 and a header of the PROXY protocol. */
     public Cluster(
             String name,
             String hostname,
@@ -69,12 +71,13 @@ public record Cluster(
                 maxRequestsPerConnection,
                 idleTimeout,
                 protocol,
+                Http2Options.NONE,
                 tls,
                 ProxyProtocol.NONE,
                 origin);
     }
 
-    /** Without TLS. */
+    /** The same without TLS. */
     public Cluster(
             String name,
             String hostname,
@@ -100,6 +103,7 @@ public record Cluster(
                 maxRequestsPerConnection,
                 idleTimeout,
                 protocol,
+                Http2Options.NONE,
                 Optional.empty(),
                 ProxyProtocol.NONE,
                 origin);

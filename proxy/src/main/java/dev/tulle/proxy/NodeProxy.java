@@ -65,6 +65,7 @@ import java.util.Optional;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -234,7 +235,14 @@ public final class NodeProxy implements AutoCloseable {
                             sources,
                             policies,
                             new HttpScope(
-                                    upstreams, leases, accessLog, logsAll, () -> draining, malformed, lostMirrors),
+                                    upstreams,
+                                    leases,
+                                    accessLog,
+                                    logsAll,
+                                    () -> draining,
+                                    options.edgeHttp2(),
+                                    malformed,
+                                    lostMirrors),
                             new TcpScope(accessLog, logsAll),
                             new MetricHandles(istio, outside),
                             refused,
@@ -445,12 +453,13 @@ public final class NodeProxy implements AutoCloseable {
         Thread.ofPlatform().name("proxy-drain").start(() -> {
             long idle = System.nanoTime() + options.handOverIdle().toNanos();
             long end = System.nanoTime() + options.handOverStreams().toNanos();
+            toHttp(HttpClientConnection::retire);
             while (!connections.isEmpty() && System.nanoTime() < Math.min(idle, end)) {
                 // A connection that the kernel serves would never hear that it is to end.
                 takeFromKernel();
                 awaitConnections(Math.min(idle, System.nanoTime() + KERNEL_LOOK.toNanos()));
             }
-            drainHttp();
+            toHttp(HttpClientConnection::drain);
             awaitConnections(end);
             close();
         });
@@ -465,12 +474,12 @@ public final class NodeProxy implements AutoCloseable {
         }
     }
 
-    private void drainHttp() {
+    private void toHttp(Consumer<HttpClientConnection> what) {
         for (Channel channel : connections) {
             channel.eventLoop().execute(() -> {
                 HttpClientConnection http = channel.pipeline().get(HttpClientConnection.class);
                 if (http != null) {
-                    http.drain();
+                    what.accept(http);
                 }
             });
         }
@@ -490,7 +499,7 @@ public final class NodeProxy implements AutoCloseable {
         draining = true;
         listeners.close();
         sources.close();
-        drainHttp();
+        toHttp(HttpClientConnection::drain);
         awaitConnections(System.nanoTime() + options.drain().toNanos());
         connections.close().awaitUninterruptibly(1, TimeUnit.SECONDS);
         names.close();

@@ -1,6 +1,7 @@
 package dev.tulle.proxy;
 
 import dev.tulle.common.Cidr;
+import dev.tulle.model.Http2Options;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -31,6 +32,7 @@ import org.jspecify.annotations.Nullable;
  * @param onDemandTimeout how long a connection waits for its service's configuration
  * @param idleExpiry how long an unused service is followed
  * @param drain how long requests in flight may take when the proxy ends
+ * @param edgeHttp2 how connections of HTTP/2 from outside are kept
  * @param handOver the directory through which a next process takes over, in which only this user may write; null: none
  * @param handOverIdle how long idle HTTP connections are still served after another process took over
  * @param handOverStreams how long opaque streams and long transfers may go on after another process took over
@@ -57,6 +59,7 @@ public record ProxyOptions(
         Duration onDemandTimeout,
         Duration idleExpiry,
         Duration drain,
+        Http2Options edgeHttp2,
         @Nullable Path handOver,
         Duration handOverIdle,
         Duration handOverStreams) {
@@ -135,6 +138,7 @@ public record ProxyOptions(
         private Duration onDemandTimeout = Duration.ofSeconds(5);
         private Duration idleExpiry = Duration.ofMinutes(5);
         private Duration drain = Duration.ofSeconds(30);
+        private Http2Options edgeHttp2 = new Http2Options(0, Duration.ofSeconds(60), Duration.ofSeconds(20));
         private @Nullable Path handOver;
         private Duration handOverIdle = Duration.ofSeconds(45);
         private Duration handOverStreams = Duration.ofHours(1);
@@ -237,6 +241,12 @@ public record ProxyOptions(
             return this;
         }
 
+        /** Signs of life of clients from outside that speak HTTP/2; default after 60 s of silence, within 20 s. */
+        public Builder edgeHttp2(Http2Options value) {
+            edgeHttp2 = value;
+            return this;
+        }
+
         /** Where a next process takes over; default none. */
         public Builder handOver(@Nullable Path directory) {
             handOver = directory;
@@ -274,6 +284,7 @@ public record ProxyOptions(
                     onDemandTimeout,
                     idleExpiry,
                     drain,
+                    edgeHttp2,
                     handOver,
                     handOverIdle,
                     handOverStreams);

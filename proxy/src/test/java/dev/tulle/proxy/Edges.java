@@ -4,7 +4,10 @@ import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.RouteConfiguration;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.SocketException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -64,6 +67,20 @@ final class Edges {
     static NodeProxy start(FakeXds xds) throws IOException {
         Leaks.watch();
         return NodeProxy.start(options().build(), xds);
+    }
+
+    /** Waits until a port is served. */
+    static void await(int port) throws IOException, InterruptedException {
+        for (int i = 0; ; i++) {
+            try (Socket _ = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                return;
+            } catch (SocketException e) {
+                if (i == 250) {
+                    throw e;
+                }
+                Thread.sleep(20);
+            }
+        }
     }
 
     /** A port that nobody has. */

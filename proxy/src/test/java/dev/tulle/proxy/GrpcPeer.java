@@ -48,6 +48,11 @@ final class GrpcPeer implements AutoCloseable {
         this(NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0)));
     }
 
+    /** On this port, which another one has just left. */
+    GrpcPeer(int port) throws IOException {
+        this(NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), port)));
+    }
+
     /** Over TLS, with a certificate and its key. */
     GrpcPeer(Path chain, Path key) throws IOException {
         this(NettyServerBuilder.forAddress(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0))
@@ -190,6 +195,13 @@ final class GrpcPeer implements AutoCloseable {
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }
+        }
+    }
+
+    /** Ends in order: takes no further connections and calls, and answers those that it has. */
+    void leave() throws InterruptedException {
+        if (!server.shutdown().awaitTermination(10, TimeUnit.SECONDS)) {
+            throw new IllegalStateException("calls do not end");
         }
     }
 

@@ -1,9 +1,11 @@
 package dev.tulle.proxy;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -217,17 +219,29 @@ class H2FramesTest {
         }
     }
 
-    /** Half a preface and no more is answered as what it is then: no request. */
-    @Test
-    void halfAPreface() throws Exception {
+    /** What begins as only HTTP/2 does and goes on otherwise is told so in HTTP/2; half of it and no more is just left. */
+    @ParameterizedTest
+    @CsvSource({"'PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n'", "'PRI * HTTP/2.0\r\n\r\n'"})
+    void aPrefaceThatIsNone(String sent) throws Exception {
         try (Origin origin = Origin.answering("hello");
                 ProxyFixture proxy =
                         new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
                 RawClient client = new RawClient(proxy.port)) {
-            client.send("PRI * HTTP/2.0\r\n\r\n");
+            client.send(sent);
             client.socket.shutdownOutput();
-            String answer = new String(client.in().readAllBytes(), java.nio.charset.StandardCharsets.ISO_8859_1);
-            assertTrue(answer.startsWith("HTTP/1.1 505 ") || answer.startsWith("HTTP/1.1 400 "), answer);
+            byte[] answer = client.in().readAllBytes();
+            assertFalse(new String(answer, java.nio.charset.StandardCharsets.ISO_8859_1).contains("HTTP/1.1"));
+            List<Integer> types = new ArrayList<>();
+            int code = 0;
+            for (int at = 0; at < answer.length; at += 9 + (answer[at + 1] & 0xff) * 256 + (answer[at + 2] & 0xff)) {
+                types.add((int) answer[at + 3]);
+                code = answer[at + 3] == H2Frames.GOAWAY ? answer[at + 9 + 7] : code;
+            }
+            boolean half = sent.endsWith("2.0\r\n\r\n");
+            assertEquals(H2Frames.SETTINGS, types.getFirst());
+            assertEquals(!half, types.getLast() == H2Frames.GOAWAY, types::toString);
+            assertEquals(half ? 0 : PROTOCOL_ERROR, code);
+            assertTrue(origin.requests.isEmpty());
         }
     }
 

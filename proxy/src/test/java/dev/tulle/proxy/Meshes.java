@@ -6,6 +6,7 @@ import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.Http2Options;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.ResourceRef;
@@ -44,6 +45,7 @@ public final class Meshes {
     private List<Route> routes = List.of(forward("default", RouteMatch.ANY, ""));
     private Cluster.Balancing balancing = Cluster.Balancing.LEAST_REQUEST;
     private Cluster.Protocol protocol = Cluster.Protocol.HTTP1;
+    private Http2Options http2 = Http2Options.NONE;
     private int perConnection;
     private Optional<UpstreamTls> tls = Optional.empty();
     private Cluster.ProxyProtocol proxyProtocol = Cluster.ProxyProtocol.NONE;
@@ -68,6 +70,12 @@ public final class Meshes {
     /** What the subsets that are added after this speak. */
     public Meshes protocol(Cluster.Protocol spoken) {
         protocol = spoken;
+        return this;
+    }
+
+    /** How connections of HTTP/2 to the endpoints of the subsets that are added after this are kept. */
+    public Meshes http2(Http2Options how) {
+        http2 = how;
         return this;
     }
 
@@ -111,6 +119,7 @@ public final class Meshes {
                         perConnection,
                         Cluster.DEFAULT_IDLE_TIMEOUT,
                         protocol,
+                        http2,
                         tls,
                         proxyProtocol,
                         ResourceRef.DEFAULT));

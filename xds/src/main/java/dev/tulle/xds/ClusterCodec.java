@@ -117,6 +117,7 @@ final class ClusterCodec {
                         ? Durations.decode(http.getIdleTimeout())
                         : dev.tulle.model.Cluster.DEFAULT_IDLE_TIMEOUT,
                 protocol(options),
+                Http2OptionsCodec.decode(http2(options)),
                 transport.tls(),
                 transport.proxyProtocol(),
                 MetadataCodec.origin(facts));
@@ -145,7 +146,7 @@ final class ClusterCodec {
         var options = dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions.newBuilder()
                 .setCommonHttpProtocolOptions(common);
         Http1ProtocolOptions http1 = Http1ProtocolOptions.getDefaultInstance();
-        Http2ProtocolOptions http2 = Http2ProtocolOptions.getDefaultInstance();
+        Http2ProtocolOptions http2 = Http2OptionsCodec.encode(cluster.http2());
         switch (cluster.protocol()) {
             case HTTP1 ->
                 options.setExplicitHttpConfig(ExplicitHttpConfig.newBuilder().setHttpProtocolOptions(http1));
@@ -157,6 +158,13 @@ final class ClusterCodec {
                         .setHttp2ProtocolOptions(http2));
         }
         return ResourceCodec.any(HTTP_OPTIONS_URL, options.build());
+    }
+
+    private static Http2ProtocolOptions http2(
+            dev.tulle.xds.proto.envoy.extensions.upstreams.http.v3.HttpProtocolOptions options) {
+        return options.hasUseDownstreamProtocolConfig()
+                ? options.getUseDownstreamProtocolConfig().getHttp2ProtocolOptions()
+                : options.getExplicitHttpConfig().getHttp2ProtocolOptions();
     }
 
     private static Protocol protocol(

@@ -12,6 +12,7 @@ import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
 import dev.tulle.model.HeaderMutation.Changes;
 import dev.tulle.model.HeaderMutation.Field;
+import dev.tulle.model.Http2Options;
 import dev.tulle.model.Listener;
 import dev.tulle.model.Locality;
 import dev.tulle.model.PortPath;
@@ -59,6 +60,7 @@ final class RandomModel {
         String subset = random.nextBoolean() ? "" : word();
         String hostname = word() + ".default.svc.cluster.local";
         String name = random.nextInt(5) == 0 ? "Other-" + word() : Cluster.nameOf(port, subset, hostname);
+        Cluster.Protocol protocol = pick(Cluster.Protocol.values());
         return new Cluster(
                 name,
                 hostname,
@@ -70,10 +72,19 @@ final class RandomModel {
                 random.nextInt(3) * 50,
                 random.nextInt(3),
                 Duration.ofNanos(random.nextInt(2_000_000_000)),
-                pick(Cluster.Protocol.values()),
+                protocol,
+                protocol == Cluster.Protocol.HTTP1 ? Http2Options.NONE : http2(),
                 random.nextBoolean() ? Optional.empty() : Optional.of(tls()),
                 pick(Cluster.ProxyProtocol.values()),
                 origin());
+    }
+
+    private Http2Options http2() {
+        boolean asks = random.nextBoolean();
+        return new Http2Options(
+                random.nextInt(3) * 10,
+                asks ? Duration.ofMillis(1 + random.nextInt(9_999)) : Duration.ZERO,
+                asks ? Duration.ofNanos(1 + random.nextInt(2_000_000_000)) : Duration.ZERO);
     }
 
     private UpstreamTls tls() {

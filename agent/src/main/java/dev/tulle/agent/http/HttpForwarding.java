@@ -208,6 +208,9 @@ final class HttpForwarding {
         if (cluster.proxyProtocol() != Cluster.ProxyProtocol.NONE) {
             return Part.none(Reason.NEEDS_TRAFFIC_POLICY, "cluster " + name + " is told for whom a connection is made");
         }
+        if (cluster.protocol() == Cluster.Protocol.HTTP2) {
+            return Part.none(Reason.NEEDS_HTTP2, "cluster " + name + " is spoken to in HTTP/2");
+        }
         if (cluster.maxConnections() > 0
                 || cluster.maxPendingRequests() > 0
                 || cluster.maxRequestsPerConnection() > 0) {

@@ -13,6 +13,7 @@ import dev.tulle.model.Endpoint;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeaderMutation;
+import dev.tulle.model.Http2Options;
 import dev.tulle.model.Locality;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RetryPolicy;
@@ -338,6 +339,7 @@ class HttpTableCompilerTest {
                         0,
                         Duration.ofHours(1),
                         Cluster.Protocol.HTTP1,
+                        Http2Options.NONE,
                         Optional.empty(),
                         Cluster.ProxyProtocol.V2,
                         ResourceRef.DEFAULT));

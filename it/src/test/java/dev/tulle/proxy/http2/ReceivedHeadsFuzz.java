@@ -21,6 +21,7 @@ import java.util.Map;
  * names and values, each with a 0 behind it; the first byte says what is read and whether a body follows.
  */
 public final class ReceivedHeadsFuzz {
+    private static final AsciiString PROTOCOL = AsciiString.cached(":protocol");
     private static final AsciiString COOKIE = AsciiString.cached("cookie");
 
     private ReceivedHeadsFuzz() {}
@@ -40,7 +41,13 @@ public final class ReceivedHeadsFuzz {
             ParseStatus status = ReceivedHeads.request(new ByteSink(), fields, ends, head);
             Cost.must(status == ParseStatus.COMPLETE || status.isError(), "neither taken nor refused");
             if (status == ParseStatus.COMPLETE) {
-                same(head.method(), fields.method());
+                CharSequence protocol = fields.get(PROTOCOL);
+                same(protocol == null ? head.method() : "CONNECT", fields.method());
+                Cost.must((protocol != null) == head.isExtendedConnect(), "another protocol, or none");
+                if (protocol != null) {
+                    same(head.method(), "GET");
+                    same(head.upgrade(), protocol);
+                }
                 boolean connects = head.method().equals("CONNECT");
                 CharSequence host = fields.authority() == null ? fields.get("host") : fields.authority();
                 same(head.target(), connects ? host : fields.path());
@@ -48,6 +55,11 @@ public final class ReceivedHeadsFuzz {
                 same(head, fields);
                 Cost.must(head.isHttp2(), "its version");
             }
+        } else if ((data[0] & 8) != 0) {
+            ResponseHead head = new ResponseHead();
+            ParseStatus status = ReceivedHeads.switched(new ByteSink(), fields, "websocket", "", head);
+            Cost.must(status == ParseStatus.COMPLETE || status.isError(), "neither taken nor refused");
+            Cost.must(status.isError() || head.isUpgrade(), "no switch");
         } else {
             ResponseHead head = new ResponseHead();
             ParseStatus status = ReceivedHeads.response(new ByteSink(), fields, ends, (data[0] & 4) == 0, head);
@@ -77,6 +89,10 @@ public final class ReceivedHeadsFuzz {
             if (!name.startsWith(":") && !name.equals("host") && !name.equals("cookie")) {
                 sent.add(name + "=" + field.getValue().toString().strip());
             }
+        }
+        if (head instanceof RequestHead && fields.contains(PROTOCOL)) {
+            sent.add("connection=upgrade");
+            sent.add("upgrade=" + fields.get(PROTOCOL));
         }
         List<String> read = new ArrayList<>();
         boolean cookie = false;
@@ -122,6 +138,9 @@ public final class ReceivedHeadsFuzz {
                 "2:method|POST|:scheme|http|:path|/a?b|:authority|a:80|content-type|application/grpc|te|trailers|",
                 "0:method|GET|:path|/|host|a|cookie|b=c|cookie|d=e|x-y|z|",
                 "0:method|CONNECT|:authority|a:443|",
+                "2:method|CONNECT|:protocol|websocket|:scheme|http|:path|/|:authority|a|sec-websocket-version|13|",
+                "2:method|CONNECT|:protocol|a\r\nb: c|:scheme|http|:path|/|:authority|a|",
+                "9:status|200|sec-websocket-protocol|chat|",
                 "0:method|GET|:path|/ HTTP/1.1\r\nx: y|:authority|a|",
                 "2:method|POST|:path|/|:authority|a|content-length|3|x|y\r\nz: 1|",
                 "2:method|POST|:path|/|:authority|a|transfer-encoding|chunked|",

@@ -9,6 +9,7 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.stream.Peer;
+import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
@@ -43,6 +44,12 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
     private static final int MAX_RESETS = 200;
     private static final int RESET_SECONDS = 30;
     private static final int MAX_EMPTY_FRAMES = 2;
+    /** The name of the PING whose answer says that the client has heard that the connection is going. */
+    private static final long LEAVING = 2;
+
+    /** How long a client has for that answer. */
+    private static final long HEARS = TimeUnit.SECONDS.toNanos(5);
+
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
 
     private final HttpScope scope;
@@ -56,14 +63,22 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         @Override
         protected void expired() {
             if (connection().numActiveStreams() == 0) {
-                channel.close();
+                retire();
             }
+        }
+    };
+    private final TimerWheel.Timer lastCall = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            leave();
         }
     };
     private final StreamOrder order = new StreamOrder();
     private long waitForClient;
     private long waitForEndpoints;
     private long heads;
+    private boolean leaving;
+    private boolean left;
 
     private H2Connection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
@@ -96,7 +111,8 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
             initialSettings(Http2Settings.defaultSettings()
                     .maxConcurrentStreams(MAX_STREAMS)
                     .initialWindowSize(STREAM_WINDOW)
-                    .maxHeaderListSize(MessageHead.MAX_HEAD));
+                    .maxHeaderListSize(MessageHead.MAX_HEAD)
+                    .connectProtocolEnabled(true));
             validateRequiredPseudoHeaders(true);
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
@@ -127,6 +143,10 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         Http2Stream whole = connection().connectionStream();
         int more = CONNECTION_WINDOW - connection().local().flowController().initialWindowSize(whole);
         connection().local().flowController().incrementWindowSize(whole, more);
+        if (peer.edge()) {
+            // Of a captured client that is gone the kernel tells; one that stands still may do so.
+            keepAlive(worker(), scope.edge());
+        }
         whenIdle();
     }
 
@@ -278,6 +298,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
     @Override
     public void channelInactive(ChannelHandlerContext from) throws Exception {
         worker().timers().remove(idle);
+        worker().timers().remove(lastCall);
         super.channelInactive(from);
         service.release();
     }
@@ -306,10 +327,53 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         closeNow();
     }
 
+    /**
+     * Says twice that it goes (RFC 9113 section 6.8): first without a bound, so that nothing that the client has sent
+     * meanwhile is lost, then, when it has read that, how far requests were taken. Closes after the last of them.
+     */
+    @Override
+    public void retire() {
+        if (leaving || !channel.isActive()) {
+            return;
+        }
+        leaving = true;
+        goAway(
+                context(),
+                Integer.MAX_VALUE,
+                Http2Error.NO_ERROR.code(),
+                Unpooled.EMPTY_BUFFER,
+                context().newPromise());
+        ping(LEAVING);
+        worker().timers().set(lastCall, System.nanoTime() + HEARS);
+        flush();
+    }
+
+    @Override
+    protected void answered(long ping) {
+        if (ping == LEAVING) {
+            leave();
+        }
+    }
+
+    /** From now on further requests are not taken, which the client hears. */
+    private void leave() {
+        worker().timers().remove(lastCall);
+        if (!left && channel.isActive()) {
+            left = true;
+            int last = connection().remote().lastStreamCreated();
+            goAway(
+                    context(),
+                    last,
+                    Http2Error.NO_ERROR.code(),
+                    Unpooled.EMPTY_BUFFER,
+                    context().newPromise());
+            channel.close();
+        }
+    }
+
     @Override
     public void drain() {
         scope.leases().drain();
-        // Says how far requests were taken, and closes after the last of them.
-        channel.close();
+        retire();
     }
 }

@@ -11,6 +11,7 @@ import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
 import dev.tulle.proxy.loop.TimerWheel;
+import dev.tulle.proxy.loop.WaitingPieces;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.stream.Downstream;
 import dev.tulle.proxy.stream.Peer;
@@ -20,7 +21,6 @@ import io.netty.channel.Channel;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
-import java.util.ArrayDeque;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -32,14 +32,16 @@ final class H2Stream extends FramedStream implements Downstream {
     /** How long a server has for the end of a response that the client has got whole. */
     private static final long PATIENCE_SECONDS = 10;
 
+    private static final long TUNNEL_IDLE = TimeUnit.HOURS.toNanos(1);
+
     private final H2Connection connection;
     private final RequestHead head = new RequestHead();
     private final Exchange exchange;
-    private final ArrayDeque<ByteBuf> pending = new ArrayDeque<>(0);
+    private final WaitingPieces pending = new WaitingPieces();
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
         @Override
         protected void expired() {
-            exchange.timeout();
+            timeout();
         }
     };
 
@@ -107,8 +109,12 @@ final class H2Stream extends FramedStream implements Downstream {
         }
         ended = ends;
         if (n > 0) {
-            pending.add(in.retain());
             owe(n);
+            if (begun && pending.isEmpty() && takes()) {
+                exchange.requestData(in.retain());
+            } else {
+                pending.add(connection.channel().alloc(), in);
+            }
         }
         passOn();
         return 0;
@@ -154,15 +160,15 @@ final class H2Stream extends FramedStream implements Downstream {
         if (pending.isEmpty() && ended) {
             tellEnd();
         }
-        if (pending.isEmpty() && (takes() || (endTold && !head.isConnect()))) {
+        if (pending.isEmpty() && (takes() || (endTold && !head.asksForTunnel()))) {
             consumeAll();
         }
         tellWaiting();
     }
 
-    /** True when bytes go on. Behind a CONNECT that is not answered yet they belong to nobody. */
+    /** True when bytes go on. Behind a request for a tunnel that is not answered yet they belong to nobody. */
     private boolean takes() {
-        return (tunnel || !head.isConnect()) && exchange.takesBody();
+        return (tunnel || !head.asksForTunnel()) && exchange.takesBody();
     }
 
     private void tellWaiting() {
@@ -192,7 +198,11 @@ final class H2Stream extends FramedStream implements Downstream {
     @SuppressWarnings("FutureReturnValueIgnored")
     void closed() {
         gone();
-        if (!over && isEndSent()) {
+        if (tunnel && ended && isEndSent()) {
+            // Both ends in order: what has not gone on yet still does.
+            return;
+        }
+        if (!over && !tunnel && isEndSent()) {
             // The client has all; the server has still to say so.
             connection.worker().loop().schedule(this::leave, PATIENCE_SECONDS, TimeUnit.SECONDS);
         } else {
@@ -202,6 +212,10 @@ final class H2Stream extends FramedStream implements Downstream {
 
     private void leave() {
         if (!over) {
+            if (tunnel) {
+                // Not the end of a half, which the server would take it for.
+                exchange.clientReset();
+            }
             exchange.downstreamGone();
             over();
         }
@@ -212,8 +226,7 @@ final class H2Stream extends FramedStream implements Downstream {
         var _ = connection.holdsHeads(-headTold);
         headTold = 0;
         connection.worker().timers().remove(timer);
-        pending.forEach(ByteBuf::release);
-        pending.clear();
+        pending.release();
         consumeAll();
         tellWaiting();
     }
@@ -242,7 +255,21 @@ final class H2Stream extends FramedStream implements Downstream {
 
     @Override
     public void deadline(long nanos) {
-        connection.worker().timers().set(timer, nanos);
+        if (!tunnel) {
+            connection.worker().timers().set(timer, nanos);
+        }
+    }
+
+    /** What bounds a request does not bound what it has become: that ends when it has stood still for long. */
+    private void timeout() {
+        if (!tunnel) {
+            exchange.timeout();
+        } else if (exchange.wasActive()) {
+            connection.worker().timers().set(timer, System.nanoTime() + TUNNEL_IDLE);
+        } else {
+            reset(Http2Error.CANCEL);
+            leave();
+        }
     }
 
     @Override
@@ -284,6 +311,7 @@ final class H2Stream extends FramedStream implements Downstream {
         send(SentHeads.response(answer, changes), bodyless && !becomesTunnel);
         if (becomesTunnel) {
             tunnel = true;
+            connection.worker().timers().set(timer, System.nanoTime() + TUNNEL_IDLE);
             passOn();
         }
     }
@@ -359,7 +387,7 @@ final class H2Stream extends FramedStream implements Downstream {
 
     @Override
     public void reset() {
-        fail(Http2Error.CONNECT_ERROR);
+        fail(head.isConnect() ? Http2Error.CONNECT_ERROR : Http2Error.CANCEL);
     }
 
     private void fail(Http2Error why) {

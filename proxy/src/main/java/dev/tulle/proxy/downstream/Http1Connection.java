@@ -175,7 +175,7 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
     /** False when the bytes were taken: they are HTTP/2, or may become it. */
     private boolean isHttp1(ByteBuf first) {
         OutboundService to = service;
-        Boolean http2 = to == null ? Boolean.FALSE : Preface.isIt(first);
+        Boolean http2 = to == null ? Boolean.FALSE : Preface.isMeant(first);
         if (http2 == null) {
             reader.waiting().keep(first);
             end.headSince(System.nanoTime());

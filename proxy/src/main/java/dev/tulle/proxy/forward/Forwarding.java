@@ -531,7 +531,7 @@ final class Forwarding implements UpstreamUser {
             scope.leases().lost();
         }
         boolean harmless = seen == Seen.NEVER || (seen == Seen.HARDLY && head.isIdempotent());
-        if (harmless && request.isRepeatable() && tries.beginStaleRetry(this)) {
+        if (harmless && request.isRepeatable() && tries.beginHarmlessRetry(this, seen == Seen.NEVER)) {
             deadlines.tryOver();
             tryEndpoint(true);
             return;

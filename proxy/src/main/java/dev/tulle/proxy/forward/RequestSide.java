@@ -11,6 +11,7 @@ import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamStream;
 import dev.tulle.proxy.upstream.UpstreamUser;
+import dev.tulle.proxy.upstream.WorkerCluster;
 import dev.tulle.telemetry.Counter;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
@@ -27,6 +28,9 @@ final class RequestSide implements ForwardedRequest {
     private List<MirrorRequest> mirrors = List.of();
     private byte[] trailers = Trailers.NONE;
     private boolean complete;
+    /** Bytes of the body that went on, at this try or, kept, at those before. */
+    private long sent;
+
     private boolean unproven;
 
     RequestSide(HttpScope scope, RequestHead head, Routing routing, Peer peer) {
@@ -42,6 +46,7 @@ final class RequestSide implements ForwardedRequest {
         trailers = Trailers.NONE;
         complete = false;
         unproven = false;
+        sent = 0;
     }
 
     /** The head was read; without a body the request is complete. */
@@ -61,7 +66,10 @@ final class RequestSide implements ForwardedRequest {
 
     /** The request is for an endpoint of this plan. */
     void begin(ForwardPlan plan, RouteDecision decided) {
-        replay.begin(worker.allocator(), plan.retriesResponses());
+        WorkerCluster to = plan.cluster();
+        // A server of HTTP/2 may go away and say what it has not read: that is sent again, whatever the policy.
+        boolean maySayUnread = to != null && to.speaksHttp2(head.isHttp2());
+        replay.begin(worker.allocator(), maySayUnread || plan.retriesResponses());
         if (!decided.mirrors().isEmpty()) {
             mirrors = MirrorRequest.beginAll(worker, lostMirrors, decided, plan, head, routing, peer);
             if (complete) {
@@ -133,6 +141,7 @@ final class RequestSide implements ForwardedRequest {
 
     /** Sends a further piece of the body and keeps a copy for another try. */
     void data(UpstreamStream to, ByteBuf data) {
+        sent += data.readableBytes();
         replay.add(data);
         for (MirrorRequest mirror : mirrors) {
             mirror.data(data);
@@ -159,6 +168,8 @@ final class RequestSide implements ForwardedRequest {
      * something of this request may reach it only later.
      */
     boolean leavesClean() {
-        return complete && !unproven && !head.hasUnusualBody();
+        // A client of HTTP/2 may say after all of the body, in a frame of its own, that this was it.
+        boolean whole = complete || (!head.isChunked() && sent > 0 && sent == head.contentLength());
+        return whole && !unproven && !head.hasUnusualBody();
     }
 }

@@ -20,6 +20,9 @@ import org.jspecify.annotations.Nullable;
 final class Tries {
     private static final long BACKOFF_MILLIS = 25;
 
+    /** Servers that may say one after the other that they have not read a request. */
+    private static final int UNREAD = 4;
+
     private @Nullable WorkerCluster cluster;
     private int caller;
     private @Nullable EndpointPool pool;
@@ -30,7 +33,7 @@ final class Tries {
 
     private int count;
     private boolean retrying;
-    private boolean staleRetried;
+    private int unread;
 
     /** A request begins. */
     void reset() {
@@ -39,7 +42,7 @@ final class Tries {
         lastPool = null;
         count = 0;
         retrying = false;
-        staleRetried = false;
+        unread = 0;
         if (!tried.isEmpty()) {
             tried.clear();
         }
@@ -171,14 +174,16 @@ final class Tries {
     }
 
     /**
-     * Ends the current try because the server closed the idle connection just when it was used again: not a failure of
-     * the request, so the next try is not counted. False when that was done before.
+     * Ends the current try because the server has not read the request, or most likely has not: not a failure of the
+     * request, so the next try is not counted. False when that was done too often for the server to be believed.
+     *
+     * @param said true when the server says so itself
      */
-    boolean beginStaleRetry(UpstreamUser user) {
-        if (staleRetried) {
+    boolean beginHarmlessRetry(UpstreamUser user, boolean said) {
+        if (unread >= (said ? UNREAD : 1)) {
             return false;
         }
-        staleRetried = true;
+        unread++;
         count--;
         end(user, false, true);
         return true;

@@ -42,6 +42,15 @@ public final class HeadWriter {
      * says whom it was forwarded for.
      */
     public static void request(ByteSink out, ForwardedRequest request, SplittableRandom random) {
+        request(out, request, random, "");
+    }
+
+    /**
+     * The same for a WebSocket.
+     *
+     * @param key of its handshake, where the client has none; empty for none
+     */
+    public static void request(ByteSink out, ForwardedRequest request, SplittableRandom random, String key) {
         RequestHead head = request.head();
         String path = request.path();
         String authority = request.authority();
@@ -74,6 +83,9 @@ public final class HeadWriter {
         }
         if (head.isUpgrade()) {
             out.put(UPGRADE);
+        }
+        if (!key.isEmpty()) {
+            out.put("sec-websocket-key: ").put(key).put(CRLF);
         }
         if (outside) {
             out.put(FORWARDED_FOR)

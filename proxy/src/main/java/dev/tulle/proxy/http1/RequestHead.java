@@ -280,6 +280,24 @@ public final class RequestHead extends MessageHead implements RequestView {
         return connectionUpgrade && upgradeField >= 0 && !ignoredUpgrade && minorVersion == 1 && !hasBody();
     }
 
+    /** What the request asks for, if {@link #isUpgrade}. */
+    public String upgrade() {
+        return text(valueStart(upgradeField), valueEnd(upgradeField));
+    }
+
+    /**
+     * True when a client of HTTP/2 asks for another protocol on its stream (RFC 8441): a GET with an upgrade from here on,
+     * as in Envoy, but for one thing: it cannot be ignored that it asks.
+     */
+    public boolean isExtendedConnect() {
+        return http2 && isUpgrade();
+    }
+
+    /** True when what follows the head, if the server agrees, is no HTTP any more. */
+    public boolean asksForTunnel() {
+        return isConnect() || isUpgrade();
+    }
+
     /** True for CONNECT. */
     public boolean isConnect() {
         return methodEnd - methodStart == 7 && methodIs("CONNECT");

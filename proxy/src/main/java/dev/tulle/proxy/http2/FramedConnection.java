@@ -1,7 +1,10 @@
 package dev.tulle.proxy.http2;
 
+import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.loop.QuickAck;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
+import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
@@ -31,15 +34,20 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** Streams have their own deadlines: a connection that closes waits for them. */
     protected static final long NO_LIMIT = -1;
 
+    /** The name of a PING that asks for a sign of life. */
+    private static final long ALIVE = 1;
+
     private final Http2Connection.PropertyKey key;
     private final List<S> touched = new ArrayList<>();
     private @Nullable ChannelHandlerContext context;
     private @Nullable QuickAck quickAck;
+    private @Nullable KeepAlive alive;
     private boolean reading;
 
     /** A handler for a pipeline, as Netty's builder makes it. */
     protected FramedConnection(Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
         super(decoder, encoder, settings);
+        setCumulator(FramedConnection::joined);
         this.key = connection().newKey();
         connection().addListener(new Http2ConnectionAdapter() {
             @Override
@@ -54,6 +62,27 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         decoder.frameListener(new Frames());
     }
 
+    /**
+     * The beginning of a frame and what has come after it. Netty's own way grows one buffer and never drops what was read
+     * of it as long as somebody still holds a piece, which with a slow reader is always: it has as much as was ever sent.
+     */
+    private static ByteBuf joined(ByteBufAllocator allocator, ByteBuf before, ByteBuf more) {
+        if (!before.isReadable()) {
+            before.release();
+            return more;
+        }
+        if (more.readableBytes() <= before.writableBytes()) {
+            before.writeBytes(more);
+            more.release();
+            return before;
+        }
+        ByteBuf both = allocator.directBuffer(before.readableBytes() + more.readableBytes());
+        both.writeBytes(before).writeBytes(more);
+        before.release();
+        more.release();
+        return both;
+    }
+
     /** A head has come for a stream that nobody has yet. */
     protected abstract void begins(Http2Stream stream, Http2Headers fields, boolean ends);
 
@@ -63,6 +92,57 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
      * @param known whose it was; null for nobody's
      */
     protected abstract void closed(Http2Stream stream, @Nullable S known);
+
+    /** The other side has said how it is to be spoken to. */
+    protected void settled(Http2Settings settings) {
+        // Whoever has to know.
+    }
+
+    /** The other side takes no further streams: those up to this number are still answered. */
+    protected void goingAway(int last) {
+        // Whoever has to know.
+    }
+
+    /** The other side has read all that was sent before this PING. */
+    protected void answered(long ping) {
+        // Whoever has asked.
+    }
+
+    /** Nothing has come for too long, also not when it was asked for. */
+    protected void dead() {
+        closeNow();
+    }
+
+    /** From now on a silent other side is asked for a sign of life. */
+    protected final void keepAlive(Worker worker, Http2Options options) {
+        if (options.pingInterval().isZero()) {
+            return;
+        }
+        KeepAlive made = new KeepAlive(
+                worker.timers(),
+                System::nanoTime,
+                new KeepAlive.Line() {
+                    @Override
+                    public void ping() {
+                        FramedConnection.this.ping(ALIVE);
+                    }
+
+                    @Override
+                    public void dead() {
+                        FramedConnection.this.dead();
+                    }
+                },
+                options.pingInterval().toNanos(),
+                options.pingTimeout().toNanos());
+        alive = made;
+        made.begin();
+    }
+
+    /** Asks the other side to say when it has read this; {@link #answered} follows. */
+    protected final void ping(long name) {
+        encoder().writePing(context(), false, name, context().newPromise());
+        flushUnlessReading();
+    }
 
     /** From now on the frames of a stream are for this. */
     protected final void bind(Http2Stream stream, S to) {
@@ -167,6 +247,21 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         }
 
         @Override
+        public void onSettingsRead(ChannelHandlerContext from, Http2Settings settings) {
+            settled(settings);
+        }
+
+        @Override
+        public void onPingAckRead(ChannelHandlerContext from, long data) {
+            answered(data);
+        }
+
+        @Override
+        public void onGoAwayRead(ChannelHandlerContext from, int last, long code, ByteBuf why) {
+            goingAway(last);
+        }
+
+        @Override
         public void onRstStreamRead(ChannelHandlerContext from, int id, long code) {
             S known = at(id);
             if (known != null) {
@@ -185,6 +280,10 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     @Override
     public void channelRead(ChannelHandlerContext from, Object message) throws Exception {
         reading = true;
+        KeepAlive watched = alive;
+        if (watched != null) {
+            watched.heard();
+        }
         QuickAck acknowledged = quickAck;
         if (acknowledged != null && message instanceof ByteBuf bytes) {
             acknowledged.came(bytes.readableBytes());
@@ -206,6 +305,15 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
             last.touched = false;
             last.batchOver();
         }
+    }
+
+    @Override
+    public void channelInactive(ChannelHandlerContext from) throws Exception {
+        KeepAlive watched = alive;
+        if (watched != null) {
+            watched.end();
+        }
+        super.channelInactive(from);
     }
 
     @Override

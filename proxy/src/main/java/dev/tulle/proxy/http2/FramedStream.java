@@ -1,5 +1,6 @@
 package dev.tulle.proxy.http2;
 
+import dev.tulle.proxy.loop.WaitingPieces;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelPromise;
@@ -109,11 +110,13 @@ public abstract class FramedStream {
             return;
         }
         int n = data.readableBytes();
+        // Behind others it is going to wait.
+        ByteBuf piece = queued > 0 ? WaitingPieces.alone(connection.context().alloc(), data) : data;
         if (n > 0) {
             queued += n;
             sent.addListener(result -> sent(n));
         }
-        connection.encoder().writeData(connection.context(), to.id(), data, 0, ends, sent);
+        connection.encoder().writeData(connection.context(), to.id(), piece, 0, ends, sent);
         queuedChanged();
     }
 

@@ -8,16 +8,28 @@ import org.jspecify.annotations.Nullable;
 public final class Preface {
     private static final byte[] BYTES = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
 
+    /** A whole head: whoever sends it means HTTP/2, for which its method is kept. */
+    private static final int HEAD = "PRI * HTTP/2.0\r\n\r\n".length();
+
     private Preface() {}
 
     /** What the first bytes of a connection are: true for HTTP/2, false for something else, null when more are needed. */
     public static @Nullable Boolean isIt(ByteBuf first) {
-        int n = Math.min(first.readableBytes(), BYTES.length);
+        return begins(first, BYTES.length);
+    }
+
+    /** The same where it is known to be HTTP: a client that goes on otherwise is told in HTTP/2 that it is wrong. */
+    public static @Nullable Boolean isMeant(ByteBuf first) {
+        return begins(first, HEAD);
+    }
+
+    private static @Nullable Boolean begins(ByteBuf first, int length) {
+        int n = Math.min(first.readableBytes(), length);
         for (int i = 0; i < n; i++) {
             if (first.getByte(first.readerIndex() + i) != BYTES[i]) {
                 return false;
             }
         }
-        return n == BYTES.length ? Boolean.TRUE : null;
+        return n == length ? Boolean.TRUE : null;
     }
 }

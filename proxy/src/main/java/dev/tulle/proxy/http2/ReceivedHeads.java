@@ -20,6 +20,8 @@ public final class ReceivedHeads {
     private static final String CRLF = "\r\n";
     private static final AsciiString COOKIE = AsciiString.cached("cookie");
     private static final AsciiString HOST = AsciiString.cached("host");
+    private static final AsciiString PROTOCOL = Http2Headers.PseudoHeaderName.PROTOCOL.value();
+    private static final AsciiString ACCEPT = AsciiString.cached("sec-websocket-accept");
     private static final AsciiString LENGTH = AsciiString.cached("content-length");
 
     private ReceivedHeads() {}
@@ -35,14 +37,18 @@ public final class ReceivedHeads {
         CharSequence method = fields.method();
         CharSequence host = fields.authority() == null ? fields.get(HOST) : fields.authority();
         boolean connects = AsciiString.contentEquals("CONNECT", method == null ? "" : method);
-        CharSequence target = connects ? host : fields.path();
+        CharSequence protocol = fields.get(PROTOCOL);
+        if (protocol != null && (!connects || fields.scheme() == null || !isToken(protocol))) {
+            return ParseStatus.BAD_START_LINE;
+        }
+        CharSequence target = connects && protocol == null ? host : fields.path();
         if (method == null || target == null || !isVisible(method) || !isVisible(target)) {
             return ParseStatus.BAD_START_LINE;
         }
         if (host == null || !isVisible(host)) {
             return ParseStatus.BAD_HOST;
         }
-        put(sink, method).put(' ');
+        put(sink, protocol == null ? method : "GET").put(' ');
         put(sink, target).put(" HTTP/1.1\r\nhost: ");
         put(sink, host).put(CRLF);
         ParseStatus bad = fields(sink, fields);
@@ -50,6 +56,10 @@ public final class ReceivedHeads {
             return bad;
         }
         cookies(sink, fields);
+        if (protocol != null) {
+            // The way in which HTTP/1.1 asks for it (RFC 8441 section 5).
+            put(sink.put("connection: upgrade\r\nupgrade: "), protocol).put(CRLF);
+        }
         if (!ends && !connects && !fields.contains(LENGTH)) {
             sink.put("transfer-encoding: chunked\r\n");
         }
@@ -57,7 +67,11 @@ public final class ReceivedHeads {
         into.reset();
         ParseStatus status = into.read(Unpooled.wrappedBuffer(sink.array(), 0, sink.length()));
         into.cameAsHttp2();
-        return status == ParseStatus.NEED_MORE ? ParseStatus.BAD_START_LINE : status;
+        if (status == ParseStatus.NEED_MORE
+                || (status == ParseStatus.COMPLETE && protocol != null && !into.isUpgrade())) {
+            return ParseStatus.BAD_START_LINE;
+        }
+        return status;
     }
 
     /**
@@ -82,6 +96,32 @@ public final class ReceivedHeads {
         boolean bodyless = toHead || code.charAt(0) == '1' || isOne(code, "204") || isOne(code, "304");
         if (!bodyless && !fields.contains(LENGTH)) {
             sink.put(ends ? "content-length: 0\r\n" : "transfer-encoding: chunked\r\n");
+        }
+        sink.put(CRLF);
+        into.reset();
+        ParseStatus status = into.read(Unpooled.wrappedBuffer(sink.array(), 0, sink.length()));
+        return status == ParseStatus.NEED_MORE ? ParseStatus.BAD_START_LINE : status;
+    }
+
+    /**
+     * Reads the answer of a server that agrees to speak another protocol on a stream, as HTTP/1.1 writes it.
+     *
+     * @param protocol which one
+     * @param accept the answer to a WebSocket's handshake, which the server has not seen; empty for none
+     * @return {@link ParseStatus#COMPLETE}, or why it is refused
+     */
+    public static ParseStatus switched(
+            ByteSink sink, Http2Headers fields, String protocol, String accept, ResponseHead into) {
+        sink.put("HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ");
+        sink.put(protocol).put(CRLF);
+        if (!accept.isEmpty()) {
+            sink.put("sec-websocket-accept: ").put(accept).put(CRLF);
+        }
+        fields.remove(ACCEPT);
+        fields.remove(LENGTH);
+        ParseStatus bad = fields(sink, fields);
+        if (bad != null) {
+            return bad;
         }
         sink.put(CRLF);
         into.reset();
@@ -163,6 +203,16 @@ public final class ReceivedHeads {
 
     private static boolean isOne(CharSequence text, String wanted) {
         return AsciiString.contentEquals(wanted, text);
+    }
+
+    private static boolean isToken(CharSequence text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c > 0x7f || !Ascii.isToken((byte) c)) {
+                return false;
+            }
+        }
+        return !text.isEmpty();
     }
 
     private static boolean isName(CharSequence name) {

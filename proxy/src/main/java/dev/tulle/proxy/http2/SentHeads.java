@@ -35,18 +35,29 @@ public final class SentHeads {
     private static final AsciiString EXTERNAL = AsciiString.cached("x-envoy-external-address");
     private static final AsciiString FORWARDED_PROTO = AsciiString.cached("x-forwarded-proto");
     private static final AsciiString REQUEST_ID = AsciiString.cached("x-request-id");
+    private static final AsciiString CONNECT = AsciiString.cached("CONNECT");
+    private static final AsciiString OK = AsciiString.cached("200");
+    private static final AsciiString KEY = AsciiString.cached("sec-websocket-key");
+    private static final AsciiString ACCEPT = AsciiString.cached("sec-websocket-accept");
     private static final AsciiString ROOT = AsciiString.cached("/");
     private static final int FIELDS = 16;
 
     private SentHeads() {}
 
-    /** A request; the rules for its client are those of {@link HeadWriter#request}. */
-    public static Http2Headers request(ForwardedRequest request, SplittableRandom random) {
+    /**
+     * A request; the rules for its client are those of {@link HeadWriter#request}.
+     *
+     * @param switches true to ask for another protocol on the stream (RFC 8441), if the request asks for it
+     */
+    public static Http2Headers request(ForwardedRequest request, boolean switches, SplittableRandom random) {
         RequestHead head = request.head();
         Sender client = request.sender();
         byte[] b = head.bytes();
         Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
-        to.method(part(b, head.methodStart(), head.methodEnd()));
+        to.method(switches ? CONNECT : part(b, head.methodStart(), head.methodEnd()));
+        if (switches) {
+            to.set(Http2Headers.PseudoHeaderName.PROTOCOL.value(), new AsciiString(head.upgrade()));
+        }
         String authority = request.authority();
         to.authority(authority == null ? part(b, head.authorityStart(), head.authorityEnd()) : value(authority));
         if (!head.isConnect()) {
@@ -55,7 +66,9 @@ public final class SentHeads {
         }
         boolean outside = !client.outside().isEmpty();
         fields(to, head, request.changes(), HeadWriter.alsoTravels(head, client), outside ? client : null);
-        if (!head.isChunked() && head.contentLength() >= 0) {
+        if (switches) {
+            to.remove(KEY);
+        } else if (!head.isChunked() && head.contentLength() >= 0) {
             to.add(LENGTH, new AsciiString(Long.toString(head.contentLength())));
         }
         String te = head.header("te");
@@ -93,8 +106,12 @@ public final class SentHeads {
     /** A response. */
     public static Http2Headers response(ResponseHead head, HeaderProgram changes) {
         Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
-        to.status(new AsciiString(Integer.toString(head.code())));
+        boolean switched = head.code() == 101;
+        to.status(switched ? OK : new AsciiString(Integer.toString(head.code())));
         fields(to, head, changes, 0, null);
+        if (switched) {
+            to.remove(ACCEPT);
+        }
         if (head.contentLength() >= 0 && !head.isChunked() && head.code() >= 200 && head.code() != 204) {
             to.add(LENGTH, new AsciiString(Long.toString(head.contentLength())));
         }

@@ -14,6 +14,9 @@ public final class Outgoing {
     /** Pieces up to this size are copied together; larger ones are written from where they are. */
     private static final int SMALL = 16 << 10;
 
+    /** Up to this size they are in any case: one that waits keeps the whole buffer that it was read into. */
+    private static final int COPIED = 4 << 10;
+
     private static final int FIRST = 1 << 10;
 
     private final Channel channel;
@@ -53,7 +56,7 @@ public final class Outgoing {
         int n = data.readableBytes();
         bytes += n;
         ByteBuf open = current;
-        if (n <= SMALL && (n <= FIRST || (open != null && open.writableBytes() >= n))) {
+        if (n <= SMALL && (n <= COPIED || (open != null && open.writableBytes() >= n))) {
             try {
                 room(n, 0).writeBytes(data);
             } finally {

@@ -2,6 +2,8 @@ package dev.tulle.proxy.tcp;
 
 import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.QuickAck;
+import dev.tulle.proxy.loop.WaitingPieces;
+import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
@@ -104,7 +106,9 @@ final class RelaySide extends ChannelInboundHandlerAdapter {
             return;
         }
         count(data);
-        to.channel.write(data, to.channel.voidPromise());
+        // Behind others it is going to wait, and would keep the whole buffer that it was read into.
+        boolean waits = to.channel.bytesBeforeUnwritable() <= UpstreamChannels.WATER_MARK.high();
+        to.channel.write(waits ? WaitingPieces.alone(channel.alloc(), data) : data, to.channel.voidPromise());
     }
 
     @Override

@@ -3,6 +3,7 @@ package dev.tulle.proxy.upstream;
 import dev.tulle.common.Ip;
 import dev.tulle.model.Cluster;
 import dev.tulle.model.Endpoint;
+import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
@@ -258,6 +259,10 @@ public final class EndpointPool {
 
     Multiplexed multiplexed() {
         return multiplexed;
+    }
+
+    Http2Options http2() {
+        return settings.http2();
     }
 
     int maxRequestsPerConnection() {

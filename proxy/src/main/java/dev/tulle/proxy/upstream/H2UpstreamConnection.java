@@ -15,6 +15,8 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +35,10 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
 
     private final EndpointPool pool;
     private final Channel channel;
+    /** Who waits for the server's settings; null when they are there. */
+    private @Nullable List<Runnable> unsettled = new ArrayList<>(0);
+
+    private boolean connects;
     private boolean retired;
     private int requests;
     private String trouble = "the server closed the connection";
@@ -89,12 +95,13 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     }
 
     /** True when it takes a further request. */
-    boolean isUsable(int maxRequests) {
+    boolean isUsable(int maxRequests, int maxStreams) {
         return channel.isActive()
                 && !retired
                 && !connection().goAwayReceived()
                 && !connection().goAwaySent()
                 && (maxRequests <= 0 || requests < maxRequests)
+                && (maxStreams <= 0 || active() < maxStreams)
                 && connection().local().canOpenStream();
     }
 
@@ -105,6 +112,11 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
 
     int active() {
         return connection().numActiveStreams();
+    }
+
+    /** It is connected. */
+    void begin() {
+        keepAlive(pool.worker(), pool.http2());
     }
 
     /** A place for a request, which counts from {@link #open} on. */
@@ -165,9 +177,58 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
         pool.multiplexed().freed();
     }
 
+    /** True when the server has said how it is to be spoken to, or never will. */
+    boolean isSettled() {
+        return unsettled == null;
+    }
+
+    /** Calls back once it has. */
+    void whenSettled(Runnable then) {
+        List<Runnable> all = unsettled;
+        if (all == null) {
+            then.run();
+        } else {
+            all.add(then);
+        }
+    }
+
+    /** True when streams can be asked to carry another protocol (RFC 8441). */
+    boolean takesExtendedConnect() {
+        return connects;
+    }
+
+    @Override
+    protected void settled(Http2Settings settings) {
+        connects |= Boolean.TRUE.equals(settings.connectProtocolEnabled());
+        settle();
+    }
+
+    private void settle() {
+        List<Runnable> all = unsettled;
+        unsettled = null;
+        if (all != null) {
+            all.forEach(Runnable::run);
+        }
+    }
+
+    /** Nobody asks anything more of it, and nobody waits for an answer: there is no use in keeping it. */
+    @Override
+    protected void goingAway(int last) {
+        if (active() == 0) {
+            channel.close();
+        }
+    }
+
+    @Override
+    protected void dead() {
+        trouble = "the server gave no sign of life";
+        super.dead();
+    }
+
     @Override
     public void channelInactive(ChannelHandlerContext from) throws Exception {
         super.channelInactive(from);
+        settle();
         pool.multiplexed().closed(this);
     }
 

@@ -2,11 +2,13 @@ package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.http1.ForwardedRequest;
 import dev.tulle.proxy.http1.ParseStatus;
+import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.http1.Trailers;
 import dev.tulle.proxy.http2.FramedStream;
 import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
+import dev.tulle.proxy.loop.ByteSink;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
@@ -23,6 +25,10 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     private @Nullable UpstreamUser user;
     private boolean toHead;
     private boolean connects;
+    /** Which one, when the stream is asked to carry another protocol; else empty. */
+    private String protocol = "";
+
+    private String accept = "";
     private boolean tunnel;
     private boolean headRead;
     private boolean responseEnded;
@@ -44,24 +50,52 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
         return connection.pool();
     }
 
+    /** Whether a server takes another protocol on a stream is known when it has sent its settings. */
     @Override
     public void send(UpstreamUser by, ForwardedRequest request) {
         user = by;
         toHead = request.head().isHead();
-        connects = request.head().isConnect();
-        boolean ends = !connects && !request.head().hasBody();
+        connects = request.head().asksForTunnel();
+        if (request.head().isUpgrade() && !connection.isSettled()) {
+            connection.whenSettled(() -> {
+                if (user != null) {
+                    begin(request);
+                }
+            });
+        } else {
+            begin(request);
+        }
+    }
+
+    private void begin(ForwardedRequest request) {
+        RequestHead asked = request.head();
+        boolean switches = asked.isUpgrade() && connection.takesExtendedConnect();
+        if (asked.isExtendedConnect() && !switches) {
+            later(() -> malformed("the server takes no WebSocket or the like over HTTP/2 (RFC 8441)"));
+            return;
+        }
+        connects = asked.isConnect() || switches;
+        if (switches) {
+            protocol = asked.upgrade();
+            accept = Switching.answerTo(asked);
+        }
+        boolean ends = !connects && !asked.hasBody();
         if (ends) {
             opensWithEnd();
         }
         Http2Stream opened = connection.open(
-                this, SentHeads.request(request, connection.worker().random()), ends);
+                this, SentHeads.request(request, switches, connection.worker().random()), ends);
         if (opened != null) {
             open(opened);
         } else {
             gone();
-            // The user is still at sending.
-            connection.worker().loop().execute(() -> closed("the connection takes no further requests", true));
+            later(() -> closed("the connection takes no further requests", true));
         }
+    }
+
+    /** The user is still at sending. */
+    private void later(Runnable what) {
+        connection.worker().loop().execute(what);
     }
 
     @Override
@@ -81,9 +115,12 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
         }
     }
 
+    /** The request of a tunnel is its head; its client's half ends by {@link #endOutput}. */
     @Override
     public void end(byte[] trailers) {
-        sendEnd(trailers);
+        if (!connects) {
+            sendEnd(trailers);
+        }
     }
 
     @Override
@@ -140,19 +177,19 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
 
     @Override
     public void endOutput() {
-        end(Trailers.NONE);
+        sendEnd(Trailers.NONE);
         flush();
     }
 
     @Override
     public void reset() {
-        leave(Http2Error.CONNECT_ERROR);
+        leave(protocol.isEmpty() ? Http2Error.CONNECT_ERROR : Http2Error.CANCEL);
     }
 
     @Override
     public void closeWhenSent() {
         user = null;
-        end(Trailers.NONE);
+        sendEnd(Trailers.NONE);
         flush();
     }
 
@@ -168,13 +205,17 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
             trailers(current, fields);
             return;
         }
-        ParseStatus status = ReceivedHeads.response(connection.worker().sink(), fields, ends, toHead, head);
+        boolean switched = !protocol.isEmpty() && isSuccess(fields.status());
+        ByteSink sink = connection.worker().sink();
+        ParseStatus status = switched
+                ? ReceivedHeads.switched(sink, fields, protocol, accept, head)
+                : ReceivedHeads.response(sink, fields, ends, toHead, head);
         if (status.isError()) {
             malformed("malformed response: " + status.text());
-        } else if (head.code() < 200) {
+        } else if (head.code() < 200 && !switched) {
             interim(current, ends);
         } else {
-            tunnel = connects && head.code() < 300;
+            tunnel = switched || (connects && head.code() < 300);
             bodyless = !tunnel && head.isBodyless(toHead);
             if (ends && isShort()) {
                 malformed("malformed response: no body, and a length");
@@ -187,6 +228,10 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
                 end(current);
             }
         }
+    }
+
+    private static boolean isSuccess(@Nullable CharSequence status) {
+        return status != null && status.length() == 3 && status.charAt(0) == '2';
     }
 
     private void interim(UpstreamUser current, boolean ends) {

@@ -51,7 +51,8 @@ final class Multiplexed {
 
     private @Nullable H2UpstreamConnection usable() {
         for (H2UpstreamConnection connection : open) {
-            if (connection.isUsable(pool.maxRequestsPerConnection())) {
+            if (connection.isUsable(
+                    pool.maxRequestsPerConnection(), pool.http2().maxStreams())) {
                 return connection;
             }
         }
@@ -102,6 +103,7 @@ final class Multiplexed {
                 open.add(ready);
                 // The channel says that it is active after this, and sends its preface then.
                 pool.worker().loop().execute(() -> {
+                    ready.begin();
                     serve();
                     if (alone != null) {
                         pool.ended(Multiplexed.this);

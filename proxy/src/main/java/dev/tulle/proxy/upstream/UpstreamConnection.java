@@ -66,6 +66,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     private int interims;
     private boolean toHead;
     private Asked asked = Asked.NOTHING;
+    private Switching switching = Switching.NONE;
     private boolean sendsChunks;
     private boolean reusable;
     private int requests;
@@ -110,10 +111,11 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     public void send(UpstreamUser next, ForwardedRequest request) {
         RequestHead sent = request.head();
         adopt(next, sent.isHead());
+        switching = Switching.of(sent, worker.random());
         asked = sent.isConnect() ? Asked.TUNNEL : sent.isUpgrade() ? Asked.UPGRADE : Asked.NOTHING;
         sendsChunks = sent.isChunked();
         ByteSink sink = worker.sink();
-        HeadWriter.request(sink, request, worker.random());
+        HeadWriter.request(sink, request, worker.random(), switching.key());
         out.add(sink, 0);
     }
 
@@ -157,6 +159,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         user = next;
         toHead = isHead;
         asked = Asked.NOTHING;
+        switching = Switching.NONE;
         sendsChunks = false;
         framing = Framing.HEAD;
         interims = 0;
@@ -344,6 +347,11 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         int code = head.code();
         if (code == 101 && (asked != Asked.UPGRADE || !head.isUpgrade())) {
             malformed("101 without having been asked to switch protocols");
+            return;
+        }
+        String fault = switching.fault(head);
+        if (fault != null) {
+            malformed("malformed response: " + fault);
             return;
         }
         if (code == 101 || (asked == Asked.TUNNEL && code / 100 == 2)) {

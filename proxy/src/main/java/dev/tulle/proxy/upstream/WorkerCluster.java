@@ -36,6 +36,15 @@ public final class WorkerCluster implements EndpointBalancer.Load {
         return snapshot;
     }
 
+    /** True when its endpoints are spoken to in HTTP/2, for a client that speaks it or does not. */
+    public boolean speaksHttp2(boolean client) {
+        return switch (snapshot.cluster().protocol()) {
+            case HTTP1 -> false;
+            case HTTP2 -> true;
+            case AS_CLIENT -> client;
+        };
+    }
+
     /** Its service in metrics. */
     ServiceLabels labels() {
         return labels;

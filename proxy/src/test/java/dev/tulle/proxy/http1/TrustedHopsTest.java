@@ -111,7 +111,7 @@ class TrustedHopsTest {
         Peer peer = peer(Integer.parseInt(row.getFirst()));
         RequestHead head = head(row.get(1).split(" ; ", -1));
         String sent = sent(head, peer);
-        Http2Headers fields = SentHeads.request(new AsReceived(head, peer), new SplittableRandom(1));
+        Http2Headers fields = SentHeads.request(new AsReceived(head, peer), false, new SplittableRandom(1));
         OutsideView view = new OutsideView(head, peer);
         for (var one : List.of(
                 List.of("x-forwarded-for", row.get(FOR)),
