@@ -18,7 +18,8 @@ import org.junit.jupiter.api.Test;
 /** The gateway with real programs, told by Gateway API's objects. */
 @Tag("e2e")
 class GatewayApiTest {
-    private static final String GATEWAY = """
+    private static String gateway(int port, int bytes) {
+        return """
             apiVersion: gateway.networking.k8s.io/v1
             kind: Gateway
             metadata: {name: front}
@@ -29,7 +30,8 @@ class GatewayApiTest {
               - {name: all, port: %1$d, protocol: HTTP}
               - {name: shop, port: %1$d, protocol: HTTP, hostname: "*.example.com"}
               - {name: bytes, port: %2$d, protocol: TCP}
-            """;
+            """.formatted(port, bytes);
+    }
 
     private static final String ROUTES = """
             apiVersion: gateway.networking.k8s.io/v1
@@ -65,7 +67,8 @@ class GatewayApiTest {
               - backendRefs: [{name: web, port: 9080}]
             """;
 
-    private static final String MORE = """
+    private static String listenerSet(int port) {
+        return """
             apiVersion: gateway.networking.k8s.io/v1
             kind: ListenerSet
             metadata: {name: more}
@@ -81,7 +84,8 @@ class GatewayApiTest {
               parentRefs: [{kind: ListenerSet, name: more}]
               rules:
               - backendRefs: [{name: web, port: 9080}]
-            """;
+            """.formatted(port);
+    }
 
     private static int freePort() throws IOException {
         try (ServerSocket socket = new ServerSocket(0)) {
@@ -132,7 +136,7 @@ class GatewayApiTest {
             int bytes = freePort();
             int extra = freePort();
             lab.apply("routes", ROUTES);
-            lab.apply("front", GATEWAY.formatted(port, bytes));
+            lab.apply("front", gateway(port, bytes));
             assertEquals("200", code(port, "shop.example.com", "/public/page"));
             assertEquals("200", code(port, "shop.example.com", "/public/page", "--http2-prior-knowledge"));
             assertEquals("404", code(port, "shop.example.com", "/else"));
@@ -151,7 +155,7 @@ class GatewayApiTest {
             String route = lab.tulle("get", "httproute", "shop").ok().out();
             assertTrue(route.contains("Accepted, not ResolvedRefs (BackendNotFound"), route);
 
-            lab.apply("more", MORE.formatted(extra));
+            lab.apply("more", listenerSet(extra));
             assertEquals("200", code(extra, "example.net", "/public/page"));
             lab.tulle("delete", "listenerset", "more").ok();
             assertEquals("000", code(extra, "example.net", "/public/page"));
