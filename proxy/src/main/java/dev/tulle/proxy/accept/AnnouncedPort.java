@@ -62,7 +62,7 @@ final class AnnouncedPort extends ChannelInboundHandlerAdapter {
 
     /** Who speaks on a connection, as it has begun with; null where that is who has made it. */
     static ProxyHeader.@Nullable Ends of(Channel channel) {
-        return channel.attr(ENDS).get();
+        return channel.hasAttr(ENDS) ? channel.attr(ENDS).get() : null;
     }
 
     @Override
