@@ -25,6 +25,7 @@ struct atomic64_t___tulle {
 struct sock_common {
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	unsigned long skc_flags;
 	struct proto *skc_prot;
 	struct atomic64_t___tulle skc_cookie;
 };
@@ -67,9 +68,27 @@ struct socket {
 	struct file *file;
 };
 
+struct sk_filter {
+	struct refcount_t___tulle refcnt;
+};
+
+enum sock_flags___tulle {
+	SOCK_URGINLINE___tulle,
+	SOCK_RCVTSTAMP___tulle,
+	SOCK_ZEROCOPY___tulle,
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	unsigned long sk_max_pacing_rate;
+	struct sk_filter *sk_filter;
+	__u32 sk_tsflags;
+	int sk_rcvlowat;
+	int sk_rcvbuf;
+	int sk_sndbuf;
+	__s32 sk_peek_off;
+	__u8 sk_userlocks : 4;
 	struct dst_entry *sk_dst_cache;
 	void *sk_user_data;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -79,7 +98,14 @@ struct sock {
 	} sk_backlog;
 };
 
+struct inet_connection_sock {
+	__u32 icsk_user_timeout;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 notsent_lowat;
+	__u8 recvmsg_inq : 1;
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 snd_una;
