@@ -52,8 +52,35 @@ struct proto {
 	unsigned long *memory_pressure;
 };
 
+struct in_ifaddr {
+	__u32 ifa_local;
+};
+
+struct in_device {
+	struct in_ifaddr *ifa_list;
+};
+
+struct in6_addr {
+	union {
+		__u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct inet6_ifaddr {
+	struct in6_addr addr;
+	struct list_head {
+		struct list_head *next;
+	} if_list;
+};
+
+struct inet6_dev {
+	struct list_head addr_list;
+};
+
 struct net_device {
 	unsigned int flags;
+	struct in_device *ip_ptr;
+	struct inet6_dev *ip6_ptr;
 };
 
 struct dst_entry {
@@ -128,6 +155,7 @@ struct sk_msg {
 };
 
 struct sk_buff {
+	struct net_device *dev;
 	char cb[48];
 };
 
