@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * tc, both directions, on the host's real interfaces (never lo): bytes and packets of workloads
- * that leave the host or come to it. A workload talks to the outside from the host's own addresses,
+ * tc, both directions, on the host's real interfaces: bytes and packets of workloads that leave the
+ * host or come to it; and what fixed ports of workloads ask the outside (lib/asked.h), for which
+ * alone the one of arriving packets is on lo too.
+ *
+ * A workload talks to the outside from the host's own addresses,
  * so it is its socket's cgroup that tells whose a packet is: on the way out the packet has its
  * socket, on the way in the socket is looked up.
  *
@@ -10,41 +13,12 @@
  * Kernel: 5.15 (clsact) or 6.6 (tcx); tried on 6.18.
  */
 #include "lib/account.h"
+#include "lib/asked_wire.h"
 
-#define TULLE_TC_NEXT  -1 /* tcx and clsact in direct action mode: go on */
-#define TULLE_ETH_IP   bpf_htons(0x0800)
-#define TULLE_ETH_IPV6 bpf_htons(0x86dd)
-#define TULLE_ETH_SIZE 14
+#define TULLE_TC_NEXT -1 /* tcx and clsact in direct action mode: go on */
 
-struct tulle_ipv4 {
-	__u8 version_length;
-	__u8 tos;
-	__u16 length;
-	__u16 id;
-	__u16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__u16 check;
-	__u32 src;
-	__u32 dst;
-};
-
-struct tulle_ipv6 {
-	__u32 flow;
-	__u16 length;
-	__u8 next;
-	__u8 hops;
-	__u32 src[4];
-	__u32 dst[4];
-};
-
-struct tulle_ports {
-	__u16 src;
-	__u16 dst;
-};
-
-/* Levels at which a workload's cgroup is searched above the socket's own (the root is 0). */
-#define TULLE_TC_LEVELS 8
+/* So far above the socket's own cgroup a workload's is searched. */
+#define TULLE_TC_CLIMB 32
 
 static __always_inline struct tulle_traffic *tulle_wire_traffic(const struct tulle_config *config,
 								__u64 cgroup)
@@ -61,16 +35,18 @@ int tulle_tc_egress(struct __sk_buff *skb)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
 	struct tulle_traffic *traffic = NULL;
+	struct tulle_packet packet;
 	__u64 own, cgroup;
 
 	if (!config)
 		return TULLE_TC_NEXT;
+	if (config->flags & TULLE_F_ANSWERS && tulle_packet_of(skb, &packet))
+		tulle_ask_as(skb, config, &packet);
 	own = bpf_skb_cgroup_id(skb);
 	if (!own)
 		return TULLE_TC_NEXT;
 	traffic = tulle_wire_traffic(config, own);
-#pragma unroll
-	for (int level = TULLE_TC_LEVELS; level > 0 && !traffic; level--) {
+	for (int level = TULLE_CGROUP_LEVELS; level > 0 && !traffic; level--) {
 		cgroup = bpf_skb_ancestor_cgroup_id(skb, level);
 		if (cgroup && cgroup != own)
 			traffic = tulle_wire_traffic(config, cgroup);
@@ -146,8 +122,7 @@ static __always_inline struct tulle_traffic *tulle_socket_traffic(const struct t
 	if (bpf_probe_read_kernel(&address, sizeof(address), &sk))
 		return NULL;
 	cgroup = BPF_CORE_READ((const struct sock *)address, sk_cgrp_data.cgroup);
-#pragma unroll
-	for (int level = 0; level < TULLE_TC_LEVELS && cgroup; level++) {
+	for (int level = 0; level < TULLE_TC_CLIMB && cgroup; level++) {
 		traffic = tulle_wire_traffic(config, BPF_CORE_READ(cgroup, kn, id));
 		if (traffic)
 			return traffic;
@@ -164,11 +139,21 @@ int tulle_tc_ingress(struct __sk_buff *skb)
 {
 	const struct tulle_config *config = tulle_config_if(TULLE_F_CAPTURE);
 	struct tulle_traffic *traffic;
-	struct bpf_sock *sk;
+	struct tulle_packet packet;
+	struct bpf_sock *sk = NULL;
 
 	if (!config)
 		return TULLE_TC_NEXT;
-	sk = tulle_wire_socket(skb);
+	if (config->flags & TULLE_F_ANSWERS && tulle_packet_of(skb, &packet) &&
+	    !(skb->ifindex == TULLE_LO && tulle_ask_as(skb, config, &packet)))
+		sk = tulle_answer(skb, config, &packet);
+	if (skb->ifindex == TULLE_LO) {
+		if (sk)
+			bpf_sk_release(sk);
+		return TULLE_TC_NEXT;
+	}
+	if (!sk)
+		sk = tulle_wire_socket(skb);
 	if (!sk)
 		return TULLE_TC_NEXT;
 	traffic = tulle_socket_traffic(config, sk);

@@ -12,6 +12,7 @@
  *
  * Kernel: 5.8 (cgroup ids and socket storage in these hooks); tried on 6.1 and 6.18.
  */
+#include "lib/asked.h"
 #include "lib/decide.h"
 #include "lib/event.h"
 
@@ -209,6 +210,8 @@ static __always_inline int tulle_connect_workload(struct bpf_sock_addr *ctx, boo
 			d.reason = TULLE_REASON_STORAGE_FULL;
 			goto refuse;
 		}
+		if (proto == TULLE_UDP)
+			tulle_ask(ctx, inet6, config, caller, dst, port, TULLE_ASKING_CONNECTED);
 		tulle_count(d.reason);
 		return TULLE_PROCEED;
 	}

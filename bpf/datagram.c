@@ -8,6 +8,7 @@
  *
  * Kernel: 5.8; tried on 6.1 and 6.18.
  */
+#include "lib/asked.h"
 #include "lib/decide.h"
 #include "lib/event.h"
 
@@ -21,13 +22,18 @@ static __always_inline void tulle_msg_source(const struct bpf_sock_addr *ctx, bo
 		tulle_addr_set_v4(source, ctx->msg_src_ip4);
 }
 
+/* Each store with the field's own offset, also where all are of the same value. */
 static __always_inline void tulle_set_msg_source(struct bpf_sock_addr *ctx, bool inet6,
 						 const struct tulle_addr *source)
 {
+	TULLE_PLAIN(ctx);
 	if (inet6) {
 		ctx->msg_src_ip6[0] = source->w[0];
+		TULLE_PLAIN(ctx);
 		ctx->msg_src_ip6[1] = source->w[1];
+		TULLE_PLAIN(ctx);
 		ctx->msg_src_ip6[2] = source->w[2];
+		TULLE_PLAIN(ctx);
 		ctx->msg_src_ip6[3] = source->w[3];
 	} else {
 		ctx->msg_src_ip4 = source->w[3];
@@ -129,6 +135,24 @@ static __always_inline void tulle_carry_out(struct bpf_sock_addr *ctx, bool inet
 		tulle_set_msg_source(ctx, inet6, &sent->source);
 }
 
+/*
+ * To the outside from a fixed port: as without the mesh the kernel chooses the source, unless the
+ * program has.
+ */
+static __always_inline void tulle_sendmsg_outside(struct bpf_sock_addr *ctx, bool inet6,
+						  const struct tulle_config *config,
+						  const struct tulle_workload *caller,
+						  const struct tulle_addr *dst, __u16 port)
+{
+	const struct tulle_addr any = {};
+	struct tulle_addr source;
+
+	tulle_msg_source(ctx, inet6, &source);
+	if (tulle_addr_equal(&source, inet6 ? &caller->addr6 : &caller->addr4) &&
+	    tulle_ask(ctx, inet6, config, caller, dst, port, TULLE_ASKING))
+		tulle_set_msg_source(ctx, inet6, &any);
+}
+
 static __always_inline __u16 tulle_sendmsg_workload(struct bpf_sock_addr *ctx, bool inet6,
 						    const struct tulle_config *config,
 						    const struct tulle_workload *caller,
@@ -146,8 +170,10 @@ static __always_inline __u16 tulle_sendmsg_workload(struct bpf_sock_addr *ctx, b
 		return TULLE_REASON_NONE;
 	sent = bpf_sk_storage_get(&tulle_sent, sk, NULL, 0);
 	tulle_decide(&d, config, caller, sent, dst, port, TULLE_UDP);
-	if (d.action == TULLE_ACT_PASS)
+	if (d.action == TULLE_ACT_PASS) {
+		tulle_sendmsg_outside(ctx, inet6, config, caller, dst, port);
 		return TULLE_REASON_NONE;
+	}
 	if (d.action != TULLE_ACT_MESH)
 		return d.reason;
 

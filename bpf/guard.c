@@ -18,13 +18,15 @@
  * moment in which something changes.
  *
  * UDP: callers are known by their addresses. Those of the mesh may send to any port, as answers go
- * to ports that nobody announced, and datagrams are not subject to authorization policies.
+ * to ports that nobody announced, and datagrams are not subject to authorization policies. Of
+ * others only what a workload has asked may answer (asked.h).
  *
  * Failure policy: without configuration open; for addresses of workloads closed.
  *
  * Kernel: 5.9; tried on 6.1 and 6.18.
  */
 #include "lib/access.h"
+#include "lib/asked.h"
 #include "lib/caller.h"
 #include "lib/event.h"
 
@@ -256,12 +258,19 @@ int tulle_sk_lookup(struct bpf_sk_lookup *ctx)
 				 (net == TULLE_NET_RANGE && src4 == config->host_addr.w[3])
 			 ? TULLE_SOURCE_HOST
 			 : TULLE_SOURCE_OUTSIDE;
-	if (!tulle_permitted(dst4, dst.port, source))
+	reason = TULLE_REASON_GUARD_PERMIT;
+	if (tulle_permitted(dst4, dst.port, source)) {
+		if (protocol == TULLE_PROTO_UDP)
+			tulle_remote_called(config, &src, bpf_ntohs(ctx->remote_port), &dst, dst4);
+	} else if (protocol == TULLE_PROTO_UDP &&
+		   tulle_is_answer(config, &src, bpf_ntohs(ctx->remote_port), &dst)) {
+		reason = TULLE_REASON_ANSWER;
+	} else {
 		return tulle_guard_drop(ctx,
 					source == TULLE_SOURCE_HOST ? TULLE_REASON_GUARD_HOST
 								    : TULLE_REASON_GUARD_OUTSIDE,
 					workload, &src, &dst.addr);
-	reason = TULLE_REASON_GUARD_PERMIT;
+	}
 
 admitted:
 	if (protocol == TULLE_PROTO_TCP) {

@@ -25,6 +25,7 @@ struct atomic64_t___tulle {
 struct sock_common {
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	unsigned long skc_flags;
 	struct proto *skc_prot;
 	struct atomic64_t___tulle skc_cookie;
 };
@@ -51,8 +52,35 @@ struct proto {
 	unsigned long *memory_pressure;
 };
 
+struct in_ifaddr {
+	__u32 ifa_local;
+};
+
+struct in_device {
+	struct in_ifaddr *ifa_list;
+};
+
+struct in6_addr {
+	union {
+		__u32 u6_addr32[4];
+	} in6_u;
+};
+
+struct inet6_ifaddr {
+	struct in6_addr addr;
+	struct list_head {
+		struct list_head *next;
+	} if_list;
+};
+
+struct inet6_dev {
+	struct list_head addr_list;
+};
+
 struct net_device {
 	unsigned int flags;
+	struct in_device *ip_ptr;
+	struct inet6_dev *ip6_ptr;
 };
 
 struct dst_entry {
@@ -67,9 +95,27 @@ struct socket {
 	struct file *file;
 };
 
+struct sk_filter {
+	struct refcount_t___tulle refcnt;
+};
+
+enum sock_flags___tulle {
+	SOCK_URGINLINE___tulle,
+	SOCK_RCVTSTAMP___tulle,
+	SOCK_ZEROCOPY___tulle,
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	struct socket *sk_socket;
+	unsigned long sk_max_pacing_rate;
+	struct sk_filter *sk_filter;
+	__u32 sk_tsflags;
+	int sk_rcvlowat;
+	int sk_rcvbuf;
+	int sk_sndbuf;
+	__s32 sk_peek_off;
+	__u8 sk_userlocks : 4;
 	struct dst_entry *sk_dst_cache;
 	void *sk_user_data;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -79,7 +125,14 @@ struct sock {
 	} sk_backlog;
 };
 
+struct inet_connection_sock {
+	__u32 icsk_user_timeout;
+};
+
 struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 notsent_lowat;
+	__u8 recvmsg_inq : 1;
 	__u32 rcv_nxt;
 	__u32 copied_seq;
 	__u32 snd_una;
@@ -102,6 +155,7 @@ struct sk_msg {
 };
 
 struct sk_buff {
+	struct net_device *dev;
 	char cb[48];
 };
 

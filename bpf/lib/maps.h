@@ -262,6 +262,14 @@ struct {
 	__type(value, struct tulle_sockaddr);
 } tulle_datagrams SEC(".maps");
 
+/* Who has been asked from a fixed port: nobody else outside the mesh may answer there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tulle_asked_key);
+	__type(value, struct tulle_asked);
+} tulle_asked SEC(".maps");
+
 /* No LRU: who makes a live connection is never forgotten. Each workload has a share (mesh.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

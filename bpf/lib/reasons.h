@@ -48,6 +48,8 @@
 	X(28,  BIND_LOOPBACK,       "bind: loopback rewritten to the workload's own address")      \
 	X(29,  GUARD_LENT,          "guard: the mesh is stopped, the host's port leads to a workload") \
 	X(30,  SPLICE_TWICE,        "splice: bytes that TCP sent twice were taken off")            \
+	X(31,  ANSWER,              "an answer from outside the mesh came to the fixed port that had asked") \
+	X(32,  ASKED_AS,            "a datagram of a connected socket left with an address of the host") \
 	X(40,  HTTP_CLIENT,         "http: connection that may be given to the kernel")            \
 	X(41,  HTTP_GIVEN,          "http: connection given to the kernel")                        \
 	X(42,  HTTP_REQUEST,        "http: request forwarded to a server")                         \
@@ -92,6 +94,7 @@
 	X(106, CONNS_FULL,          "no room for a connection's record: its caller is nobody's")   \
 	X(107, HTTP_SAMPLE_LOST,    "http: sample lost, ring buffer full")                         \
 	X(108, SPLICE_BROKEN,       "splice: no memory to take off what TCP sent twice, the stream ends") \
+	X(109, ASK_TAKEN,           "another workload asks this remote from the same port: answers do not come") \
 	X(127, SPLICE_DROPPED,      "splice: the reader closed in the middle of a message")        \
 	X(128, NEEDS_HTTP,          "service needs HTTP routing")                                  \
 	X(129, NEEDS_MTLS,          "an endpoint is on another host")                              \

@@ -45,6 +45,9 @@ struct tulle_addr {
  */
 #define TULLE_F_LEND (1 << 6)
 
+/* Answers from outside the mesh find the fixed port that asked (see asked.h). */
+#define TULLE_F_ANSWERS (1 << 7)
+
 enum tulle_outbound_policy {
 	TULLE_OUTBOUND_ALLOW_ANY = 0,     /* unknown VIP: proxy; anything else: untouched */
 	TULLE_OUTBOUND_REGISTRY_ONLY = 1, /* both: EPERM and an event */
@@ -439,6 +442,30 @@ struct tulle_datagram_key {
 	struct tulle_addr addr;
 	__u32 port;
 	__u32 pad;
+};
+
+/*
+ * tulle_asked: whom outside the mesh a workload has sent datagrams to from a fixed port. Ports are
+ * host order; the remote's family is that of the datagrams.
+ */
+struct tulle_asked_key {
+	struct tulle_addr remote;
+	__u16 rport;
+	__u16 lport;
+};
+
+enum tulle_asking {
+	TULLE_ASKING = 1,           /* the kernel chooses the source of each datagram */
+	TULLE_ASKING_CONNECTED = 2, /* the socket cannot send from another address than its own */
+	TULLE_ASKING_CALLED = 3,    /* the remote has called, by a permit, and is answered */
+};
+
+struct tulle_asked {
+	__u64 seen; /* ns, CLOCK_MONOTONIC: when it last sent one, or was called */
+	__u64 lease;
+	struct tulle_addr own; /* what the socket is bound to */
+	__u32 place;           /* host part of its IPv4 form */
+	__u32 kind;            /* enum tulle_asking */
 };
 
 struct tulle_event_rate {

@@ -10,6 +10,9 @@
  * accepted socket is looked at. If it does not wait, the proxy is told to make a new connection,
  * and from then on they are spliced. One that waits settles it for as long as the lease.
  *
+ * A socket of which a program has asked for what a sockmap does not do (wishes.h) counts as one
+ * that waits.
+ *
  * What is not HTTP stays on TCP, and of a port that does not say what is spoken it is not known
  * either before a connection has shown it: the proxy gives a connection (TULLE_OPT_GIVE) after a
  * request only, also one that is not spliced, and those that come after it may be.
@@ -21,6 +24,7 @@
 
 #include "kernel.h"
 #include "mesh.h"
+#include "wishes.h"
 
 #define TULLE_O_NONBLOCK 04000
 
@@ -43,7 +47,9 @@ static __always_inline __u32 tulle_waits_on(const struct sock *sock)
 	file = socket ? BPF_CORE_READ(socket, file) : NULL;
 	if (!file)
 		return 0;
-	return BPF_CORE_READ(file, f_flags) & TULLE_O_NONBLOCK ? TULLE_WAITS_NOT : TULLE_WAITS_YES;
+	return BPF_CORE_READ(file, f_flags) & TULLE_O_NONBLOCK && !tulle_has_wishes(sock)
+		       ? TULLE_WAITS_NOT
+		       : TULLE_WAITS_YES;
 }
 
 /* What is known of a server's port: enum tulle_waits; 0: nothing yet. */

@@ -18,6 +18,7 @@ import test_access
 import test_account_flows
 import test_account_wire
 import test_arrive
+import test_asked
 import test_behind
 import test_bind
 import test_bypass
@@ -42,7 +43,7 @@ import test_stall
 import test_verifier
 import test_waits
 
-MODULES = (test_object, test_verifier, test_bind, test_loopback, test_behind, test_connect, test_datagram, test_names,
+MODULES = (test_object, test_verifier, test_bind, test_loopback, test_behind, test_connect, test_datagram, test_asked, test_names,
            test_guard, test_ports, test_lend, test_access, test_bypass, test_caller, test_l4_choice, test_account_flows, test_account_wire,
            test_splice, test_stall, test_arrive, test_http, test_http_body, test_http_lease, test_http_messages,
            test_http_mesh, test_http_flow, test_waits)

@@ -2,9 +2,11 @@
 """Unasked only sockets are spliced whose programs cannot notice: HTTP, in non-blocking mode."""
 
 import contextlib
+import ctypes
 import errno
 import itertools
 import socket
+import struct
 
 import http_proxy
 from bpf import SPLICING_ALL, SPLICING_HTTP, SPLICING_NONE
@@ -78,6 +80,68 @@ def test_clients(lab):
                 d.sendall(OK)
                 assert exactly(c, len(OK)) == OK
                 assert delta["SPLICE_BYTES"] == 0, what
+
+
+def small_filter(sock):
+    """SO_ATTACH_FILTER of one instruction: everything passes."""
+    code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0xffffffff))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_ATTACH_FILTER if hasattr(socket, "SO_ATTACH_FILTER") else 26,
+                    struct.pack("HxxxxxxP", 1, ctypes.addressof(code)))
+
+
+def option(level, name, value):
+    return lambda sock: sock.setsockopt(level, name, value)
+
+
+WISHES = {
+    "SO_RCVLOWAT": option(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 100),
+    "SO_ZEROCOPY": option(socket.SOL_SOCKET, 60, 1),
+    "SO_PEEK_OFF": option(socket.SOL_SOCKET, 42, 0),
+    "SO_TIMESTAMPNS": option(socket.SOL_SOCKET, 35, 1),
+    "SO_TIMESTAMPING": option(socket.SOL_SOCKET, 37, 1 << 3 | 1 << 4),
+    "SO_OOBINLINE": option(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1),
+    "SO_ATTACH_FILTER": small_filter,
+    "SO_MAX_PACING_RATE": option(socket.SOL_SOCKET, 47, 1_000_000),
+    "SO_RCVBUF": option(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192),
+    "SO_SNDBUF": option(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192),
+    "TCP_USER_TIMEOUT": option(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000),
+    "TCP_NOTSENT_LOWAT": option(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 16384),
+    "TCP_INQ": option(socket.IPPROTO_TCP, 36, 1),
+}
+# What programs set as a matter of course, and a sockmap bears.
+HARMLESS = {
+    "TCP_NODELAY": option(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    "SO_KEEPALIVE": option(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    "SO_REUSEADDR": option(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1),
+    "TCP_QUICKACK": option(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1),
+    "SO_LINGER": option(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0)),
+}
+
+
+def test_clients_with_wishes(lab):
+    """A client that asks its socket for what a sockmap does not do stays on TCP, though it never waits."""
+    with splicing(lab, SPLICING_ALL, SPLICING_HTTP), Stage(lab, 9706) as stage:
+        for name, wish in {**WISHES, **HARMLESS}.items():
+            def call():
+                sock = socket.socket()
+                wish(sock)
+                sock.settimeout(TIMEOUT)
+                sock.connect((VIP + "90", 80))
+                return sock
+            delta = Delta(lab)
+            stage.at("workloads/b", call).close()
+            stage.at("proxy", lambda: stage.outbound.accept()[0]).close()
+            assert delta["HTTP_CLIENT_WAITS"] == (name in WISHES), f"{name}: {delta}"
+
+
+def test_servers_with_wishes(lab):
+    """What a server has set on the socket that it has accepted, or on its listener, counts as well."""
+    for name, wish in {**WISHES, **HARMLESS}.items():
+        with splicing(lab, SPLICING_HTTP, SPLICING_ALL), Stage(lab, 9707) as stage:
+            u, s = stage.server(offered=False)
+            wish(s)
+            offer(u, 77)
+            assert not_told(u, http_proxy.LEASE) == (name in WISHES), name
 
 
 def test_a_port_that_does_not_say_what_is_spoken(lab):

@@ -86,3 +86,16 @@ def go(run):
     run.client("a conversation", f"{builds.GO} talk {host} {lines}")
     run.client("io.Copy to a file, five megabytes", f"{builds.GO} send {host} {file}", 12)
     run.client("io.Copy to a file, 100 bytes", f"{builds.GO} send {host} {file} 100", 12)
+
+
+@program("rust", builds=("rust",), auto=True)
+def rust(run):
+    """On tokio."""
+    port, lines, relayed, late = run.port(), run.port(), run.port(), run.port()
+    host = run.server(f"{builds.RUST} serve {port} & {PEER} late {late} & exec {builds.RUST} lines {lines}", port, lines, late)
+    relay = run.server(f"exec {builds.RUST} relay {relayed} {host} {port}", relayed, name="relay")
+    run.client("five megabytes and their answer", f"{builds.RUST} send {host} {port}")
+    run.client("a late answer", f"{builds.RUST} send {host} {late}")
+    run.client("a conversation", f"{builds.RUST} talk {host} {lines}")
+    run.client("through a relay, copy_bidirectional", f"{builds.RUST} send {relay} {relayed}")
+    run.client("Python at the other end", f"{PEER} poll {host} {port}; {PEER} talk {host} {lines}")

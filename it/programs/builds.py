@@ -10,6 +10,7 @@ HOME = os.path.dirname(os.path.dirname(HERE))
 TARGET = os.path.join(HOME, "target", "programs")
 GO = os.path.join(TARGET, "go", "peer")
 NODE = os.path.join(TARGET, "node")
+RUST = os.path.join(TARGET, "rust", "debug", "peer")
 JAVA = os.path.join(TARGET, "java")
 
 
@@ -37,6 +38,11 @@ def node():
             shutil.copy(os.path.join(source, name), NODE)
 
 
+def rust():
+    """Cargo.lock is of the newest crates that Debian 12's compiler takes."""
+    run(["cargo", "build", "--locked", "--quiet", "--target-dir", os.path.join(TARGET, "rust")], os.path.join(SOURCES, "rust"))
+
+
 def java():
     run([os.path.join(os.environ["JAVA_HOME"], "bin", "javac"), "-d", JAVA, os.path.join(SOURCES, "Peer.java")], HERE)
 
@@ -49,4 +55,4 @@ def find_jdk():
 
 def make(names):
     for name in sorted(names):
-        {"go": go, "node": node, "java": java}[name]()
+        {"go": go, "node": node, "java": java, "rust": rust}[name]()

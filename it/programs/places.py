@@ -35,6 +35,8 @@ class Plain:
     def command(self, _name, _ports, _options, command):
         return self.enter(command)
 
+    outside = enter
+
     def close(self):
         self.player.close()
         self.holder.kill()
@@ -63,6 +65,10 @@ class Meshed:
         if "--splice" not in options:
             words += self.options
         return self.mesh.command("run", *words, *options, "--", *command)
+
+    @staticmethod
+    def outside(command):
+        return command
 
     def close(self):
         self.player.close()

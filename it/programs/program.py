@@ -88,13 +88,20 @@ class Run:
         declared = [f"{self.program.protocol}:{port}" for port in (*ports, *silent)]
         declared += [f"{'http' if self.program.protocol == 'tcp' else 'auto'}:{port}" for port in http]
         command = self.place.command(full, declared, options, ["bash", "-c", script])
+        self._start(command, full, len(ports) + len(http))
+        return self.place.host(full)
+
+    def outside(self, script, listeners, name):
+        """Starts a server of the host, which is in no mesh, and waits until it has so many TCP ports."""
+        self._start(self.place.outside(["bash", "-c", script]), f"{self.program.name}-{name}", listeners)
+
+    def _start(self, command, full, listeners):
         path = os.path.join(self.folder, full + ".log")
         with open(path, "wb") as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)
         self.servers.append(process)
-        places.wait_listening(process, len(ports) + len(http), path)
-        return self.place.host(full)
+        places.wait_listening(process, listeners, path)
 
     def client(self, label, script, limit=20, status=0):
         """Runs a script where the clients are; what it prints is the result of this label. `status`: on plain loopback."""

@@ -1,5 +1,7 @@
 """Files, shells and names: what transfers with more than one connection or a protocol of its own."""
-from program import PEER, program
+import sys
+
+from program import PEER, SOURCES, program
 
 
 @program("rsync")
@@ -130,6 +132,7 @@ def git(run):
 
 DNSMASQ = ("exec dnsmasq -k --user=root --no-resolv --no-hosts --pid-file --conf-file=/dev/null"
            " --address=/example.test/10.9.8.7 --host-record=one.test,10.1.1.1 -p {} {}")
+ASKER = DNSMASQ.replace(" --address=/example.test/10.9.8.7 --host-record=one.test,10.1.1.1", "")
 
 
 def names(run, host, port):
@@ -142,6 +145,21 @@ def names(run, host, port):
 def dnsmasq(run):
     port = run.port()
     names(run, run.server(DNSMASQ.format(port, "--bind-interfaces --listen-address=${TULLE_ADDRESS:-127.0.0.1}"), port), port)
+
+
+@program("fixed-port")
+def fixed_port(run):
+    """UDP from one port of its own to a server outside the mesh, as resolvers, NTP, SIP and WireGuard do."""
+    answers, asks, port = run.port(), run.port(), run.port()
+    run.outside(DNSMASQ.format(answers, "--bind-interfaces --listen-address=127.0.0.1"), 1, "outside")
+    host = run.server(ASKER.format(
+        port, f"--bind-interfaces --listen-address=${{TULLE_ADDRESS:-127.0.0.1}} --query-port={asks}"
+              f" --server=127.0.0.1#{answers}"), port)
+    run.client("a resolver that asks from one port", f"dig +tcp +short -p {port} @{host} host.example.test one.test", 20)
+    echo = run.port()
+    run.outside(f"exec {sys.executable} {SOURCES}/echo.py {echo}", 1, "echo")
+    for way in ("unconnected", "connected"):
+        run.client(f"from a fixed port, {way}", f"{sys.executable} {SOURCES}/fixed.py {way} {run.port()} {echo}", 10)
 
 
 @program("dnsmasq-wildcard")

@@ -30,7 +30,7 @@ needs_of() {
 			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl"
 		;;
 	programs)
-		printf '%s\n' "command go golang-go" "command node nodejs" "command npm npm" \
+		printf '%s\n' "command go golang-go" "command cargo cargo" "command node nodejs" "command npm npm" \
 			"debian_python grpc python3-grpcio" "debian_python websockets python3-websockets" \
 			"command haproxy haproxy" "command socat socat" "command nc.openbsd netcat-openbsd" \
 			"command redis-server redis-server" "command redis-cli redis-tools" "files /usr/lib/postgresql/*/bin/postgres postgresql" \

@@ -4,6 +4,8 @@ import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.host.Cgroups;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,7 +18,6 @@ import java.util.Optional;
  */
 final class GroupOwners {
     private static final int MAX_KEPT = 4096;
-    private static final int MAX_DEPTH = 8;
 
     private final Cgroups cgroups;
     private final Map<Long, Optional<Lease>> kept = new HashMap<>();
@@ -42,33 +43,33 @@ final class GroupOwners {
 
     private Optional<Lease> find(long groupId) throws IOException {
         for (Lease lease : of) {
-            if (lease.live() && holds(lease.group(), groupId, 0)) {
+            if (lease.live() && holds(lease.group(), groupId)) {
                 return Optional.of(lease);
             }
         }
         return Optional.empty();
     }
 
-    private boolean holds(String group, long groupId, int depth) throws IOException {
-        if (!cgroups.exists(group) || depth > MAX_DEPTH) {
-            return false;
-        }
-        try {
-            if (cgroups.id(group) == groupId) {
-                return true;
+    /** However deep: the kernel's rules match at the level of the workload's group, whatever lies below. */
+    private boolean holds(String top, long groupId) throws IOException {
+        Deque<String> waiting = new ArrayDeque<>(List.of(top));
+        while (!waiting.isEmpty()) {
+            String group = waiting.removeLast();
+            if (!cgroups.exists(group)) {
+                continue;
             }
-            for (String child : cgroups.children(group)) {
-                if (holds(child, groupId, depth + 1)) {
+            try {
+                if (cgroups.id(group) == groupId) {
                     return true;
                 }
+                waiting.addAll(cgroups.children(group));
+            } catch (IOException | UncheckedIOException e) {
+                if (cgroups.exists(group)) {
+                    throw e;
+                }
+                // It ended just now: nothing is wrong with whoever was asked for.
             }
-            return false;
-        } catch (IOException | UncheckedIOException e) {
-            if (!cgroups.exists(group)) {
-                // Another workload ended just now: nothing is wrong with whoever was asked for.
-                return false;
-            }
-            throw e;
         }
+        return false;
     }
 }

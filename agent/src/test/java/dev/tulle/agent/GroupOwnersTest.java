@@ -54,6 +54,15 @@ class GroupOwnersTest {
     }
 
     @Test
+    void howeverDeep() throws Exception {
+        Cgroups cgroups = new Cgroups(mount);
+        String deep = "/a" + "/below".repeat(300);
+        cgroups.create(deep);
+        Lease a = lease("a", Lease.State.RUNNING);
+        assertEquals(Optional.of(a), new GroupOwners(cgroups).owner(cgroups.id(deep), List.of(a)));
+    }
+
+    @Test
     void oneQuestionWalksThroughTheGroupsAndTheNextDoesNot() throws Exception {
         Cgroups cgroups = new Cgroups(mount);
         GroupOwners owners = new GroupOwners(cgroups);

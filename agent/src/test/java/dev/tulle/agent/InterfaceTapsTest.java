@@ -56,6 +56,23 @@ class InterfaceTapsTest {
             time.sleep(60)
             """;
 
+    /** Serves and calls from one port, which nobody else of the host has. */
+    private static final String FIXED = """
+            import socket, time
+            for connected in (False, True):
+                s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                s.settimeout(5)
+                s.bind(('', 24777))
+                if connected:
+                    s.connect(('198.18.77.2', 7))
+                for i in range(5):
+                    s.send(b'x' * 100) if connected else s.sendto(b'x' * 100, ('198.18.77.2', 7))
+                    assert s.recvfrom(200)[1] == ('198.18.77.2', 7)
+                s.close()
+            print('done', flush=True)
+            time.sleep(60)
+            """;
+
     @TempDir
     Path dir;
 
@@ -107,7 +124,11 @@ class InterfaceTapsTest {
 
     /** Bytes and packets that a new workload sent and received at the interface, with ten datagrams of 142 bytes. */
     private static List<Long> exchange(MeshHost host, String name) throws Exception {
-        MeshHost.Started caller = host.run("{'name':'" + name + "'}", "python3", "-c", CALLER);
+        return exchange(host, name, CALLER);
+    }
+
+    private static List<Long> exchange(MeshHost host, String name, String program) throws Exception {
+        MeshHost.Started caller = host.run("{'name':'" + name + "'}", "python3", "-c", program);
         MeshHost.eventually(
                 "the echo has answered", () -> Files.readString(caller.output()).contains("done"));
         List<Long> counted = counted(host, name);
@@ -207,6 +228,20 @@ class InterfaceTapsTest {
         }
         // The kernel frees a program some time after its last link has gone, on a busy host later.
         MeshHost.eventually("no program that counts is left", () -> others.containsAll(programs()));
+    }
+
+    @Test
+    void aFixedPortHasItsAnswersByBoth() throws Exception {
+        for (String refused : List.of("", NO_TCX)) {
+            System.setProperty(VARIABLE, refused);
+            try (MeshHost host = new MeshHost(dir, Optional.empty())) {
+                try (NodeAgent agent = host.start()) {
+                    assertEquals(TEN, exchange(host, "a", FIXED), refused);
+                    assertTrue(hooks(host).contains("attached to lo"), hooks(host));
+                }
+            }
+        }
+        assertFalse(tc("qdisc", "show", "dev", "lo").contains("clsact"), "it was ours");
     }
 
     @Test

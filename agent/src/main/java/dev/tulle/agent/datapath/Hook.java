@@ -42,7 +42,7 @@ enum Hook {
         SOCKETS,
         /** The programs that sk_msg goes on to for kernel HTTP. */
         CALLS,
-        /** The host's real interfaces, by {@link InterfaceTaps}; not in a trial. */
+        /** The host's real interfaces and lo, by {@link InterfaceTaps}; not in a trial. */
         INTERFACES
     }
 

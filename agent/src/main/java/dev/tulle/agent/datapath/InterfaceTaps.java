@@ -20,13 +20,17 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * The programs that count workloads' packets at the host's real interfaces: by tcx links (kernel 6.6), pinned beside the
- * other links, else by clsact ({@link ClsactTaps}). Counting outlives this process and is removed with the pins.
- * Level-triggered: interfaces come and go. Owner thread only.
+ * The programs that count workloads' packets at the host's real interfaces, and give answers from outside to the fixed
+ * ports that asked, these on lo too: by tcx links (kernel 6.6), pinned beside the other links, else by clsact ({@link
+ * ClsactTaps}). They outlive this process and are removed with the pins. Level-triggered: interfaces come and go. Owner
+ * thread only.
  */
 final class InterfaceTaps {
     /** The two hooks. */
     static final List<Hook> HOOKS = List.of(Hook.TC_EGRESS, Hook.TC_INGRESS);
+
+    /** The number of lo in every network namespace. */
+    private static final int LOOPBACK = 1;
 
     private static final Path INTERFACES = Path.of("/sys/class/net");
     private static final Path ROUTES = Path.of("/proc/net/route");
@@ -35,6 +39,7 @@ final class InterfaceTaps {
     private final Path links;
     private final ClsactTaps clsact;
     private final List<HookStatus> status = new ArrayList<>();
+    private boolean onLoopback;
 
     /** @param pins the pin directory */
     InterfaceTaps(BpfObject object, Path pins) {
@@ -48,10 +53,16 @@ final class InterfaceTaps {
         return List.copyOf(status);
     }
 
+    /** True when what arrives at lo is looked at. */
+    boolean onLoopback() {
+        return onLoopback;
+    }
+
     /** Brings the programs to the interfaces that are there. */
     void reconcile() throws IOException {
-        Map<Integer, String> wanted = real();
+        Map<Integer, String> real = real();
         status.clear();
+        onLoopback = false;
         Set<Path> kept = new HashSet<>();
         for (Hook hook : HOOKS) {
             Optional<String> refused = RefusedHooks.atLoad(hook);
@@ -62,9 +73,10 @@ final class InterfaceTaps {
             }
             List<String> attached = new ArrayList<>();
             String trouble = "no real interface";
-            for (var one : wanted.entrySet()) {
+            for (var one : hook == Hook.TC_INGRESS ? withLoopback(real).entrySet() : real.entrySet()) {
                 try {
                     attached.add(one.getValue() + attach(hook, one.getKey(), kept));
+                    onLoopback |= one.getKey() == LOOPBACK;
                 } catch (BpfException e) {
                     trouble = one.getValue() + ": " + e.getMessage();
                 }
@@ -117,6 +129,12 @@ final class InterfaceTaps {
         try (BpfLink link = program.attachInterface(index, hook)) {
             link.pin(pin);
         }
+    }
+
+    private static Map<Integer, String> withLoopback(Map<Integer, String> real) {
+        Map<Integer, String> all = new TreeMap<>(real);
+        all.put(LOOPBACK, "lo");
+        return all;
     }
 
     /** Names of interfaces by number: those with a device behind them, and that of the default route. */

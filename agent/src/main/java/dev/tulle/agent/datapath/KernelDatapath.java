@@ -278,6 +278,7 @@ public final class KernelDatapath implements Datapath {
     private Config config(MeshNetwork network, int workloads) {
         int flags = Structs.FLAG_CAPTURE | Structs.FLAG_BIND | Structs.FLAG_KERNEL_L4 | Structs.FLAG_DNS;
         flags |= kernel.active(Hook.SK_LOOKUP) ? Structs.FLAG_GUARD : 0;
+        flags |= kernel.active(Hook.SK_LOOKUP) && kernel.onLoopback() ? Structs.FLAG_ANSWERS : 0;
         flags |= tier == Tier.SPLICE ? Structs.FLAG_SPLICE : 0;
         return config(
                 network, flags, policy == OutboundPolicy.REGISTRY_ONLY ? 1 : 0, sampling.bound(), share(workloads));

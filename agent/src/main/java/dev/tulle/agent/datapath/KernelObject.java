@@ -95,7 +95,7 @@ final class KernelObject implements AutoCloseable {
         try {
             RefusedHooks.keepOut(object);
             if (smallMaps) {
-                for (String map : List.of("tulle_conns", SOCKETS, "tulle_peers", "tulle_datagrams")) {
+                for (String map : List.of("tulle_conns", SOCKETS, "tulle_peers", "tulle_datagrams", "tulle_asked")) {
                     object.maxEntries(map, 256);
                 }
                 object.maxEntries("tulle_events", 4096);
@@ -261,6 +261,11 @@ final class KernelObject implements AutoCloseable {
         if (taps.isPresent()) {
             taps.get().reconcile();
         }
+    }
+
+    /** True when what arrives at lo is looked at: answers to fixed ports. */
+    boolean onLoopback() {
+        return taps.isPresent() && taps.get().onLoopback();
     }
 
     /** The pinned link of a hook, opened and ready; empty when there is none, or it belongs to a place that is gone. */

@@ -24,6 +24,7 @@ final class Structs {
     static final int FLAG_GUARD = 1 << 4;
     static final int FLAG_DNS = 1 << 5;
     static final int FLAG_LEND = 1 << 6;
+    static final int FLAG_ANSWERS = 1 << 7;
 
     static final byte ROLE_WORKLOAD = 1;
     static final byte ROLE_PROXY = 2;

@@ -12,6 +12,7 @@ public final class RequestHead extends MessageHead implements RequestView {
     private static final byte[] H2C = FieldName.lower("h2c");
     private static final byte[] TLS = FieldName.lower("tls/");
     private static final byte[] HTTP_SCHEME = FieldName.lower("http://");
+    private static final byte[] HTTPS_SCHEME = FieldName.lower("https://");
     private static final byte[] GRPC = FieldName.lower("application/grpc");
 
     private int methodEnd;
@@ -141,8 +142,12 @@ public final class RequestHead extends MessageHead implements RequestView {
         if (bytes[targetStart] == '*' && targetEnd - targetStart == 1) {
             return method().equals("OPTIONS") ? ParseStatus.NEED_MORE : ParseStatus.BAD_TARGET;
         }
-        int host = targetStart + HTTP_SCHEME.length;
-        if (host >= targetEnd || !FieldName.equalsLower(bytes, targetStart, host, HTTP_SCHEME)) {
+        int host;
+        if (targetBegins(HTTP_SCHEME)) {
+            host = targetStart + HTTP_SCHEME.length;
+        } else if (targetBegins(HTTPS_SCHEME)) {
+            host = targetStart + HTTPS_SCHEME.length;
+        } else {
             return ParseStatus.BAD_TARGET;
         }
         int slash = host;
@@ -154,6 +159,11 @@ public final class RequestHead extends MessageHead implements RequestView {
         authorityEnd = slash;
         pathStart = slash;
         return host < slash && authorityIsGood(host, slash) ? ParseStatus.NEED_MORE : ParseStatus.BAD_TARGET;
+    }
+
+    private boolean targetBegins(byte[] scheme) {
+        int end = targetStart + scheme.length;
+        return end < targetEnd && FieldName.equalsLower(bytes, targetStart, end, scheme);
     }
 
     private boolean authorityIsGood(int from, int to) {
