@@ -2,6 +2,7 @@ package dev.tulle.config;
 
 import dev.tulle.model.ResourceRef;
 import java.util.Comparator;
+import java.util.Map;
 
 /** A resource that was read and found right by itself; immutable. */
 public sealed interface ConfigResource
@@ -10,6 +11,7 @@ public sealed interface ConfigResource
                 IstioAuthorization,
                 IstioGateway,
                 KubernetesService,
+                Secret,
                 ServiceEntry,
                 VirtualService,
                 WorkloadEntry {
@@ -21,6 +23,11 @@ public sealed interface ConfigResource
 
     /** The outer part and the document. */
     Manifest manifest();
+
+    /** The document as people may see it. */
+    default Map<String, Object> shown() {
+        return manifest().content();
+    }
 
     /** Kind, namespace, name and place. */
     default ResourceRef ref() {

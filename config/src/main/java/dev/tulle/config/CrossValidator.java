@@ -39,7 +39,12 @@ final class CrossValidator {
                 case ServiceEntry entry ->
                     entry.hosts().forEach(host -> namespaces.putIfAbsent(host, entry.namespace()));
                 case DestinationRule rule -> rules.add(rule);
-                case VirtualService _, HttpRoute _, WorkloadEntry _, IstioAuthorization _, IstioGateway _ -> {}
+                case VirtualService _,
+                        HttpRoute _,
+                        WorkloadEntry _,
+                        IstioAuthorization _,
+                        IstioGateway _,
+                        Secret _ -> {}
             }
         }
         rules.sort(ConfigResource.OLDEST_FIRST);
@@ -110,6 +115,9 @@ final class CrossValidator {
                 forward.destinations().forEach(d -> destination(service, d));
                 forward.mirrors().forEach(m -> destination(service, m.destination()));
             }
+        }
+        for (VirtualService.TlsRule rule : service.tls()) {
+            rule.destinations().forEach(d -> destination(service, d));
         }
         for (VirtualService.TcpRule rule : service.tcp()) {
             rule.destinations().forEach(d -> destination(service, d));

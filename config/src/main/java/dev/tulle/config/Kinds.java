@@ -21,6 +21,7 @@ final class Kinds {
 
     private static final Map<String, Kind> KINDS = new TreeMap<>(Map.of(
             "Service", new Kind("Service", List.of("v1"), ServiceDecoder::decode),
+            "Secret", new Kind("Secret", List.of("v1"), SecretDecoder::decode),
             "VirtualService", new Kind("VirtualService", ISTIO, VirtualServiceDecoder::decode),
             "DestinationRule", new Kind("DestinationRule", ISTIO, DestinationRuleDecoder::decode),
             "ServiceEntry", new Kind("ServiceEntry", ISTIO, ServiceEntryDecoder::decode),
@@ -74,7 +75,6 @@ final class Kinds {
             "PodTemplate",
             "ReplicationController",
             "ResourceQuota",
-            "Secret",
             "ServiceAccount");
 
     /** Kubernetes' other groups that say nothing to a mesh. */

@@ -54,7 +54,8 @@ final class Volume {
                     WorkloadEntry _,
                     DestinationRule _,
                     IstioAuthorization _,
-                    IstioGateway _ -> 0;
+                    IstioGateway _,
+                    Secret _ -> 0;
         };
     }
 
