@@ -169,6 +169,9 @@ final class SecretDecoder {
                     at,
                     "a certificate, its issuers after it, and its key, or authorities, as PEM",
                     String.valueOf(e.getMessage()));
+        } catch (RuntimeException e) {
+            // The JDK's own about bytes that it does not expect; what it says may repeat them.
+            error(findings, at, "a certificate and its key, or authorities, as PEM", "what is in it cannot be read");
         }
     }
 
