@@ -55,7 +55,7 @@ final class ApiEdgeTables {
             switch (first.listener.protocol()) {
                 case HTTP -> all.add(new Target.Chain(port, requests(tableOf(first)), first.owner.ref()));
                 case HTTPS -> served.forEach(one -> all.add(secure(one)));
-                case TCP ->
+                case TCP, TLS ->
                     bytes(first)
                             .ifPresent(split -> all.add(
                                     new Target.Chain(port, new Target.Tcp(split.clusters()), first.owner.ref())));
@@ -94,6 +94,7 @@ final class ApiEdgeTables {
         ApiListener listener = served.listener;
         return listener.protocol() == Protocol.HTTPS
                 ? EdgeTables.secureTable(
+                        Protocol.HTTPS,
                         listener.port(),
                         served.owner.namespace() + "/" + served.owner.name(),
                         List.of(listener.hostname()),
@@ -129,7 +130,7 @@ final class ApiEdgeTables {
                         all.add(table(served, hosts));
                     }
                 }
-                case TCP -> {}
+                case TCP, TLS -> {}
             }
         }
         return all;

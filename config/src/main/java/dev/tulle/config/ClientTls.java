@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.model.ResourceRef;
 import dev.tulle.model.UpstreamTls;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,11 +17,19 @@ import java.util.regex.Pattern;
  * @param certificate file with the client's chain; empty for none
  * @param key file with its key; empty for none
  * @param authorities file with those who may have issued the server's certificate; empty for those of the host's system
+ * @param secret the Secret that the files' contents are in; empty for none
  * @param names one of which the server's certificate must be for; empty for the one that is asked for
  * @param anyone true to take any certificate
  */
 public record ClientTls(
-        Mode mode, String sni, String certificate, String key, String authorities, List<String> names, boolean anyone) {
+        Mode mode,
+        String sni,
+        String certificate,
+        String key,
+        String authorities,
+        String secret,
+        List<String> names,
+        boolean anyone) {
     /** What is done. */
     public enum Mode {
         DISABLE,
@@ -58,10 +67,13 @@ public record ClientTls(
         return mode != Mode.DISABLE;
     }
 
-    /** What it means for the endpoints of a service. */
-    Optional<UpstreamTls> upstream(String hostname) {
+    /** What it means for the endpoints of a service, by a rule. */
+    Optional<UpstreamTls> upstream(String hostname, ResourceRef by, Credentials credentials) {
         if (!encrypts()) {
             return Optional.empty();
+        }
+        if (!secret.isEmpty()) {
+            return with(by, credentials).upstream(hostname, by, credentials);
         }
         String asked = sni.isEmpty() ? hostname : sni;
         return Optional.of(
@@ -73,6 +85,17 @@ public record ClientTls(
                                 key,
                                 authorities.isEmpty() ? system() : authorities,
                                 names.isEmpty() ? List.of(asked) : names));
+    }
+
+    /** The same with files that hold what the Secret does; as long as it holds nothing of the kind, connects fail. */
+    private ClientTls with(ResourceRef by, Credentials credentials) {
+        Position at = new Position(by.line(), 1, "spec.trafficPolicy.tls.credentialName");
+        String missing = credentials.missing(by, secret);
+        Credentials.Pair pair = mode == Mode.MUTUAL
+                ? credentials.pair(by, secret, at).orElse(new Credentials.Pair(missing, missing))
+                : new Credentials.Pair("", "");
+        String issuers = anyone ? "" : credentials.authorities(by, secret, at).orElse(missing);
+        return new ClientTls(mode, sni, pair.certificate(), pair.key(), issuers, "", names, anyone);
     }
 
     /** The file of this host's distribution. */
@@ -89,24 +112,26 @@ public record ClientTls(
         if (chosen.isPresent() && chosen.get().isEmpty()) {
             tls.unsupportedValue("mode", "ISTIO_MUTUAL, which needs workload identity", "DISABLE, SIMPLE or MUTUAL");
         }
-        tls.unsupported("caCrl", "credentialName");
+        tls.unsupported("caCrl");
         if (mode == Mode.DISABLE) {
             // Without effect in Istio.
             tls.unsupported(
                     "caCertificates",
                     "clientCertificate",
+                    "credentialName",
                     "insecureSkipVerify",
                     "privateKey",
                     "sni",
                     "subjectAltNames");
             tls.done();
-            return new ClientTls(mode, "", "", "", "", List.of(), false);
+            return new ClientTls(mode, "", "", "", "", "", List.of(), false);
         }
         if (mode == Mode.SIMPLE) {
             // Without effect in Istio.
             tls.unsupported("clientCertificate", "privateKey");
         }
         boolean anyone = tls.bool("insecureSkipVerify").orElse(false);
+        String secret = secret(tls);
         String authorities = tls.string("caCertificates").orElse("");
         boolean system = authorities.isEmpty() || authorities.equals("system");
         List<String> names = names(tls);
@@ -120,13 +145,32 @@ public record ClientTls(
         ClientTls decoded = new ClientTls(
                 mode,
                 serverName(tls),
-                mode == Mode.MUTUAL ? required(tls, "clientCertificate") : "",
-                mode == Mode.MUTUAL ? required(tls, "privateKey") : "",
+                mode == Mode.MUTUAL && secret.isEmpty() ? required(tls, "clientCertificate") : "",
+                mode == Mode.MUTUAL && secret.isEmpty() ? required(tls, "privateKey") : "",
                 system ? "" : file(tls, "caCertificates", authorities),
+                secret,
                 names,
                 anyone);
         tls.done();
         return decoded;
+    }
+
+    /** The name of a Secret; empty for none. */
+    private static String secret(Fields tls) {
+        String name = tls.string("credentialName").orElse("");
+        if (name.isEmpty()) {
+            return "";
+        }
+        for (String field : List.of("clientCertificate", "privateKey", "caCertificates")) {
+            if (tls.has(field)) {
+                tls.error(field, "credentialName or files", "both of a Secret and of a file");
+            }
+        }
+        if (!Words.isDnsName(name)) {
+            tls.unsupportedValue("credentialName", "what is no name of a Secret", "the name of a Secret");
+            return "";
+        }
+        return name;
     }
 
     private static String serverName(Fields tls) {

@@ -2,6 +2,7 @@ package dev.tulle.config;
 
 import dev.tulle.model.ResourceRef;
 import java.util.Comparator;
+import java.util.Map;
 
 /** A resource that was read and found right by itself; immutable. */
 public sealed interface ConfigResource
@@ -15,6 +16,7 @@ public sealed interface ConfigResource
                 KubernetesService,
                 ListenerSet,
                 ReferenceGrant,
+                Secret,
                 ServiceEntry,
                 TcpRoute,
                 VirtualService,
@@ -33,6 +35,11 @@ public sealed interface ConfigResource
 
     /** The outer part and the document. */
     Manifest manifest();
+
+    /** The document as people may see it. */
+    default Map<String, Object> shown() {
+        return manifest().content();
+    }
 
     /** Kind, namespace, name and place. */
     default ResourceRef ref() {

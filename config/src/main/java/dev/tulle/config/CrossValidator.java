@@ -49,7 +49,8 @@ final class CrossValidator {
                         ListenerSet _,
                         GatewayClass _,
                         ReferenceGrant _,
-                        KubernetesNamespace _ -> {}
+                        KubernetesNamespace _,
+                        Secret _ -> {}
             }
         }
         rules.sort(ConfigResource.OLDEST_FIRST);
@@ -120,6 +121,9 @@ final class CrossValidator {
                 forward.destinations().forEach(d -> destination(service, d));
                 forward.mirrors().forEach(m -> destination(service, m.destination()));
             }
+        }
+        for (VirtualService.TlsRule rule : service.tls()) {
+            rule.destinations().forEach(d -> destination(service, d));
         }
         for (VirtualService.TcpRule rule : service.tcp()) {
             rule.destinations().forEach(d -> destination(service, d));

@@ -41,7 +41,13 @@ final class EdgeClaims {
     /** Who has a port instead of a gateway of one of the two kinds that wants to speak a protocol there. */
     Optional<Claim> taken(int port, Protocol protocol, boolean ofGatewayApi) {
         return Optional.ofNullable(ports.get(port))
-                .filter(claim -> claim.ofGatewayApi() != ofGatewayApi || claim.protocol() != protocol);
+                .filter(claim -> claim.ofGatewayApi() != ofGatewayApi || !isShared(claim, protocol));
+    }
+
+    /** Where names decide, Istio has HTTPS and TLS side by side. */
+    private static boolean isShared(Claim claim, Protocol protocol) {
+        return claim.protocol() == protocol
+                || (!claim.ofGatewayApi() && claim.protocol().isByName() && protocol.isByName());
     }
 
     /** What is spoken at a port that somebody has, and by whose rules where they are not Istio's. */

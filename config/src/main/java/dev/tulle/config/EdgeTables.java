@@ -58,7 +58,11 @@ final class EdgeTables {
         final List<Chain> chains = new ArrayList<>();
 
         Port(Server first, IstioGateway owner) {
-            AppProtocol spoken = first.protocol() == Protocol.TCP ? AppProtocol.TCP : AppProtocol.HTTP;
+            AppProtocol spoken =
+                    switch (first.protocol()) {
+                        case TCP, TLS -> AppProtocol.TCP;
+                        case HTTP, HTTPS -> AppProtocol.HTTP;
+                    };
             this.number = new ServicePort(first.port(), first.port(), spoken, "");
             this.protocol = first.protocol();
             this.owner = owner.ref();
@@ -66,13 +70,13 @@ final class EdgeTables {
         }
 
         /** The chain of a server: its own where callers ask for it by a name, else the port's. */
-        Chain chain(IstioGateway gateway, Server server, List<Host> hosts) {
-            if (protocol == Protocol.HTTPS || chains.isEmpty()) {
+        Chain chain(IstioGateway gateway, Server server, List<Host> hosts, Optional<EdgeTls> tls) {
+            if (protocol.isByName() || chains.isEmpty()) {
                 List<String> names = hosts.stream().map(Host::name).toList();
-                String table = protocol == Protocol.HTTPS
-                        ? secureTable(server.port(), gateway.gatewayName(), names, server.tls())
+                String table = protocol.isByName()
+                        ? secureTable(server.protocol(), server.port(), gateway.gatewayName(), names, tls)
                         : "http." + server.port();
-                chains.add(new Chain(table, server.tls(), gateway.ref()));
+                chains.add(new Chain(table, server, tls, gateway.ref()));
             }
             return chains.getLast();
         }
@@ -85,7 +89,11 @@ final class EdgeTables {
     /** What callers of a port get, or those of them who ask for some names. */
     private static final class Chain {
         final String table;
+        final Protocol protocol;
+        final ServerTls kind;
+        /** Empty where none ends here, or not yet, as its Secret has not come. */
         final Optional<EdgeTls> tls;
+
         final ResourceRef owner;
         /** The hosts of its servers. */
         final Set<String> names = new LinkedHashSet<>();
@@ -94,34 +102,42 @@ final class EdgeTables {
 
         final Set<String> redirected = new HashSet<>();
         Optional<RouteTables.Split> split = Optional.empty();
+        /** Where TLS goes that passes through, by the names that are asked for. */
+        final Map<String, RouteTables.Split> passages = new LinkedHashMap<>();
 
-        Chain(String table, Optional<EdgeTls> tls, ResourceRef owner) {
+        Chain(String table, Server server, Optional<EdgeTls> tls, ResourceRef owner) {
             this.table = table;
-            this.tls = tls;
+            this.protocol = server.protocol();
+            this.kind = server.tls();
+            this.tls = server.protocol() == Protocol.TLS ? tls.map(EdgeTls::forBytes) : tls;
             this.owner = owner;
         }
 
         /** Its names as callers ask for them, without that of everybody. */
         List<String> serverNames() {
-            return tls.isEmpty()
-                    ? List.of()
-                    : names.stream().filter(name -> !name.equals("*")).toList();
+            return names.stream().filter(name -> !name.equals("*")).toList();
+        }
+
+        boolean readsRequests() {
+            return protocol == Protocol.HTTP || (protocol == Protocol.HTTPS && tls.isPresent());
         }
     }
 
     private final RouteTables tables;
     private final EdgeClaims claims;
+    private final Credentials credentials;
     private final List<IstioGateway> gateways;
     private final TreeMap<Integer, Port> ports = new TreeMap<>();
 
-    private EdgeTables(ConfigSnapshot config, EdgeClaims claims, RouteTables tables) {
+    private EdgeTables(ConfigSnapshot config, EdgeClaims claims, RouteTables tables, Credentials credentials) {
         this.tables = tables;
         this.claims = claims;
+        this.credentials = credentials;
         this.gateways = RouteTables.oldestFirst(config.gateways());
     }
 
-    static EdgeTables of(ConfigSnapshot config, EdgeClaims claims, RouteTables tables) {
-        EdgeTables edge = new EdgeTables(config, claims, tables);
+    static EdgeTables of(ConfigSnapshot config, EdgeClaims claims, RouteTables tables, Credentials credentials) {
+        EdgeTables edge = new EdgeTables(config, claims, tables, credentials);
         List<VirtualService> services = RouteTables.oldestFirst(config.virtualServices());
         for (IstioGateway gateway : edge.gateways) {
             gateway.servers().forEach(server -> edge.server(gateway, server, services));
@@ -131,18 +147,22 @@ final class EdgeTables {
     }
 
     /**
-     * The name of the table of a server of HTTPS, with a digest that stands for whom the server is for. A connection keeps the
+     * The name of the table of a server of TLS, with a digest that stands for whom the server is for. A connection keeps the
      * table that it began with: were another server's, or one's that asks for other certificates, ever named alike, it would
      * come to what it was not let in for.
      */
-    static String secureTable(int port, String gateway, List<String> hosts, Optional<EdgeTls> tls) {
+    static String secureTable(Protocol protocol, int port, String gateway, List<String> hosts, Optional<EdgeTls> tls) {
+        return protocol.name().toLowerCase(Locale.ROOT) + "." + port + "." + gateway + "." + digest(hosts, tls);
+    }
+
+    private static String digest(List<String> hosts, Optional<EdgeTls> tls) {
         StringBuilder text = new StringBuilder();
         hosts.stream().sorted().forEach(name -> text.append(name).append('\n'));
         tls.ifPresent(own -> text.append(own.onlyNewest()).append('\n').append(own.authorities()));
         try {
             byte[] all =
                     MessageDigest.getInstance("SHA-256").digest(text.toString().getBytes(StandardCharsets.UTF_8));
-            return "https." + port + "." + gateway + "." + HexFormat.of().formatHex(all, 0, DIGEST_BYTES);
+            return HexFormat.of().formatHex(all, 0, DIGEST_BYTES);
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every Java has SHA-256", e);
         }
@@ -171,11 +191,14 @@ final class EdgeTables {
     /** In Envoy's form names and everybody exclude each other: a server of both has two. */
     private static List<Target.Chain> made(Port port, Chain chain) {
         int number = port.number.number();
-        Target target = chain.split
-                .<Target>map(split -> new Target.Tcp(split.clusters()))
-                .orElseGet(() -> new Target.Http(chain.table, false, List.of(), port.topology.trustedHops()));
-        if (chain.tls.isEmpty()) {
+        Target target = chain.readsRequests()
+                ? new Target.Http(chain.table, false, List.of(), port.topology.trustedHops())
+                : new Target.Tcp(chain.split.map(RouteTables.Split::clusters).orElse(List.of()));
+        if (!port.protocol.isByName()) {
             return List.of(new Target.Chain(number, target, chain.owner));
+        }
+        if (chain.tls.isEmpty()) {
+            return passing(port, chain);
         }
         List<Target.Chain> all = new ArrayList<>();
         String name = Listener.EDGE + "_" + chain.table;
@@ -189,13 +212,47 @@ final class EdgeTables {
         return all;
     }
 
+    /**
+     * Chains of TLS that does not end here, one for all names that go the same way. Hosts for which there is no way, perhaps
+     * yet, are nobody's: what another server has for everybody is not for them.
+     */
+    private static List<Target.Chain> passing(Port port, Chain chain) {
+        Map<RouteTables.Split, List<String>> ways = new LinkedHashMap<>();
+        chain.passages.forEach((name, split) -> {
+            if (isOf(port, chain, name)) {
+                ways.computeIfAbsent(split, _ -> new ArrayList<>()).add(name);
+            }
+        });
+        List<Target.Chain> all = new ArrayList<>();
+        String prefix = Listener.EDGE + "_" + chain.table;
+        ways.forEach((split, ofWay) -> {
+            Target.Tcp target = new Target.Tcp(split.clusters());
+            List<String> names =
+                    ofWay.stream().filter(name -> !name.equals("*")).toList();
+            if (!names.isEmpty()) {
+                String name = prefix + "." + digest(names, Optional.empty());
+                all.add(Target.Chain.passing(name, port.number.number(), names, target, split.origin()));
+            }
+            if (ofWay.contains("*")) {
+                all.add(Target.Chain.passing(
+                        prefix + ".everybody", port.number.number(), List.of(), target, split.origin()));
+            }
+        });
+        List<String> rest = chain.serverNames().stream()
+                .filter(name -> !chain.passages.containsKey(name))
+                .toList();
+        if (!rest.isEmpty()) {
+            all.add(Target.Chain.passing(
+                    prefix + ".nobody", port.number.number(), rest, new Target.Tcp(List.of()), chain.owner));
+        }
+        return all;
+    }
+
     /** The route tables of all ports for requests. No name of a service's table looks like theirs. */
     List<RouteConfiguration> routes() {
         List<RouteConfiguration> all = new ArrayList<>();
         for (Port port : ports.values()) {
-            if (port.protocol != Protocol.TCP) {
-                port.chains.forEach(chain -> all.add(table(port, chain)));
-            }
+            port.chains.stream().filter(Chain::readsRequests).forEach(chain -> all.add(table(port, chain)));
         }
         return all;
     }
@@ -301,7 +358,7 @@ final class EdgeTables {
                     gateway.ref(),
                     server.position(),
                     server.port() + " " + server.protocol(),
-                    "a port that no other server has, or the same protocol, HTTP or HTTPS, at both",
+                    "a port that no other server has, or HTTP at both, or HTTPS and TLS alone",
                     "this server has no effect: " + taken.get() + " serves the port as "
                             + claims.protocolOf(server.port()));
             return;
@@ -324,7 +381,13 @@ final class EdgeTables {
                     "it has no effect at port " + server.port() + ": there " + port.owner + " says "
                             + port.topology.text());
         }
-        Chain chain = port.chain(gateway, server, hosts);
+        Optional<EdgeTls> tls =
+                switch (server.tls()) {
+                    case ServerTls.None _, ServerTls.Passing _ -> Optional.empty();
+                    case ServerTls.Files files -> Optional.of(files.files());
+                    case ServerTls.Named named -> credentials.edge(gateway.ref(), named);
+                };
+        Chain chain = port.chain(gateway, server, hosts, tls);
         hosts.forEach(host -> chain.names.add(host.name()));
         if (server.redirects()) {
             hosts.forEach(host -> {
@@ -341,7 +404,7 @@ final class EdgeTables {
 
     /** The hosts of a server, but for those for which the port has another certificate already. */
     private List<Host> hostsOf(Port port, IstioGateway gateway, Server server) {
-        if (port.protocol != Protocol.HTTPS) {
+        if (!port.protocol.isByName()) {
             return server.hosts();
         }
         List<Host> free = new ArrayList<>();
@@ -383,7 +446,11 @@ final class EdgeTables {
         if (hosts.isEmpty()) {
             return;
         }
-        if (port.protocol == Protocol.TCP) {
+        if (chain.kind instanceof ServerTls.Passing) {
+            pass(port, chain, servers, gateway, service);
+            return;
+        }
+        if (chain.protocol == Protocol.TCP || chain.protocol == Protocol.TLS) {
             chain.split = chain.split.or(() -> tables.tcp(service, port.number, gateway.gatewayName()));
             return;
         }
@@ -396,6 +463,15 @@ final class EdgeTables {
             // Two gateways of the port may be named by one object.
             routes.stream().filter(route -> !known.contains(route)).forEach(known::add);
         });
+    }
+
+    /** Adds where TLS goes that passes through; of two rules for one name the older object's, or the first, counts. */
+    private void pass(Port port, Chain chain, List<Host> servers, IstioGateway gateway, VirtualService service) {
+        tables.tls(service, port.number, gateway.gatewayName())
+                .forEach(rule -> rule.getKey().forEach(name -> servers.stream()
+                        .filter(host -> host.isFor(service.namespace()))
+                        .forEach(host -> both(host.name(), name)
+                                .ifPresent(common -> chain.passages.putIfAbsent(common, rule.getValue())))));
     }
 
     /** At a gateway a name without dots is a service's, as everywhere; every other one is meant as it is written. */

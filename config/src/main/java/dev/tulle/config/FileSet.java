@@ -13,6 +13,9 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
@@ -22,6 +25,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,6 +42,9 @@ final class FileSet {
     static final long MAX_BYTES = 16 << 20;
 
     private static final String OTHER = "it is no file, and no link to one; expected a text, or another name";
+
+    /** A Secret, in YAML or JSON; a word in a comment does no harm. */
+    private static final Pattern SECRET = Pattern.compile("kind[\"']?\\s*:\\s*[\"']?Secret\\b");
 
     /** How the names of our own temporary files begin. */
     private static final String TEMPORARY = ".tulle-";
@@ -237,7 +244,7 @@ final class FileSet {
             if (!before.equals(stamp(path))) {
                 return Outcome.HELD;
             }
-            ParsedManifest parsed = parser.parse(shown(name), bytes);
+            ParsedManifest parsed = guarded(path, parser.parse(shown(name), bytes));
             Entry entry = new Entry(before, new String(bytes, StandardCharsets.UTF_8), parsed);
             if (!settled && looksHalfWritten(entry, earlier)) {
                 return Outcome.HELD;
@@ -249,6 +256,24 @@ final class FileSet {
         } catch (IOException e) {
             return unreadable(name, String.valueOf(e.getMessage()));
         }
+    }
+
+    /** Tells when others may read a Secret. */
+    private static ParsedManifest guarded(Path path, ParsedManifest parsed) throws IOException {
+        Optional<ConfigResource> secret =
+                parsed.resources().stream().filter(Secret.class::isInstance).findFirst();
+        if (secret.isEmpty() || !Files.getPosixFilePermissions(path).contains(PosixFilePermission.OTHERS_READ)) {
+            return parsed;
+        }
+        List<Problem> problems = new ArrayList<>(parsed.problems());
+        problems.add(Problems.about(
+                        secret.get().ref(),
+                        "",
+                        "",
+                        "chmod 600 " + path,
+                        "the file may be read by every user of this host")
+                .as(Warning.SECRET_READABLE));
+        return new ParsedManifest(parsed.file(), parsed.resources(), problems, parsed.refused(), parsed.complete());
     }
 
     private Outcome unreadable(String name, String why) {
@@ -301,11 +326,13 @@ final class FileSet {
                 }
                 channel.force(true);
             }
-            if (Files.exists(path)) {
-                Files.setPosixFilePermissions(temporary, Files.getPosixFilePermissions(path));
-            } else {
+            // One that holds a Secret stays what a temporary file is: its owner's alone.
+            if (!SECRET.matcher(text).find()) {
                 Files.setPosixFilePermissions(
-                        temporary, java.nio.file.attribute.PosixFilePermissions.fromString("rw-r--r--"));
+                        temporary,
+                        Files.exists(path)
+                                ? Files.getPosixFilePermissions(path)
+                                : PosixFilePermissions.fromString("rw-r--r--"));
             }
             Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } finally {

@@ -3,7 +3,6 @@ package dev.tulle.config;
 import dev.tulle.config.IstioGateway.Host;
 import dev.tulle.config.IstioGateway.Protocol;
 import dev.tulle.config.IstioGateway.Server;
-import dev.tulle.model.EdgeTls;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
@@ -29,7 +28,8 @@ final class GatewayDecoder {
         List.of("HTTP", "HTTP2", "GRPC").forEach(word -> all.put(word, Optional.of(Protocol.HTTP)));
         all.put("HTTPS", Optional.of(Protocol.HTTPS));
         all.put("TCP", Optional.of(Protocol.TCP));
-        List.of("TLS", "GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP", "HTTP_PROXY")
+        all.put("TLS", Optional.of(Protocol.TLS));
+        List.of("GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP", "HTTP_PROXY")
                 .forEach(word -> all.put(word, Optional.empty()));
         return all;
     }
@@ -88,8 +88,8 @@ final class GatewayDecoder {
         server.unsupported("bind", "defaultEndpoint");
         Optional<Fields> tls = server.object("tls");
         boolean redirects = tls.flatMap(fields -> fields.bool("httpsRedirect")).orElse(false);
-        Optional<EdgeTls> edge = Optional.empty();
-        if (protocol.isPresent() && protocol.get() == Protocol.HTTPS) {
+        Optional<ServerTls> edge = Optional.of(new ServerTls.None());
+        if (protocol.isPresent() && protocol.get().isByName()) {
             if (tls.isEmpty()) {
                 server.requiredObject("tls");
             }
@@ -98,15 +98,14 @@ final class GatewayDecoder {
             tls.ifPresent(fields -> GatewayTls.refuse(fields, protocol.get()));
         }
         server.done();
-        boolean whole =
-                protocol.isPresent() && number.isPresent() && (protocol.get() != Protocol.HTTPS || edge.isPresent());
+        boolean whole = protocol.isPresent() && number.isPresent() && edge.isPresent();
         return whole
                 ? Optional.of(new Server(
                         number.getAsInt(),
                         protocol.get(),
                         hosts,
                         redirects && protocol.get() == Protocol.HTTP,
-                        edge,
+                        edge.get(),
                         position))
                 : Optional.empty();
     }
@@ -126,7 +125,7 @@ final class GatewayDecoder {
             return Optional.empty();
         }
         if (known.isEmpty()) {
-            port.unsupportedValue("protocol", "this protocol", "HTTP, HTTPS, HTTP2, GRPC or TCP");
+            port.unsupportedValue("protocol", "this protocol", "HTTP, HTTPS, HTTP2, GRPC, TCP or TLS");
         }
         return known;
     }

@@ -1,8 +1,6 @@
 package dev.tulle.config;
 
-import dev.tulle.model.EdgeTls;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * Istio's Gateway: which ports the mesh's edge serves, and for which hosts.
@@ -27,23 +25,25 @@ public record IstioGateway(Manifest manifest, List<Server> servers, GatewayTopol
         /** The same in TLS. */
         HTTPS,
         /** Bytes. */
-        TCP
+        TCP,
+        /** Bytes in TLS, which ends here or at the destination. */
+        TLS;
+
+        /** True where the name that a caller asks for decides. */
+        boolean isByName() {
+            return this == HTTPS || this == TLS;
+        }
     }
 
     /**
      * One port and its hosts.
      *
      * @param redirects true to send callers to the same address of HTTPS
-     * @param tls what callers speak; only with {@link Protocol#HTTPS}
+     * @param tls what becomes of callers' TLS; only with protocols {@link Protocol#isByName by name}
      * @param position where the port's number is written
      */
     public record Server(
-            int port,
-            Protocol protocol,
-            List<Host> hosts,
-            boolean redirects,
-            Optional<EdgeTls> tls,
-            Position position) {
+            int port, Protocol protocol, List<Host> hosts, boolean redirects, ServerTls tls, Position position) {
         public Server {
             hosts = List.copyOf(hosts);
         }

@@ -41,6 +41,7 @@ final class Kinds {
 
     private static final List<Kind> ALL = List.of(
             new Kind("Service", List.of("v1"), ServiceDecoder::decode),
+            new Kind("Secret", List.of("v1"), SecretDecoder::decode),
             new Kind(
                     KubernetesNamespace.KIND,
                     KubernetesNamespace.KIND,
@@ -112,7 +113,6 @@ final class Kinds {
             "PodTemplate",
             "ReplicationController",
             "ResourceQuota",
-            "Secret",
             "ServiceAccount");
 
     /** Kubernetes' other groups that say nothing to a mesh. */

@@ -24,6 +24,12 @@ public record Manifest(ResourceRef ref, String apiVersion, Map<String, String> l
         content = java.util.Collections.unmodifiableMap(content);
     }
 
+    /** Without the document, which may be a secret. */
+    @Override
+    public String toString() {
+        return apiVersion + " " + ref;
+    }
+
     /** When the object was made, as Kubernetes and {@code tulle apply} note it; {@link Instant#MIN} where it does not say. */
     public Instant created() {
         try {

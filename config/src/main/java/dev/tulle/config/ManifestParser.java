@@ -224,7 +224,8 @@ public final class ManifestParser {
                 list(findings, fields, mapping);
                 return;
             }
-            if (Kinds.isPassedOver(apiVersion, kind)) {
+            boolean other = kind.equals("Secret") && apiVersion.equals("v1") && SecretDecoder.isOther(mapping);
+            if (other || Kinds.isPassedOver(apiVersion, kind)) {
                 Metadata.identity(fields, kind, mapping.line(), file)
                         .ifPresent(ref -> findings.resource(ResourceKey.of(ref).toString()));
                 fields.warning("kind", "", "this kind does not concern the mesh and is passed over");

@@ -125,6 +125,23 @@ final class RouteTables {
                         route.ref());
     }
 
+    /** The connections of TLS at a port of a gateway that a VirtualService has rules for, by the names that they ask for. */
+    List<Map.Entry<List<String>, Split>> tls(VirtualService service, ServicePort port, String where) {
+        List<Map.Entry<List<String>, Split>> all = new ArrayList<>();
+        for (VirtualService.TlsRule rule : service.tls()) {
+            for (VirtualService.TlsMatch match : rule.matches()) {
+                if (match.holdsFor(port.number(), where)) {
+                    all.add(Map.entry(
+                            match.names(),
+                            new Split(
+                                    clusters(rule.destinations(), service.ref(), service.namespace(), port),
+                                    service.ref())));
+                }
+            }
+        }
+        return all;
+    }
+
     /** The route table of a port that speaks HTTP. */
     RouteConfiguration http(Draft draft, ServicePort port, List<String> addresses) {
         // As in Istio, HTTPRoutes together or one VirtualService route a host: no other gets what these leave.

@@ -20,6 +20,7 @@ import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
@@ -37,6 +38,9 @@ import java.util.stream.Stream;
  * same answers of the allocator) give the same output.
  */
 public final class Translator {
+    /** Where one mesh of a host has them. */
+    private static final Path SECRETS = Path.of("/run/tulle/secrets");
+
     private final Backends backends;
     private final Policies policies;
     private final RouteTables routeTables;
@@ -45,6 +49,7 @@ public final class Translator {
 
     private final VipAllocator vips;
     private final List<Problem> problems;
+    private final Credentials credentials;
 
     private final Map<String, Service> services = new HashMap<>();
     private final Map<String, Listener> listeners = new HashMap<>();
@@ -57,10 +62,12 @@ public final class Translator {
             Backends backends,
             ConfigSnapshot config,
             VipAllocator vips,
+            Credentials credentials,
             List<Problem> problems) {
         this.backends = backends;
         this.vips = vips;
         this.problems = problems;
+        this.credentials = credentials;
         this.policies = new Policies(config.destinationRules(), catalog::knows);
         this.routeTables = new RouteTables(config, catalog, problems);
         this.readers = config.authorizations().stream()
@@ -98,6 +105,21 @@ public final class Translator {
             Collection<Workload> remembered,
             Map<String, Locality> localities,
             VipAllocator vips) {
+        return translate(config, registered, remembered, localities, vips, SECRETS);
+    }
+
+    /**
+     * Translates.
+     *
+     * @param secrets where the proxies find what Secrets hold, as {@link Translation#secrets files}
+     */
+    public static Translation translate(
+            ConfigSnapshot config,
+            Collection<Workload> registered,
+            Collection<Workload> remembered,
+            Map<String, Locality> localities,
+            VipAllocator vips,
+            Path secrets) {
         List<Problem> problems = new ArrayList<>();
         TreeMap<String, Workload> workloads = new TreeMap<>();
         Map<String, ServiceEntry.Peer> peers = new HashMap<>();
@@ -111,7 +133,8 @@ public final class Translator {
         }
         ServiceCatalog catalog = ServiceCatalog.of(config, workloads.values(), remembered, problems);
         Backends backends = new Backends(workloads.values(), peers, catalog);
-        Translator translator = new Translator(catalog, backends, config, vips, problems);
+        Credentials credentials = new Credentials(config.resources(), secrets, problems);
+        Translator translator = new Translator(catalog, backends, config, vips, credentials, problems);
         for (Draft draft : catalog.drafts()) {
             translator.service(draft);
         }
@@ -129,13 +152,13 @@ public final class Translator {
                         .map(IstioAuthorization::policy)
                         .collect(Collectors.toMap(AuthorizationPolicy::name, policy -> policy)),
                 localities);
-        return new Translation(state, problems);
+        return new Translation(state, problems, credentials.files());
     }
 
     /** What the gateway serves. */
     private void edge(ConfigSnapshot config) {
         EdgeClaims claims = new EdgeClaims(config);
-        EdgeTables istio = EdgeTables.of(config, claims, routeTables);
+        EdgeTables istio = EdgeTables.of(config, claims, routeTables, credentials);
         ApiEdgeTables own = ApiEdgeTables.of(GatewayAttachments.of(config, claims, problems), routeTables);
         List<Listener.Target.Chain> chains = Stream.concat(istio.chains().stream(), own.chains().stream())
                 .sorted(Comparator.comparingInt(Listener.Target.Chain::port))
@@ -228,7 +251,7 @@ public final class Translator {
                 spoken == Cluster.Protocol.HTTP1
                         ? Http2Options.NONE
                         : policy.pool().http2(),
-                policy.tls().flatMap(tls -> tls.upstream(draft.hostname())),
+                policy.tls().flatMap(tls -> tls.upstream(draft.hostname(), origin, credentials)),
                 policy.proxyProtocol().orElse(Cluster.ProxyProtocol.NONE),
                 origin);
         if (clusters.putIfAbsent(name, cluster) == null) {

@@ -2,6 +2,7 @@ package dev.tulle.config;
 
 import dev.tulle.config.VirtualService.TcpMatch;
 import dev.tulle.config.VirtualService.TcpRule;
+import dev.tulle.config.VirtualService.TlsRule;
 import dev.tulle.model.HeaderMutation;
 import java.util.ArrayList;
 import java.util.List;
@@ -14,7 +15,7 @@ final class VirtualServiceDecoder {
     static ConfigResource decode(Manifest manifest, Fields document) {
         return document.requiredObject("spec")
                 .map(spec -> decodeSpec(manifest, spec))
-                .orElse(new VirtualService(manifest, List.of(), List.of(), List.of(), List.of(), List.of()));
+                .orElse(new VirtualService(manifest, List.of(), List.of(), List.of(), List.of(), List.of(), List.of()));
     }
 
     private static VirtualService decodeSpec(Manifest manifest, Fields spec) {
@@ -26,7 +27,6 @@ final class VirtualServiceDecoder {
         hosts.forEach(host -> checkHost(host, ofMesh));
         checkOverlaps(hosts);
         IstioFields.exportTo(spec, namespace, false);
-        spec.unsupported("tls");
         if (hosts.isEmpty()) {
             checkDelegate(spec);
         }
@@ -35,12 +35,16 @@ final class VirtualServiceDecoder {
         for (int i = 0; i < rules.size(); i++) {
             http.add(HttpRuleDecoder.decode(rules.get(i), "http[" + i + "]", namespace));
         }
+        List<TlsRule> tls = new ArrayList<>();
+        for (Fields rule : spec.objects("tls")) {
+            tls.add(TlsRuleDecoder.decode(rule, namespace, hosts, gateways));
+        }
         List<TcpRule> tcp = new ArrayList<>();
         for (Fields rule : spec.objects("tcp")) {
             tcp.add(tcpRule(rule, namespace));
         }
-        if (http.isEmpty() && tcp.isEmpty() && !spec.has("tls")) {
-            spec.error("http", "rules under http or tcp", "a virtual service without rules");
+        if (http.isEmpty() && tcp.isEmpty() && tls.isEmpty()) {
+            spec.error("http", "rules under http, tls or tcp", "a virtual service without rules");
         }
         spec.done();
         return new VirtualService(
@@ -49,6 +53,7 @@ final class VirtualServiceDecoder {
                 hosts.stream().map(Item::text).toList(),
                 gateways,
                 http,
+                tls,
                 tcp);
     }
 

@@ -60,7 +60,8 @@ final class Volume {
                     GatewayClass _,
                     TcpRoute _,
                     ReferenceGrant _,
-                    KubernetesNamespace _ -> 0;
+                    KubernetesNamespace _,
+                    Secret _ -> 0;
         };
     }
 

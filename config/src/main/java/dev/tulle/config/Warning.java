@@ -27,6 +27,10 @@ public enum Warning {
     GATEWAY_PORT_TAKEN("TUL0110"),
     /** A host of a VirtualService is served by no gateway that it names. */
     NOT_AT_GATEWAY("TUL0111"),
+    /** An object names a Secret that there is not, or that lacks what it needs. */
+    NO_SECRET("TUL0112"),
+    /** A file that holds a Secret may be read by everybody. */
+    SECRET_READABLE("TUL0113"),
     /** A route or ListenerSet of Gateway API names a parent that there is not. */
     NO_PARENT("TUL0120"),
     /** A parent does not take a route or ListenerSet. */

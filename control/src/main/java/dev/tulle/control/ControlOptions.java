@@ -41,6 +41,11 @@ public record ControlOptions(
     /** The local API of a host's one mesh. */
     public static final Path DEFAULT_SOCKET = Path.of("/run/tulle/control.sock");
 
+    /** Where what Secrets hold is for the proxies to read; beside {@code socket}. */
+    Path secrets() {
+        return socket.resolveSibling("secrets");
+    }
+
     /** Everything at its default. */
     public static ControlOptions defaults() {
         return of(DEFAULT_STATE_DIRECTORY, DEFAULT_SOCKET);

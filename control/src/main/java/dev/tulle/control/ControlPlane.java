@@ -11,6 +11,7 @@ import dev.tulle.config.ConfigSnapshot;
 import dev.tulle.config.MeshChecks;
 import dev.tulle.config.NumberedVipAllocator;
 import dev.tulle.config.Problem;
+import dev.tulle.config.SecretFile;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
 import dev.tulle.model.Listener;
@@ -48,6 +49,9 @@ public final class ControlPlane implements AutoCloseable {
     /** How long a workload waits for clients that do not take the state that has it. */
     private static final Duration SLOW_CLIENTS = Duration.ofMillis(500);
 
+    /** What no resource refers to any more is kept so long for clients that have not heard of it yet. */
+    private static final Duration SECRETS_KEPT = Duration.ofSeconds(60);
+
     /** How often the names of the clients are kept. */
     private static final Duration ROSTER = Duration.ofSeconds(1);
 
@@ -73,6 +77,9 @@ public final class ControlPlane implements AutoCloseable {
     /** Those who wait until what they have registered is in force. */
     private final List<Runnable> registered = new ArrayList<>();
 
+    private final SecretFolder secrets;
+    private List<SecretFile> secretFiles = List.of();
+
     private final RebuildPace pace;
     private List<Problem> ownProblems = List.of();
 
@@ -88,6 +95,7 @@ public final class ControlPlane implements AutoCloseable {
     private ControlPlane(ControlOptions options) throws IOException {
         this.options = options;
         this.pace = new RebuildPace(options.debounce());
+        this.secrets = new SecretFolder(options.secrets(), options.users().proxy());
         PrivateFiles.directory(options.stateDirectory(), ControlOptions.STATE_MARKS);
         Cidr serviceRange = Cidr.around("service range", options.serviceRange());
         Cidr workloadRange = Cidr.around("workload range", options.workloadRange());
@@ -254,8 +262,14 @@ public final class ControlPlane implements AutoCloseable {
         ConfigSnapshot seen = config;
         try {
             Translation translation = Translator.translate(
-                    seen, registry.workloads(), registry.remembered(), registry.localities(), addresses);
+                    seen,
+                    registry.workloads(),
+                    registry.remembered(),
+                    registry.localities(),
+                    addresses,
+                    secrets.folder());
             addresses.save();
+            keep(translation.secrets());
             ownProblems = List.of();
             if (view.number() == 0 || !translation.state().equals(view.state())) {
                 ended = ended.after(view.state(), translation.state(), InstantSource.system());
@@ -272,6 +286,22 @@ public final class ControlPlane implements AutoCloseable {
         pace.made(begun, System.nanoTime());
         tellRegistered();
         return view.number();
+    }
+
+    /** Has the files there before anybody is told of them. */
+    private void keep(List<SecretFile> files) throws IOException {
+        if (files.equals(secretFiles) && view.number() > 0) {
+            return;
+        }
+        secrets.write(files);
+        secretFiles = files;
+        owner.offerLater(SECRETS_KEPT, () -> {
+            try {
+                secrets.sweep();
+            } catch (IOException e) {
+                LOG.log(System.Logger.Level.WARNING, "files of Secrets that are not used any more stay: " + e);
+            }
+        });
     }
 
     /** What everybody who asks is told from now on. */

@@ -112,7 +112,7 @@ final class ControlViews {
             if (wanted.test(resource)) {
                 JsonObject shown = RecordJson.object(resource.ref());
                 Uptake.describe(resource.key(), view.state(), clients, shown);
-                shown.add("content", RecordJson.of(resource.manifest().content()));
+                shown.add("content", RecordJson.of(resource.shown()));
                 JsonArray problems = new JsonArray();
                 for (Problem problem : view.problems()) {
                     if (problem.resource().equals(resource.key().toString())) {

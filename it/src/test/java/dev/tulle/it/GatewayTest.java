@@ -36,7 +36,7 @@ class GatewayTest {
               - {port: {number: %d, name: http, protocol: HTTP}, hosts: [shop.example.com]}
             """;
 
-    private static final String SHOP = """
+    static final String SHOP = """
             apiVersion: networking.istio.io/v1
             kind: VirtualService
             metadata: {name: shop}
@@ -61,13 +61,13 @@ class GatewayTest {
               - from: [{source: {principals: ["*"]}}]
             """;
 
-    private static int freePort() throws IOException {
+    static int freePort() throws IOException {
         try (ServerSocket socket = new ServerSocket(0)) {
             return socket.getLocalPort();
         }
     }
 
-    private static void serve(MeshLab lab) throws Exception {
+    static void serve(MeshLab lab) throws Exception {
         Path files = lab.folder().resolve("files");
         for (String name : List.of("public", "secret")) {
             Files.createDirectories(files.resolve(name));
@@ -262,7 +262,7 @@ class GatewayTest {
                 tls: {mode: MUTUAL, serverCertificate: %3$s/back.pem, privateKey: %3$s/back.key, caCertificates: %3$s/ca.pem}
             """;
 
-    private static final String BACK = """
+    static final String BACK = """
             apiVersion: networking.istio.io/v1
             kind: VirtualService
             metadata: {name: back}
@@ -274,7 +274,7 @@ class GatewayTest {
             """;
 
     /** A certificate and key in a folder, by the authority of that folder, readable by the gateway's user. */
-    private static void issue(Path folder, String name, String host) throws Exception {
+    static void issue(Path folder, String name, String host) throws Exception {
         if (!Files.exists(folder.resolve("ca.pem"))) {
             openssl(
                     folder,
@@ -304,7 +304,7 @@ class GatewayTest {
         assertEquals(0, process.waitFor(), said);
     }
 
-    private static String secureCode(int port, Path folder, String host, String... more) throws Exception {
+    static String secureCode(int port, Path folder, String host, String... more) throws Exception {
         List<String> command = new ArrayList<>(
                 List.of("curl", "-s", "-o", "/dev/null", "-m", "15", "-w", "%{http_code} %{http_version}", "--cacert"));
         command.add(folder.resolve("ca.pem").toString());

@@ -42,7 +42,7 @@ public record Listener(String name, String address, int port, String hostname, T
             }
         }
 
-        /** Opaque bytes, split over clusters by connection. */
+        /** Opaque bytes, split over clusters by connection; without clusters, as at the edge, nobody is served. */
         record Tcp(List<WeightedCluster> clusters) implements Target {
             public Tcp {
                 clusters = List.copyOf(clusters);
@@ -79,7 +79,8 @@ public record Listener(String name, String address, int port, String hostname, T
          *
          * @param name unique among all chains
          * @param serverNames the names that callers of TLS ask for (SNI): host names and {@code *.suffix}; empty for all
-         * @param tls what callers speak; empty for plain text
+         * @param tls the TLS that ends here; empty where none does
+         * @param passes true when callers speak TLS with the target itself, and only the name that they ask for is read
          * @param target requests or bytes
          * @param origin the object that declares it
          */
@@ -88,6 +89,7 @@ public record Listener(String name, String address, int port, String hostname, T
                 int port,
                 List<String> serverNames,
                 Optional<EdgeTls> tls,
+                boolean passes,
                 Target target,
                 ResourceRef origin) {
             public Chain {
@@ -95,11 +97,37 @@ public record Listener(String name, String address, int port, String hostname, T
                 if (target instanceof Edge) {
                     throw new IllegalArgumentException("port " + port + " of a gateway: expected requests or bytes");
                 }
+                if (passes && (tls.isPresent() || !(target instanceof Tcp))) {
+                    throw new IllegalArgumentException(
+                            "port " + port + " of a gateway: expected bytes where TLS passes through");
+                }
+            }
+
+            /** For a whole port of plain text, or for callers whose TLS ends here. */
+            public Chain(
+                    String name,
+                    int port,
+                    List<String> serverNames,
+                    Optional<EdgeTls> tls,
+                    Target target,
+                    ResourceRef origin) {
+                this(name, port, serverNames, tls, false, target, origin);
             }
 
             /** For a whole port of plain text. */
             public Chain(int port, Target target, ResourceRef origin) {
                 this(EDGE + "_" + port, port, List.of(), Optional.empty(), target, origin);
+            }
+
+            /** For callers whose TLS passes through. */
+            public static Chain passing(
+                    String name, int port, List<String> serverNames, Tcp target, ResourceRef origin) {
+                return new Chain(name, port, serverNames, Optional.empty(), true, target, origin);
+            }
+
+            /** True when the name that a caller asks for (SNI) is looked at before anything else. */
+            public boolean isByName() {
+                return passes || tls.isPresent();
             }
 
             /** What its connections have in the place of a listener of their own. */

@@ -4,6 +4,7 @@ import com.google.protobuf.InvalidProtocolBufferException;
 import com.google.protobuf.UInt32Value;
 import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Listener.Target;
+import dev.tulle.model.WeightedCluster;
 import dev.tulle.xds.proto.envoy.config.core.v3.SocketAddress;
 import dev.tulle.xds.proto.envoy.config.listener.v3.AdditionalAddress;
 import dev.tulle.xds.proto.envoy.config.listener.v3.FilterChain;
@@ -21,6 +22,12 @@ import java.util.TreeSet;
  * by the port that was dialled, and by the name that a caller of TLS asks for.
  */
 final class EdgeCodec {
+    /** What Envoy's inspector calls connections that begin as TLS does. */
+    private static final String TLS = "tls";
+
+    /** Istio's name for a cluster without endpoints. */
+    private static final String NOWHERE = "BlackHoleCluster";
+
     private EdgeCodec() {}
 
     static void encode(Target.Edge edge, dev.tulle.model.Listener listener, Listener.Builder out) {
@@ -36,6 +43,7 @@ final class EdgeCodec {
                     .setName(chain.name())
                     .setFilterChainMatch(FilterChainMatch.newBuilder()
                             .setDestinationPort(UInt32Value.of(chain.port()))
+                            .setTransportProtocol(chain.passes() ? TLS : "")
                             .addAllServerNames(chain.serverNames()));
             chain.tls().ifPresent(tls -> made.setTransportSocket(EdgeTlsCodec.encode(tls)));
             if (!facts.isEmpty()) {
@@ -43,7 +51,12 @@ final class EdgeCodec {
             }
             out.addFilterChains(
                     switch (chain.target()) {
-                        case Target.Tcp tcp -> made.addFilters(ListenerCodec.tcpFilter(listener, tcp.clusters()));
+                        case Target.Tcp tcp ->
+                            made.addFilters(ListenerCodec.tcpFilter(
+                                    listener,
+                                    tcp.clusters().isEmpty()
+                                            ? List.of(new WeightedCluster(NOWHERE, 1))
+                                            : tcp.clusters()));
                         case Target.Http http -> made.addFilters(ListenerCodec.edgeFilter(listener, http));
                         case Target.Edge _ -> throw new IllegalStateException("an edge within an edge");
                     });
@@ -67,14 +80,22 @@ final class EdgeCodec {
                 Optional<EdgeTls> tls = chain.hasTransportSocket()
                         ? Optional.of(EdgeTlsCodec.decode(chain.getTransportSocket()))
                         : Optional.empty();
+                boolean passes = match.getTransportProtocol().equals(TLS) && tls.isEmpty();
                 ListenerCodec.require(
-                        listener, "server_names without TLS", tls.isPresent() || match.getServerNamesCount() == 0);
+                        listener,
+                        "transport_protocol '" + match.getTransportProtocol() + "'",
+                        passes || match.getTransportProtocol().isEmpty());
+                ListenerCodec.require(
+                        listener,
+                        "server_names without TLS",
+                        tls.isPresent() || passes || match.getServerNamesCount() == 0);
                 chains.add(new Target.Chain(
                         chain.getName(),
                         match.getDestinationPort().getValue(),
                         match.getServerNamesList(),
                         tls,
-                        ListenerCodec.target(listener, chain.getFilters(0)),
+                        passes,
+                        edgeTarget(ListenerCodec.target(listener, chain.getFilters(0))),
                         MetadataCodec.origin(MetadataCodec.decode(chain.getMetadata()))));
             } catch (InvalidProtocolBufferException e) {
                 throw new IllegalArgumentException(
@@ -97,5 +118,11 @@ final class EdgeCodec {
                 listener, "addresses " + addresses + " beside filter chains for " + ports, addresses.equals(ports));
         return new dev.tulle.model.Listener(
                 listener.getName(), first.getAddress(), EndpointsCodec.port(first), "", edge);
+    }
+
+    private static Target edgeTarget(Target target) {
+        return target.equals(new Target.Tcp(List.of(new WeightedCluster(NOWHERE, 1))))
+                ? new Target.Tcp(List.of())
+                : target;
     }
 }

@@ -21,9 +21,6 @@ final class EdgeTlsCodec {
     private static final String URL =
             "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext";
 
-    /** What the edge offers, best first. */
-    private static final List<String> ALPN = List.of("h2", "http/1.1");
-
     private EdgeTlsCodec() {}
 
     static TransportSocket encode(EdgeTls tls) {
@@ -34,7 +31,7 @@ final class EdgeTlsCodec {
                 .addTlsCertificates(TlsCertificate.newBuilder()
                         .setCertificateChain(file(tls.certificate()))
                         .setPrivateKey(file(tls.key())))
-                .addAllAlpnProtocols(ALPN);
+                .addAllAlpnProtocols(tls.offered());
         DownstreamTlsContext.Builder context = DownstreamTlsContext.newBuilder();
         if (!tls.authorities().isEmpty()) {
             common.setValidationContext(
@@ -61,7 +58,10 @@ final class EdgeTlsCodec {
                 "TLSv1_2 or TLSv1_3");
         expect(to == TlsProtocol.TLSv1_3, "tls_maximum_protocol_version " + to, "TLSv1_3");
         List<String> alpn = common.getAlpnProtocolsList();
-        expect(alpn.equals(ALPN), "alpn_protocols " + alpn, ALPN.toString());
+        expect(
+                alpn.isEmpty() || alpn.equals(EdgeTls.REQUESTS),
+                "alpn_protocols " + alpn,
+                "none or " + EdgeTls.REQUESTS);
         expect(common.getTlsCertificatesCount() == 1, common.getTlsCertificatesCount() + " tls_certificates", "one");
         CertificateValidationContext validation = common.getValidationContext();
         boolean asks = context.getRequireClientCertificate().getValue();
@@ -74,6 +74,7 @@ final class EdgeTlsCodec {
                 file("certificate_chain", common.getTlsCertificates(0).getCertificateChain()),
                 file("private_key", common.getTlsCertificates(0).getPrivateKey()),
                 asks ? file("trusted_ca", validation.getTrustedCa()) : "",
-                from == TlsProtocol.TLSv1_3);
+                from == TlsProtocol.TLSv1_3,
+                alpn);
     }
 }

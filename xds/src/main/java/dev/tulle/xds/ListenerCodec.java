@@ -80,6 +80,10 @@ final class ListenerCodec {
                     listener,
                     "filter_chain_match.server_names",
                     chain.getFilterChainMatch().getServerNamesCount() == 0);
+            require(
+                    listener,
+                    "filter_chain_match.transport_protocol",
+                    chain.getFilterChainMatch().getTransportProtocol().isEmpty());
             require(listener, "transport_socket", !chain.hasTransportSocket());
             List<String> spoken = listener.hasDefaultFilterChain() ? HTTP : List.of();
             require(

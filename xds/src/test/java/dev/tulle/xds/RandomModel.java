@@ -136,17 +136,17 @@ final class RandomModel {
         for (int i = 0; i < count; i++) {
             Listener.Target target = random.nextBoolean()
                     ? new Listener.Target.Http("http." + i, false, List.of(), random.nextInt(3))
-                    : new Listener.Target.Tcp(List.of(new WeightedCluster(word(), 1)));
-            chains.add(
-                    random.nextBoolean()
-                            ? new Listener.Target.Chain(80 + i, target, origin())
-                            : new Listener.Target.Chain(
-                                    "chain-" + i,
-                                    80 + i,
-                                    list(2, this::word),
-                                    Optional.of(edgeTls()),
-                                    target,
-                                    origin()));
+                    : new Listener.Target.Tcp(list(2, () -> new WeightedCluster(word(), 1 + random.nextInt(9))));
+            String name = "chain-" + i;
+            boolean passes = random.nextBoolean();
+            if (passes && target instanceof Listener.Target.Tcp tcp) {
+                chains.add(Listener.Target.Chain.passing(name, 80 + i, list(2, this::word), tcp, origin()));
+            } else if (random.nextBoolean()) {
+                chains.add(new Listener.Target.Chain(80 + i, target, origin()));
+            } else {
+                chains.add(new Listener.Target.Chain(
+                        name, 80 + i, list(2, this::word), Optional.of(edgeTls()), target, origin()));
+            }
         }
         Set<Integer> announced = new HashSet<>();
         for (Listener.Target.Chain chain : chains) {
@@ -158,7 +158,9 @@ final class RandomModel {
     }
 
     private EdgeTls edgeTls() {
-        return new EdgeTls("/" + word(), "/" + word(), random.nextBoolean() ? "" : "/" + word(), random.nextBoolean());
+        EdgeTls tls =
+                new EdgeTls("/" + word(), "/" + word(), random.nextBoolean() ? "" : "/" + word(), random.nextBoolean());
+        return random.nextBoolean() ? tls : tls.forBytes();
     }
 
     private Listener ofService() {

@@ -45,6 +45,8 @@ final class Resources {
             Map.entry("gateway", "Gateway"),
             Map.entry("gateways", "Gateway"),
             Map.entry("httproutes", "HTTPRoute"),
+            Map.entry("secret", "Secret"),
+            Map.entry("secrets", "Secret"),
             Map.entry("service", "Service"),
             Map.entry("services", "Service"),
             Map.entry("svc", "Service"));

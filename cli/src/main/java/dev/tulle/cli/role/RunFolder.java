@@ -81,7 +81,7 @@ final class RunFolder {
                     Files.delete(socket);
                 }
             }
-            for (String folder : List.of("mounts", HAND_OVER, HeldPorts.GATEWAY_HAND_OVER)) {
+            for (String folder : List.of("mounts", "secrets", HAND_OVER, HeldPorts.GATEWAY_HAND_OVER)) {
                 PrivateFiles.removeTree(directory.resolve(folder));
             }
             Files.deleteIfExists(directory);

@@ -1,17 +1,19 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.common.pki.Certificates;
+import dev.tulle.common.pki.Pem;
+import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.common.pki.UnusableCertificateException;
 import dev.tulle.model.EdgeTls;
-import dev.tulle.proxy.transport.Certificates;
 import dev.tulle.proxy.transport.FileWatch;
 import dev.tulle.proxy.transport.Followed;
-import dev.tulle.proxy.transport.Pem;
+import dev.tulle.proxy.transport.Issuers;
 import dev.tulle.proxy.transport.TlsContexts;
-import dev.tulle.proxy.transport.TlsIdentity;
 import dev.tulle.proxy.transport.TlsTrust;
-import dev.tulle.proxy.transport.UnusableCertificateException;
 import io.netty.handler.ssl.SslContext;
 import io.netty.util.ReferenceCountUtil;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -28,9 +30,6 @@ import javax.net.ssl.SSLException;
 final class EdgeContexts implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 5;
 
-    /** What the edge speaks, best first. */
-    private static final List<String> PROTOCOLS = List.of("h2", "http/1.1");
-
     private final FileWatch watch = new FileWatch(FileWatch.EVERY);
     private final Map<EdgeTls, Followed<SslContext>> all = new HashMap<>();
     private final Consumer<EdgeTls> made;
@@ -41,18 +40,17 @@ final class EdgeContexts implements AutoCloseable {
     }
 
     /** Makes one of the files as they are now; blocks. */
-    static SslContext make(EdgeTls tls) throws UnusableCertificateException, SSLException {
+    static SslContext make(EdgeTls tls) throws UnusableCertificateException, GeneralSecurityException, SSLException {
         Instant now = Instant.now();
         TlsIdentity identity =
                 Certificates.identity(Pem.read(Path.of(tls.certificate())), Pem.read(Path.of(tls.key())), now);
         TlsTrust clients = null;
         if (!tls.authorities().isEmpty()) {
-            Pem pem = Pem.read(Path.of(tls.authorities()));
-            clients = new TlsTrust.Issued(Certificates.authorities(pem, now), List.of(), pem.where());
+            clients = new TlsTrust.Issued(Issuers.of(Path.of(tls.authorities()), now), List.of(), tls.authorities());
         }
         return tls.onlyNewest()
-                ? TlsContexts.newestServer(identity, clients, PROTOCOLS)
-                : TlsContexts.server(identity, clients, PROTOCOLS);
+                ? TlsContexts.newestServer(identity, clients, tls.offered())
+                : TlsContexts.server(identity, clients, tls.offered());
     }
 
     /** Follows these and no others; waits, for a while, until each has been looked at. */

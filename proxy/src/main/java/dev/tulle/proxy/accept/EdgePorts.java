@@ -1,11 +1,11 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.common.pki.UnusableCertificateException;
 import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Listener;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.transport.Followed;
-import dev.tulle.proxy.transport.UnusableCertificateException;
 import dev.tulle.xds.ResourceType;
 import dev.tulle.xds.ResourceWatcher;
 import dev.tulle.xds.Subscription;
@@ -16,6 +16,7 @@ import io.netty.channel.ChannelHandler;
 import io.netty.handler.ssl.SslContext;
 import io.netty.util.ReferenceCountUtil;
 import java.io.IOException;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -49,39 +50,14 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         Channel bind(String address, int port, Function<LoopScope, ChannelHandler> first) throws IOException;
     }
 
-    private record Served(Listener.Target.Chain chain, OutboundService service) {}
-
-    /** One port as it is served. New connections see what is changed here. */
-    private static final class Open {
-        final Map<String, Served> services = new HashMap<>();
-        final Map<String, Channel> channels = new HashMap<>();
-        volatile @Nullable OutboundService plain;
-        volatile @Nullable EdgeChains chains;
-        volatile boolean announced;
-
-        ChannelHandler first(LoopScope scope) {
-            return announced ? new AnnouncedPort(scope, served(scope)) : served(scope);
-        }
-
-        private ChannelHandler served(LoopScope scope) {
-            EdgeChains tls = chains;
-            OutboundService service = plain;
-            if (tls != null) {
-                return new TlsPort(scope, tls);
-            }
-            if (service == null) {
-                throw new IllegalStateException("a port of the edge without anything behind it");
-            }
-            return new FixedPort(scope, service);
-        }
-    }
-
     private final XdsClient xds;
     private final ServiceDirectory services;
     private final Binder binder;
     private final List<String> addresses;
     private final Runnable onApplied;
-    private final Map<Integer, Open> open = new HashMap<>();
+    /** Those that are served, or are about to be; made and dropped under this object's lock. */
+    private final Map<Integer, EdgePort> open = new HashMap<>();
+
     private final EdgeContexts contexts = new EdgeContexts(this::made);
     /** What TLS was ever made of its files, and what could not be, both by the thread that is told and others. */
     private final Set<EdgeTls> usable = new HashSet<>();
@@ -160,12 +136,30 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
             next.add(trouble.isEmpty() || old == null || !isForTheSame(old, chain) ? chain : old);
         }
         wanted = List.copyOf(next);
+        open.forEach((port, known) -> known.mean(names(port)));
         news.release();
         return troubles;
     }
 
+    private EdgeNames names(int port) {
+        return new EdgeNames(
+                wanted.stream().filter(chain -> chain.port() == port).toList());
+    }
+
+    private synchronized EdgePort open(int port) {
+        return open.computeIfAbsent(port, number -> new EdgePort(names(number)));
+    }
+
+    /** Those of which a port is none any more. */
+    private synchronized List<EdgePort> unwanted(Set<Integer> ports) {
+        List<EdgePort> over = new ArrayList<>();
+        open.entrySet().removeIf(entry -> !ports.contains(entry.getKey()) && over.add(entry.getValue()));
+        return over;
+    }
+
     private static boolean isForTheSame(Listener.Target.Chain old, Listener.Target.Chain chain) {
         return old.serverNames().equals(chain.serverNames())
+                && old.passes() == chain.passes()
                 && old.tls().map(EdgeTls::authorities).equals(chain.tls().map(EdgeTls::authorities))
                 && old.tls().map(EdgeTls::onlyNewest).equals(chain.tls().map(EdgeTls::onlyNewest));
     }
@@ -184,7 +178,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
             ReferenceCountUtil.release(EdgeContexts.make(tls));
             usable.add(tls);
             return "";
-        } catch (UnusableCertificateException | SSLException e) {
+        } catch (UnusableCertificateException | GeneralSecurityException | SSLException e) {
             refused.put(tls, String.valueOf(e.getMessage()));
             return String.valueOf(e.getMessage());
         }
@@ -294,15 +288,11 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         contexts.want(before);
         Map<Integer, List<Listener.Target.Chain>> byPort =
                 chains.stream().collect(Collectors.groupingBy(Listener.Target.Chain::port));
-        for (int port : List.copyOf(open.keySet())) {
-            if (!byPort.containsKey(port)) {
-                close(open.remove(port));
-            }
-        }
+        unwanted(byPort.keySet()).forEach(this::close);
         Map<Listener.Target.Chain, Followed<SslContext>> files = new HashMap<>();
         List<String> troubles = new ArrayList<>();
         byPort.forEach((port, ofPort) -> {
-            Open known = open.computeIfAbsent(port, _ -> new Open());
+            EdgePort known = open(port);
             known.announced = announced.contains(port);
             serve(known, ofPort, files);
             for (String address : addresses) {
@@ -326,43 +316,48 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
 
     /** What new connections of a port get from now on. */
     private void serve(
-            Open port, List<Listener.Target.Chain> chains, Map<Listener.Target.Chain, Followed<SslContext>> files) {
-        List<EdgeChains.Chain> secured = new ArrayList<>();
-        Map<String, Served> left = new HashMap<>(port.services);
+            EdgePort port, List<Listener.Target.Chain> chains, Map<Listener.Target.Chain, Followed<SslContext>> files) {
+        Map<String, EdgePort.Served> left = new HashMap<>(port.served());
+        Map<String, EdgePort.Served> ready = new HashMap<>();
         for (Listener.Target.Chain chain : chains) {
-            Served known = left.remove(chain.name());
-            OutboundService service;
-            if (known != null && isForTheSame(known.chain(), chain)) {
-                service = known.service();
+            EdgePort.Served known = left.remove(chain.name());
+            OutboundService before = known == null ? null : known.service();
+            boolean same = known != null && isForTheSame(known.chain(), chain);
+            if (before != null && !(same && isServed(chain))) {
+                // Connections that it let in must not come to what others are let in for.
+                services.end(before);
+            }
+            OutboundService service = null;
+            if (isServed(chain) && before != null && same) {
+                service = before;
                 services.update(chain.listener());
-            } else {
-                if (known != null) {
-                    // Connections that it let in must not come to what others are let in for.
-                    services.end(known.service());
-                }
+            } else if (isServed(chain)) {
                 service = services.follow(chain.listener());
             }
-            port.services.put(chain.name(), new Served(chain, service));
-            if (chain.tls().isEmpty()) {
-                port.plain = service;
-            } else {
-                Followed<SslContext> context = contexts.of(chain.tls().get());
+            Followed<SslContext> context = chain.tls().map(contexts::of).orElse(null);
+            if (context != null) {
                 files.put(chain, context);
-                secured.add(new EdgeChains.Chain(chain.serverNames(), service, context));
             }
+            ready.put(chain.name(), new EdgePort.Served(chain, service, context));
         }
-        port.chains = secured.isEmpty() ? null : new EdgeChains(secured);
-        left.forEach((name, served) -> {
-            port.services.remove(name);
-            services.leave(served.service());
-        });
+        port.serve(ready);
+        left.values().forEach(this::leave);
     }
 
-    private void close(@Nullable Open ended) {
-        if (ended != null) {
-            ended.channels.values().forEach(channel -> channel.close().syncUninterruptibly());
-            ended.services.values().forEach(served -> services.leave(served.service()));
+    private static boolean isServed(Listener.Target.Chain chain) {
+        return !(chain.target() instanceof Listener.Target.Tcp(var clusters)) || !clusters.isEmpty();
+    }
+
+    private void leave(EdgePort.Served served) {
+        OutboundService service = served.service();
+        if (service != null) {
+            services.leave(service);
         }
+    }
+
+    private void close(EdgePort ended) {
+        ended.channels.values().forEach(channel -> channel.close().syncUninterruptibly());
+        ended.served().values().forEach(this::leave);
     }
 
     @Override

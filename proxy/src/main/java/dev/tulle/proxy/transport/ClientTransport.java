@@ -1,5 +1,8 @@
 package dev.tulle.proxy.transport;
 
+import dev.tulle.common.pki.Certificates;
+import dev.tulle.common.pki.Pem;
+import dev.tulle.common.pki.TlsIdentity;
 import dev.tulle.model.UpstreamTls;
 import io.netty.buffer.ByteBufAllocator;
 import io.netty.handler.ssl.SslContext;
@@ -71,7 +74,7 @@ public final class ClientTransport {
         TlsTrust trust = settings.authorities().isEmpty()
                 ? new TlsTrust.Anyone()
                 : new TlsTrust.Issued(
-                        Certificates.authorities(Pem.read(Path.of(settings.authorities())), clock.instant()),
+                        Issuers.of(Path.of(settings.authorities()), clock.instant()),
                         settings.names(),
                         settings.authorities());
         return new Contexts(

@@ -3,8 +3,6 @@ package dev.tulle.proxy.transport;
 import dev.tulle.model.UpstreamTls;
 import java.net.InetAddress;
 import java.net.Socket;
-import java.security.GeneralSecurityException;
-import java.security.KeyStore;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
@@ -12,8 +10,6 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import javax.net.ssl.SSLEngine;
-import javax.net.ssl.TrustManager;
-import javax.net.ssl.TrustManagerFactory;
 import javax.net.ssl.X509ExtendedTrustManager;
 import javax.net.ssl.X509TrustManager;
 
@@ -29,25 +25,9 @@ final class PeerVerifier extends X509ExtendedTrustManager {
     private final X509TrustManager chains;
     private final TlsTrust.Issued trust;
 
-    PeerVerifier(TlsTrust.Issued trust) throws GeneralSecurityException {
+    PeerVerifier(TlsTrust.Issued trust) {
         this.trust = trust;
-        KeyStore anchors = KeyStore.getInstance(KeyStore.getDefaultType());
-        try {
-            anchors.load(null, null);
-        } catch (java.io.IOException e) {
-            throw new java.security.KeyStoreException(e);
-        }
-        int number = 0;
-        for (X509Certificate authority : trust.authorities()) {
-            anchors.setCertificateEntry("authority-" + number++, authority);
-        }
-        TrustManagerFactory factory = TrustManagerFactory.getInstance("PKIX");
-        factory.init(anchors);
-        TrustManager made = factory.getTrustManagers()[0];
-        if (!(made instanceof X509TrustManager verifier)) {
-            throw new GeneralSecurityException("no verifier of certificates: " + made);
-        }
-        chains = verifier;
+        this.chains = trust.authorities().chains();
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.transport;
 
+import dev.tulle.common.pki.TlsIdentity;
 import io.netty.handler.ssl.ApplicationProtocolConfig;
 import io.netty.handler.ssl.ClientAuth;
 import io.netty.handler.ssl.OpenSsl;
@@ -8,7 +9,6 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.handler.ssl.SslProvider;
 import io.netty.handler.ssl.util.InsecureTrustManagerFactory;
-import java.security.GeneralSecurityException;
 import java.util.List;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
@@ -101,13 +101,7 @@ public final class TlsContexts {
             throws SSLException {
         switch (trust) {
             case TlsTrust.Anyone _ -> builder.trustManager(InsecureTrustManagerFactory.INSTANCE);
-            case TlsTrust.Issued issued -> {
-                try {
-                    builder.trustManager(new PeerVerifier(issued));
-                } catch (GeneralSecurityException e) {
-                    throw new SSLException(issued.source() + ": " + e.getMessage(), e);
-                }
-            }
+            case TlsTrust.Issued issued -> builder.trustManager(new PeerVerifier(issued));
         }
         if (!offered.isEmpty()) {
             builder.applicationProtocolConfig(new ApplicationProtocolConfig(

@@ -1,6 +1,5 @@
 package dev.tulle.proxy.transport;
 
-import java.security.cert.X509Certificate;
 import java.util.List;
 
 /** What a peer's certificate must be. */
@@ -11,17 +10,12 @@ public sealed interface TlsTrust {
     /**
      * Issued by one of these.
      *
-     * @param authorities never empty
      * @param names one of which the certificate must be for; empty for any
      * @param source the file that the authorities came from, for people
      */
-    record Issued(List<X509Certificate> authorities, List<String> names, String source) implements TlsTrust {
+    record Issued(Issuers authorities, List<String> names, String source) implements TlsTrust {
         public Issued {
-            authorities = List.copyOf(authorities);
             names = List.copyOf(names);
-            if (authorities.isEmpty()) {
-                throw new IllegalArgumentException(source + ": nobody is trusted");
-            }
         }
     }
 }

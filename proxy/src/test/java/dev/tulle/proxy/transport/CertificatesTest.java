@@ -5,6 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.common.pki.Certificates;
+import dev.tulle.common.pki.Pem;
+import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.common.pki.UnusableCertificateException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,4 +1,4 @@
-package dev.tulle.proxy.transport;
+package dev.tulle.common.pki;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

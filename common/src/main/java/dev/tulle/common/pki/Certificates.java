@@ -1,4 +1,4 @@
-package dev.tulle.proxy.transport;
+package dev.tulle.common.pki;
 
 import java.io.ByteArrayInputStream;
 import java.security.GeneralSecurityException;
@@ -22,17 +22,28 @@ public final class Certificates {
      * @param now must be within the time for which every certificate is valid
      */
     public static TlsIdentity identity(Pem chain, Pem key, Instant now) throws UnusableCertificateException {
+        TlsIdentity identity = identity(chain, key);
+        for (X509Certificate certificate : identity.chain()) {
+            checkTime(chain.where(), certificate, now);
+        }
+        return identity;
+    }
+
+    /** The same whatever the time is. */
+    public static TlsIdentity identity(Pem chain, Pem key) throws UnusableCertificateException {
         List<X509Certificate> certificates = read(chain);
         if (certificates.size() > MAX_CHAIN) {
             throw new UnusableCertificateException(
                     chain.where(), certificates.size() + " certificates in a chain, expected at most " + MAX_CHAIN);
         }
-        for (X509Certificate certificate : certificates) {
-            checkTime(chain.where(), certificate, now);
-        }
         checkOrder(chain.where(), certificates);
         return new TlsIdentity(
                 certificates, PrivateKeys.read(key, certificates.get(0)), chain.where() + " and " + key.where());
+    }
+
+    /** Certificates of authorities, also those that have expired. */
+    public static List<X509Certificate> authorities(Pem pem) throws UnusableCertificateException {
+        return read(pem);
     }
 
     /** Certificates of authorities; those that have expired are left out, and it is an error if none is left. */

@@ -1,4 +1,4 @@
-package dev.tulle.proxy.transport;
+package dev.tulle.common.pki;
 
 import java.io.ByteArrayOutputStream;
 import java.security.GeneralSecurityException;

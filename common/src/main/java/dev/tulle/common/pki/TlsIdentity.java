@@ -1,4 +1,4 @@
-package dev.tulle.proxy.transport;
+package dev.tulle.common.pki;
 
 import java.security.PrivateKey;
 import java.security.cert.X509Certificate;

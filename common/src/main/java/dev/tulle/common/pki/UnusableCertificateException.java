@@ -1,4 +1,4 @@
-package dev.tulle.proxy.transport;
+package dev.tulle.common.pki;
 
 /** A certificate, a key or a list of authorities that cannot be used; the message names its file and the cause. */
 public final class UnusableCertificateException extends Exception {
