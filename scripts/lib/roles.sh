@@ -59,6 +59,10 @@ supervise_up() {
 	*" --help "* | *" -h "*) exec_role cli up --help ;;
 	esac
 	java_command node
+	# A pipe that nobody reads or writes. It tells whether this process or the JVM still lives: until both have ended,
+	# look-ups wait for the next JVM instead of being refused.
+	exec 9<> <(:)
+	export TULLE_LIFE=/proc/self/fd/9
 	trap 'stopping=TERM; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' TERM HUP
 	trap 'stopping=INT; [ -z "$child" ] || kill -TERM "$child" 2>/dev/null || true' INT
 	while :; do

@@ -29,6 +29,9 @@ needs_of() {
 			"command nsenter util-linux" "command unshare util-linux" "command nginx nginx-light" "command haproxy haproxy" "command wrk wrk" \
 			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl"
 		;;
+	boot)
+		printf '%s\n' "command debootstrap debootstrap" "command pgrep procps"
+		;;
 	programs)
 		printf '%s\n' "command go golang-go" "command cargo cargo" "command node nodejs" "command npm npm" \
 			"debian_python grpc python3-grpcio" "debian_python websockets python3-websockets" \

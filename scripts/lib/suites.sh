@@ -220,6 +220,12 @@ suite_upgrade() {
 	script_suite "upgrade" scripts/tests/upgrade.sh ${OLDER:-}
 }
 
+# Not among the suites of a plain ./test: the package on a Debian that systemd boots, with its units. Needs Debian's archive.
+suite_boot() {
+	ensure_built
+	script_suite "boot" scripts/tests/boot.sh
+}
+
 # Not among the suites of a plain ./test: ten minutes of restarts and upgrades under load, see ContinuityTest.
 suite_continuity() {
 	e2e_long continuity ContinuityTest -Dcontinuity.restarts=50 -Dcontinuity.upgrades=20 -Dcontinuity.proxies=20 \

@@ -54,6 +54,8 @@ import java.util.Set;
  * @param httpSample of the requests that the kernel forwards, one in how many is reported; default 1,000; 1: all; 0: none
  * @param accessLog where these are written as lines: a file, {@code -} for the standard output; default empty: nowhere
  * @param drainTime how long connections go on whose endpoint its service has lost; default 45 s
+ * @param life a pipe whose other end is this process's and that of whoever would start its successor: as long as one of
+ *     them lives, look-ups wait for an agent; default empty: they are refused while none runs
  */
 public record AgentOptions(
         String meshName,
@@ -86,7 +88,8 @@ public record AgentOptions(
         Locality locality,
         int httpSample,
         String accessLog,
-        Duration drainTime) {
+        Duration drainTime,
+        Optional<Path> life) {
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
             throw new IllegalArgumentException(
@@ -121,6 +124,11 @@ public record AgentOptions(
     /** The mesh's own control group, relative to the hierarchy. */
     public String meshGroup() {
         return "/" + meshName;
+    }
+
+    /** The control group of what keeps the sockets for look-ups while no agent runs. */
+    String keeperGroup() {
+        return meshGroup() + "/keeper";
     }
 
     /** The user of the node proxy. */
@@ -224,6 +232,7 @@ public record AgentOptions(
         private int httpSample = 1_000;
         private String accessLog = "";
         private Duration drainTime = Duration.ofSeconds(45);
+        private Optional<Path> life = Optional.empty();
 
         private Builder() {}
 
@@ -342,6 +351,12 @@ public record AgentOptions(
             return this;
         }
 
+        /** Empty: look-ups are refused while no agent runs. */
+        public Builder life(Optional<Path> value) {
+            life = value;
+            return this;
+        }
+
         public Builder drainTime(Duration value) {
             drainTime = value;
             return this;
@@ -409,7 +424,8 @@ public record AgentOptions(
                     locality,
                     httpSample,
                     accessLog,
-                    drainTime);
+                    drainTime,
+                    life);
         }
     }
 }

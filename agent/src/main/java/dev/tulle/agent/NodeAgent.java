@@ -8,6 +8,7 @@ import dev.tulle.agent.dns.MeshNames;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.ports.ClientPorts;
+import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
@@ -102,8 +103,14 @@ public final class NodeAgent implements AutoCloseable {
         HeldPorts edge =
                 HeldPorts.adopt(options.proxyUid(), options.runDirectory().resolve(HeldPorts.GATEWAY_HAND_OVER));
         parts.push(edge);
+        DnsPorts names = DnsPorts.take(dnsAddresses(), options.dnsPort(), host.cgroups(), options.keeperGroup());
+        parts.push(names);
         ClientPorts.warn(options.outboundPort(), MeshNetwork.lastPort(options.outboundPort()));
-        host.inProxyGroup(() -> holdAll(ports, options.proxyAddresses(Tier.REDIRECT, HostNetwork.hasIpv6())));
+        host.inProxyGroup(() -> {
+            holdAll(ports, options.proxyAddresses(Tier.REDIRECT, HostNetwork.hasIpv6()));
+            // Not from the agent's group: killed a moment later, it would leave there what looks like an agent.
+            names.keep(options.life(), host.cgroups(), options.keeperGroup());
+        });
         Flows flows = new Flows();
         LocalRefusals refusals = new LocalRefusals();
         MetricRegistry metrics = new MetricRegistry();
@@ -137,7 +144,7 @@ public final class NodeAgent implements AutoCloseable {
                 options.resolverFile(),
                 options.resolverPort(),
                 Clock.systemUTC());
-        parts.push(DnsServer.start(dnsAddresses(), options.dnsPort(), resolver));
+        parts.push(DnsServer.start(names, resolver));
         if (options.metricsPort() != 0) {
             parts.push(MetricsServer.start(options.metricsPort(), loop, state, resolver, metrics));
         }

@@ -6,6 +6,7 @@ import dev.tulle.agent.enrol.EnrolSpec.Publication;
 import dev.tulle.agent.enrol.Lease;
 import dev.tulle.agent.enrol.LeaseStore;
 import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.common.Ip;
 import dev.tulle.kernel.BpfException;
 import java.io.IOException;
@@ -68,9 +69,7 @@ final class Survivors {
         if (!Files.isDirectory(options.stateDirectory())) {
             return List.of();
         }
-        Cgroups cgroups = options.cgroupRoot().isPresent()
-                ? new Cgroups(options.cgroupRoot().get())
-                : Cgroups.find();
+        Cgroups cgroups = cgroups(options);
         List<MeshEnd.Survivor> living = new ArrayList<>();
         for (Lease lease :
                 new LeaseStore(options.stateDirectory()).load().contents().leases()) {
@@ -119,6 +118,12 @@ final class Survivors {
             troubles.add("workloads are not reached at the host's addresses: " + e.getMessage());
         }
         try {
+            // Nobody takes the place of the agent: look-ups that come nevertheless are refused at once.
+            DnsPorts.end(cgroups(options), options.keeperGroup());
+        } catch (IOException e) {
+            troubles.add("look-ups: " + e.getMessage());
+        }
+        try {
             // Connections that it has turned to the proxy have ended with the proxy; new ones go where they are meant.
             NftDatapath.remove(options.meshName());
         } catch (IOException e) {
@@ -130,9 +135,7 @@ final class Survivors {
 
     /** The workloads that run, by their addresses. */
     private static Map<InetAddress, KernelPins.Lender> lenders(AgentOptions options) throws IOException {
-        Cgroups cgroups = options.cgroupRoot().isPresent()
-                ? new Cgroups(options.cgroupRoot().get())
-                : Cgroups.find();
+        Cgroups cgroups = cgroups(options);
         Map<InetAddress, KernelPins.Lender> lenders = new HashMap<>();
         for (Lease lease :
                 new LeaseStore(options.stateDirectory()).load().contents().leases()) {
@@ -150,6 +153,12 @@ final class Survivors {
             });
         }
         return lenders;
+    }
+
+    private static Cgroups cgroups(AgentOptions options) throws IOException {
+        return options.cgroupRoot().isPresent()
+                ? new Cgroups(options.cgroupRoot().get())
+                : Cgroups.find();
     }
 
     private static void addProcesses(Cgroups cgroups, String group, List<Long> to) throws IOException {

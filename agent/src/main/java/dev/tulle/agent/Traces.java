@@ -8,6 +8,7 @@ import dev.tulle.agent.enrol.LeaseStore;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.host.NetPlan;
+import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.LocalApiClient;
@@ -59,6 +60,7 @@ final class Traces {
             Cgroups cgroups = options.cgroupRoot().isPresent()
                     ? new Cgroups(options.cgroupRoot().get())
                     : Cgroups.find();
+            DnsPorts.end(cgroups, options.keeperGroup());
             cgroups.remove(options.meshGroup(), "/");
         });
         step(left, "bpf file system", () -> unmount(options));

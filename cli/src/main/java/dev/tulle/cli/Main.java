@@ -1,6 +1,7 @@
 package dev.tulle.cli;
 
 import dev.tulle.cli.client.CommandFailure;
+import dev.tulle.cli.client.CommandStart;
 import dev.tulle.cli.role.StopSignal;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -22,6 +23,7 @@ public final class Main {
 
     /** Runs one command and exits with its status. */
     public static void main(String[] args) {
+        CommandStart.isNow();
         int status = run(args);
         // Flushes, too. What was asked for may have been done, but nobody can read it.
         if (System.out.checkError() && status == 0) {

@@ -81,9 +81,14 @@ final class LibC {
     }
 
     static int duplicate(int fd) {
+        return duplicate(fd, 3);
+    }
+
+    /** A second descriptor, closed on exec, with a number not below this one. */
+    static int duplicate(int fd, int atLeast) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = NativeLibrary.stateIn(arena);
-            return result((int) FCNTL.invokeExact(state, fd, F_DUPFD_CLOEXEC, 3), state);
+            return result((int) FCNTL.invokeExact(state, fd, F_DUPFD_CLOEXEC, atLeast), state);
         } catch (Throwable t) {
             throw unexpected(t);
         }

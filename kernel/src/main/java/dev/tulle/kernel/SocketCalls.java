@@ -28,8 +28,14 @@ final class SocketCalls {
     static final int AF_INET = 2;
     static final int AF_INET6 = 10;
     static final int STREAM_CLOEXEC = 1 | 0x80000;
+    static final int DATAGRAM_CLOEXEC = 2 | 0x80000;
     static final int NONBLOCK = 0x800;
     static final int SOL_SOCKET = 1;
+    static final int SO_PROTOCOL = 38;
+    static final int IPPROTO_IPV6 = 41;
+    static final int IPV6_V6ONLY = 26;
+    /** The size of a struct sockaddr_in6. */
+    static final int ADDRESS_MAX = 28;
 
     private static final int MSG_NOSIGNAL = 0x4000;
     private static final int MSG_CMSG_CLOEXEC = 0x40000000;
@@ -37,6 +43,7 @@ final class SocketCalls {
     private static final long PIDFD_GETFD = 438;
     private static final int SCM_RIGHTS = 1;
     private static final int UNIX_PATH = 2;
+    private static final int SHUT_RDWR = 2;
     private static final int UNIX_PATH_MAX = 108;
 
     // struct msghdr { void *name; socklen_t namelen; struct iovec *iov; size_t iovlen; void *control; size_t
@@ -62,6 +69,8 @@ final class SocketCalls {
     private static final MethodHandle ACCEPT = handle("accept4", FunctionDescriptor.of(INT, INT, PTR, PTR, INT));
     // int getsockname(int fd, struct sockaddr *address, socklen_t *size)
     private static final MethodHandle NAME = handle("getsockname", FunctionDescriptor.of(INT, INT, PTR, PTR));
+    // int getpeername(int fd, struct sockaddr *address, socklen_t *size)
+    private static final MethodHandle PEER = handle("getpeername", FunctionDescriptor.of(INT, INT, PTR, PTR));
     // long syscall(long number, ... /* three ints */)
     private static final MethodHandle SYSCALL = NativeLibrary.handle(
             Linker.nativeLinker().defaultLookup(),
@@ -73,6 +82,14 @@ final class SocketCalls {
     private static final MethodHandle SEND = handle("sendmsg", FunctionDescriptor.of(LONG, INT, PTR, INT));
     // ssize_t recvmsg(int fd, struct msghdr *message, int flags)
     private static final MethodHandle RECEIVE = handle("recvmsg", FunctionDescriptor.of(LONG, INT, PTR, INT));
+    // ssize_t sendto(int fd, const void *bytes, size_t size, int flags, const struct sockaddr *to, socklen_t size)
+    private static final MethodHandle SEND_TO =
+            handle("sendto", FunctionDescriptor.of(LONG, INT, PTR, LONG, INT, PTR, INT));
+    // ssize_t recvfrom(int fd, void *bytes, size_t size, int flags, struct sockaddr *from, socklen_t *size)
+    private static final MethodHandle RECEIVE_FROM =
+            handle("recvfrom", FunctionDescriptor.of(LONG, INT, PTR, LONG, INT, PTR, PTR));
+    // int shutdown(int fd, int how)
+    private static final MethodHandle SHUTDOWN = handle("shutdown", FunctionDescriptor.of(INT, INT, INT));
 
     private SocketCalls() {}
 
@@ -176,24 +193,85 @@ final class SocketCalls {
         }
     }
 
-    /** Where a TCP socket is bound; throws {@link BpfException} for a descriptor that is none. */
+    /** Where a socket is bound; throws {@link BpfException} for a descriptor that is no IPv4 or IPv6 socket. */
     static InetSocketAddress name(int fd) {
+        return addressOf(NAME, fd, "cannot ask where a socket is bound");
+    }
+
+    /** Who is at the other end of a connection. */
+    static InetSocketAddress peer(int fd) {
+        return addressOf(PEER, fd, "cannot ask what a socket is connected to");
+    }
+
+    private static InetSocketAddress addressOf(MethodHandle which, int fd, String action) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment state = NativeLibrary.stateIn(arena);
-            MemorySegment raw = arena.allocate(28, 4);
-            MemorySegment size = arena.allocateFrom(INT, 28);
-            int error = result((int) NAME.invokeExact(state, fd, raw, size), state);
-            BpfException.check(error, "cannot ask where a socket is bound");
-            int family = raw.get(ValueLayout.JAVA_SHORT, 0);
-            ByteBuffer bytes = raw.asByteBuffer().order(ByteOrder.BIG_ENDIAN);
-            byte[] ip = new byte[family == AF_INET ? 4 : 16];
-            bytes.get(family == AF_INET ? 4 : 8, ip);
-            if (family != AF_INET && family != AF_INET6) {
-                throw new BpfException("a socket of the address family " + family + ", expected IPv4 or IPv6");
-            }
+            MemorySegment raw = arena.allocate(ADDRESS_MAX, 4);
+            MemorySegment size = arena.allocateFrom(INT, ADDRESS_MAX);
+            int error = result((int) which.invokeExact(state, fd, raw, size), state);
+            BpfException.check(error, action);
+            return address(raw);
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /** Reads a struct sockaddr_in or sockaddr_in6. */
+    static InetSocketAddress address(MemorySegment raw) {
+        int family = raw.get(ValueLayout.JAVA_SHORT, 0);
+        if (family != AF_INET && family != AF_INET6) {
+            throw new BpfException("a socket of the address family " + family + ", expected IPv4 or IPv6");
+        }
+        ByteBuffer bytes = raw.asByteBuffer().order(ByteOrder.BIG_ENDIAN);
+        byte[] ip = new byte[family == AF_INET ? 4 : 16];
+        bytes.get(family == AF_INET ? 4 : 8, ip);
+        try {
             return new InetSocketAddress(InetAddress.getByAddress(ip), bytes.getShort(2) & 0xffff);
         } catch (UnknownHostException e) {
             throw new IllegalStateException(e);
+        }
+    }
+
+    /** Sends a datagram. Bytes sent, or -errno. */
+    static long sendTo(int fd, MemorySegment bytes, MemorySegment to) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = NativeLibrary.stateIn(arena);
+            long sent = (long) SEND_TO.invokeExact(state, fd, bytes, bytes.byteSize(), 0, to, (int) to.byteSize());
+            return sent < 0 ? -NativeLibrary.errno(state) : sent;
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /** Takes a datagram and its sender's address, for which {@code from} has {@link #ADDRESS_MAX} bytes. */
+    static long receiveFrom(int fd, MemorySegment bytes, MemorySegment from) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = NativeLibrary.stateIn(arena);
+            MemorySegment size = arena.allocateFrom(INT, (int) from.byteSize());
+            long received = (long) RECEIVE_FROM.invokeExact(state, fd, bytes, bytes.byteSize(), 0, from, size);
+            return received < 0 ? -NativeLibrary.errno(state) : received;
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /** Sends bytes of a stream, without a signal where the peer has gone. Bytes sent, or -errno. */
+    static long sendStream(int fd, MemorySegment bytes) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = NativeLibrary.stateIn(arena);
+            long sent =
+                    (long) SEND_TO.invokeExact(state, fd, bytes, bytes.byteSize(), MSG_NOSIGNAL, MemorySegment.NULL, 0);
+            return sent < 0 ? -NativeLibrary.errno(state) : sent;
+        } catch (Throwable t) {
+            throw unexpected(t);
+        }
+    }
+
+    /** Ends both directions of a connection, which wakes whoever waits in it. */
+    static int shutdown(int fd) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment state = NativeLibrary.stateIn(arena);
+            return result((int) SHUTDOWN.invokeExact(state, fd, SHUT_RDWR), state);
         } catch (Throwable t) {
             throw unexpected(t);
         }

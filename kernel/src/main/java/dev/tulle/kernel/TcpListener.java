@@ -18,11 +18,8 @@ public final class TcpListener implements AutoCloseable {
     private static final int SO_REUSEADDR = 2;
     private static final int SO_LINGER = 13;
     private static final int SO_ACCEPTCONN = 30;
-    private static final int SO_PROTOCOL = 38;
     private static final int SO_NETNS_COOKIE = 71;
     private static final int IPPROTO_TCP = 6;
-    private static final int IPPROTO_IPV6 = 41;
-    private static final int IPV6_V6ONLY = 26;
 
     private final Fd fd;
     private final InetSocketAddress address;
@@ -52,7 +49,7 @@ public final class TcpListener implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             SocketCalls.setOption(fd.number(), SocketCalls.SOL_SOCKET, SO_REUSEADDR, 1);
             if (v6) {
-                SocketCalls.setOption(fd.number(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+                SocketCalls.setOption(fd.number(), SocketCalls.IPPROTO_IPV6, SocketCalls.IPV6_V6ONLY, 1);
             }
             BpfException.check(
                     SocketCalls.bind(fd.number(), SocketCalls.address(arena, address)), "cannot bind " + what);
@@ -72,13 +69,11 @@ public final class TcpListener implements AutoCloseable {
     static TcpListener received(int number) {
         Fd fd = Fd.own(number, "a received listener", "");
         try {
-            if (SocketCalls.option(number, SocketCalls.SOL_SOCKET, SO_PROTOCOL) != IPPROTO_TCP
+            if (SocketCalls.option(number, SocketCalls.SOL_SOCKET, SocketCalls.SO_PROTOCOL) != IPPROTO_TCP
                     || SocketCalls.option(number, SocketCalls.SOL_SOCKET, SO_ACCEPTCONN) != 1) {
                 throw new BpfException("a received descriptor is no listening TCP socket");
             }
-            long own = ownNamespace();
-            long its = namespace(number);
-            if (own != its) {
+            if (ownNamespace() != namespace(number)) {
                 throw new BpfException("a received listener belongs to another network namespace");
             }
             return new TcpListener(fd, SocketCalls.name(number));
@@ -117,7 +112,8 @@ public final class TcpListener implements AutoCloseable {
         }
     }
 
-    private static int duplicate(int pid, int number) {
+    /** A second hold, which is the caller's, on a descriptor of another process. */
+    static int duplicate(int pid, int number) {
         String action = "cannot share the descriptor " + number + " of process " + pid;
         try (Fd process = Fd.own(SocketCalls.processDescriptor(pid), "process " + pid, action)) {
             return BpfException.check(SocketCalls.duplicateOf(process.number(), number), action);
@@ -137,7 +133,7 @@ public final class TcpListener implements AutoCloseable {
         }
     }
 
-    private static long namespace(int socket) {
+    static long namespace(int socket) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment cookie = arena.allocate(ValueLayout.JAVA_LONG);
             int error = LibC.socketOption(socket, SocketCalls.SOL_SOCKET, SO_NETNS_COOKIE, cookie);

@@ -1,11 +1,10 @@
 package dev.tulle.agent.dns;
 
-import java.io.DataInputStream;
+import dev.tulle.kernel.TcpAcceptor;
+import dev.tulle.kernel.TcpListener;
+import dev.tulle.kernel.TcpStream;
 import java.io.EOFException;
 import java.io.IOException;
-import java.net.InetSocketAddress;
-import java.net.ServerSocket;
-import java.net.Socket;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -15,8 +14,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * DNS over TCP on one address: a virtual thread a connection, which answers one question after the other. Each asker has
- * his share of the connections; each step of a connection has a time limit, reading and writing.
+ * DNS over TCP on one socket: a thread a connection, which answers one question after the other. Each asker has his share
+ * of the connections; each step of a connection has a time limit, reading and writing.
  */
 final class DnsConnections implements AutoCloseable {
     /** Connections at once, of all askers together. */
@@ -36,19 +35,29 @@ final class DnsConnections implements AutoCloseable {
 
     private static final int SWEEP_MILLIS = 250;
 
-    private final ServerSocket server;
+    /** The stack of a connection's thread, in bytes; it waits in the kernel, so that it cannot be a virtual one. */
+    private static final long STACK = 256 << 10;
+
     private final DnsResolver resolver;
     private final QuestionDesk desk;
     private final FairSlots<Share> slots = new FairSlots<>(CONNECTIONS_MAX, CONNECTIONS_FLOOR);
     private final Set<Connection> connections = ConcurrentHashMap.newKeySet();
+    /** Connections that wait for their first answer, and questions of the others. */
+    private final Pending pending = new Pending();
+
+    private volatile boolean closed;
+    private final TcpAcceptor acceptor;
 
     /** A connection and when its present step must be over. */
     private static final class Connection {
-        final Socket socket;
+        final TcpStream stream;
         volatile long deadline;
 
-        Connection(Socket socket) {
-            this.socket = socket;
+        /** Not answered yet. */
+        boolean fresh = true;
+
+        Connection(TcpStream stream) {
+            this.stream = stream;
             within(IDLE_MILLIS);
         }
 
@@ -57,92 +66,85 @@ final class DnsConnections implements AutoCloseable {
         }
     }
 
-    private DnsConnections(ServerSocket server, DnsResolver resolver, QuestionDesk desk) {
-        this.server = server;
+    // The acceptor calls back only once the constructor is done with all that it needs.
+    @SuppressWarnings("this-escape")
+    private DnsConnections(TcpListener listener, DnsResolver resolver, QuestionDesk desk) {
         this.resolver = resolver;
         this.desk = desk;
+        this.acceptor = TcpAcceptor.start("dns-tcp", listener, this::accepted);
     }
 
-    /**
-     * Binds and serves.
-     *
-     * @throws IOException when the address cannot be bound
-     */
-    static DnsConnections start(InetSocketAddress address, DnsResolver resolver, QuestionDesk desk) throws IOException {
-        ServerSocket server = new ServerSocket();
-        try {
-            server.setReuseAddress(true);
-            server.bind(address, 128);
-        } catch (IOException e) {
-            server.close();
-            throw e;
-        }
-        DnsConnections all = new DnsConnections(server, resolver, desk);
-        Thread.ofVirtual().name("dns-tcp").start(all::acceptLoop);
+    /** Serves the socket. */
+    static DnsConnections start(TcpListener listener, DnsResolver resolver, QuestionDesk desk) {
+        DnsConnections all = new DnsConnections(listener, resolver, desk);
         Thread.ofVirtual().name("dns-tcp-sweep").start(all::sweepLoop);
         return all;
     }
 
-    private void acceptLoop() {
-        while (!server.isClosed()) {
-            try {
-                accepted(server.accept());
-            } catch (IOException e) {
-                // Closed, or no descriptor is free just now: those who wait are accepted later.
-                pause(SWEEP_MILLIS);
-            }
-        }
-    }
-
-    private void accepted(Socket socket) {
-        Asker asker = resolver.askerAt(socket.getInetAddress());
+    private void accepted(TcpStream stream) {
+        Asker asker = resolver.askerAt(stream.remote().getAddress());
         Share share = resolver.shareOf(asker);
         if (!slots.take(share)) {
             share.refusal(System.nanoTime());
-            closeQuietly(socket, true);
+            stream.abort();
+            stream.close();
             return;
         }
-        Connection connection = new Connection(socket);
+        Connection connection = new Connection(stream);
         connections.add(connection);
-        Thread.ofVirtual().name("dns-connection").start(() -> {
+        pending.begun();
+        Thread.ofPlatform().name("dns-connection").daemon().stackSize(STACK).start(() -> {
             try {
                 serve(connection, asker, share);
             } catch (IOException e) {
                 // The asker has gone, or took too long.
             } finally {
+                if (connection.fresh) {
+                    pending.done();
+                }
                 connections.remove(connection);
                 slots.give(share);
-                closeQuietly(socket, false);
+                stream.close();
             }
         });
     }
 
     private void serve(Connection connection, Asker asker, Share share) throws IOException {
-        Socket socket = connection.socket;
-        socket.setTcpNoDelay(true);
-        DataInputStream in = new DataInputStream(socket.getInputStream());
-        while (true) {
+        TcpStream stream = connection.stream;
+        // Who has connected to this server has no other one to ask.
+        while (connection.fresh || !closed) {
             connection.within(IDLE_MILLIS);
-            int first = in.read();
-            if (first < 0) {
+            Optional<byte[]> first = stream.read(1);
+            if (first.isEmpty()) {
                 return;
             }
             connection.within(MESSAGE_MILLIS);
-            int length = first << 8 | in.readUnsignedByte();
+            int length = ((first.get()[0] & 0xff) << 8) | (rest(stream, 1)[0] & 0xff);
             if (length > DnsQuery.MESSAGE_MAX) {
                 share.malformed();
                 return;
             }
-            byte[] message = new byte[length];
-            in.readFully(message);
-            connection.within(ANSWER_MILLIS);
-            Optional<byte[]> answer = ask(message, asker, share);
-            if (answer.isEmpty()) {
-                return;
+            byte[] message = rest(stream, length);
+            if (!connection.fresh) {
+                pending.begun();
             }
-            connection.within(MESSAGE_MILLIS);
-            write(socket, answer.get());
+            try {
+                connection.within(ANSWER_MILLIS);
+                Optional<byte[]> answer = ask(message, asker, share);
+                if (answer.isEmpty()) {
+                    return;
+                }
+                connection.within(MESSAGE_MILLIS);
+                write(stream, answer.get());
+            } finally {
+                connection.fresh = false;
+                pending.done();
+            }
         }
+    }
+
+    private static byte[] rest(TcpStream stream, int size) throws IOException {
+        return stream.read(size).orElseThrow(EOFException::new);
     }
 
     private Optional<byte[]> ask(byte[] message, Asker asker, Share share) throws IOException {
@@ -158,49 +160,41 @@ final class DnsConnections implements AutoCloseable {
         }
     }
 
-    private static void write(Socket socket, byte[] answer) throws IOException {
+    private static void write(TcpStream stream, byte[] answer) throws IOException {
         byte[] framed = new byte[answer.length + 2];
         framed[0] = (byte) (answer.length >>> 8);
         framed[1] = (byte) answer.length;
         System.arraycopy(answer, 0, framed, 2, answer.length);
-        socket.getOutputStream().write(framed);
+        stream.write(framed);
     }
 
     /** Ends connections whose step takes too long, whatever they hang in. */
     private void sweepLoop() {
-        while (!server.isClosed()) {
+        while (!closed) {
             long now = System.nanoTime();
             for (Connection connection : connections) {
                 if (now - connection.deadline > 0) {
-                    closeQuietly(connection.socket, true);
+                    connection.stream.abort();
                 }
             }
-            pause(SWEEP_MILLIS);
+            pause();
         }
     }
 
-    private static void pause(int millis) {
+    private static void pause() {
         try {
-            Thread.sleep(millis);
+            Thread.sleep(SWEEP_MILLIS);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
     }
 
-    private static void closeQuietly(Socket socket, boolean atOnce) {
-        try {
-            if (atOnce) {
-                socket.setSoLinger(true, 0);
-            }
-            socket.close();
-        } catch (IOException e) {
-            // It is closed.
-        }
-    }
-
+    /** Stops accepting and ends the connections, a moment after their questions; who waits to be accepted waits on. */
     @Override
-    public void close() throws IOException {
-        server.close();
-        connections.forEach(connection -> closeQuietly(connection.socket, false));
+    public void close() {
+        closed = true;
+        acceptor.close();
+        pending.await();
+        connections.forEach(connection -> connection.stream.abort());
     }
 }

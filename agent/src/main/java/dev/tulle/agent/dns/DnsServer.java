@@ -1,14 +1,13 @@
 package dev.tulle.agent.dns;
 
-import java.io.IOException;
-import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.SocketException;
+import dev.tulle.agent.ports.DnsPorts;
+import dev.tulle.kernel.TcpListener;
+import dev.tulle.kernel.UdpPort;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Serves DNS over UDP and TCP on loopback addresses. What one asker may take of it is bounded by its share, so that the
+ * Serves DNS over UDP and TCP on sockets that outlive it. What one asker may take of it is bounded by its share, so that the
  * others do not notice him ({@link QuestionDesk}, {@link DnsConnections}).
  */
 public final class DnsServer implements AutoCloseable {
@@ -18,36 +17,22 @@ public final class DnsServer implements AutoCloseable {
 
     private DnsServer() {}
 
-    /**
-     * Opens the sockets and serves.
-     *
-     * @throws IOException when a socket cannot be bound; nothing stays open then
-     */
-    public static DnsServer start(List<InetAddress> addresses, int port, DnsResolver resolver) throws IOException {
+    /** Serves on these sockets, which stay open when it ends. */
+    public static DnsServer start(DnsPorts ports, DnsResolver resolver) {
         DnsServer server = new DnsServer();
-        try {
-            QuestionDesk desk = new QuestionDesk(resolver);
-            server.parts.add(desk);
-            for (InetAddress address : addresses) {
-                server.listen(new InetSocketAddress(address, port), resolver, desk);
-            }
-            return server;
-        } catch (IOException e) {
-            server.close();
-            throw e;
+        QuestionDesk desk = new QuestionDesk(resolver);
+        for (UdpPort port : ports.udp()) {
+            server.parts.add(DnsDatagrams.start(port, resolver, desk));
         }
+        for (TcpListener listener : ports.tcp()) {
+            server.parts.add(DnsConnections.start(listener, resolver, desk));
+        }
+        // Last, so that it answers what has been taken out of the sockets.
+        server.parts.add(desk);
+        return server;
     }
 
-    private void listen(InetSocketAddress address, DnsResolver resolver, QuestionDesk desk) throws IOException {
-        try {
-            parts.add(DnsDatagrams.start(address, resolver, desk));
-            parts.add(DnsConnections.start(address, resolver, desk));
-        } catch (SocketException e) {
-            throw new IOException("DNS on " + address + ": " + e.getMessage(), e);
-        }
-    }
-
-    /** Closes all sockets. */
+    /** Stops: what has not been taken out of the sockets stays in them. */
     @Override
     public void close() {
         for (AutoCloseable part : parts) {

@@ -38,6 +38,9 @@ final class QuestionDesk implements AutoCloseable {
     private final SlowLane<Share, Slow> slow =
             new SlowLane<>(new FairSlots<>(UNDER_WAY_MAX, UNDER_WAY_FLOOR), SLOW_WAITING_MAX);
     private final List<Thread> workers = new ArrayList<>();
+    /** Questions that have been taken in and not been answered. */
+    private final Pending pending = new Pending();
+
     private final AtomicLong toldNanos = new AtomicLong(System.nanoTime() - TOLD_EVERY);
 
     /** A question that somebody else must be asked for. */
@@ -52,6 +55,7 @@ final class QuestionDesk implements AutoCloseable {
 
     /** Takes a question; what is over the asker's share is answered here and now. Never waits. */
     void submit(Question question) {
+        pending.begun();
         switch (question.share().arrives(question.arrivedNanos())) {
             case ANSWER -> {
                 if (!ready.offer(question.share(), question)) {
@@ -64,11 +68,19 @@ final class QuestionDesk implements AutoCloseable {
     }
 
     private void refuse(Question question, Share.Admission how) {
-        question.reply()
-                .accept(
-                        how == Share.Admission.REFUSE
-                                ? resolver.refuse(question.message().raw(), question.share())
-                                : Optional.empty());
+        answer(
+                question,
+                how == Share.Admission.REFUSE
+                        ? resolver.refuse(question.message().raw(), question.share())
+                        : Optional.empty());
+    }
+
+    private void answer(Question question, Optional<byte[]> answer) {
+        try {
+            question.reply().accept(answer);
+        } finally {
+            pending.done();
+        }
     }
 
     private void work() {
@@ -86,13 +98,13 @@ final class QuestionDesk implements AutoCloseable {
         try {
             Step step = resolver.begin(question.message().raw(), question.asker(), question.share(), question.tcp());
             switch (step) {
-                case Step.Answered(DnsQuery.Bytes message) -> question.reply().accept(Optional.of(message.raw()));
-                case Step.Silent _ -> question.reply().accept(Optional.empty());
+                case Step.Answered(DnsQuery.Bytes message) -> answer(question, Optional.of(message.raw()));
+                case Step.Silent _ -> answer(question, Optional.empty());
                 case Step.Unfinished(DnsQuery query) -> later(new Slow(question, query));
             }
         } catch (RuntimeException | StackOverflowError e) {
             tell(e);
-            question.reply().accept(Optional.empty());
+            answer(question, Optional.empty());
         }
     }
 
@@ -123,7 +135,7 @@ final class QuestionDesk implements AutoCloseable {
         } catch (RuntimeException | StackOverflowError e) {
             tell(e);
         }
-        question.reply().accept(answer);
+        answer(question, answer);
     }
 
     /** Logs a defect, seldom. */
@@ -135,9 +147,10 @@ final class QuestionDesk implements AutoCloseable {
         }
     }
 
-    /** Ends the threads. */
+    /** Ends the threads, a moment after the last question is answered. */
     @Override
     public void close() {
+        pending.await();
         ready.close();
         workers.forEach(Thread::interrupt);
     }

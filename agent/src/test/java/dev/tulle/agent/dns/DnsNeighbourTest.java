@@ -3,6 +3,7 @@ package dev.tulle.agent.dns;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.common.Cidr;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -91,7 +92,8 @@ class DnsNeighbourTest {
         try (DatagramSocket silent = new DatagramSocket(new InetSocketAddress(SERVER, 0))) {
             DnsResolver resolver = resolver(mesh, silent.getLocalPort());
             int port = freePort();
-            try (DnsServer server = DnsServer.start(List.of(SERVER), port, resolver)) {
+            try (DnsPorts ports = DnsPorts.open(List.of(SERVER), port);
+                    DnsServer server = DnsServer.start(ports, resolver)) {
                 lookups(port, LOOKUPS);
                 Measured quiet = lookups(port, LOOKUPS);
                 report("quiet", quiet);
@@ -130,7 +132,8 @@ class DnsNeighbourTest {
         DnsResolver resolver = resolver(new Mesh(), freePort());
         int port = freePort();
         List<Socket> held = new ArrayList<>();
-        try (DnsServer server = DnsServer.start(List.of(SERVER), port, resolver)) {
+        try (DnsPorts ports = DnsPorts.open(List.of(SERVER), port);
+                DnsServer server = DnsServer.start(ports, resolver)) {
             for (int i = 0; i < 3 * DnsConnections.CONNECTIONS_MAX; i++) {
                 halfAQuestion(port).ifPresent(held::add);
             }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.common.Cidr;
 import java.io.DataInputStream;
 import java.io.IOException;
@@ -20,6 +21,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -138,7 +141,8 @@ class DnsServerTest {
                     host.udp.getLocalPort(),
                     Clock.systemUTC());
             int port = freePort();
-            try (DnsServer server = DnsServer.start(List.of(LOOPBACK), port, resolver)) {
+            try (DnsPorts ports = DnsPorts.open(List.of(LOOPBACK), port);
+                    DnsServer server = DnsServer.start(ports, resolver)) {
                 byte[] mesh = udp(port, DnsMessages.query(1, "reviews", DnsQuery.TYPE_A));
                 assertEquals(1, DnsMessages.answers(mesh));
                 assertArrayEquals(
@@ -189,6 +193,60 @@ class DnsServerTest {
         assertEquals(DnsQuery.RCODE_SERVER, DnsMessages.rcode(answer));
         byte[] noQuestion = DnsMessages.answer(1, "a", DnsQuery.TYPE_A, 0, 1, List.of());
         assertEquals(new DnsResolver.Step.Silent(), resolver.begin(noQuestion, Asker.OTHERS, share, false));
+    }
+
+    /** One server after the other on the same sockets, with a pause between them, as agents follow each other. */
+    @Test
+    void noQuestionIsLostFromOneServerToTheNext() throws Exception {
+        MapDirectory directory =
+                new MapDirectory(Map.of("default/reviews.default.svc.cluster.local", List.of("240.242.0.7")));
+        Path resolvConf = Files.writeString(dir.resolve("resolv.conf"), "");
+        int port = freePort();
+        AtomicInteger answered = new AtomicInteger();
+        List<String> lost = java.util.Collections.synchronizedList(new ArrayList<>());
+        AtomicBoolean over = new AtomicBoolean();
+        List<Thread> askers = new ArrayList<>();
+        try (DnsPorts ports = DnsPorts.open(List.of(LOOPBACK), port)) {
+            for (int i = 0; i < 8; i++) {
+                boolean overTcp = i % 2 == 1;
+                askers.add(Thread.ofVirtual().start(() -> {
+                    byte[] question = DnsMessages.query(1, "reviews", DnsQuery.TYPE_A);
+                    while (!over.get()) {
+                        try {
+                            byte[] answer = overTcp ? tcp(port, question) : udp(port, question);
+                            assertEquals(1, DnsMessages.answers(answer));
+                            answered.incrementAndGet();
+                        } catch (IOException | AssertionError e) {
+                            lost.add((overTcp ? "TCP: " : "UDP: ") + e);
+                        }
+                    }
+                }));
+            }
+            for (int round = 0; round < 20; round++) {
+                int before = answered.get();
+                DnsResolver resolver = new DnsResolver(
+                        new MeshNames("cluster.local"),
+                        Cidr.of("service range", "240.242.0.0/16"),
+                        false,
+                        directory,
+                        resolvConf,
+                        53,
+                        Clock.systemUTC());
+                try (DnsServer _ = DnsServer.start(ports, resolver)) {
+                    while (answered.get() < before + 100) {
+                        Thread.sleep(1);
+                    }
+                    if (round == 19) {
+                        over.set(true);
+                        for (Thread asker : askers) {
+                            asker.join();
+                        }
+                    }
+                }
+                Thread.sleep(20);
+            }
+        }
+        assertEquals(List.of(), lost, "of " + answered);
     }
 
     private static int freePort() throws IOException {

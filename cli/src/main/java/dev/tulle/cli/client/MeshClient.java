@@ -99,7 +99,8 @@ public final class MeshClient implements AutoCloseable {
 
     private static MeshClient connect(String role, Path socket, Duration silence) {
         try {
-            return new MeshClient(role, socket, LocalApiClient.connect(socket, CONNECT), silence);
+            LocalApiClient connection = LocalApiClient.connect(socket, CONNECT);
+            return new MeshClient(role, socket, connection, CommandStart.less(silence));
         } catch (IOException e) {
             String why;
             // Where the folder may not be looked into it neither exists nor does not.
@@ -179,7 +180,7 @@ public final class MeshClient implements AutoCloseable {
                 throw new CommandFailure(
                         CommandFailure.UNREACHABLE,
                         "the " + role + " at " + socket + " did not answer '" + method + "' within "
-                                + silence.toSeconds() + " s: it is stopped or overloaded; "
+                                + Math.max(1, silence.toSeconds()) + " s: it is stopped or overloaded; "
                                 + (begun
                                         ? "it had begun, and what it does is not known"
                                         : "it had not begun, and does nothing for a command that has ended"));

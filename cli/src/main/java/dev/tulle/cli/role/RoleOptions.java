@@ -278,6 +278,7 @@ public final class RoleOptions {
                 .outboundPolicy(policy())
                 .kernelHttp(kernelHttp())
                 .httpSample(httpSample)
+                .life(Optional.ofNullable(System.getenv("TULLE_LIFE")).map(Path::of))
                 .accessLog(accessLog.isEmpty() || accessLog.equals("-") ? accessLog : accessLog + ".kernel");
         if (node != null) {
             builder.node(node);
