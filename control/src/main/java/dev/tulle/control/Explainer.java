@@ -1,7 +1,6 @@
 package dev.tulle.control;
 
 import com.google.gson.JsonArray;
-import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
@@ -16,7 +15,6 @@ import dev.tulle.model.Locality;
 import dev.tulle.model.LocalityBalance;
 import dev.tulle.model.LocalityPreference;
 import dev.tulle.model.MeshState;
-import dev.tulle.model.PathNormalizer;
 import dev.tulle.model.PortPath;
 import dev.tulle.model.RequestView;
 import dev.tulle.model.Route;
@@ -30,12 +28,8 @@ import dev.tulle.model.ServicePort;
 import dev.tulle.model.Verdict;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.model.Workload;
-import java.net.URI;
-import java.net.URISyntaxException;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Random;
@@ -46,6 +40,9 @@ import org.jspecify.annotations.Nullable;
  * same decision code that the proxy uses. Where chance decides, all outcomes are shown.
  */
 final class Explainer {
+    /** Who calls that is no workload. */
+    private static final String OUTSIDE = "outside";
+
     private static final String CLUSTER_DOMAIN = ".svc.cluster.local";
 
     private final MeshState state;
@@ -65,36 +62,13 @@ final class Explainer {
         this.ended = ended;
     }
 
-    /** What a person typed. */
-    private record Request(
-            String host,
-            int port,
-            boolean http,
-            String path,
-            String query,
-            String authority,
-            String method,
-            Map<String, String> headers)
-            implements RequestView {
-        @Override
-        public List<String> headers(String name) {
-            String value = headers.get(name);
-            return value == null ? List.of() : List.of(value);
-        }
-
-        @Override
-        public String scheme() {
-            return "https".equals(headers.get("x-forwarded-proto")) ? "https" : "http";
-        }
-    }
-
     /**
      * Explains.
      *
      * @param ended the workloads that have ended lately: they are asked about afterwards
      */
     static JsonObject explain(MeshState state, EndedWorkloads ended, JsonObject params) throws ApiFailure {
-        Request request = parse(params);
+        ExplainedRequest request = ExplainedRequest.parse(params);
         Explainer explainer = new Explainer(state, ended);
         explainer.run(ControlApi.text(params, "from"), request);
         explainer.answer.add("steps", explainer.steps);
@@ -103,54 +77,11 @@ final class Explainer {
         return explainer.answer;
     }
 
-    private static Request parse(JsonObject params) throws ApiFailure {
-        String to = ControlApi.text(params, "to");
-        String method = ControlApi.text(params, "method");
-        Map<String, String> headers = new HashMap<>();
-        if (params.get("headers") instanceof JsonObject given) {
-            for (Map.Entry<String, JsonElement> header : given.entrySet()) {
-                headers.put(header.getKey().toLowerCase(Locale.ROOT), ControlApi.text(given, header.getKey()));
-            }
+    private void run(String from, ExplainedRequest request) throws ApiFailure {
+        if (from.equals(OUTSIDE) && named(from).isEmpty()) {
+            outside(request);
+            return;
         }
-        URI uri;
-        try {
-            uri = new URI(to.contains("://") ? to : "tcp://" + to);
-        } catch (URISyntaxException e) {
-            throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");
-        }
-        String scheme = uri.getScheme() == null ? "" : uri.getScheme().toLowerCase(Locale.ROOT);
-        int port =
-                switch (scheme) {
-                    case "http" -> uri.getPort() < 0 ? 80 : uri.getPort();
-                    case "https" -> uri.getPort() < 0 ? 443 : uri.getPort();
-                    case "tcp" -> uri.getPort();
-                    default ->
-                        throw new ApiFailure(
-                                "bad-request",
-                                "'" + to + "': found the scheme '" + scheme + "', expected http, https or tcp");
-                };
-        if (uri.getHost() == null || port < 1 || port > 65535) {
-            throw new ApiFailure("bad-request", "'" + to + "': expected http://host:port/path or host:port");
-        }
-        String path = uri.getRawPath() == null || uri.getRawPath().isEmpty() ? "/" : uri.getRawPath();
-        String sentAuthority = headers.getOrDefault("host", uri.getRawAuthority());
-        return new Request(
-                withoutFinalDot(uri.getHost().toLowerCase(Locale.ROOT)),
-                port,
-                scheme.equals("http"),
-                PathNormalizer.normalize(path),
-                uri.getRawQuery() == null ? "" : uri.getRawQuery(),
-                sentAuthority,
-                method.isEmpty() ? "GET" : method,
-                headers);
-    }
-
-    /** A name with a final dot is the same name, which no search list completes. */
-    private static String withoutFinalDot(String host) {
-        return host.endsWith(".") ? host.substring(0, host.length() - 1) : host;
-    }
-
-    private void run(String from, Request request) throws ApiFailure {
         String namespace = source(from);
         answer.addProperty("port", request.port());
         Optional<Service> found = service(request.host(), namespace);
@@ -209,16 +140,41 @@ final class Explainer {
         return protocol == AppProtocol.HTTP ? "kernel HTTP or node proxy" : "node proxy";
     }
 
+    /** A caller outside the mesh, at its gateway. */
+    private void outside(ExplainedRequest request) {
+        step("caller", "outside the mesh: it has no identity", "");
+        ExplainedGateway found = ExplainedGateway.choose(state, request);
+        Listener.Target.Chain chain = found.chain();
+        if (chain == null) {
+            refused = true;
+            step("gateway", found.decision(), "");
+            return;
+        }
+        step("gateway", found.decision(), chain.origin().toString());
+        if (chain.target() instanceof Listener.Target.Http http) {
+            route(http.routeConfiguration(), request.fromOutside(http.trustedHops()));
+        } else if (chain.target() instanceof Listener.Target.Tcp tcp) {
+            clusters(tcp.clusters());
+        }
+    }
+
+    private List<Workload> named(String from) {
+        int slash = from.lastIndexOf('/');
+        String name = from.substring(slash + 1);
+        String namespace = slash < 0 ? "" : from.substring(0, slash);
+        return state.workloads().values().stream()
+                .filter(workload -> workload.uid().equals(from)
+                        || (workload.name().equals(name)
+                                && (namespace.isEmpty() || workload.namespace().equals(namespace))))
+                .toList();
+    }
+
     /** The caller; answers its namespace. */
     private String source(String from) throws ApiFailure {
         int slash = from.lastIndexOf('/');
         String name = from.substring(slash + 1);
         String namespace = slash < 0 ? "" : from.substring(0, slash);
-        List<Workload> named = state.workloads().values().stream()
-                .filter(workload -> workload.uid().equals(from)
-                        || (workload.name().equals(name)
-                                && (namespace.isEmpty() || workload.namespace().equals(namespace))))
-                .toList();
+        List<Workload> named = named(from);
         // A service's name stands for any of its workloads: from "productpage" is what people type first.
         if (named.isEmpty()) {
             named = state.workloads().values().stream()
@@ -261,7 +217,7 @@ final class Explainer {
                 .findFirst();
     }
 
-    private void unknown(Request request) {
+    private void unknown(ExplainedRequest request) {
         for (Workload workload : state.workloads().values()) {
             if (workload.addresses().contains(request.host())) {
                 answer.addProperty("address", request.host());
@@ -278,7 +234,7 @@ final class Explainer {
                 "");
     }
 
-    private void listener(Service service, Request request, String all) {
+    private void listener(Service service, ExplainedRequest request, String all) {
         String name = Listener.nameOf(service.addresses().getFirst(), request.port());
         Listener listener = state.listeners().get(name);
         if (listener == null) {
@@ -304,7 +260,7 @@ final class Explainer {
         }
     }
 
-    private void route(String name, Request request) {
+    private void route(String name, ExplainedRequest request) {
         RouteConfiguration configuration = state.routes().get(name);
         if (configuration == null) {
             refused = true;

@@ -27,7 +27,11 @@ public final class ExplainCommand extends BaseCommand {
     @Mixin
     private final MeshPlace place = new MeshPlace();
 
-    @Option(names = "--from", required = true, paramLabel = "WORKLOAD", description = "Who calls: [NAMESPACE/]NAME.")
+    @Option(
+            names = "--from",
+            required = true,
+            paramLabel = "WORKLOAD",
+            description = "Who calls: [NAMESPACE/]NAME, or outside: a caller at the gateway.")
     @SuppressWarnings("NullAway.Init") // set by picocli: the option is required
     private String from;
 

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.model.EdgeNames;
 import dev.tulle.model.Listener.Target.Chain;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.transport.Followed;

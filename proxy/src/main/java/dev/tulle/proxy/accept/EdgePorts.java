@@ -1,6 +1,7 @@
 package dev.tulle.proxy.accept;
 
 import dev.tulle.common.pki.UnusableCertificateException;
+import dev.tulle.model.EdgeNames;
 import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Listener;
 import dev.tulle.proxy.discovery.OutboundService;

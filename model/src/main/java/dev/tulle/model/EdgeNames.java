@@ -1,4 +1,4 @@
-package dev.tulle.proxy.accept;
+package dev.tulle.model;
 
 import dev.tulle.model.Listener.Target.Chain;
 import java.util.ArrayList;
@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
  * Which chain of a port a caller of TLS means by the name that it asks for: exact, then the longest {@code *.suffix}, then
  * the one for everybody. Immutable; any thread.
  */
-final class EdgeNames {
+public final class EdgeNames {
     /** No chain for anybody. */
-    static final EdgeNames NONE = new EdgeNames(List.of());
+    public static final EdgeNames NONE = new EdgeNames(List.of());
 
     private record Suffix(String suffix, Chain chain) {}
 
@@ -24,8 +24,12 @@ final class EdgeNames {
     private final @Nullable Chain everybody;
     private final boolean byName;
 
-    /** @param chains those of one port */
-    EdgeNames(List<Chain> chains) {
+    /**
+     * Of a port.
+     *
+     * @param chains those of that port
+     */
+    public EdgeNames(List<Chain> chains) {
         List<Suffix> patterns = new ArrayList<>();
         Chain any = null;
         for (Chain chain : chains) {
@@ -48,7 +52,7 @@ final class EdgeNames {
     }
 
     /** True where names are looked at; otherwise the port has one chain, of plain text. */
-    boolean areLookedAt() {
+    public boolean areLookedAt() {
         return byName;
     }
 
@@ -58,8 +62,7 @@ final class EdgeNames {
      * @param asked empty for none
      * @return null where there is nothing for it
      */
-    @Nullable
-    Chain chain(String asked) {
+    public @Nullable Chain chain(String asked) {
         String name = asked.toLowerCase(Locale.ROOT);
         Chain found = exact.get(name);
         if (found != null) {
