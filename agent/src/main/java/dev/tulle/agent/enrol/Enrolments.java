@@ -177,6 +177,11 @@ public final class Enrolments {
                 Code.UNAVAILABLE,
                 "this node has no address prefix yet: the control plane has not answered since the first start"));
         sweep();
+        Lease known = leases.get(wanted.key());
+        if (known != null && known.ofUnit() && known.spec().equals(wanted)) {
+            // A unit that enrols itself at its start does so at each.
+            return known;
+        }
         EnrolSpec spec = named(wanted);
         checkPorts(spec, sharedAddress);
         int address = pool.take(node, spec.key(), held(node, spec.key()))
@@ -331,6 +336,10 @@ public final class Enrolments {
             boolean populated = cgroups.populated(lease.group());
             if (lease.state() == State.DORMANT) {
                 wake(lease, populated);
+            } else if (lease.ofUnit() && isAnother(lease)) {
+                // The unit was stopped and started between two looks.
+                stop(lease);
+                wake(lease.with(State.DORMANT), populated);
             } else if (populated) {
                 if (lease.state() == State.STARTING) {
                     leases.put(lease.key(), lease.with(State.RUNNING));
@@ -344,6 +353,11 @@ public final class Enrolments {
                 end(lease, "no process was started in its group");
             }
         }
+    }
+
+    /** True when a group under the path of a lease's is not the lease's. */
+    private boolean isAnother(Lease lease) throws IOException {
+        return cgroups.exists(lease.group()) && cgroups.id(lease.group()) != lease.groupId();
     }
 
     private void stop(Lease lease) throws IOException {

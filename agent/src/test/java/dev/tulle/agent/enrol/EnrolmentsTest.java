@@ -124,6 +124,37 @@ class EnrolmentsTest {
         Files.delete(mount.resolve(lease.group().substring(1)).resolve("cgroup.events"));
     }
 
+    /** A unit enrols itself at each start, perhaps before anybody has seen that it had stopped. */
+    @Test
+    void aUnitIsEnrolledForGood() throws Exception {
+        EnrolSpec own = spec("{'name':'own','unit':'own.service','ports':['http:9080']}");
+        Path group = Files.createDirectories(mount.resolve("system.slice/own.service"));
+        Files.writeString(group.resolve("cgroup.events"), "populated 1\nfrozen 0\n");
+        long first = (Long) Files.getAttribute(group, "unix:ino");
+        Lease made =
+                new Lease(own, 0x6450030a, 0x030a, "/system.slice/own.service", first, false, now, Lease.State.RUNNING);
+        new LeaseStore(dir.resolve("state")).save(new LeaseStore.Contents(PREFIX.toString(), List.of(made), Map.of()));
+        Enrolments enrolments = enrolments();
+        enrolments.adopt();
+        assertEquals(made, enrolments.enrol(own, false));
+        assertEquals(
+                RefusedException.Code.EXISTS,
+                assertThrows(
+                                RefusedException.class,
+                                () -> enrolments.enrol(spec("{'name':'own','unit':'own.service'}"), false))
+                        .code());
+        assertEquals(List.of("+own"), heard);
+        // Another group takes the place of the first while that is still there, so that it has another number.
+        Path next = Files.createDirectories(mount.resolve("system.slice/next"));
+        Files.writeString(next.resolve("cgroup.events"), "populated 1\nfrozen 0\n");
+        Files.move(group, mount.resolve("system.slice/gone"));
+        Files.move(next, group);
+        Lease again = enrolments.enrol(own, false);
+        assertEquals(List.of("+own", "-own", "+own"), heard);
+        assertEquals((Long) Files.getAttribute(group, "unix:ino"), again.groupId());
+        assertEquals(made.address(), again.address());
+    }
+
     @Test
     void aLeaseLivesAsLongAsItsProcesses() throws Exception {
         Enrolments enrolments = enrolments();
