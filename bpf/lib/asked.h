@@ -28,8 +28,9 @@ static __always_inline bool tulle_asked_fresh(const struct tulle_asked *asked)
 {
 	const struct tulle_tenant *tenant = tulle_tenant_at(asked->place);
 
-	return bpf_ktime_get_ns() - asked->seen <= TULLE_ASK_NS && tenant && asked->lease &&
-	       tenant->lease == asked->lease;
+	/* Signed: another CPU may have seen one since this one asked for the time. */
+	return (__s64)(bpf_ktime_get_ns() - asked->seen) <= (__s64)TULLE_ASK_NS && tenant &&
+	       asked->lease && tenant->lease == asked->lease;
 }
 
 /* What is between a port of a workload and a remote; NULL: nothing, or no more. */
@@ -52,8 +53,7 @@ static __always_inline bool tulle_is_answer(const struct tulle_config *config,
 	if (!(config->flags & TULLE_F_ANSWERS))
 		return false;
 	asked = tulle_asked_of(remote, rport, own->port);
-	return asked && asked->kind != TULLE_ASKING_CALLED &&
-	       tulle_addr_equal(&asked->own, &own->addr);
+	return asked && tulle_addr_equal(&asked->own, &own->addr);
 }
 
 /*
@@ -65,7 +65,7 @@ static __always_inline void tulle_remote_called(const struct tulle_config *confi
 						const struct tulle_sockaddr *own, __u32 v4)
 {
 	struct tulle_asked_key key = {.remote = *remote, .rport = rport, .lport = own->port};
-	struct tulle_asked *before, first = {.kind = TULLE_ASKING_CALLED};
+	struct tulle_asked *before, first = {};
 	const struct tulle_tenant *tenant;
 
 	if (!(config->flags & TULLE_F_ANSWERS))
@@ -74,16 +74,16 @@ static __always_inline void tulle_remote_called(const struct tulle_config *confi
 	tenant = tulle_tenant_at(first.place);
 	if (!tenant)
 		return;
-	before = bpf_map_lookup_elem(&tulle_asked, &key);
+	before = bpf_map_lookup_elem(&tulle_callers, &key);
 	if (before && tulle_asked_fresh(before)) {
-		if (before->kind == TULLE_ASKING_CALLED && before->lease == tenant->lease)
+		if (before->lease == tenant->lease)
 			before->seen = bpf_ktime_get_ns();
 		return;
 	}
 	first.seen = bpf_ktime_get_ns();
 	first.lease = tenant->lease;
 	first.own = own->addr;
-	bpf_map_update_elem(&tulle_asked, &key, &first, BPF_ANY);
+	bpf_map_update_elem(&tulle_callers, &key, &first, BPF_ANY);
 }
 
 /*
@@ -97,8 +97,10 @@ static __always_inline bool tulle_ask(struct bpf_sock_addr *ctx, bool inet6,
 {
 	const struct tulle_addr *own = tulle_addr_is_v4(dst) ? &caller->addr4 : &caller->addr6;
 	struct tulle_asked_key key = {.remote = *dst, .rport = port};
-	struct tulle_asked *before, now = {.kind = kind};
+	struct tulle_port_key mesh = {.proto = TULLE_UDP};
+	struct tulle_asked *before, *called, now = {.kind = kind};
 	struct bpf_sock *sk;
+	bool fresh, mine;
 
 	if (!(config->flags & TULLE_F_ANSWERS) || tulle_addr_is_zero(own) ||
 	    !tulle_source_is(ctx, inet6, own) || config->netns != bpf_get_netns_cookie(ctx))
@@ -109,6 +111,10 @@ static __always_inline bool tulle_ask(struct bpf_sock_addr *ctx, bool inet6,
 		return false;
 	key.lport = sk->src_port;
 	if (!key.lport)
+		return false;
+	/* At the host's addresses nobody speaks in the name of the mesh's own resolver. */
+	mesh.port = key.lport;
+	if (bpf_map_lookup_elem(&tulle_ports, &mesh))
 		return false;
 	/* The kernel takes the wildcard for localhost. */
 	if (tulle_addr_is_any(dst)) {
@@ -122,19 +128,23 @@ static __always_inline bool tulle_ask(struct bpf_sock_addr *ctx, bool inet6,
 	now.own = *own;
 	now.place = tulle_host_part(config, caller->addr4.w[3]);
 	before = bpf_map_lookup_elem(&tulle_asked, &key);
-	if (before && tulle_asked_fresh(before)) {
-		if (before->lease == caller->lease && before->kind == TULLE_ASKING_CALLED)
-			return false;
-		if (before->lease == caller->lease && tulle_addr_equal(&before->own, own)) {
-			before->seen = now.seen;
-			before->kind = kind;
-			return true;
-		}
-		goto taken;
-	}
-	if (!bpf_map_update_elem(&tulle_asked, &key, &now, BPF_ANY))
+	fresh = before && tulle_asked_fresh(before);
+	mine = before && before->lease == caller->lease && tulle_addr_equal(&before->own, own);
+	/* One socket of the port is connected, and stays so, whatever others of it send. */
+	if (mine && before->kind == TULLE_ASKING_CONNECTED)
+		now.kind = TULLE_ASKING_CONNECTED;
+	if (mine && fresh) {
+		before->seen = now.seen;
+		before->kind = now.kind;
 		return true;
-taken:
+	}
+	called = bpf_map_lookup_elem(&tulle_callers, &key);
+	if (called && called->lease == caller->lease && tulle_asked_fresh(called)) {
+		called->seen = now.seen;
+		return false;
+	}
+	if (!fresh && !bpf_map_update_elem(&tulle_asked, &key, &now, BPF_ANY))
+		return true;
 	tulle_count(TULLE_REASON_ASK_TAKEN);
 	return false;
 }

@@ -112,7 +112,7 @@ static __always_inline struct bpf_sock *tulle_answer(struct __sk_buff *skb,
 	__u32 v4;
 
 	asked = tulle_asked_of(&packet->src, packet->sport, packet->dport);
-	if (!asked || asked->kind == TULLE_ASKING_CALLED)
+	if (!asked)
 		return NULL;
 	/* The addresses of the mesh are the guard's. */
 	if (tulle_net_of(config, &packet->dst, &v4) != TULLE_NET_OTHER ||

@@ -270,6 +270,14 @@ struct {
 	__type(value, struct tulle_asked);
 } tulle_asked SEC(".maps");
 
+/* Apart, as callers have as many ports as they like: none pushes out what a workload has asked. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct tulle_asked_key);
+	__type(value, struct tulle_asked);
+} tulle_callers SEC(".maps");
+
 /* No LRU: who makes a live connection is never forgotten. Each workload has a share (mesh.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -445,8 +445,9 @@ struct tulle_datagram_key {
 };
 
 /*
- * tulle_asked: whom outside the mesh a workload has sent datagrams to from a fixed port. Ports are
- * host order; the remote's family is that of the datagrams.
+ * tulle_asked: whom outside the mesh a workload has sent datagrams to from a fixed port; and
+ * tulle_callers: who of them has called that port, by a permit. Ports are host order; the remote's
+ * family is that of the datagrams.
  */
 struct tulle_asked_key {
 	struct tulle_addr remote;
@@ -457,15 +458,14 @@ struct tulle_asked_key {
 enum tulle_asking {
 	TULLE_ASKING = 1,           /* the kernel chooses the source of each datagram */
 	TULLE_ASKING_CONNECTED = 2, /* the socket cannot send from another address than its own */
-	TULLE_ASKING_CALLED = 3,    /* the remote has called, by a permit, and is answered */
 };
 
 struct tulle_asked {
-	__u64 seen; /* ns, CLOCK_MONOTONIC: when it last sent one, or was called */
+	__u64 seen; /* ns, CLOCK_MONOTONIC: when it last sent one there, or was called */
 	__u64 lease;
 	struct tulle_addr own; /* what the socket is bound to */
 	__u32 place;           /* host part of its IPv4 form */
-	__u32 kind;            /* enum tulle_asking */
+	__u32 kind;            /* enum tulle_asking; 0 in tulle_callers */
 };
 
 struct tulle_event_rate {

@@ -135,7 +135,7 @@ class Maps:
         "tulle_tenants": (4, 16),
         "tulle_services": (20, 24), "tulle_slots": (12, 24), "tulle_listen": (20, 8),
         "tulle_permit": (20, 1), "tulle_ports": (4, 16), "tulle_declared": (8, 1), "tulle_behind": (8, 4), "tulle_lent": (4, 16), "tulle_lending": (4, 8), "tulle_accepting": (20, 8), "tulle_access": (12, 8), "tulle_denials": (4, 8), "tulle_members": (24, 4), "tulle_affinity": (8, 32),
-        "tulle_epoch": (4, 8), "tulle_conns": (48, 88), "tulle_habits": (8, 24), "tulle_waits": (16, 4), "tulle_watched": (48, 16), "tulle_arrived": (8, 8), "tulle_asked": (20, 40), "tulle_pairs": (12, 32), "tulle_traffic": (4, 64),
+        "tulle_epoch": (4, 8), "tulle_conns": (48, 88), "tulle_habits": (8, 24), "tulle_waits": (16, 4), "tulle_watched": (48, 16), "tulle_arrived": (8, 8), "tulle_asked": (20, 40), "tulle_callers": (20, 40), "tulle_pairs": (12, 32), "tulle_traffic": (4, 64),
         "tulle_sockets": (48, 8),
         "tulle_counters": (4, 8),
     }

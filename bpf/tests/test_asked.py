@@ -13,6 +13,7 @@ from lab import F_ALL, NODE, SOURCE_OUTSIDE, TIMEOUT, Pipe, Skipped, sh, twin
 from test_account_flows import traffic
 from test_account_wire import EGRESS, INGRESS
 from test_datagram import udp
+from test_ports import ports
 
 A, B = NODE + "10", NODE + "11"
 F_ANSWERS = 1 << 7
@@ -70,8 +71,9 @@ class Wired:
             self.far.stdout.close()
         for link in self.links:
             os.close(link)
-        for key in self.lab.maps.keys("tulle_asked"):
-            self.lab.maps.delete("tulle_asked", key)
+        for name in ("tulle_asked", "tulle_callers"):
+            for key in self.lab.maps.keys(name):
+                self.lab.maps.delete(name, key)
 
 
 def fixed(port, family=socket.AF_INET, timeout=TIMEOUT):
@@ -97,6 +99,16 @@ def exchange(port, remote, connected, payload=b"q", count=3, family=socket.AF_IN
             data, peer = sock.recvfrom(3000)
             seen.append((data.decode(), peer[0], peer[1]))
     return set(seen)
+
+
+def connected_and_named(port, remote):
+    """What comes to a connected socket that names its remote in the first call, and not in the second."""
+    with fixed(port) as sock:
+        sock.connect(remote)
+        sock.sendto(b"q", remote)
+        first = sock.recv(3000).decode()
+        sock.send(b"q")
+        return first, sock.recv(3000).decode()
 
 
 def mapped(port, remote):
@@ -137,6 +149,7 @@ def test_network(lab):
             assert lab.run("workloads/a", exchange, 6121, (FAR6, PORT), connected, b"q", 3, socket.AF_INET6) == {
                 (f"{NEAR6} 6121 q", FAR6, PORT)}, connected
         assert lab.run("workloads/a", mapped, 6122, (FAR, PORT)) == (f"{NEAR} 6122 q", f"::ffff:{FAR}", PORT)
+        assert lab.run("workloads/a", connected_and_named, 6125, (FAR, PORT)) == (f"{NEAR} 6125 q",) * 2
         before = traffic(lab, A)
         lab.run("workloads/a", exchange, 6124, (FAR, PORT), False, b"q", 5)
         # As of any other: 43 bytes out, and 43 and "198.51.100.1 6124 " in.
@@ -197,7 +210,8 @@ def test_strangers(lab):
     with Wired(lab) as wired:
         if not wired:
             return Skipped("no tcx in this kernel")
-        assert lab.run("workloads/a", receive, 6140, Pipe(), (FAR, PORT), 5) == [f"{NEAR} 6140 both"]
+        # The stranger's is sent before the answer.
+        assert lab.run("workloads/a", receive, 6140, Pipe(), (FAR, PORT), 1, TIMEOUT) == [f"{NEAR} 6140 both"]
         ready = Pipe()
         waiting = lab.start("workloads/a", receive, 6141, ready, None, 1, TIMEOUT)
         ready.wait()
@@ -208,12 +222,17 @@ def test_strangers(lab):
         # Another workload, and the workload's other ports, are not meant either.
         ready = Pipe()
         asker = lab.start("workloads/a", receive, 6142, ready, (FAR, 9199), 1, TIMEOUT)
-        ready.wait()
+        others = [lab.start("workloads/" + name, receive, port, ready, None, 1, TIMEOUT)
+                  for name, port in (("a", 6143), ("b", 6142))]
+        ready.wait(3)
         for target, port in ((NEAR, 6143), (B, 6142), (A, 6143)):
             outside_send(lab, target, port, 9199)
         outside_send(lab, NEAR, 6142, 9198)
         outside_send(lab, NEAR, 6142, 9199, "answer")
         assert asker.result() == ["answer"]
+        for target, port in ((A, 6143), (B, 6142)):
+            lab.run("workloads/c", fixed_says, (target, port))
+        assert [other.result() for other in others] == [["of the mesh"]] * 2
 
 
 def forwarded():
@@ -222,29 +241,33 @@ def forwarded():
     return int(values[names.index("ForwDatagrams")])
 
 
+def forward(on):
+    # Opened anew: what is written behind the first byte is ignored.
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as switch:
+        switch.write(on)
+
+
 def test_forwarded(lab):
     """What the asked one sends through this host to another machine goes on."""
     with Wired(lab) as wired:
         if not wired:
             return Skipped("no tcx in this kernel")
-        with open("/proc/sys/net/ipv4/ip_forward", "r+", encoding="ascii") as switch:
-            switch.write("1")
-            switch.flush()
-            sh("ip", "route", "add", "203.0.113.9", "dev", "out0")
-            lab.outside("ip", "route", "add", "203.0.113.9", "via", NEAR)
-            try:
-                ready = Pipe()
-                asker = lab.start("workloads/a", receive, 6145, ready, (FAR, 9199), 1, TIMEOUT)
-                ready.wait()
-                before = forwarded()
-                outside_send(lab, "203.0.113.9", 6145, 9199)
-                outside_send(lab, NEAR, 6145, 9199, "answer")
-                assert asker.result() == ["answer"]
-                assert forwarded() == before + 1
-            finally:
-                lab.outside("ip", "route", "del", "203.0.113.9")
-                sh("ip", "route", "del", "203.0.113.9")
-                switch.write("0")
+        forward("1")
+        sh("ip", "route", "add", "203.0.113.9", "dev", "out0")
+        lab.outside("ip", "route", "add", "203.0.113.9", "via", NEAR)
+        try:
+            ready = Pipe()
+            asker = lab.start("workloads/a", receive, 6145, ready, (FAR, 9199), 1, TIMEOUT)
+            ready.wait()
+            before = forwarded()
+            outside_send(lab, "203.0.113.9", 6145, 9199)
+            outside_send(lab, NEAR, 6145, 9199, "answer")
+            assert asker.result() == ["answer"]
+            assert forwarded() == before + 1
+        finally:
+            lab.outside("ip", "route", "del", "203.0.113.9")
+            sh("ip", "route", "del", "203.0.113.9")
+            forward("0")
 
 
 def test_forgotten(lab):
@@ -270,7 +293,7 @@ def test_forgotten(lab):
             lab.run("workloads/b", fixed_says, (A, 6150))
             return waiting.result()
         assert late(value) == ["late"]
-        assert late(struct.pack("QQ", seen - 181_000_000_000, lease) + value[16:]) == ["of the mesh"]
+        assert late(struct.pack("QQ", (seen - 181_000_000_000) % (1 << 64), lease) + value[16:]) == ["of the mesh"]
         assert late(struct.pack("QQ", seen, lease + 1) + value[16:]) == ["of the mesh"]
 
 
@@ -306,7 +329,8 @@ def test_two_workloads(lab):
 
 
 def test_permitted(lab):
-    """A server that a permit opens to the outside answers from the address at which it was called."""
+    """A server that a permit opens to the outside answers from the address at which it was called, and its
+    callers take no room from those who have been asked."""
     with Wired(lab) as wired:
         if not wired:
             return Skipped("no tcx in this kernel")
@@ -319,6 +343,7 @@ def test_permitted(lab):
                     f"s.bind(('{FAR}', 0))\n"
                     f"for _ in range(2): s.sendto(b'q', ('{A}', 6180)); print(s.recvfrom(100)[1])\n")
             assert lab.outside(sys.executable, "-c", code).stdout.split("\n")[:2] == [f"('{A}', 6180)"] * 2
+            assert not lab.maps.keys("tulle_asked") and lab.maps.keys("tulle_callers")
         finally:
             lab.maps.delete("tulle_permit", lab.maps.permit_key(A, 6180, SOURCE_OUTSIDE))
 
@@ -335,3 +360,20 @@ def test_chosen_source(lab):
                 sock.sendmsg([b"q"], [(socket.IPPROTO_IP, 8, info)], 0, (FAR, PORT))
         lab.run("workloads/a", named)
         assert not lab.maps.keys("tulle_asked")
+
+
+def ask(port, remote):
+    with fixed(port) as sock:
+        sock.sendto(b"q", remote)
+        sock.connect(remote)
+
+
+def test_mesh_port(lab):
+    """Nobody speaks at the host's addresses in the name of a port of the mesh itself."""
+    with Wired(lab) as wired, ports(lab, (6195, 17, 0)):
+        if not wired:
+            return Skipped("no tcx in this kernel")
+        lab.run("workloads/a", ask, 6195, (FAR, PORT))
+        assert not lab.maps.keys("tulle_asked")
+        lab.run("workloads/a", ask, 6196, (FAR, PORT))
+        assert lab.maps.keys("tulle_asked")

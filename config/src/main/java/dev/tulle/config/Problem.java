@@ -57,14 +57,24 @@ public record Problem(
     /** The longest value that is repeated in a problem, in characters; the rest is cut off. */
     static final int MAX_VALUE = 120;
 
+    /** How PEM begins in base64, as Secrets hold it. */
+    private static final String ENCODED_PEM = "LS0tLS1CRUdJTi";
+
     public Problem {
         file = line(file);
         resource = line(resource);
         field = line(field);
-        // Whoever applies the wrong file must not find it in a log.
-        value = value.contains("PRIVATE KEY") ? "a private key" : VisibleText.line(value, MAX_VALUE);
+        value = shown(value);
         expected = line(expected);
         message = line(message);
+    }
+
+    /** Whoever applies the wrong file must not find its key in a log: that of a short one is whole in what is shown. */
+    private static String shown(String value) {
+        if (value.contains("PRIVATE KEY")) {
+            return "a private key";
+        }
+        return value.contains(ENCODED_PEM) ? "PEM in base64" : VisibleText.line(value, MAX_VALUE);
     }
 
     /** True when the resource is refused. */

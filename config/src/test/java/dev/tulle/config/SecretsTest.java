@@ -220,6 +220,10 @@ class SecretsTest {
                 .contains("not shown"));
         // Somebody applies the key itself.
         assertTrue(wrong(key, key.substring(30)).contains("a private key"));
+        // Or what belongs into the Secret, or forgets the name of the value.
+        assertTrue(wrong(encoded, encoded).contains("PEM in base64"));
+        String unnamed = secret("s", "kubernetes.io/tls").strip() + " " + encoded;
+        assertTrue(wrong(unnamed, encoded).contains("PEM in base64"));
     }
 
     @Test

@@ -79,6 +79,7 @@ public final class ControlPlane implements AutoCloseable {
 
     private final SecretFolder secrets;
     private List<SecretFile> secretFiles = List.of();
+    private long secretChanges;
 
     private final RebuildPace pace;
     private List<Problem> ownProblems = List.of();
@@ -295,7 +296,12 @@ public final class ControlPlane implements AutoCloseable {
         }
         secrets.write(files);
         secretFiles = files;
+        long change = ++secretChanges;
         owner.offerLater(SECRETS_KEPT, () -> {
+            if (change != secretChanges) {
+                // What the change after it replaced is kept as long, from then on.
+                return;
+            }
             try {
                 secrets.sweep();
             } catch (IOException e) {

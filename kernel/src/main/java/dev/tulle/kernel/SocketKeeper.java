@@ -1,6 +1,7 @@
 package dev.tulle.kernel;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -33,20 +34,23 @@ public final class SocketKeeper {
     }
 
     /**
-     * Starts a keeper, in the control group that this process is in.
+     * Starts a keeper. It enters its control group by itself, before it is {@code cat}: whatever becomes of this process
+     * meanwhile, who comes next finds it there.
      *
      * @param life a pipe: opened for reading, it is the keeper's standard input
+     * @param group the file by which processes enter the group ({@code cgroup.procs})
      * @return its pid
      * @throws BpfException when it cannot be started
      */
-    public static long start(List<UdpPort> udp, List<TcpListener> tcp, Path life) {
+    public static long start(List<UdpPort> udp, List<TcpListener> tcp, Path life, Path group) {
         List<Fd> apart = new ArrayList<>();
         try {
             udp.forEach(port -> apart.add(apart(port.fd(), port.toString())));
             tcp.forEach(listener -> apart.add(apart(listener.fd(), listener.toString())));
             List<Integer> numbers = apart.stream().map(Fd::number).toList();
+            List<String> command = List.of("sh", "-c", "echo $$ >\"$0\" && exec cat", group.toString());
             return BpfException.check(
-                    SpawnCalls.spawn(List.of("cat"), life, numbers), "cannot start a process that holds sockets");
+                    SpawnCalls.spawn(command, life, numbers), "cannot start a process that holds sockets");
         } finally {
             apart.forEach(Fd::close);
         }
@@ -87,14 +91,23 @@ public final class SocketKeeper {
         List<Integer> numbers = new ArrayList<>();
         try (Stream<Path> open = Files.list(Path.of("/proc", Long.toString(pid), "fd"))) {
             for (Path descriptor : (Iterable<Path>) open::iterator) {
-                if (Files.readSymbolicLink(descriptor).toString().startsWith("socket:[")) {
+                if (isSocket(descriptor)) {
                     numbers.add(Integer.parseInt(String.valueOf(descriptor.getFileName())));
                 }
             }
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
             // The process has ended.
             return List.of();
         }
         return numbers;
+    }
+
+    private static boolean isSocket(Path descriptor) {
+        try {
+            return Files.readSymbolicLink(descriptor).toString().startsWith("socket:[");
+        } catch (IOException e) {
+            // Closed by now, as the files are that a program reads when it begins.
+            return false;
+        }
     }
 }

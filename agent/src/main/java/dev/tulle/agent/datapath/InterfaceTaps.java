@@ -72,7 +72,7 @@ final class InterfaceTaps {
                 continue;
             }
             List<String> attached = new ArrayList<>();
-            String trouble = "no real interface";
+            String trouble = "";
             for (var one : hook == Hook.TC_INGRESS ? withLoopback(real).entrySet() : real.entrySet()) {
                 try {
                     attached.add(one.getValue() + attach(hook, one.getKey(), kept));
@@ -81,10 +81,13 @@ final class InterfaceTaps {
                     trouble = one.getValue() + ": " + e.getMessage();
                 }
             }
-            status.add(new HookStatus(
-                    hook.word(),
-                    !attached.isEmpty(),
-                    attached.isEmpty() ? trouble : "attached to " + String.join(", ", attached)));
+            String detail = trouble.isEmpty() ? "no real interface" : trouble;
+            if (!attached.isEmpty()) {
+                // Of lo alone it must not look as if all were well.
+                String not = trouble.isEmpty() ? "" : "; not to " + trouble;
+                detail = "attached to " + String.join(", ", attached) + not;
+            }
+            status.add(new HookStatus(hook.word(), !attached.isEmpty(), detail));
         }
         for (Path pin : BpfFs.list(links)) {
             if (String.valueOf(pin.getFileName()).startsWith("tulle_tc_") && !kept.contains(pin)) {

@@ -95,7 +95,8 @@ final class KernelObject implements AutoCloseable {
         try {
             RefusedHooks.keepOut(object);
             if (smallMaps) {
-                for (String map : List.of("tulle_conns", SOCKETS, "tulle_peers", "tulle_datagrams", "tulle_asked")) {
+                for (String map : List.of(
+                        "tulle_conns", SOCKETS, "tulle_peers", "tulle_datagrams", "tulle_asked", "tulle_callers")) {
                     object.maxEntries(map, 256);
                 }
                 object.maxEntries("tulle_events", 4096);

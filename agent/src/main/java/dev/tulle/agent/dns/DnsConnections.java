@@ -93,20 +93,35 @@ final class DnsConnections implements AutoCloseable {
         Connection connection = new Connection(stream);
         connections.add(connection);
         pending.begun();
-        Thread.ofPlatform().name("dns-connection").daemon().stackSize(STACK).start(() -> {
-            try {
-                serve(connection, asker, share);
-            } catch (IOException e) {
-                // The asker has gone, or took too long.
-            } finally {
-                if (connection.fresh) {
-                    pending.done();
-                }
-                connections.remove(connection);
-                slots.give(share);
-                stream.close();
-            }
-        });
+        Thread thread = Thread.ofPlatform()
+                .name("dns-connection")
+                .daemon()
+                .stackSize(STACK)
+                .unstarted(() -> {
+                    try {
+                        serve(connection, asker, share);
+                    } catch (IOException e) {
+                        // The asker has gone, or took too long.
+                    } finally {
+                        ended(connection, share);
+                    }
+                });
+        try {
+            thread.start();
+        } catch (OutOfMemoryError e) {
+            // The host has no room for one more thread: this connection ends, not the thread that accepts.
+            stream.abort();
+            ended(connection, share);
+        }
+    }
+
+    private void ended(Connection connection, Share share) {
+        if (connection.fresh) {
+            pending.done();
+        }
+        connections.remove(connection);
+        slots.give(share);
+        connection.stream.close();
     }
 
     private void serve(Connection connection, Asker asker, Share share) throws IOException {

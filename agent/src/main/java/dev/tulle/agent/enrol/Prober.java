@@ -2,6 +2,7 @@ package dev.tulle.agent.enrol;
 
 import dev.tulle.agent.enrol.Probe.Check;
 import dev.tulle.agent.host.Shell;
+import dev.tulle.common.VisibleText;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetSocketAddress;
@@ -22,6 +23,8 @@ import java.util.function.Consumer;
 public final class Prober implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(Prober.class.getName());
     private static final int STATUS_LINE_MAX = 256;
+    /** Of what a workload says, in a log line and in status. */
+    private static final int FAILURE_MAX = 500;
 
     private final String address;
     private final Path group;
@@ -72,7 +75,7 @@ public final class Prober implements AutoCloseable {
             Thread.sleep(probe.initialDelay());
             while (!closed) {
                 long start = System.nanoTime();
-                String failure = tryOnce(probe);
+                String failure = VisibleText.line(tryOnce(probe), FAILURE_MAX);
                 boolean passed = failure.isEmpty();
                 inRow = passed == last ? inRow + 1 : 1;
                 last = passed;

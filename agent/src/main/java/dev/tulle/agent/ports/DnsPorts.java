@@ -31,7 +31,6 @@ public final class DnsPorts implements AutoCloseable {
 
     private final List<UdpPort> udp = new ArrayList<>();
     private final List<TcpListener> tcp = new ArrayList<>();
-    private final List<Long> keepers = new ArrayList<>();
 
     private DnsPorts() {}
 
@@ -61,8 +60,11 @@ public final class DnsPorts implements AutoCloseable {
         DnsPorts ports = new DnsPorts();
         try {
             for (long keeper : cgroups.processes(group)) {
-                ports.keepers.add(keeper);
                 ports.takeFrom(keeper, addresses, port);
+            }
+            if (Math.min(ports.udp.size(), ports.tcp.size()) < addresses.size()) {
+                // Who keeps others, is just ending or lets nobody take them must not be in the way of new ones.
+                end(cgroups, group);
             }
             ports.complete(addresses, port);
             return ports;
@@ -73,9 +75,13 @@ public final class DnsPorts implements AutoCloseable {
     }
 
     private void takeFrom(long keeper, List<InetAddress> addresses, int port) {
-        SocketKeeper.Kept kept = SocketKeeper.takeFrom(keeper);
-        kept.udp().forEach(one -> takeOrClose(udp, one, UdpPort::address, addresses, port));
-        kept.tcp().forEach(one -> takeOrClose(tcp, one, TcpListener::address, addresses, port));
+        try {
+            SocketKeeper.Kept kept = SocketKeeper.takeFrom(keeper);
+            kept.udp().forEach(one -> takeOrClose(udp, one, UdpPort::address, addresses, port));
+            kept.tcp().forEach(one -> takeOrClose(tcp, one, TcpListener::address, addresses, port));
+        } catch (BpfException e) {
+            LOG.log(System.Logger.Level.WARNING, "look-ups that waited for this agent fail: " + e.getMessage());
+        }
     }
 
     private static <T extends AutoCloseable> void takeOrClose(
@@ -119,21 +125,30 @@ public final class DnsPorts implements AutoCloseable {
      * @param life a pipe that its other end's last process ends; empty: nobody keeps them
      */
     public void keep(Optional<Path> life, Cgroups cgroups, String group) {
-        List<Long> before = List.copyOf(keepers);
-        keepers.clear();
         try {
+            List<Long> before = cgroups.processes(group);
             if (life.isPresent()) {
-                cgroups.create(group);
-                long keeper = SocketKeeper.start(udp, tcp, life.get());
-                keepers.add(keeper);
-                cgroups.move(keeper, group);
+                start(life.get(), cgroups, group);
             }
+            before.forEach(DnsPorts::kill);
         } catch (IOException | BpfException e) {
             LOG.log(
                     System.Logger.Level.WARNING,
                     "look-ups will fail while this agent is exchanged for another: " + e.getMessage());
         }
-        before.forEach(DnsPorts::kill);
+    }
+
+    private void start(Path life, Cgroups cgroups, String group) throws IOException {
+        cgroups.create(group);
+        long keeper =
+                SocketKeeper.start(udp, tcp, life, cgroups.directory(group).resolve("cgroup.procs"));
+        try {
+            cgroups.move(keeper, group);
+        } catch (IOException e) {
+            // The next agent would not find it, and could not have the ports either.
+            kill(keeper);
+            throw e;
+        }
     }
 
     /** Ends what keeps the sockets of a mesh without an agent; nothing happens where none does. */

@@ -11,6 +11,7 @@ import java.net.DatagramPacket;
 import java.net.DatagramSocket;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketTimeoutException;
 import java.nio.file.Files;
@@ -277,7 +278,8 @@ class DnsNeighbourTest {
     }
 
     private static int freePort() throws IOException {
-        try (DatagramSocket socket = new DatagramSocket(new InetSocketAddress(SERVER, 0))) {
+        // Of TCP: a connection that ended a minute ago still has a port that is free for UDP.
+        try (ServerSocket socket = new ServerSocket(0, 1, SERVER)) {
             return socket.getLocalPort();
         }
     }

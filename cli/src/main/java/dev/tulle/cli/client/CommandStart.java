@@ -11,6 +11,9 @@ public final class CommandStart {
     /** What a start may take without being noticed. */
     private static final Duration USUAL = Duration.ofMillis(500);
 
+    /** The kernel says when the host booted in whole seconds: a start may seem earlier than it was by as much. */
+    private static final Duration COARSE = Duration.ofSeconds(1);
+
     private static volatile Duration took = Duration.ZERO;
 
     private CommandStart() {}
@@ -18,7 +21,8 @@ public final class CommandStart {
     /** Said by a process as soon as it runs. */
     public static void isNow() {
         Instant now = Instant.now();
-        took = Duration.between(ProcessHandle.current().info().startInstant().orElse(now), now);
+        took = Duration.between(ProcessHandle.current().info().startInstant().orElse(now), now)
+                .minus(COARSE);
     }
 
     /** What may be waited for instead of so long: less what the start took, and at least a third. */

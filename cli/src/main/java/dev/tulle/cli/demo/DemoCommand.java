@@ -125,6 +125,7 @@ public final class DemoCommand extends BaseCommand {
         steps.apply("../../stock/config/service.yaml");
         started.start(own.options(), publish, ownPorts);
         awaitPage(traffic, started, folder);
+        steps.awaitReady("stock-v1", PAGE);
         if (traces != null) {
             traces.running(addressPrefixes(place));
         }

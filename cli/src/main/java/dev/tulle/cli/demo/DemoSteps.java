@@ -3,6 +3,7 @@ package dev.tulle.cli.demo;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** The steps that the demo shows, each with what it sends, what must come back, and who did the work. One thread. */
 final class DemoSteps {
@@ -203,19 +205,33 @@ final class DemoSteps {
                 .forEach(line -> report.line("gateway " + line));
     }
 
+    /** Waits until a program's own check says that it is ready. */
+    void awaitReady(String workload, Duration patience) throws InterruptedException {
+        long end = System.nanoTime() + patience.toNanos();
+        while (workload(workload).filter(one -> Json.bool(one, "healthy")).isEmpty()) {
+            if (System.nanoTime() > end) {
+                throw new CommandFailure(
+                        CommandFailure.NO, workload + " is not ready after " + patience.toSeconds() + " s");
+            }
+            Thread.sleep(50);
+        }
+    }
+
     private String addressOf(String workload) throws IOException {
+        return workload(workload)
+                .filter(one -> one.get("addresses") instanceof JsonArray addresses && !addresses.isEmpty())
+                .map(one -> Json.plain(one.getAsJsonArray("addresses").get(0)))
+                .orElseThrow(() -> new IOException("the mesh knows no workload " + workload));
+    }
+
+    private Optional<JsonObject> workload(String name) {
         try (MeshClient control = MeshClient.control(place)) {
             JsonElement answer = control.call("workloads", new JsonObject());
             JsonElement list = answer instanceof JsonObject object ? object.get("workloads") : answer;
-            for (JsonObject one : Json.objects(list == null ? new JsonArray() : list)) {
-                if (Json.text(one, "name").equals(workload)
-                        && one.get("addresses") instanceof JsonArray addresses
-                        && !addresses.isEmpty()) {
-                    return Json.plain(addresses.get(0));
-                }
-            }
+            return Json.objects(list == null ? new JsonArray() : list).stream()
+                    .filter(one -> Json.text(one, "name").equals(name))
+                    .findFirst();
         }
-        throw new IOException("the mesh knows no workload " + workload);
     }
 
     private Counters counters() {

@@ -128,6 +128,8 @@ final class TlsPort extends AbstractSniHandler<EdgePort.Chosen> {
             return context.executor().newSucceededFuture(found);
         }
         Promise<EdgePort.Chosen> later = context.executor().newPromise();
+        // Netty holds the first message until it is answered.
+        context.channel().closeFuture().addListener(closed -> later.cancel(false));
         await(later, context.channel(), asked);
         return later;
     }
@@ -163,6 +165,10 @@ final class TlsPort extends AbstractSniHandler<EdgePort.Chosen> {
     @Override
     protected void onLookupComplete(
             ChannelHandlerContext context, @Nullable String name, Future<EdgePort.Chosen> future) {
+        if (future.isCancelled()) {
+            // The caller has gone while it waited, or was refused.
+            return;
+        }
         Channel of = context.channel();
         EdgePort.Chosen found = future.isSuccess() ? future.getNow() : new EdgePort.Chosen.Nobody("tls_no_certificate");
         switch (found) {
