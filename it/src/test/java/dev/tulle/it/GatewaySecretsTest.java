@@ -11,12 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Base64;
-import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -177,32 +173,16 @@ class GatewaySecretsTest {
 
     /** Callers one after the other, each with a connection of its own, while the Secret is replaced. */
     private static void replacedUnderLoad(MeshLab lab, Path folder, int port) throws Exception {
-        AtomicBoolean over = new AtomicBoolean();
-        AtomicInteger good = new AtomicInteger();
-        List<String> bad = Collections.synchronizedList(new ArrayList<>());
-        Thread caller = Thread.ofPlatform().start(() -> {
-            while (!over.get()) {
-                try {
-                    String code = GatewayTest.secureCode(port, folder, "shop.example.com");
-                    if (code.equals("200 2")) {
-                        good.incrementAndGet();
-                    } else {
-                        bad.add(code);
-                    }
-                } catch (Exception e) {
-                    bad.add(e.toString());
-                }
+        SecureCallers callers = new SecureCallers(port, folder);
+        try (callers) {
+            for (int i = 0; i < 6; i++) {
+                String name = i % 2 == 0 ? "two" : "one";
+                lab.apply("secret", secret(folder, name, name));
+                // Apply has ended: whoever comes now is shown this one.
+                assertEquals(name, subject(port, folder));
             }
-        });
-        for (int i = 0; i < 6; i++) {
-            String name = i % 2 == 0 ? "two" : "one";
-            lab.apply("secret", secret(folder, name, name));
-            // Apply has ended: whoever comes now is shown this one.
-            assertEquals(name, subject(port, folder));
         }
-        over.set(true);
-        caller.join();
-        assertEquals(List.of(), bad);
-        assertTrue(good.get() > 5, good + " connections");
+        assertEquals(List.of(), callers.bad());
+        assertTrue(callers.good() > 5, callers.good() + " connections");
     }
 }

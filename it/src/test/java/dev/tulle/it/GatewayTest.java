@@ -16,10 +16,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -364,53 +361,37 @@ class GatewayTest {
 
     /** Callers one after the other, each with a connection of its own, while the certificate is replaced. */
     private static void replacedUnderLoad(MeshLab lab, Path folder, int port) throws Exception {
-        AtomicBoolean over = new AtomicBoolean();
-        AtomicInteger good = new AtomicInteger();
-        List<String> bad = Collections.synchronizedList(new ArrayList<>());
-        Thread caller = Thread.ofPlatform().start(() -> {
-            while (!over.get()) {
-                try {
-                    String code = secureCode(port, folder, "shop.example.com");
-                    if (code.equals("200 2")) {
-                        good.incrementAndGet();
-                    } else {
-                        bad.add(code);
+        SecureCallers callers = new SecureCallers(port, folder);
+        try (callers) {
+            for (int i = 0; i < 5; i++) {
+                String name = "next" + i;
+                issue(folder, name, "shop.example.com");
+                for (String kind : List.of(".pem", ".key")) {
+                    Files.move(
+                            folder.resolve(name + kind),
+                            folder.resolve("live" + kind),
+                            StandardCopyOption.REPLACE_EXISTING);
+                }
+                lab.await("certificate " + i, Duration.ofSeconds(10), () -> {
+                    try {
+                        return Command.of(List.of(
+                                        "curl",
+                                        "-sv",
+                                        "--cacert",
+                                        folder.resolve("ca.pem").toString(),
+                                        "--resolve",
+                                        "shop.example.com:" + port + ":127.0.0.1",
+                                        "https://shop.example.com:" + port + "/public/page"))
+                                .run()
+                                .err()
+                                .contains("CN=" + name);
+                    } catch (Exception e) {
+                        throw new AssertionError(e);
                     }
-                } catch (Exception e) {
-                    bad.add(e.toString());
-                }
+                });
             }
-        });
-        for (int i = 0; i < 5; i++) {
-            String name = "next" + i;
-            issue(folder, name, "shop.example.com");
-            for (String kind : List.of(".pem", ".key")) {
-                Files.move(
-                        folder.resolve(name + kind),
-                        folder.resolve("live" + kind),
-                        StandardCopyOption.REPLACE_EXISTING);
-            }
-            lab.await("certificate " + i, Duration.ofSeconds(10), () -> {
-                try {
-                    return Command.of(List.of(
-                                    "curl",
-                                    "-sv",
-                                    "--cacert",
-                                    folder.resolve("ca.pem").toString(),
-                                    "--resolve",
-                                    "shop.example.com:" + port + ":127.0.0.1",
-                                    "https://shop.example.com:" + port + "/public/page"))
-                            .run()
-                            .err()
-                            .contains("CN=" + name);
-                } catch (Exception e) {
-                    throw new AssertionError(e);
-                }
-            });
         }
-        over.set(true);
-        caller.join();
-        assertEquals(List.of(), bad);
-        assertTrue(good.get() > 5, good + " connections");
+        assertEquals(List.of(), callers.bad());
+        assertTrue(callers.good() > 5, callers.good() + " connections");
     }
 }

@@ -150,10 +150,9 @@ final class ListenerCodec {
     private static int trustedHops(Listener listener, HttpConnectionManager manager) {
         boolean edge = EdgeCodec.isOne(listener);
         int hops = manager.getXffNumTrustedHops();
-        require(
-                listener,
-                "use_remote_address " + manager.getUseRemoteAddress().getValue(),
-                manager.getUseRemoteAddress().getValue() == edge);
+        boolean remote = manager.getUseRemoteAddress().getValue();
+        // A control plane of before this field was read says nothing, and means the same.
+        require(listener, "use_remote_address " + remote, remote ? edge : !edge || !manager.hasUseRemoteAddress());
         require(listener, "xff_num_trusted_hops " + Integer.toUnsignedString(hops), edge ? hops >= 0 : hops == 0);
         return hops;
     }

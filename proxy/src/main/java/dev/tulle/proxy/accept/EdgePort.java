@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One port of the edge. Which chain a name means is known from the moment in which a change is taken, what the chain is
- * served with a little later: a caller that comes in between waits for it, so that nobody whose connection begins after the
- * change was acknowledged gets what was there before. Asked by any thread; changed by the two of {@link EdgePorts}.
+ * served with a little later: a caller that comes in between waits for it, so that nobody whose connection of TLS begins
+ * after the change was acknowledged gets what another chain had. Asked by any thread; changed by the two of {@link EdgePorts}.
  */
 final class EdgePort {
     /** What a chain is served with; its service is not there where nobody is served. */
