@@ -231,7 +231,7 @@ has "no_proxy is honoured" "$(get page2 /productpage)" "reviews v3"
 
 echo "# without Maven"
 mkdir "$work/a copy"
-cp -r "$here/run" "$here/src" "$work/a copy/"
+cp -r "$here/run" "$here/jdk.sh" "$here/src" "$work/a copy/"
 # The JDK is on the PATH alone: a machine may have it nowhere else.
 start fresh -u JAVA_HOME PATH="${JAVA_HOME:+$JAVA_HOME/bin:}$PATH" -- "$work/a copy/run" details
 await fresh

@@ -10,12 +10,12 @@ import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteConfiguration;
 import dev.tulle.model.ServicePort;
-import dev.tulle.model.VirtualHost;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -118,16 +118,16 @@ final class ApiEdgeTables {
                     port.forEach(served -> hosts.putAll(hosts(served, port)));
                     // What no route of the best listener takes is not for the routes of another one.
                     port.forEach(served -> hosts.putIfAbsent(served.listener.hostname(), List.of()));
-                    all.add(table(first, hosts));
+                    all.add(table(first, hosts, Set.of()));
                 }
                 case HTTPS -> {
+                    // A host that another certificate is for: its caller has to make a connection for it.
+                    Set<String> others = new LinkedHashSet<>();
+                    port.forEach(served -> others.add(served.listener.hostname()));
                     for (Served served : port) {
                         Map<String, List<Route>> hosts = hosts(served, port);
                         hosts.putIfAbsent(served.listener.hostname(), List.of());
-                        // A host that another certificate is for: its caller has to make a connection for it.
-                        port.forEach(other -> hosts.putIfAbsent(
-                                other.listener.hostname(), List.of(EdgeTables.misdirected(other.owner.ref()))));
-                        all.add(table(served, hosts));
+                        all.add(table(served, hosts, others));
                     }
                 }
                 case TCP, TLS -> {}
@@ -136,11 +136,8 @@ final class ApiEdgeTables {
         return all;
     }
 
-    private static RouteConfiguration table(Served served, Map<String, List<Route>> hosts) {
-        List<VirtualHost> all = new ArrayList<>();
-        hosts.forEach(
-                (host, routes) -> all.add(new VirtualHost(host + ":" + served.listener.port(), List.of(host), routes)));
-        return new RouteConfiguration(tableOf(served), all);
+    private static RouteConfiguration table(Served served, Map<String, List<Route>> hosts, Set<String> others) {
+        return EdgeTables.table(tableOf(served), served.listener.port(), hosts, others, served.owner.ref());
     }
 
     /** The routes of the hosts for which a listener is the best of its port. */

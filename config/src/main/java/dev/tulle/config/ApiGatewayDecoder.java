@@ -64,6 +64,10 @@ final class ApiGatewayDecoder {
         }
         spec.unsupported("addresses", "defaultScope", "infrastructure", "tls");
         spec.done();
+        // Of Istio's Gateway it says which proxies are believed: who writes it here means that too.
+        document.object("metadata")
+                .flatMap(metadata -> metadata.object("annotations"))
+                .ifPresent(annotations -> annotations.unsupported(GatewayTopology.ANNOTATION));
         return new ApiGateway(manifest, listeners, sets);
     }
 

@@ -23,6 +23,7 @@ import java.util.Comparator;
 import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -176,17 +177,29 @@ final class EdgeTables {
                                 : VirtualHosts.uniquelyNamed(catchAllLast(routes)));
             }
         });
+        Set<String> others = new LinkedHashSet<>();
         if (port.chains.size() > 1) {
             // A host that another certificate is for: its rules, and who may ask for it, are not those of this one.
             chain.names.forEach(name -> hosts.putIfAbsent(name, List.of()));
-            for (Chain other : port.chains) {
-                other.names.forEach(name -> hosts.putIfAbsent(name, List.of(misdirected(other.owner))));
-            }
+            port.chains.forEach(other -> others.addAll(other.names));
         }
+        return table(chain.table, port.number.number(), hosts, others, chain.owner);
+    }
+
+    /**
+     * A table with a virtual host for each host, and one for all others of the port: every table of a port names the hosts of
+     * all, so a virtual host for each of them would be too much.
+     */
+    static RouteConfiguration table(
+            String name, int port, Map<String, List<Route>> hosts, Set<String> others, ResourceRef owner) {
         List<VirtualHost> all = new ArrayList<>();
-        hosts.forEach(
-                (host, routes) -> all.add(new VirtualHost(host + ":" + port.number.number(), List.of(host), routes)));
-        return new RouteConfiguration(chain.table, all);
+        hosts.forEach((host, routes) -> all.add(new VirtualHost(host + ":" + port, List.of(host), routes)));
+        List<String> rest =
+                others.stream().filter(host -> !hosts.containsKey(host)).toList();
+        if (!rest.isEmpty()) {
+            all.add(new VirtualHost("(misdirected):" + port, rest, List.of(misdirected(owner))));
+        }
+        return new RouteConfiguration(name, all);
     }
 
     /** True unless another chain's names have the host more precisely. */
@@ -228,9 +241,9 @@ final class EdgeTables {
         return all;
     }
 
-    /** For a host that another server's certificate is for. */
-    static Route misdirected(ResourceRef other) {
-        return answer("misdirected", RouteMatch.ANY, new RouteAction.DirectResponse(421, ""), other);
+    /** For hosts that other servers' certificates are for. */
+    private static Route misdirected(ResourceRef owner) {
+        return answer("misdirected", RouteMatch.ANY, new RouteAction.DirectResponse(421, ""), owner);
     }
 
     private static Route answer(String name, RouteMatch match, RouteAction action, ResourceRef origin) {

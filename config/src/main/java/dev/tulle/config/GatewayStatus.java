@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import dev.tulle.common.VisibleText;
 import dev.tulle.config.GatewayAttachments.Outcome;
 import dev.tulle.config.GatewayAttachments.Reason;
 import dev.tulle.config.GatewayAttachments.Served;
@@ -28,7 +29,11 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
      *
      * @param message why it does not hold; empty where it does
      */
-    public record Condition(String type, boolean status, String reason, String message) {}
+    public record Condition(String type, boolean status, String reason, String message) {
+        public Condition {
+            message = VisibleText.line(message, message.length());
+        }
+    }
 
     /** A listener. */
     public record ListenerStatus(
@@ -38,9 +43,10 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
         }
     }
 
-    /** A route at one of its parents. */
+    /** A route at one of its parents, which has whatever name its author wrote. */
     public record ParentStatus(String parent, List<Condition> conditions) {
         public ParentStatus {
+            parent = VisibleText.line(parent, parent.length());
             conditions = List.copyOf(conditions);
         }
     }
@@ -49,6 +55,14 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
             Warning.NOT_GRANTED.code(), "RefNotPermitted",
             Warning.NO_DESTINATION.code(), "BackendNotFound",
             Warning.NO_DESTINATION_PORT.code(), "BackendNotFound");
+
+    /** True for an object that may have one. */
+    public static boolean isOf(ConfigResource resource) {
+        return resource instanceof ApiGateway
+                || resource instanceof ListenerSet
+                || resource instanceof HttpRoute
+                || resource instanceof TcpRoute;
+    }
 
     /**
      * The status of every object of Gateway API that has one.
@@ -66,8 +80,14 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
         Map<ResourceKey, List<Outcome>> routes = new LinkedHashMap<>();
         all.outcomes().forEach(outcome -> routes.computeIfAbsent(outcome.route().key(), _ -> new ArrayList<>())
                 .add(outcome));
+        Map<String, Problem> unresolved = new HashMap<>();
+        for (Problem problem : problems) {
+            if (UNRESOLVED.containsKey(problem.code())) {
+                unresolved.putIfAbsent(problem.resource(), problem);
+            }
+        }
         routes.forEach((key, outcomes) -> {
-            Condition resolved = resolved(key, problems);
+            Condition resolved = resolved(Optional.ofNullable(unresolved.get(key.toString())));
             List<ParentStatus> parents = outcomes.stream()
                     .map(outcome -> new ParentStatus(
                             outcome.parent().toString(),
@@ -117,13 +137,11 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
                         condition("Programmed", "Programmed", unserved)));
     }
 
-    private static Condition resolved(ResourceKey route, List<Problem> problems) {
-        Optional<Reason> unresolved = problems.stream()
-                .filter(problem ->
-                        problem.resource().equals(route.toString()) && UNRESOLVED.containsKey(problem.code()))
-                .findFirst()
-                .map(problem -> new Reason(
-                        UNRESOLVED.getOrDefault(problem.code(), ""), problem.field() + ": " + problem.message()));
-        return condition("ResolvedRefs", "ResolvedRefs", unresolved);
+    private static Condition resolved(Optional<Problem> unresolved) {
+        return condition(
+                "ResolvedRefs",
+                "ResolvedRefs",
+                unresolved.map(problem -> new Reason(
+                        UNRESOLVED.getOrDefault(problem.code(), ""), problem.field() + ": " + problem.message())));
     }
 }

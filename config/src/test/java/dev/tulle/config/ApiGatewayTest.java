@@ -350,6 +350,21 @@ class ApiGatewayTest {
     }
 
     @Test
+    void tablesOfManyListenersOfHttpsStaySmall() {
+        String[] listeners = new String[64];
+        for (int i = 0; i < listeners.length; i++) {
+            listeners[i] = secure("l" + i, "h" + i + ".example.com");
+        }
+        ApiEdge edge = new ApiEdge(gateway("name: front", listeners), route("name: r", "{name: front}", "", "a"));
+        assertEquals(64, edge.chains().size());
+        for (Listener.Target.Chain chain : edge.chains()) {
+            String table = ((Listener.Target.Http) chain.target()).routeConfiguration();
+            assertEquals(2, edge.table(table).virtualHosts().size(), table);
+        }
+        assertEquals("421", edge.answer(443, "h1.example.com", get("h63.example.com", "/")));
+    }
+
+    @Test
     void aHostThatNoListenerOfHttpsHasIsNotMisdirected() {
         ApiEdge edge = new ApiEdge(
                 gateway("name: front", secure("one", "a.example.com"), secure("two", "b.example.com")),
@@ -562,6 +577,14 @@ class ApiGatewayTest {
         GatewayStatus.Condition resolved =
                 edge.status("HTTPRoute", "r").parents().getFirst().conditions().getLast();
         assertEquals(granted ? "ResolvedRefs" : "RefNotPermitted", resolved.reason());
+    }
+
+    @Test
+    void whatIsShownOfAParentHasNoControlCharacters() {
+        ApiEdge edge = new ApiEdge(route("name: r", "{name: \"\\e[2Jx\"}", "", "a"));
+        assertEquals(
+                "Gateway.gateway.networking.k8s.io default/?[2Jx",
+                edge.status("HTTPRoute", "r").parents().getFirst().parent());
     }
 
     @Test

@@ -107,7 +107,8 @@ final class ControlViews {
     /** The resources in force that satisfy a condition, each with its document and its problems. */
     static JsonArray resources(MeshView view, List<ClientStand> clients, Predicate<ConfigResource> wanted) {
         JsonArray all = new JsonArray();
-        Map<ResourceKey, GatewayStatus> statuses = GatewayStatus.of(view.config(), view.problems());
+        boolean any = view.config().resources().stream().anyMatch(wanted.and(GatewayStatus::isOf));
+        Map<ResourceKey, GatewayStatus> statuses = any ? GatewayStatus.of(view.config(), view.problems()) : Map.of();
         for (ConfigResource resource : view.config().resources()) {
             if (wanted.test(resource)) {
                 JsonObject shown = RecordJson.object(resource.ref());

@@ -43,6 +43,8 @@ class GoAwayTest {
 
     private static final int SECOND = 5;
     private static final Http2Options IMPATIENT = new Http2Options(0, Duration.ofMillis(300), Duration.ofMillis(300));
+    /** For ends that answer: they may be slow. */
+    private static final Http2Options PATIENT = new Http2Options(0, Duration.ofMillis(300), Duration.ofSeconds(3));
 
     private static Meshes mesh(H2Server... servers) {
         int[] ports = new int[servers.length];
@@ -112,6 +114,7 @@ class GoAwayTest {
     /** A server that goes away answers what it has read, and gets nothing further. */
     @Test
     void whatWasReadIsAnsweredWhereItWasRead() throws Exception {
+        CountDownLatch sentAgain = new CountDownLatch(1);
         try (H2Server server = new H2Server(H2Server.NOTHING, (frames, number) -> {
                     if (number == 1) {
                         request(frames, FIRST);
@@ -119,7 +122,7 @@ class GoAwayTest {
                         frames.goAway(Integer.MAX_VALUE, H2Frames.NO_ERROR);
                         Thread.sleep(100);
                         frames.goAway(FIRST, H2Frames.NO_ERROR);
-                        Thread.sleep(100);
+                        sentAgain.await();
                         frames.ok(FIRST);
                         // The proxy closes when the last answer has come.
                         assertTrue(frames.until(-1).stream().allMatch(f -> f.type() == H2Frames.GOAWAY));
@@ -133,6 +136,7 @@ class GoAwayTest {
                 H2Frames client = new H2Frames(proxy.port)) {
             client.get(1).get(3);
             assertEquals(3, until(client, H2Frames.HEADERS).stream(), "sent again at once");
+            sentAgain.countDown();
             assertEquals(1, until(client, H2Frames.HEADERS).stream());
             assertEquals(List.of(), server.failures);
         }
@@ -270,7 +274,7 @@ class GoAwayTest {
                 });
                 ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
                         .protocol(Cluster.Protocol.HTTP2)
-                        .http2(IMPATIENT)
+                        .http2(lives ? PATIENT : IMPATIENT)
                         .subset("", server.port())
                         .routes(NO_RETRIES)
                         .build())) {
@@ -279,8 +283,8 @@ class GoAwayTest {
             long millis = (System.nanoTime() - began) / 1_000_000;
             assertEquals(lives ? 200 : 503, answer.code());
             assertTrue(lives || answer.body().contains("no sign of life"), answer.body());
-            assertTrue(lives || (millis >= 600 && millis < 3_000), "took " + millis + " ms");
-            assertEquals(lives ? 3 : 1, pings.get());
+            assertTrue(lives || (millis >= 600 && millis < 8_000), "took " + millis + " ms");
+            assertTrue(lives ? pings.get() >= 3 : pings.get() == 1, pings + " pings");
         }
     }
 
@@ -302,7 +306,7 @@ class GoAwayTest {
                     List.of(new RouteConfiguration(
                             "http.80", List.of(new VirtualHost("all", List.of("*"), List.of(NO_RETRIES)))))));
             try (NodeProxy proxy =
-                    NodeProxy.start(Edges.options().edgeHttp2(IMPATIENT).build(), xds)) {
+                    NodeProxy.start(Edges.options().edgeHttp2(PATIENT).build(), xds)) {
                 Edges.await(port);
                 try (H2Frames silent = new H2Frames(port);
                         H2Frames alive = new H2Frames(port)) {
@@ -310,7 +314,7 @@ class GoAwayTest {
                     for (int i = 0; i < 5; i++) {
                         alive.pong(until(alive, H2Frames.PING));
                     }
-                    assertTrue(gone.await(5, TimeUnit.SECONDS));
+                    assertTrue(gone.await(15, TimeUnit.SECONDS));
                     List<Integer> seen =
                             silent.until(-1).stream().map(H2Frames.Frame::type).toList();
                     assertEquals(H2Frames.PING, seen.getFirst(), seen::toString);
@@ -323,10 +327,12 @@ class GoAwayTest {
     /** A rule may bound how many requests a connection carries at a time; further ones get another connection. */
     @Test
     void streamsOfAConnectionAreBounded() throws Exception {
+        CountDownLatch full = new CountDownLatch(2);
         try (H2Server server = new H2Server(H2Server.NOTHING, (frames, number) -> {
                     request(frames, FIRST);
                     request(frames, SECOND);
-                    Thread.sleep(200);
+                    full.countDown();
+                    full.await();
                     frames.ok(FIRST).ok(SECOND);
                     frames.until(-1);
                 });
@@ -343,6 +349,27 @@ class GoAwayTest {
             }
             assertEquals(2, server.connections.get());
             assertEquals(List.of(), server.failures);
+        }
+    }
+
+    /** A connection whose last place was given back without a request is closed: nothing else would end it. */
+    @Test
+    void aPlaceThatWasNotUsedKeepsNoConnection() throws Exception {
+        CountDownLatch closed = new CountDownLatch(1);
+        try (H2Server server = new H2Server(H2Server.NOTHING, (frames, number) -> {
+                    frames.until(-1);
+                    closed.countDown();
+                });
+                ProxyFixture proxy = new ProxyFixture(Meshes.mesh()
+                        .protocol(Cluster.Protocol.HTTP2)
+                        .perConnection(1)
+                        .subset("", server.port())
+                        .routes(NO_RETRIES)
+                        .build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.upgrade(1, "websocket", "/");
+            assertEquals("502", until(client, H2Frames.HEADERS).fields().get(":status"));
+            assertTrue(closed.await(5, TimeUnit.SECONDS));
         }
     }
 }

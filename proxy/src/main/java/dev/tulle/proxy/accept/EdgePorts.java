@@ -137,7 +137,10 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
             next.add(trouble.isEmpty() || old == null || !isForTheSame(old, chain) ? chain : old);
         }
         wanted = List.copyOf(next);
-        open.forEach((port, known) -> known.mean(names(port)));
+        open.forEach((port, known) -> {
+            known.announced = announced.contains(port);
+            known.mean(names(port));
+        });
         news.release();
         return troubles;
     }

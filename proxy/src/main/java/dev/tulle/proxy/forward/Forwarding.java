@@ -441,6 +441,7 @@ final class Forwarding implements UpstreamUser {
         if (chosen.retriesResponses() && chosen.retries(answer) && beginRetry()) {
             return;
         }
+        request.answered();
         boolean tunnel = from.isTunnel();
         phase = tunnel ? Phase.TUNNEL : Phase.RESPONDING;
         filters.response(answer);

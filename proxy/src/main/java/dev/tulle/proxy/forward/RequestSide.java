@@ -64,6 +64,11 @@ final class RequestSide implements ForwardedRequest {
         return replay.isWhole();
     }
 
+    /** The client gets the server's answer: the request is not sent again, and nothing of it is kept. */
+    void answered() {
+        replay.lost();
+    }
+
     /** The request is for an endpoint of this plan. */
     void begin(ForwardPlan plan, RouteDecision decided) {
         WorkerCluster to = plan.cluster();

@@ -20,6 +20,9 @@ public abstract class FramedStream {
     /** Bytes that may wait for the other side before no more should be sent. */
     protected static final int QUEUE = 64 << 10;
 
+    /** What a piece that waits costs besides its bytes, of which there may be one. */
+    private static final int PIECE = 512;
+
     private final FramedConnection<?> connection;
     private @Nullable Http2Stream stream;
     private @Nullable ChannelPromise ending;
@@ -110,11 +113,12 @@ public abstract class FramedStream {
             return;
         }
         int n = data.readableBytes();
+        int cost = n + PIECE;
         // Behind others it is going to wait.
         ByteBuf piece = queued > 0 ? WaitingPieces.alone(connection.context().alloc(), data) : data;
         if (n > 0) {
-            queued += n;
-            sent.addListener(result -> sent(n));
+            queued += cost;
+            sent.addListener(result -> sent(cost));
         }
         connection.encoder().writeData(connection.context(), to.id(), piece, 0, ends, sent);
         queuedChanged();
@@ -136,10 +140,10 @@ public abstract class FramedStream {
         }
     }
 
-    /** Bytes are in the socket, or thrown away with the stream. */
-    private void sent(int n) {
+    /** A piece is in the socket, or thrown away with the stream. */
+    private void sent(int cost) {
         boolean full = queued >= QUEUE;
-        queued -= n;
+        queued -= cost;
         queuedChanged();
         if (full && queued < QUEUE && !gone) {
             // Not while frames are being written.
@@ -147,7 +151,7 @@ public abstract class FramedStream {
         }
     }
 
-    /** Bytes that wait for the other side. */
+    /** Bytes that wait for the other side, with what they cost. */
     protected final int queued() {
         return queued;
     }

@@ -146,6 +146,14 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
         return made;
     }
 
+    /** A place was given back without a request: after the last one no stream ends that would close this. */
+    void unused() {
+        int most = pool.maxRequestsPerConnection();
+        if (active() == 0 && most > 0 && requests >= most) {
+            channel.close();
+        }
+    }
+
     /** Takes no further requests, and closes after those under way. */
     void retire() {
         retired = true;

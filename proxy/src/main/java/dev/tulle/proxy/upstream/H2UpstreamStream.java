@@ -29,6 +29,9 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     private String protocol = "";
 
     private String accept = "";
+    /** Its head was sent: before that the connection knows nothing of it. */
+    private boolean begun;
+
     private boolean tunnel;
     private boolean headRead;
     private boolean responseEnded;
@@ -86,6 +89,7 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
         Http2Stream opened = connection.open(
                 this, SentHeads.request(request, switches, connection.worker().random()), ends);
         if (opened != null) {
+            begun = true;
             open(opened);
         } else {
             gone();
@@ -160,7 +164,9 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     private void leave(Http2Error why) {
         user = null;
         consumeAll();
-        if (isSending() || !isEndSent() || !responseEnded) {
+        if (!begun) {
+            connection.unused();
+        } else if (isSending() || !isEndSent() || !responseEnded) {
             reset(why);
         }
     }
@@ -313,7 +319,11 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     private void malformed(String why) {
         UpstreamUser current = user;
         user = null;
-        reset(Http2Error.PROTOCOL_ERROR);
+        if (begun) {
+            reset(Http2Error.PROTOCOL_ERROR);
+        } else {
+            connection.unused();
+        }
         if (current != null) {
             current.upstreamBroken(why, true, UpstreamUser.Seen.PERHAPS);
         }

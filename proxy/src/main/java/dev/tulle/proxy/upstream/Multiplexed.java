@@ -106,7 +106,10 @@ final class Multiplexed {
                     ready.begin();
                     serve();
                     if (alone != null) {
-                        pool.ended(Multiplexed.this);
+                        if (waiting.isEmpty()) {
+                            // Else it was gone at once, and another one is being made.
+                            pool.ended(Multiplexed.this);
+                        }
                         if (!ready.isTaken()) {
                             ready.retire();
                         }
