@@ -12,6 +12,7 @@ import dev.tulle.proxy.share.Budget;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.Socket;
+import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -297,6 +298,16 @@ class NeighboursTest {
         assertEquals(0, over("quiet", "stalled"), proxy.metrics("over_share").toString());
     }
 
+    /** With 431, or by closing what had come before its client had a name. */
+    private static boolean isRefused(Socket socket) throws IOException {
+        try {
+            String head = Origin.readHead(socket.getInputStream());
+            return head.isEmpty() || head.startsWith("HTTP/1.1 431 ");
+        } catch (SocketException e) {
+            return true;
+        }
+    }
+
     @Test
     void largeHeadsThatDoNotEndAreBounded() throws Exception {
         String large = "GET /large HTTP/1.1\r\nHost: web\r\nX-Large: " + "x".repeat(40 << 10);
@@ -306,7 +317,7 @@ class NeighboursTest {
             send(socket, large);
             sent.add(socket);
         }
-        assertTrue(Origin.readHead(sent.getLast().getInputStream()).startsWith("HTTP/1.1 431 "));
+        assertTrue(isRefused(sent.getLast()));
         assertTrue(
                 proxy.sum("tulle_proxy_stalled_bytes") <= SMALL.stalledBytes() / 2.0 + (64 << 10),
                 proxy.metrics("stalled").toString());

@@ -143,7 +143,13 @@ public final class Held {
         shares.all().stalled(share, bytes);
         shares.add(this);
         shares.stalls(this, down + up > 0);
-        return shares.admits(this);
+        shares.relieve(this);
+        if (!gone && head > 0 && shares.all().isStalledOver(share)) {
+            // What was read as somebody else's is beyond what this client may have.
+            share.over(Over.HEADS);
+            return false;
+        }
+        return gone || shares.admits(this);
     }
 
     private void known() {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.telemetry.MetricRegistry;
+import io.netty.channel.embedded.EmbeddedChannel;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
@@ -42,6 +43,22 @@ class BudgetTest {
         assertEquals(64 << 20, Budget.of(20_000, 128 << 20, 160 << 20).stalledBytes());
         // However many files may be open: the heap must hold what is kept for each.
         assertEquals(10_240, Budget.of(1 << 20, 128 << 20, 160 << 20).connections());
+    }
+
+    /** What came in before its client had a name counts as that client's from then on, and may be too much. */
+    @Test
+    void whatIsFoundToBeAClientsIsWithinItsShare() {
+        Shares shares = new Shares(new Budget(10, 2, 900, 100, 10, 5), new MetricRegistry(), System::nanoTime);
+        LoopShares loop = new LoopShares(shares, () -> 0);
+        Held unknown = loop.accept(new EmbeddedChannel(), "host", true);
+        Held small = loop.accept(new EmbeddedChannel(), "host", true);
+        Held greedy = loop.accept(new EmbeddedChannel(), "greedy", false);
+        assertTrue(unknown != null && small != null && greedy != null);
+        assertTrue(unknown.holdsHead(300));
+        assertTrue(greedy.holdsHead(250));
+        assertTrue(small.belongsTo("greedy"), "it holds nothing");
+        assertFalse(unknown.belongsTo("greedy"), "550 of 900 are more than is left");
+        assertEquals(1, shares.counted("greedy", Over.HEADS).value());
     }
 
     @Test
