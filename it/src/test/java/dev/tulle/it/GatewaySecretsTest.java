@@ -114,7 +114,7 @@ class GatewaySecretsTest {
             assertTrue((told.out() + told.err()).contains("TUL0112"), told.toString());
             assertEquals("000 0", GatewayTest.secureCode(port, folder, "shop.example.com"), "no Secret yet");
             // The server's own certificate, which is for this name.
-            assertEquals("200 1.0", GatewayTest.secureCode(port, folder, "pass.example.com"));
+            assertPassed(GatewayTest.secureCode(port, folder, "pass.example.com"));
             assertEquals("000 0", GatewayTest.secureCode(port, folder, "other.example.com"));
 
             lab.apply("secret", secret(folder, "one", "one"));
@@ -133,8 +133,13 @@ class GatewaySecretsTest {
             assertEquals("200 2", GatewayTest.secureCode(port, folder, "shop.example.com"), "the last good one serves");
             lab.tulle("delete", "secret", "shop-cert").ok();
             assertEquals("000 0", GatewayTest.secureCode(port, folder, "shop.example.com"), "the Secret is gone");
-            assertEquals("200 1.0", GatewayTest.secureCode(port, folder, "pass.example.com"));
+            assertPassed(GatewayTest.secureCode(port, folder, "pass.example.com"));
         }
+    }
+
+    /** The vault answers in HTTP/1.0, which curl calls 1 or 1.0. */
+    private static void assertPassed(String code) {
+        assertTrue(code.equals("200 1") || code.equals("200 1.0"), code);
     }
 
     private static void isNowhereToBeSeen(MeshLab lab, String key) throws Exception {
