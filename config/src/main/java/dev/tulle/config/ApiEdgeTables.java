@@ -4,6 +4,7 @@ import dev.tulle.config.GatewayAttachments.Attached;
 import dev.tulle.config.GatewayAttachments.Served;
 import dev.tulle.config.IstioGateway.Protocol;
 import dev.tulle.model.AppProtocol;
+import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Listener;
 import dev.tulle.model.Listener.Target;
 import dev.tulle.model.Route;
@@ -30,18 +31,23 @@ import java.util.TreeMap;
 final class ApiEdgeTables {
     private final RouteTables tables;
     private final TreeMap<Integer, List<Served>> ports = new TreeMap<>();
+    /** Of listeners of HTTPS; none of one whose Secret has not come. */
+    private final Map<Served, EdgeTls> certificates = new HashMap<>();
 
     private ApiEdgeTables(RouteTables tables) {
         this.tables = tables;
     }
 
-    static ApiEdgeTables of(GatewayAttachments attachments, RouteTables tables) {
+    static ApiEdgeTables of(GatewayAttachments attachments, RouteTables tables, Credentials credentials) {
         ApiEdgeTables edge = new ApiEdgeTables(tables);
         for (Served served : attachments.listeners()) {
             if (served.conflict.isEmpty()) {
                 edge.ports
                         .computeIfAbsent(served.listener.port(), _ -> new ArrayList<>())
                         .add(served);
+                credentials
+                        .edge(served.owner.ref(), served.listener.tls())
+                        .ifPresent(tls -> edge.certificates.put(served, tls));
             }
         }
         return edge;
@@ -54,7 +60,7 @@ final class ApiEdgeTables {
             Served first = served.getFirst();
             switch (first.listener.protocol()) {
                 case HTTP -> all.add(new Target.Chain(port, requests(tableOf(first)), first.owner.ref()));
-                case HTTPS -> served.forEach(one -> all.add(secure(one)));
+                case HTTPS -> served.forEach(one -> secure(one).ifPresent(all::add));
                 case TCP, TLS ->
                     bytes(first)
                             .ifPresent(split -> all.add(
@@ -68,17 +74,31 @@ final class ApiEdgeTables {
         return new Target.Http(table, false, List.of());
     }
 
-    private static Target.Chain secure(Served served) {
+    private Optional<Target.Chain> secure(Served served) {
         ApiListener listener = served.listener;
         boolean everybody = listener.hostname().equals("*");
+        List<String> names = everybody ? List.of() : List.of(listener.hostname());
         String table = tableOf(served);
-        return new Target.Chain(
-                Listener.EDGE + "_" + table + (everybody ? ".everybody" : ""),
-                listener.port(),
-                everybody ? List.of() : List.of(listener.hostname()),
-                listener.tls(),
-                requests(table),
-                served.owner.ref());
+        String name = Listener.EDGE + "_" + table;
+        Optional<EdgeTls> tls = certificate(served);
+        if (tls.isPresent()) {
+            return Optional.of(new Target.Chain(
+                    name + (everybody ? ".everybody" : ""),
+                    listener.port(),
+                    names,
+                    tls,
+                    requests(table),
+                    served.owner.ref()));
+        }
+        // Its host is nobody's: what another listener has for everybody is not for it.
+        return everybody
+                ? Optional.empty()
+                : Optional.of(Target.Chain.passing(
+                        name + ".nobody", listener.port(), names, new Target.Tcp(List.of()), served.owner.ref()));
+    }
+
+    private Optional<EdgeTls> certificate(Served served) {
+        return Optional.ofNullable(certificates.get(served));
     }
 
     /** The destinations of the oldest TCPRoute; where there is none the port stays closed. */
@@ -90,7 +110,7 @@ final class ApiEdgeTables {
                         : Optional.empty());
     }
 
-    private static String tableOf(Served served) {
+    private String tableOf(Served served) {
         ApiListener listener = served.listener;
         return listener.protocol() == Protocol.HTTPS
                 ? EdgeTables.secureTable(
@@ -98,7 +118,7 @@ final class ApiEdgeTables {
                         listener.port(),
                         served.owner.namespace() + "/" + served.owner.name(),
                         List.of(listener.hostname()),
-                        listener.tls())
+                        certificate(served))
                 : "http." + listener.port();
     }
 
@@ -125,9 +145,11 @@ final class ApiEdgeTables {
                     Set<String> others = new LinkedHashSet<>();
                     port.forEach(served -> others.add(served.listener.hostname()));
                     for (Served served : port) {
-                        Map<String, List<Route>> hosts = hosts(served, port);
-                        hosts.putIfAbsent(served.listener.hostname(), List.of());
-                        all.add(table(served, hosts, others));
+                        if (certificate(served).isPresent()) {
+                            Map<String, List<Route>> hosts = hosts(served, port);
+                            hosts.putIfAbsent(served.listener.hostname(), List.of());
+                            all.add(table(served, hosts, others));
+                        }
                     }
                 }
                 case TCP, TLS -> {}
@@ -136,7 +158,7 @@ final class ApiEdgeTables {
         return all;
     }
 
-    private static RouteConfiguration table(Served served, Map<String, List<Route>> hosts, Set<String> others) {
+    private RouteConfiguration table(Served served, Map<String, List<Route>> hosts, Set<String> others) {
         return EdgeTables.table(tableOf(served), served.listener.port(), hosts, others, served.owner.ref());
     }
 

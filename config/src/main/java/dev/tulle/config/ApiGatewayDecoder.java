@@ -1,7 +1,6 @@
 package dev.tulle.config;
 
 import dev.tulle.config.IstioGateway.Protocol;
-import dev.tulle.model.EdgeTls;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -55,7 +54,7 @@ final class ApiGatewayDecoder {
         if (!name.isEmpty() && !name.equals(GatewayClass.TULLE)) {
             spec.unsupportedValue("gatewayClassName", "a class other than Tulle's own", GatewayClass.TULLE);
         }
-        List<ApiListener> listeners = listeners(spec);
+        List<ApiListener> listeners = listeners(spec, manifest.ref().namespace());
         NamespaceChoice sets = NamespaceChoice.NONE;
         Optional<Fields> allowed = spec.object("allowedListeners");
         if (allowed.isPresent()) {
@@ -93,19 +92,20 @@ final class ApiGatewayDecoder {
             ParentRefs.checkReference(ref);
             ref.done();
         }
-        List<ApiListener> listeners = found.map(ApiGatewayDecoder::listeners).orElse(List.of());
+        List<ApiListener> listeners =
+                found.map(spec -> listeners(spec, namespace)).orElse(List.of());
         found.ifPresent(Fields::done);
         return new ListenerSet(manifest, gateway, position, listeners);
     }
 
-    private static List<ApiListener> listeners(Fields spec) {
+    private static List<ApiListener> listeners(Fields spec, String namespace) {
         List<ApiListener> out = new ArrayList<>();
         Set<String> names = new HashSet<>();
         Map<Integer, Protocol> protocols = new HashMap<>();
         Set<List<Object>> places = new HashSet<>();
         spec.atMost("listeners", MOST_LISTENERS);
         for (Fields fields : spec.objects("listeners")) {
-            listener(fields, names).ifPresent(listener -> {
+            listener(fields, names, namespace).ifPresent(listener -> {
                 Protocol other = protocols.putIfAbsent(listener.port(), listener.protocol());
                 if (other != null && other != listener.protocol()) {
                     fields.unsupportedForm(
@@ -128,7 +128,7 @@ final class ApiGatewayDecoder {
         return out;
     }
 
-    private static Optional<ApiListener> listener(Fields fields, Set<String> names) {
+    private static Optional<ApiListener> listener(Fields fields, Set<String> names, String namespace) {
         String name = fields.requiredString("name");
         if (!name.isEmpty() && !Words.isDnsDomain(name)) {
             fields.error("name", "lower-case letters, digits, '-' and '.', at most 253", "not a name");
@@ -146,13 +146,13 @@ final class ApiGatewayDecoder {
             fields.error("hostname", "no hostname beside protocol TCP", "bytes name no host");
         }
         Optional<Fields> tls = fields.object("tls");
-        Optional<EdgeTls> edge = Optional.empty();
+        Optional<ServerTls> edge = Optional.of(new ServerTls.None());
         boolean secure = protocol.isPresent() && protocol.get() == Protocol.HTTPS;
         if (secure) {
             if (tls.isEmpty()) {
                 fields.requiredObject("tls");
             }
-            edge = tls.flatMap(GatewayCertificates::decode);
+            edge = tls.flatMap(found -> GatewayCertificates.decode(found, namespace));
         } else if (protocol.isPresent() && tls.isPresent()) {
             fields.error("tls", "no tls beside protocol " + protocol.get(), "this protocol has no TLS");
         }
@@ -168,14 +168,14 @@ final class ApiGatewayDecoder {
             allowed.get().done();
         }
         fields.done();
-        boolean whole = port.isPresent() && protocol.isPresent() && (!secure || edge.isPresent());
+        boolean whole = port.isPresent() && protocol.isPresent() && edge.isPresent();
         return whole
                 ? Optional.of(new ApiListener(
                         name,
                         hostname.isEmpty() ? "*" : hostname,
                         port.getAsInt(),
                         protocol.get(),
-                        edge,
+                        edge.get(),
                         namespaces,
                         kinds,
                         position))

@@ -1,14 +1,12 @@
 package dev.tulle.config;
 
-import dev.tulle.model.EdgeTls;
-import java.util.Optional;
 import java.util.Set;
 
 /**
  * A listener of Gateway API's Gateway or ListenerSet: a port, perhaps for some hosts only.
  *
  * @param hostname a host name, {@code *.suffix}, or {@code *} where it names none
- * @param tls what callers speak; only with HTTPS
+ * @param tls what becomes of it; only with HTTPS there is any
  * @param namespaces whose routes may attach
  * @param kinds the kinds of routes that may attach
  * @param position where its port is written
@@ -18,7 +16,7 @@ record ApiListener(
         String hostname,
         int port,
         IstioGateway.Protocol protocol,
-        Optional<EdgeTls> tls,
+        ServerTls tls,
         NamespaceChoice namespaces,
         Set<String> kinds,
         Position position) {

@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -27,6 +28,7 @@ final class Credentials {
 
     private final Path folder;
     private final Map<String, Secret> secrets = new HashMap<>();
+    private final List<ReferenceGrant> grants = new ArrayList<>();
     private final TreeMap<Path, SecretFile> files = new TreeMap<>();
     private final List<Problem> problems;
     private final Set<Position> reported = new HashSet<>();
@@ -41,6 +43,8 @@ final class Credentials {
         for (ConfigResource resource : resources) {
             if (resource instanceof Secret secret) {
                 secrets.put(secret.namespace() + "/" + secret.name(), secret);
+            } else if (resource instanceof ReferenceGrant grant) {
+                grants.add(grant);
             }
         }
     }
@@ -50,8 +54,18 @@ final class Credentials {
         return List.copyOf(files.values());
     }
 
-    /** TLS of callers with what a Secret holds; empty, which was reported, when it does not hold that. */
-    Optional<EdgeTls> edge(ResourceRef by, ServerTls.Named named) {
+    /** TLS of callers as far as it ends here; empty also where a Secret does not hold what it needs, which was reported. */
+    Optional<EdgeTls> edge(ResourceRef by, ServerTls tls) {
+        return switch (tls) {
+            case ServerTls.None _, ServerTls.Passing _ -> Optional.empty();
+            case ServerTls.Files files -> Optional.of(files.files());
+            case ServerTls.Named named -> edge(by, named);
+            case ServerTls.Referenced referenced ->
+                pair(by, referenced).map(pair -> new EdgeTls(pair.certificate(), pair.key(), "", false));
+        };
+    }
+
+    private Optional<EdgeTls> edge(ResourceRef by, ServerTls.Named named) {
         Optional<Pair> pair = pair(by, named.secret(), named.position());
         Optional<String> authorities =
                 named.mutual() ? authorities(by, named.secret(), named.position()) : Optional.of("");
@@ -61,12 +75,34 @@ final class Credentials {
                 : Optional.empty();
     }
 
+    private Optional<Pair> pair(ResourceRef by, ServerTls.Referenced referenced) {
+        String namespace = referenced.namespace();
+        String name = referenced.secret();
+        if (!ReferenceGrant.permitted(grants, by, namespace, "Secret", name)) {
+            problems.add(Problems.at(
+                            Severity.WARNING,
+                            by,
+                            referenced.position(),
+                            name,
+                            "a Secret of the namespace " + by.namespace() + ", or a ReferenceGrant in " + namespace
+                                    + " for kind " + Kinds.written(by.kind()) + " of " + by.namespace(),
+                            "a Secret of another namespace, which does not permit this: nobody is served until it does")
+                    .as(Warning.NOT_GRANTED));
+            return Optional.empty();
+        }
+        Optional<Secret> secret = Optional.ofNullable(secrets.get(namespace + "/" + name));
+        return pair(by, name, referenced.position(), secret, namespace);
+    }
+
     /** The certificate and key of a Secret; empty, which was reported, when there are none. */
     Optional<Pair> pair(ResourceRef by, String name, Position at) {
-        Optional<Secret> secret = find(by.namespace(), name);
+        return pair(by, name, at, find(by.namespace(), name), usual(by));
+    }
+
+    private Optional<Pair> pair(ResourceRef by, String name, Position at, Optional<Secret> secret, String where) {
         Optional<Secret.Pair> held = secret.flatMap(Secret::pair);
         if (held.isEmpty()) {
-            report(by, at, name, secret, "a certificate and its key (tls.crt, tls.key)");
+            report(by, at, name, secret, where, "a certificate and its key (tls.crt, tls.key)");
             return Optional.empty();
         }
         String digest = digest(held.get().certificate() + "\n" + held.get().key());
@@ -85,7 +121,13 @@ final class Credentials {
                 return Optional.of(file(secret.get(), digest(text) + ".ca", text));
             }
         }
-        report(by, at, name, find(by.namespace(), name), "authorities (ca.crt), or a Secret " + name + COMPANION);
+        report(
+                by,
+                at,
+                name,
+                find(by.namespace(), name),
+                usual(by),
+                "authorities (ca.crt), or a Secret " + name + COMPANION);
         return Optional.empty();
     }
 
@@ -109,7 +151,12 @@ final class Credentials {
         return file.toString();
     }
 
-    private void report(ResourceRef by, Position at, String name, Optional<Secret> found, String what) {
+    /** The namespaces in which {@link #find} looks. */
+    private static String usual(ResourceRef by) {
+        return by.namespace() + ", istio-system or tulle-system";
+    }
+
+    private void report(ResourceRef by, Position at, String name, Optional<Secret> found, String where, String what) {
         if (!reported.add(new Position(at.line(), at.column(), by + at.field() + what))) {
             return;
         }
@@ -118,8 +165,7 @@ final class Credentials {
                         by,
                         at,
                         name,
-                        "a Secret of the namespace " + by.namespace() + ", istio-system or tulle-system that has "
-                                + what,
+                        "a Secret of the namespace " + where + " that has " + what,
                         found.isPresent()
                                 ? found.get().ref() + " has none: nobody is served until it has"
                                 : "no such Secret: nobody is served until it comes")

@@ -158,12 +158,7 @@ final class EdgeServers {
                     "it has no effect at port " + server.port() + ": there " + port.owner + " says "
                             + port.topology.text());
         }
-        Optional<EdgeTls> tls =
-                switch (server.tls()) {
-                    case ServerTls.None _, ServerTls.Passing _ -> Optional.empty();
-                    case ServerTls.Files files -> Optional.of(files.files());
-                    case ServerTls.Named named -> credentials.edge(gateway.ref(), named);
-                };
+        Optional<EdgeTls> tls = credentials.edge(gateway.ref(), server.tls());
         Chain chain = port.chain(gateway, server, hosts, tls);
         hosts.forEach(host -> chain.names.add(host.name()));
         if (server.redirects()) {

@@ -54,7 +54,38 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
     private static final Map<String, String> UNRESOLVED = Map.of(
             Warning.NOT_GRANTED.code(), "RefNotPermitted",
             Warning.NO_DESTINATION.code(), "BackendNotFound",
-            Warning.NO_DESTINATION_PORT.code(), "BackendNotFound");
+            Warning.NO_DESTINATION_PORT.code(), "BackendNotFound",
+            Warning.NO_SECRET.code(), "InvalidCertificateRef");
+
+    /** What references lead to nothing, by the object that has them and also by their places in it. */
+    private record Unresolved(Map<String, Problem> problems) {
+        static Unresolved of(List<Problem> problems) {
+            Map<String, Problem> all = new HashMap<>();
+            for (Problem problem : problems) {
+                if (UNRESOLVED.containsKey(problem.code())) {
+                    all.putIfAbsent(problem.resource(), problem);
+                    all.putIfAbsent(problem.resource() + " " + problem.field(), problem);
+                }
+            }
+            return new Unresolved(all);
+        }
+
+        Optional<Reason> of(ResourceKey object) {
+            return reason(object.toString());
+        }
+
+        Optional<Reason> of(Served served) {
+            return served.listener.tls() instanceof ServerTls.Referenced referenced
+                    ? reason(served.owner.key() + " " + referenced.position().field())
+                    : Optional.empty();
+        }
+
+        private Optional<Reason> reason(String place) {
+            return Optional.ofNullable(problems.get(place))
+                    .map(problem -> new Reason(
+                            UNRESOLVED.getOrDefault(problem.code(), ""), problem.field() + ": " + problem.message()));
+        }
+    }
 
     /** True for an object that may have one. */
     public static boolean isOf(ConfigResource resource) {
@@ -71,23 +102,19 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
      */
     public static Map<ResourceKey, GatewayStatus> of(ConfigSnapshot config, List<Problem> problems) {
         GatewayAttachments all = GatewayAttachments.of(config, new EdgeClaims(config), new ArrayList<>());
+        Unresolved unresolved = Unresolved.of(problems);
         Map<ResourceKey, GatewayStatus> out = new HashMap<>();
         config.apiGateways()
-                .forEach(gateway ->
-                        out.put(gateway.key(), ofListeners(all.listenersOf(gateway.key()), Optional.empty())));
+                .forEach(gateway -> out.put(
+                        gateway.key(), ofListeners(all.listenersOf(gateway.key()), Optional.empty(), unresolved)));
         config.listenerSets()
-                .forEach(set -> out.put(set.key(), ofListeners(all.listenersOf(set.key()), all.refused(set))));
+                .forEach(set ->
+                        out.put(set.key(), ofListeners(all.listenersOf(set.key()), all.refused(set), unresolved)));
         Map<ResourceKey, List<Outcome>> routes = new LinkedHashMap<>();
         all.outcomes().forEach(outcome -> routes.computeIfAbsent(outcome.route().key(), _ -> new ArrayList<>())
                 .add(outcome));
-        Map<String, Problem> unresolved = new HashMap<>();
-        for (Problem problem : problems) {
-            if (UNRESOLVED.containsKey(problem.code())) {
-                unresolved.putIfAbsent(problem.resource(), problem);
-            }
-        }
         routes.forEach((key, outcomes) -> {
-            Condition resolved = resolved(Optional.ofNullable(unresolved.get(key.toString())));
+            Condition resolved = condition("ResolvedRefs", "ResolvedRefs", unresolved.of(key));
             List<ParentStatus> parents = outcomes.stream()
                     .map(outcome -> new ParentStatus(
                             outcome.parent().toString(),
@@ -106,25 +133,33 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
                 refused.map(Reason::message).orElse(""));
     }
 
-    private static GatewayStatus ofListeners(List<Served> served, Optional<Reason> refused) {
+    private static GatewayStatus ofListeners(List<Served> served, Optional<Reason> refused, Unresolved unresolved) {
         Optional<Reason> none = refused.or(() -> served.stream().allMatch(one -> !one.conflict.isEmpty())
                 ? Optional.of(new Reason("ListenersNotValid", "no listener of it is served"))
                 : Optional.empty());
+        Optional<Reason> unserved = none.or(() -> served.stream()
+                        .allMatch(one ->
+                                !one.conflict.isEmpty() || unresolved.of(one).isPresent())
+                ? Optional.of(new Reason("Invalid", "no listener of it is served"))
+                : Optional.empty());
         return new GatewayStatus(
-                List.of(condition("Accepted", "Accepted", none), condition("Programmed", "Programmed", none)),
-                served.stream().map(GatewayStatus::of).toList(),
+                List.of(condition("Accepted", "Accepted", none), condition("Programmed", "Programmed", unserved)),
+                served.stream().map(one -> of(one, unresolved)).toList(),
                 List.of());
     }
 
-    private static ListenerStatus of(Served served) {
+    private static ListenerStatus of(Served served, Unresolved all) {
         ApiListener listener = served.listener;
         Optional<Reason> conflict = served.conflict.isEmpty()
                 ? Optional.empty()
                 : Optional.of(new Reason("PortUnavailable", served.conflict));
+        Optional<Reason> unresolved = all.of(served);
         boolean closed = listener.protocol() == IstioGateway.Protocol.TCP && served.routes.isEmpty();
-        Optional<Reason> unserved = conflict.or(() -> closed
-                ? Optional.of(new Reason("Pending", "no TCPRoute says where connections go: the port is closed"))
-                : Optional.empty());
+        Optional<Reason> unserved = conflict.or(() -> unresolved.map(why -> new Reason("Invalid", why.message())))
+                .or(() -> closed
+                        ? Optional.of(
+                                new Reason("Pending", "no TCPRoute says where connections go: the port is closed"))
+                        : Optional.empty());
         return new ListenerStatus(
                 listener.name(),
                 listener.protocol().name(),
@@ -133,15 +168,7 @@ public record GatewayStatus(List<Condition> conditions, List<ListenerStatus> lis
                 served.routes.size(),
                 List.of(
                         condition("Accepted", "Accepted", conflict),
-                        condition("ResolvedRefs", "ResolvedRefs", Optional.empty()),
+                        condition("ResolvedRefs", "ResolvedRefs", unresolved),
                         condition("Programmed", "Programmed", unserved)));
-    }
-
-    private static Condition resolved(Optional<Problem> unresolved) {
-        return condition(
-                "ResolvedRefs",
-                "ResolvedRefs",
-                unresolved.map(problem -> new Reason(
-                        UNRESOLVED.getOrDefault(problem.code(), ""), problem.field() + ": " + problem.message())));
     }
 }

@@ -191,6 +191,15 @@ final class Kinds {
                 .orElse(kind);
     }
 
+    /** A kind as it is written, of what its resources are known by. */
+    static String written(String name) {
+        return ALL.stream()
+                .filter(kind -> kind.name().equals(name))
+                .findFirst()
+                .map(Kind::written)
+                .orElse(name);
+    }
+
     /** True for what resources of a kind of Gateway API are known by. */
     static boolean isOfGatewayApi(String name) {
         return ALL.stream()

@@ -4,7 +4,7 @@ import dev.tulle.model.ResourceRef;
 import java.util.List;
 import java.util.Optional;
 
-/** Gateway API's ReferenceGrant: whose routes of other namespaces may name objects of its own. */
+/** Gateway API's ReferenceGrant: which objects of other namespaces may name objects of its own. */
 public record ReferenceGrant(Manifest manifest, List<From> from, List<To> to) implements ConfigResource {
     public ReferenceGrant {
         from = List.copyOf(from);
@@ -33,13 +33,20 @@ public record ReferenceGrant(Manifest manifest, List<From> from, List<To> to) im
     /** True unless an object of Gateway API names a Service of another namespace, which has no grant for it. */
     static boolean permitted(List<ReferenceGrant> grants, ResourceRef asking, String hostname) {
         Optional<String> to = Hosts.namespaceOf(hostname);
-        if (!Kinds.isOfGatewayApi(asking.kind()) || to.isEmpty() || to.get().equals(asking.namespace())) {
+        return to.isEmpty()
+                || !Kinds.isOfGatewayApi(asking.kind())
+                || permitted(grants, asking, to.get(), "Service", hostname.substring(0, hostname.indexOf('.')));
+    }
+
+    /** True when an object of Gateway API may name one of the core group: in its own namespace, or by a grant of the other. */
+    static boolean permitted(
+            List<ReferenceGrant> grants, ResourceRef asking, String namespace, String kind, String name) {
+        if (namespace.equals(asking.namespace())) {
             return true;
         }
-        From from = new From(Kinds.GATEWAY_API, asking.kind(), asking.namespace());
-        String service = hostname.substring(0, hostname.indexOf('.'));
+        From from = new From(Kinds.GATEWAY_API, Kinds.written(asking.kind()), asking.namespace());
         return grants.stream()
-                .anyMatch(grant -> grant.namespace().equals(to.get()) && grant.permits(from, "", "Service", service));
+                .anyMatch(grant -> grant.namespace().equals(namespace) && grant.permits(from, "", kind, name));
     }
 
     static ConfigResource decode(Manifest manifest, Fields document) {

@@ -2,7 +2,7 @@ package dev.tulle.config;
 
 import dev.tulle.model.EdgeTls;
 
-/** What becomes of the TLS of callers at a server of a gateway. */
+/** What becomes of the TLS of callers at a server or listener of a gateway. */
 public sealed interface ServerTls {
     /** They speak none. */
     record None() implements ServerTls {}
@@ -19,6 +19,14 @@ public sealed interface ServerTls {
      * @param position where the name is written
      */
     record Named(String secret, boolean mutual, boolean onlyNewest, Position position) implements ServerTls {}
+
+    /**
+     * It ends here, with the certificate of a Secret of one namespace, which may be another than the listener's.
+     *
+     * @param secret its name
+     * @param position where the name is written
+     */
+    record Referenced(String namespace, String secret, Position position) implements ServerTls {}
 
     /** It ends at the destination, which the name that they ask for decides on. */
     record Passing() implements ServerTls {}

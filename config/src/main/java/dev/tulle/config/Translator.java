@@ -159,7 +159,7 @@ public final class Translator {
     private void edge(ConfigSnapshot config) {
         EdgeClaims claims = new EdgeClaims(config);
         EdgeTables istio = EdgeTables.of(config, claims, routeTables, credentials);
-        ApiEdgeTables own = ApiEdgeTables.of(GatewayAttachments.of(config, claims, problems), routeTables);
+        ApiEdgeTables own = ApiEdgeTables.of(GatewayAttachments.of(config, claims, problems), routeTables, credentials);
         List<Listener.Target.Chain> chains = Stream.concat(istio.chains().stream(), own.chains().stream())
                 .sorted(Comparator.comparingInt(Listener.Target.Chain::port))
                 .toList();

@@ -37,7 +37,7 @@ public enum Warning {
     NOT_ALLOWED("TUL0121"),
     /** A route has no host in common with the listeners that it names. */
     NO_COMMON_HOST("TUL0122"),
-    /** A route names a Service of another namespace, which does not permit it. */
+    /** An object names one of another namespace, which does not permit it. */
     NOT_GRANTED("TUL0123"),
     /** A policy is about no workload. */
     GUARDS_NOBODY("TUL0201"),

@@ -549,7 +549,7 @@ class ApiGatewayTest {
                         .findFirst());
     }
 
-    private static String grant(String namespace, String kind, String from, String to) {
+    static String grant(String namespace, String kind, String from, String to) {
         return object(
                 "ReferenceGrant",
                 "name: g, namespace: " + namespace,

@@ -21,6 +21,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Secrets with certificates: what is taken of them, that nothing shows them, and who is told of what. */
 class SecretsTest {
@@ -184,6 +186,113 @@ class SecretsTest {
                 assertEquals(key, files(translation).get(tls.key()));
                 assertEquals(certificate, files(translation).get(tls.authorities()));
             }
+        }
+    }
+
+    private static String secure(String name, String hostname, String reference) {
+        return ApiEdge.listener(
+                name,
+                443,
+                "HTTPS",
+                (hostname.isEmpty() ? "" : "hostname: " + hostname + ", ") + "tls: {certificateRefs: [{" + reference
+                        + "}]}");
+    }
+
+    private static List<String> reasons(List<GatewayStatus.Condition> conditions) {
+        return conditions.stream().map(GatewayStatus.Condition::reason).toList();
+    }
+
+    @Test
+    void aListenerOfGatewayApiHasTheCertificateOfASecret() {
+        String gateway = ApiEdge.gateway("name: front", secure("https", "shop.example.com", "name: shop"));
+        String route = ApiEdge.route("name: r", "{name: front}", "", "a");
+        Translation translation = translate(shop(), gateway);
+        EdgeTls tls = chain(translation).tls().orElseThrow();
+        assertEquals(Map.of(tls.certificate(), certificate, tls.key(), key), files(translation));
+        assertEquals(List.of(), codes(translation));
+        ApiEdge edge = new ApiEdge(shop(), gateway, route);
+        assertEquals("a", edge.answer(443, "shop.example.com", ApiEdge.Asked.of("shop.example.com", "/")));
+        assertEquals(List.of(), edge.warnings());
+        GatewayStatus.ListenerStatus status =
+                edge.status(Kinds.API_GATEWAY, "front").listeners().getFirst();
+        assertTrue(status.conditions().stream().allMatch(GatewayStatus.Condition::status), status.toString());
+    }
+
+    @Test
+    void aListenerOfGatewayApiWithoutItsSecretIsNobodysAndSaysSo() {
+        String root = shop().replace("name: shop", "name: shop, namespace: istio-system");
+        ApiEdge edge = new ApiEdge(
+                root,
+                shop().replace("name: shop", "name: all"),
+                ApiEdge.gateway(
+                        "name: front",
+                        secure("https", "shop.example.com", "name: shop"),
+                        secure("all", "", "name: all")),
+                ApiEdge.gateway(
+                        "name: alone", ApiEdge.listener("https", 444, "HTTPS", "tls: {certificateRefs: [{name: no}]}")),
+                ApiEdge.route("name: r", "{name: front}", "", "a"));
+        // Istio's root namespaces are Istio's.
+        assertEquals(List.of("TUL0112", "TUL0112"), edge.warnings());
+        assertEquals(
+                List.of(443, 443),
+                edge.chains().stream().map(Listener.Target.Chain::port).toList());
+        Listener.Target.Chain nobodys = edge.chain(443, "shop.example.com");
+        assertTrue(nobodys.passes(), "what another listener has for everybody is not for it");
+        assertEquals(new Listener.Target.Tcp(List.of()), nobodys.target());
+        assertEquals("a", edge.answer(443, "x.org", ApiEdge.Asked.of("x.org", "/")));
+        assertEquals("421", edge.answer(443, "x.org", ApiEdge.Asked.of("shop.example.com", "/")));
+        GatewayStatus front = edge.status(Kinds.API_GATEWAY, "front");
+        assertEquals(List.of("Accepted", "Programmed"), reasons(front.conditions()));
+        assertEquals(
+                List.of("Accepted", "InvalidCertificateRef", "Invalid"),
+                reasons(front.listeners().getFirst().conditions()));
+        assertEquals(
+                List.of("Accepted", "ResolvedRefs", "Programmed"),
+                reasons(front.listeners().getLast().conditions()));
+        assertEquals(
+                List.of("Accepted", "Invalid"),
+                reasons(edge.status(Kinds.API_GATEWAY, "alone").conditions()));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "other, Gateway, default, Secret, true",
+        "other, Gateway, default, 'Secret, name: shop', true",
+        "other, Gateway, default, 'Secret, name: another', false",
+        "other, Gateway, default, Service, false",
+        "other, ListenerSet, default, Secret, false",
+        "other, Gateway, third, Secret, false",
+        "default, Gateway, default, Secret, false",
+    })
+    void aSecretOfAnotherNamespaceNeedsAGrant(String in, String kind, String from, String to, boolean granted) {
+        ApiEdge edge = new ApiEdge(
+                shop().replace("name: shop", "name: shop, namespace: other"),
+                ApiGatewayTest.grant(in, kind, from, to),
+                ApiEdge.gateway("name: front", secure("https", "shop.example.com", "name: shop, namespace: other")));
+        assertEquals(granted ? List.of() : List.of("TUL0123"), edge.warnings());
+        assertEquals(granted, edge.chains().getFirst().tls().isPresent());
+        assertEquals(
+                List.of("Accepted", granted ? "ResolvedRefs" : "RefNotPermitted", granted ? "Programmed" : "Invalid"),
+                reasons(edge.status(Kinds.API_GATEWAY, "front")
+                        .listeners()
+                        .getFirst()
+                        .conditions()));
+    }
+
+    @Test
+    void aListenerSetAsksForASecretInItsOwnName() {
+        String secret = shop().replace("name: shop", "name: shop, namespace: other");
+        String set = ApiEdge.object(
+                "ListenerSet",
+                "name: more",
+                "parentRef: {name: front}, listeners: ["
+                        + secure("https", "shop.example.com", "name: shop, namespace: other") + "]");
+        String gateway = ApiEdge.gateway("name: front", ApiEdge.listener("http", 80, "HTTP", ""));
+        for (String kind : List.of("ListenerSet", "Gateway")) {
+            ApiEdge edge = new ApiEdge(secret, gateway, set, ApiGatewayTest.grant("other", kind, "default", "Secret"));
+            boolean granted = kind.equals("ListenerSet");
+            assertEquals(granted ? List.of() : List.of("TUL0123"), edge.warnings(), kind);
+            assertEquals(granted, edge.chain(443, "shop.example.com").tls().isPresent(), kind);
         }
     }
 

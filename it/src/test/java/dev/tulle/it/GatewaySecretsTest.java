@@ -142,6 +142,55 @@ class GatewaySecretsTest {
         assertTrue(code.equals("200 1") || code.equals("200 1.0"), code);
     }
 
+    private static String listener(int port) {
+        return """
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: Gateway
+            metadata: {name: front}
+            spec:
+              gatewayClassName: tulle
+              listeners:
+              - name: shop
+                port: %d
+                protocol: HTTPS
+                hostname: shop.example.com
+                tls: {certificateRefs: [{name: shop-cert}]}
+            ---
+            apiVersion: gateway.networking.k8s.io/v1
+            kind: HTTPRoute
+            metadata: {name: shop}
+            spec:
+              parentRefs: [{name: front}]
+              rules:
+              - backendRefs: [{name: web, port: 9080}]
+            """.formatted(port);
+    }
+
+    @Test
+    void aListenerOfGatewayApiHasTheCertificateOfASecret() throws Exception {
+        try (MeshLab lab = MeshLab.start(null)) {
+            GatewayTest.serve(lab);
+            Path folder = Files.createDirectories(lab.folder().resolve("tls"));
+            GatewayTest.issue(folder, "one", "shop.example.com");
+            GatewayTest.issue(folder, "two", "shop.example.com");
+            int port = GatewayTest.freePort();
+            Command.Result told = lab.apply("front", listener(port));
+            assertTrue((told.out() + told.err()).contains("TUL0112"), told.toString());
+            String shown = lab.tulle("get", "gateway").ok().out();
+            assertTrue(shown.contains("Accepted, not ResolvedRefs (InvalidCertificateRef: "), shown);
+            assertEquals("000 0", GatewayTest.secureCode(port, folder, "shop.example.com"), "no Secret yet");
+            for (String name : List.of("one", "two")) {
+                lab.apply("secret", secret(folder, name, name));
+                assertEquals("200 2", GatewayTest.secureCode(port, folder, "shop.example.com"));
+                assertEquals(name, subject(port, folder));
+            }
+            shown = lab.tulle("get", "gateway").ok().out();
+            assertTrue(shown.contains("Accepted, ResolvedRefs, Programmed, 1 attached route"), shown);
+            lab.tulle("delete", "secret", "shop-cert").ok();
+            assertEquals("000 0", GatewayTest.secureCode(port, folder, "shop.example.com"), "the Secret is gone");
+        }
+    }
+
     private static void isNowhereToBeSeen(MeshLab lab, String key) throws Exception {
         String part = key.substring(60, 120);
         String plain = new String(Base64.getDecoder().decode(key), java.nio.charset.StandardCharsets.US_ASCII)
