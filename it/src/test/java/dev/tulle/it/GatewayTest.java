@@ -136,7 +136,8 @@ class GatewayTest {
             lab.tulle("delete", "gateway", "front").ok();
             lab.await("the gateway is gone", Duration.ofSeconds(20), () -> !runs(lab));
             assertEquals("000", code(port, "shop.example.com", "/public/page"));
-            assertEquals(0, lab.tulle("status").run().status());
+            Command.Result end = lab.tulle("status").run();
+            assertEquals(0, end.status(), end.toString());
         }
     }
 

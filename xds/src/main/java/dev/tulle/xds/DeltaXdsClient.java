@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
@@ -36,6 +37,9 @@ final class DeltaXdsClient implements XdsClient {
     private final Backoff backoff = new Backoff(GrpcChannels.FIRST_WAIT, GrpcChannels.LONGEST_WAIT, new Random());
     private final Map<String, WatchedType> types = new LinkedHashMap<>();
     private volatile Gate gate = answer -> answer.accept("");
+    /** After the last word to the control plane. */
+    private final CountDownLatch left = new CountDownLatch(1);
+
     private @Nullable Stream stream;
     private boolean connected;
     private boolean flushing;
@@ -124,9 +128,17 @@ final class DeltaXdsClient implements XdsClient {
         }
     }
 
+    /** Waits until the control plane has let go, for a moment: a process that ended before would look like one that was lost. */
     @Override
     public void close() {
         end(Stream::leave);
+        try {
+            if (!owner.isCurrent() && !left.await(LEAVING.toMillis(), TimeUnit.MILLISECONDS)) {
+                LOG.log(System.Logger.Level.DEBUG, "the control plane has not let go");
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     @Override
@@ -143,10 +155,13 @@ final class DeltaXdsClient implements XdsClient {
                 stream = null;
                 if (open != null) {
                     way.accept(open);
+                } else {
+                    left.countDown();
                 }
             });
         } catch (RejectedExecutionException e) {
             LOG.log(System.Logger.Level.DEBUG, "closed already");
+            left.countDown();
         }
         owner.close();
     }
@@ -328,11 +343,13 @@ final class DeltaXdsClient implements XdsClient {
                 } catch (InterruptedException e) {
                     abandon();
                 }
+                left.countDown();
             });
         }
 
         private void abandon() {
             channel.shutdownNow();
+            left.countDown();
         }
     }
 }
