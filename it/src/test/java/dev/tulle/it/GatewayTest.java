@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.tulle.common.FreePorts;
 import dev.tulle.testkit.Command;
 import dev.tulle.testkit.MeshLab;
 import java.io.IOException;
@@ -17,6 +18,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ThreadLocalRandom;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -58,10 +60,13 @@ class GatewayTest {
               - from: [{source: {principals: ["*"]}}]
             """;
 
-    static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
+    /** A port that nobody has, below those that the kernel gives to connections until the agent opens it. */
+    static int freePort() {
+        return ThreadLocalRandom.current()
+                .ints(20_000, 32_000)
+                .filter(FreePorts::isFree)
+                .findFirst()
+                .orElseThrow();
     }
 
     static void serve(MeshLab lab) throws Exception {

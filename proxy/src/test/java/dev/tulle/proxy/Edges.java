@@ -1,11 +1,11 @@
 package dev.tulle.proxy;
 
+import dev.tulle.common.FreePorts;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.RouteConfiguration;
 import java.io.IOException;
 import java.net.InetAddress;
-import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
 import java.time.Duration;
@@ -13,6 +13,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
 
 /** Gateways for tests. */
 final class Edges {
@@ -83,10 +84,12 @@ final class Edges {
         }
     }
 
-    /** A port that nobody has. */
-    static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
+    /** A port that nobody has, below those that the kernel gives to connections until it is opened. */
+    static int freePort() {
+        return ThreadLocalRandom.current()
+                .ints(20_000, 32_000)
+                .filter(FreePorts::isFree)
+                .findFirst()
+                .orElseThrow();
     }
 }
