@@ -46,8 +46,21 @@ final class ReadWait implements AutoCloseable {
         return ended;
     }
 
-    /** Ends the waiting. Idempotent until {@link #close}. */
-    void end() {
+    /** Ends the waiting for good, and is over when the thread that waits is. Idempotent. */
+    void end(Thread waits) {
+        if (ended) {
+            return;
+        }
+        wakeUp();
+        try {
+            waits.join();
+            close();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void wakeUp() {
         ended = true;
         try (Arena arena = Arena.ofConfined()) {
             var _ = LibC.write(wake.number(), arena.allocateFrom(ValueLayout.JAVA_LONG, 1));

@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.function.IntConsumer;
 
 /**
  * libc's calls for sockets and for descriptors that travel over them, by hand, each with its C prototype. Int results are
@@ -151,6 +152,31 @@ final class SocketCalls {
             return value < 0 ? -NativeLibrary.errno(state) : (int) value;
         } catch (Throwable t) {
             throw unexpected(t);
+        }
+    }
+
+    /**
+     * A bound socket that does not block. One of IPv6 takes nothing of IPv4.
+     *
+     * @param type what the socket is, of {@link #STREAM_CLOEXEC} and {@link #DATAGRAM_CLOEXEC}
+     * @param what it is, for people
+     * @param options sets options of its level {@link #SOL_SOCKET} by its descriptor's number, before it is bound
+     * @throws BpfException with {@link Errno#EADDRINUSE} when somebody has the address
+     */
+    static Fd bound(InetSocketAddress address, int type, String what, IntConsumer options) {
+        boolean v6 = address.getAddress().getAddress().length == 16;
+        Fd fd = Fd.own(
+                LibC.socket(v6 ? AF_INET6 : AF_INET, type | NONBLOCK, 0), what, "cannot make a socket for " + what);
+        try (Arena arena = Arena.ofConfined()) {
+            options.accept(fd.number());
+            if (v6) {
+                setOption(fd.number(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+            }
+            BpfException.check(bind(fd.number(), address(arena, address)), "cannot bind " + what);
+            return fd;
+        } catch (RuntimeException e) {
+            fd.close();
+            throw e;
         }
     }
 

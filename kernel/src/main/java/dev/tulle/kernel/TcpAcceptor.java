@@ -48,15 +48,6 @@ public final class TcpAcceptor implements AutoCloseable {
     /** Ends the thread; who has not been accepted waits for the next. Idempotent. */
     @Override
     public void close() {
-        if (wait.ended()) {
-            return;
-        }
-        wait.end();
-        try {
-            thread.join();
-            wait.close();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        wait.end(thread);
     }
 }

@@ -38,21 +38,12 @@ public final class TcpListener implements AutoCloseable {
      */
     public static TcpListener open(InetSocketAddress address, int backlog) {
         String what = "TCP " + address;
-        boolean v6 = address.getAddress().getAddress().length == 16;
-        Fd fd = Fd.own(
-                LibC.socket(
-                        v6 ? SocketCalls.AF_INET6 : SocketCalls.AF_INET,
-                        SocketCalls.STREAM_CLOEXEC | SocketCalls.NONBLOCK,
-                        0),
+        Fd fd = SocketCalls.bound(
+                address,
+                SocketCalls.STREAM_CLOEXEC,
                 what,
-                "cannot make a socket for " + what);
-        try (Arena arena = Arena.ofConfined()) {
-            SocketCalls.setOption(fd.number(), SocketCalls.SOL_SOCKET, SO_REUSEADDR, 1);
-            if (v6) {
-                SocketCalls.setOption(fd.number(), SocketCalls.IPPROTO_IPV6, SocketCalls.IPV6_V6ONLY, 1);
-            }
-            BpfException.check(
-                    SocketCalls.bind(fd.number(), SocketCalls.address(arena, address)), "cannot bind " + what);
+                number -> SocketCalls.setOption(number, SocketCalls.SOL_SOCKET, SO_REUSEADDR, 1));
+        try {
             BpfException.check(SocketCalls.listen(fd.number(), backlog), "cannot listen on " + what);
             return new TcpListener(fd, SocketCalls.name(fd.number()));
         } catch (RuntimeException e) {

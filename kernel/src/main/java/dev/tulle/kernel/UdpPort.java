@@ -35,21 +35,12 @@ public final class UdpPort implements AutoCloseable {
      */
     public static UdpPort open(InetSocketAddress address, int buffer) {
         String what = "UDP " + address;
-        boolean v6 = address.getAddress().getAddress().length == 16;
-        Fd fd = Fd.own(
-                LibC.socket(
-                        v6 ? SocketCalls.AF_INET6 : SocketCalls.AF_INET,
-                        SocketCalls.DATAGRAM_CLOEXEC | SocketCalls.NONBLOCK,
-                        0),
+        Fd fd = SocketCalls.bound(
+                address,
+                SocketCalls.DATAGRAM_CLOEXEC,
                 what,
-                "cannot make a socket for " + what);
-        try (Arena arena = Arena.ofConfined()) {
-            SocketCalls.setOption(fd.number(), SocketCalls.SOL_SOCKET, SO_RCVBUF, buffer);
-            if (v6) {
-                SocketCalls.setOption(fd.number(), SocketCalls.IPPROTO_IPV6, SocketCalls.IPV6_V6ONLY, 1);
-            }
-            BpfException.check(
-                    SocketCalls.bind(fd.number(), SocketCalls.address(arena, address)), "cannot bind " + what);
+                number -> SocketCalls.setOption(number, SocketCalls.SOL_SOCKET, SO_RCVBUF, buffer));
+        try {
             return new UdpPort(fd, SocketCalls.name(fd.number()));
         } catch (RuntimeException e) {
             fd.close();

@@ -65,15 +65,6 @@ public final class UdpReceiver implements AutoCloseable {
     /** Ends the thread; what has not been taken stays in the socket. Idempotent. */
     @Override
     public void close() {
-        if (wait.ended()) {
-            return;
-        }
-        wait.end();
-        try {
-            thread.join();
-            wait.close();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
+        wait.end(thread);
     }
 }
