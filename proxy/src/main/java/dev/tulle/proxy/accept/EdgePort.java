@@ -49,23 +49,25 @@ final class EdgePort {
     private static final Chosen NO_CERTIFICATE = new Chosen.Nobody("tls_no_certificate");
     private static final Chosen NOT_SERVED = new Chosen.Nobody("tls_not_served");
 
-    /** Whether callers are announced by the proxies before the edge. */
-    volatile boolean announced;
-
     /** By address; the thread of the ports only. */
     final Map<String, Channel> channels = new HashMap<>();
 
     private final List<Runnable> waiting = new ArrayList<>();
     private volatile EdgeNames names;
+    /** Whether callers are announced by the proxies before the edge. */
+    private volatile boolean announced;
+
     private volatile Map<String, Served> served = Map.of();
 
     /** Nothing is served yet. */
-    EdgePort(EdgeNames names) {
+    EdgePort(EdgeNames names, boolean announced) {
         this.names = names;
+        this.announced = announced;
     }
 
-    /** From now on names mean these. */
-    void mean(EdgeNames wanted) {
+    /** From now on names mean these, and callers are announced or not. */
+    void mean(EdgeNames wanted, boolean announces) {
+        announced = announces;
         names = wanted;
         changed();
     }

@@ -137,10 +137,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
             next.add(trouble.isEmpty() || old == null || !isForTheSame(old, chain) ? chain : old);
         }
         wanted = List.copyOf(next);
-        open.forEach((port, known) -> {
-            known.announced = announced.contains(port);
-            known.mean(names(port));
-        });
+        open.forEach((port, known) -> known.mean(names(port), announced.contains(port)));
         news.release();
         return troubles;
     }
@@ -151,7 +148,7 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
     }
 
     private synchronized EdgePort open(int port) {
-        return open.computeIfAbsent(port, number -> new EdgePort(names(number)));
+        return open.computeIfAbsent(port, number -> new EdgePort(names(number), announced.contains(number)));
     }
 
     /** Those of which a port is none any more. */
@@ -297,7 +294,6 @@ final class EdgePorts implements AutoCloseable, ResourceWatcher<Listener> {
         List<String> troubles = new ArrayList<>();
         byPort.forEach((port, ofPort) -> {
             EdgePort known = open(port);
-            known.announced = announced.contains(port);
             serve(known, ofPort, files);
             for (String address : addresses) {
                 if (closed || known.channels.containsKey(address)) {
