@@ -103,9 +103,7 @@ public record Cluster(
                 maxRequestsPerConnection,
                 idleTimeout,
                 protocol,
-                Http2Options.NONE,
                 Optional.empty(),
-                ProxyProtocol.NONE,
                 origin);
     }
 

@@ -14,9 +14,6 @@ import org.jspecify.annotations.Nullable;
  * the one for everybody. Immutable; any thread.
  */
 public final class EdgeNames {
-    /** No chain for anybody. */
-    public static final EdgeNames NONE = new EdgeNames(List.of());
-
     private record Suffix(String suffix, Chain chain) {}
 
     private final Map<String, Chain> exact = new HashMap<>();
