@@ -1,5 +1,6 @@
 package dev.tulle.config;
 
+import static dev.tulle.config.EdgeObjects.translate;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -8,7 +9,6 @@ import dev.tulle.model.WeightedCluster;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -40,13 +40,6 @@ class EdgePassagesTest {
 
     private static String rule(String names, String to) {
         return "{match: [{sniHosts: [%s]}], route: [{destination: {host: %s}}]}".formatted(names, to);
-    }
-
-    private static Translation translate(String... texts) {
-        return Fixtures.translate(
-                Fixtures.bookinfoWorkloads(),
-                Stream.concat(Stream.of(Fixtures.bookinfo("services.yaml")), Stream.of(texts))
-                        .toArray(String[]::new));
     }
 
     /** Each chain: whom it is for, whether TLS ends there, and where it goes. */

@@ -1,5 +1,9 @@
 package dev.tulle.config;
 
+import static dev.tulle.config.EdgeObjects.gateway;
+import static dev.tulle.config.EdgeObjects.server;
+import static dev.tulle.config.EdgeObjects.translate;
+import static dev.tulle.config.EdgeObjects.virtualService;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -16,42 +20,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** What the edge serves of Gateways and of the VirtualServices that name them. */
 class EdgeTablesTest {
-    private static String gateway(String metadata, String... servers) {
-        return """
-            apiVersion: networking.istio.io/v1
-            kind: Gateway
-            metadata: {%s}
-            spec: {selector: {istio: ingressgateway}, servers: [%s]}
-            """.formatted(metadata, String.join(", ", servers));
-    }
-
-    private static String server(int port, String protocol, String hosts) {
-        return "{port: {number: %d, name: p%d, protocol: %s}, hosts: [%s]}".formatted(port, port, protocol, hosts);
-    }
-
-    private static String virtualService(String metadata, String hosts, String gateways, String rules) {
-        return """
-            apiVersion: networking.istio.io/v1
-            kind: VirtualService
-            metadata: {%s}
-            spec: {hosts: [%s], gateways: [%s], %s}
-            """.formatted(metadata, hosts, gateways, rules);
-    }
-
-    private static Translation translate(String... texts) {
-        return Fixtures.translate(
-                Fixtures.bookinfoWorkloads(),
-                Stream.concat(Stream.of(Fixtures.bookinfo("services.yaml")), Stream.of(texts))
-                        .toArray(String[]::new));
-    }
-
     private static RouteConfiguration table(Translation translation, String name) {
         return Optional.ofNullable(translation.state().routes().get(name)).orElseThrow();
     }

@@ -1,5 +1,9 @@
 package dev.tulle.config;
 
+import static dev.tulle.config.EdgeObjects.gateway;
+import static dev.tulle.config.EdgeObjects.server;
+import static dev.tulle.config.EdgeObjects.translate;
+import static dev.tulle.config.EdgeObjects.virtualService;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,7 +14,6 @@ import dev.tulle.model.VirtualHost;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -18,35 +21,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** What is said to stand before a gateway: trusted proxies, and headers of the PROXY protocol. */
 class GatewayTopologyTest {
     private static final String ANSWER = "http: [{directResponse: {status: 200}}]";
-
-    private static String gateway(String metadata, String... servers) {
-        return """
-            apiVersion: networking.istio.io/v1
-            kind: Gateway
-            metadata: {%s}
-            spec: {selector: {istio: ingressgateway}, servers: [%s]}
-            """.formatted(metadata, String.join(", ", servers));
-    }
-
-    private static String server(int port, String protocol, String hosts) {
-        return "{port: {number: %d, name: p%d, protocol: %s}, hosts: [%s]}".formatted(port, port, protocol, hosts);
-    }
-
-    private static String virtualService(String metadata, String hosts, String gateways, String rules) {
-        return """
-            apiVersion: networking.istio.io/v1
-            kind: VirtualService
-            metadata: {%s}
-            spec: {hosts: [%s], gateways: [%s], %s}
-            """.formatted(metadata, hosts, gateways, rules);
-    }
-
-    private static Translation translate(String... texts) {
-        return Fixtures.translate(
-                Fixtures.bookinfoWorkloads(),
-                Stream.concat(Stream.of(Fixtures.bookinfo("services.yaml")), Stream.of(texts))
-                        .toArray(String[]::new));
-    }
 
     private static Listener.Target.Edge edge(Translation translation) {
         return (Listener.Target.Edge)

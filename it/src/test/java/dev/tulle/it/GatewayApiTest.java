@@ -5,11 +5,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.testkit.Command;
 import dev.tulle.testkit.MeshLab;
-import java.io.IOException;
-import java.net.ServerSocket;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
@@ -87,29 +82,6 @@ class GatewayApiTest {
             """.formatted(port);
     }
 
-    private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0)) {
-            return socket.getLocalPort();
-        }
-    }
-
-    private static void serve(MeshLab lab) throws Exception {
-        Path files = lab.folder().resolve("files");
-        Files.createDirectories(files.resolve("public"));
-        Files.writeString(files.resolve("public").resolve("page"), "public page\n");
-        lab.workload(
-                "web",
-                List.of("--service", "web", "--port", "http:9080"),
-                List.of("python3", "-m", "http.server", "9080", "--directory", files.toString()));
-        lab.await("web is ready", Duration.ofSeconds(20), () -> {
-            try {
-                return lab.tulle("endpoints").run().out().contains("9080");
-            } catch (Exception e) {
-                throw new AssertionError(e);
-            }
-        });
-    }
-
     /** The status that curl gets, 000 for no answer, and where it is sent. */
     private static String code(int port, String host, String path, String... more) throws Exception {
         List<String> command = new ArrayList<>(List.of(
@@ -131,10 +103,10 @@ class GatewayApiTest {
     @Test
     void listenersRoutesAndTheirStatus() throws Exception {
         try (MeshLab lab = MeshLab.start(null)) {
-            serve(lab);
-            int port = freePort();
-            int bytes = freePort();
-            int extra = freePort();
+            GatewayTest.serve(lab);
+            int port = GatewayTest.freePort();
+            int bytes = GatewayTest.freePort();
+            int extra = GatewayTest.freePort();
             lab.apply("routes", ROUTES);
             lab.apply("front", gateway(port, bytes));
             assertEquals("200", code(port, "shop.example.com", "/public/page"));

@@ -87,76 +87,71 @@ class AnnouncedPortTest {
                 .sum();
     }
 
-    @Test
-    void theHeadersClientIsTheCaller() throws Exception {
+    /** What is tried of an announced port. */
+    private interface Trial {
+        void run(int port, Origin a, NodeProxy proxy) throws Exception;
+    }
+
+    /** An announced port of a gateway, which leads to an origin, while something is tried of it. */
+    private static void serving(Listener.Target target, Trial trial) throws Exception {
         int port = Edges.freePort();
         try (Origin a = Origin.answering("a");
                 FakeXds xds = new FakeXds()) {
             MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
-            xds.set(edge(mesh, port, http(0)));
-            try (NodeProxy _ = Edges.start(xds)) {
+            xds.set(edge(mesh, port, target));
+            try (NodeProxy proxy = Edges.start(xds)) {
                 await(port);
-                String request = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 9.9.9.9\r\nConnection: close\r\n\r\n";
-                byte[] six = HexFormat.of()
-                        .parseHex(SIGNATURE + "21210024" + "20010db8000000000000000000000007"
-                                + "20010db8000000000000000000000001" + "9c4001bb");
-                byte[] local = HexFormat.of().parseHex(SIGNATURE + "20000000");
-                List<byte[]> headers = List.of(ascii(TEXT), six, local, ascii("PROXY UNKNOWN\r\n"));
-                List<String> callers = List.of("192.0.2.7", "2001:db8::7", "127.0.0.1", "127.0.0.1");
-                for (int i = 0; i < headers.size(); i++) {
-                    for (int size : new int[] {1, 7, 1_000}) {
-                        a.requests.clear();
-                        String answer = ask(port, headers.get(i), request, size);
-                        assertTrue(answer.startsWith("HTTP/1.1 200 "), answer);
-                        String head = a.requests.getFirst().head().toLowerCase(Locale.ROOT);
-                        assertTrue(head.contains("x-forwarded-for: " + callers.get(i) + "\r\n"), head);
-                        assertTrue(head.contains("x-envoy-external-address: " + callers.get(i) + "\r\n"), head);
-                    }
-                }
+                trial.run(port, a, proxy);
             }
             Leaks.check();
         }
+    }
+
+    @Test
+    void theHeadersClientIsTheCaller() throws Exception {
+        serving(http(0), (port, a, _) -> {
+            String request = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 9.9.9.9\r\nConnection: close\r\n\r\n";
+            byte[] six = HexFormat.of()
+                    .parseHex(SIGNATURE + "21210024" + "20010db8000000000000000000000007"
+                            + "20010db8000000000000000000000001" + "9c4001bb");
+            byte[] local = HexFormat.of().parseHex(SIGNATURE + "20000000");
+            List<byte[]> headers = List.of(ascii(TEXT), six, local, ascii("PROXY UNKNOWN\r\n"));
+            List<String> callers = List.of("192.0.2.7", "2001:db8::7", "127.0.0.1", "127.0.0.1");
+            for (int i = 0; i < headers.size(); i++) {
+                for (int size : new int[] {1, 7, 1_000}) {
+                    a.requests.clear();
+                    String answer = ask(port, headers.get(i), request, size);
+                    assertTrue(answer.startsWith("HTTP/1.1 200 "), answer);
+                    String head = a.requests.getFirst().head().toLowerCase(Locale.ROOT);
+                    assertTrue(head.contains("x-forwarded-for: " + callers.get(i) + "\r\n"), head);
+                    assertTrue(head.contains("x-envoy-external-address: " + callers.get(i) + "\r\n"), head);
+                }
+            }
+        });
     }
 
     /** The header is a hop of its own: who is behind it is the last of the trusted ones. */
     @Test
     void trustedHopsAreCountedFromTheHeadersClient() throws Exception {
-        int port = Edges.freePort();
-        try (Origin a = Origin.answering("a");
-                FakeXds xds = new FakeXds()) {
-            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
-            xds.set(edge(mesh, port, http(1)));
-            try (NodeProxy _ = Edges.start(xds)) {
-                await(port);
-                String request =
-                        "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n";
-                assertTrue(ask(port, ascii(TEXT), request, 1_000).startsWith("HTTP/1.1 200 "));
-                String head = a.requests.getFirst().head().toLowerCase(Locale.ROOT);
-                assertTrue(head.contains("x-forwarded-for: 203.0.113.9,192.0.2.7\r\n"), head);
-                assertTrue(head.contains("x-envoy-external-address: 203.0.113.9\r\n"), head);
-            }
-            Leaks.check();
-        }
+        serving(http(1), (port, a, _) -> {
+            String request = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 203.0.113.9\r\nConnection: close\r\n\r\n";
+            assertTrue(ask(port, ascii(TEXT), request, 1_000).startsWith("HTTP/1.1 200 "));
+            String head = a.requests.getFirst().head().toLowerCase(Locale.ROOT);
+            assertTrue(head.contains("x-forwarded-for: 203.0.113.9,192.0.2.7\r\n"), head);
+            assertTrue(head.contains("x-envoy-external-address: 203.0.113.9\r\n"), head);
+        });
     }
 
     @Test
     void bytesFollowTheHeader() throws Exception {
-        int port = Edges.freePort();
-        try (Origin a = Origin.answering("a");
-                FakeXds xds = new FakeXds()) {
-            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
-            xds.set(edge(mesh, port, new Listener.Target.Tcp(List.of(new WeightedCluster(Meshes.cluster("a"), 1)))));
-            try (NodeProxy _ = Edges.start(xds)) {
-                await(port);
-                try (RawClient client = new RawClient(port)) {
-                    client.send(TEXT + "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-                    assertEquals("a", client.read(false).body());
-                }
-                String head = a.requests.getFirst().head();
-                assertTrue(head.startsWith("GET / HTTP/1.1\r\nHost: x\r\n"), head);
+        serving(new Listener.Target.Tcp(List.of(new WeightedCluster(Meshes.cluster("a"), 1))), (port, a, _) -> {
+            try (RawClient client = new RawClient(port)) {
+                client.send(TEXT + "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+                assertEquals("a", client.read(false).body());
             }
-            Leaks.check();
-        }
+            String head = a.requests.getFirst().head();
+            assertTrue(head.startsWith("GET / HTTP/1.1\r\nHost: x\r\n"), head);
+        });
     }
 
     @ParameterizedTest
@@ -169,42 +164,25 @@ class AnnouncedPortTest {
         "proxy_header_checksum, 0d0a0d0a000d0a515549540a21110013c0000207c63364019c4001bb03000412345678",
     })
     void whatIsNoHeaderIsReset(String reason, String bytes) throws Exception {
-        int port = Edges.freePort();
-        try (Origin a = Origin.answering("a");
-                FakeXds xds = new FakeXds()) {
-            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
-            xds.set(edge(mesh, port, http(0)));
-            try (NodeProxy proxy = Edges.start(xds)) {
-                await(port);
-                assertThrows(
-                        SocketException.class, () -> ask(port, HexFormat.of().parseHex(bytes), "", 1_000));
-                assertEquals(1, refused(proxy, reason), proxy.metrics().expose());
-                assertEquals(0, a.requests.size());
-            }
-            Leaks.check();
-        }
+        serving(http(0), (port, a, proxy) -> {
+            assertThrows(SocketException.class, () -> ask(port, HexFormat.of().parseHex(bytes), "", 1_000));
+            assertEquals(1, refused(proxy, reason), proxy.metrics().expose());
+            assertEquals(0, a.requests.size());
+        });
     }
 
     @Test
     void anEndBeforeTheHeadersIsNoHeader() throws Exception {
-        int port = Edges.freePort();
-        try (Origin a = Origin.answering("a");
-                FakeXds xds = new FakeXds()) {
-            MeshState mesh = Meshes.mesh().subset("a", a.port()).build();
-            xds.set(edge(mesh, port, http(0)));
-            try (NodeProxy proxy = Edges.start(xds)) {
-                await(port);
-                try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
-                    socket.getOutputStream().write(ascii("PROXY TCP4 "));
-                    socket.shutdownOutput();
-                    socket.setSoTimeout(10_000);
-                    assertThrows(
-                            SocketException.class, () -> socket.getInputStream().read());
-                }
-                assertEquals(1, refused(proxy, "proxy_header_missing"));
+        serving(http(0), (port, a, proxy) -> {
+            try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+                socket.getOutputStream().write(ascii("PROXY TCP4 "));
+                socket.shutdownOutput();
+                socket.setSoTimeout(10_000);
+                assertThrows(
+                        SocketException.class, () -> socket.getInputStream().read());
             }
-            Leaks.check();
-        }
+            assertEquals(1, refused(proxy, "proxy_header_missing"));
+        });
     }
 
     @Test
