@@ -161,9 +161,7 @@ public final class HostCheck {
 
     private static Check cgroups(AgentOptions options) {
         try {
-            Cgroups cgroups = options.cgroupRoot().isPresent()
-                    ? new Cgroups(options.cgroupRoot().get())
-                    : Cgroups.find();
+            Cgroups cgroups = Cgroups.at(options.cgroupRoot());
             return new Check("cgroup v2", true, "mounted at " + cgroups.mount(), "");
         } catch (IOException e) {
             return new Check("cgroup v2", false, String.valueOf(e.getMessage()), "mount -t cgroup2 none DIRECTORY");
@@ -172,9 +170,7 @@ public final class HostCheck {
 
     private static Check groups(AgentOptions options) {
         try {
-            Cgroups cgroups = options.cgroupRoot().isPresent()
-                    ? new Cgroups(options.cgroupRoot().get())
-                    : Cgroups.find();
+            Cgroups cgroups = Cgroups.at(options.cgroupRoot());
             boolean writable = Files.isWritable(cgroups.mount());
             return new Check(
                     "control groups",

@@ -39,9 +39,7 @@ final class HostSetup implements AutoCloseable {
      * @throws IOException when something is missing or forbidden, or another agent of this mesh runs
      */
     static HostSetup prepare(AgentOptions options) throws IOException {
-        Cgroups cgroups = options.cgroupRoot().isPresent()
-                ? new Cgroups(options.cgroupRoot().get())
-                : Cgroups.find();
+        Cgroups cgroups = Cgroups.at(options.cgroupRoot());
         Files.createDirectories(options.runDirectory());
         PrivateFiles.directory(options.stateDirectory(), List.of("node-leases.json", "leases.json"));
         Path file = options.runDirectory().resolve("agent.lock");

@@ -275,9 +275,7 @@ public final class NodeAgent implements AutoCloseable {
      * @throws IOException when control groups cannot be read
      */
     public static List<Long> running(AgentOptions options) throws IOException {
-        Cgroups cgroups = options.cgroupRoot().isPresent()
-                ? new Cgroups(options.cgroupRoot().get())
-                : Cgroups.find();
+        Cgroups cgroups = Cgroups.at(options.cgroupRoot());
         return HostSetup.agents(options, cgroups);
     }
 

@@ -69,7 +69,7 @@ final class Survivors {
         if (!Files.isDirectory(options.stateDirectory())) {
             return List.of();
         }
-        Cgroups cgroups = cgroups(options);
+        Cgroups cgroups = Cgroups.at(options.cgroupRoot());
         List<MeshEnd.Survivor> living = new ArrayList<>();
         for (Lease lease :
                 new LeaseStore(options.stateDirectory()).load().contents().leases()) {
@@ -119,7 +119,7 @@ final class Survivors {
         }
         try {
             // Nobody takes the place of the agent: look-ups that come nevertheless are refused at once.
-            DnsPorts.end(cgroups(options), options.keeperGroup());
+            DnsPorts.end(Cgroups.at(options.cgroupRoot()), options.keeperGroup());
         } catch (IOException e) {
             troubles.add("look-ups: " + e.getMessage());
         }
@@ -135,7 +135,7 @@ final class Survivors {
 
     /** The workloads that run, by their addresses. */
     private static Map<InetAddress, KernelPins.Lender> lenders(AgentOptions options) throws IOException {
-        Cgroups cgroups = cgroups(options);
+        Cgroups cgroups = Cgroups.at(options.cgroupRoot());
         Map<InetAddress, KernelPins.Lender> lenders = new HashMap<>();
         for (Lease lease :
                 new LeaseStore(options.stateDirectory()).load().contents().leases()) {
@@ -153,12 +153,6 @@ final class Survivors {
             });
         }
         return lenders;
-    }
-
-    private static Cgroups cgroups(AgentOptions options) throws IOException {
-        return options.cgroupRoot().isPresent()
-                ? new Cgroups(options.cgroupRoot().get())
-                : Cgroups.find();
     }
 
     private static void addProcesses(Cgroups cgroups, String group, List<Long> to) throws IOException {

@@ -57,9 +57,7 @@ final class Traces {
         step(left, "nftables", () -> NftDatapath.remove(options.meshName()));
         step(left, "addresses and routes", () -> removeAddresses(options, pinned));
         step(left, "control groups", () -> {
-            Cgroups cgroups = options.cgroupRoot().isPresent()
-                    ? new Cgroups(options.cgroupRoot().get())
-                    : Cgroups.find();
+            Cgroups cgroups = Cgroups.at(options.cgroupRoot());
             DnsPorts.end(cgroups, options.keeperGroup());
             cgroups.remove(options.meshGroup(), "/");
         });

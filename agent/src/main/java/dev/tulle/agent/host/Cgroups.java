@@ -38,6 +38,15 @@ public final class Cgroups {
                         "no cgroup v2 hierarchy is mounted; mount one: mount -t cgroup2 none /sys/fs/cgroup/unified"));
     }
 
+    /**
+     * The hierarchy that is mounted there; where nothing is said, the one in the table of mounts.
+     *
+     * @throws IOException when none is to be found
+     */
+    public static Cgroups at(Optional<Path> mount) throws IOException {
+        return mount.isPresent() ? new Cgroups(mount.get()) : find();
+    }
+
     static Optional<Path> find(List<String> mountinfo) {
         return mountinfo.stream()
                 .filter(line -> line.contains(" - cgroup2 "))
