@@ -63,6 +63,14 @@ final class ApiEdge {
                         .formatted(parents, hostnames.isEmpty() ? "" : "hostnames: [" + hostnames + "], ", backend));
     }
 
+    static String grant(String namespace, String kind, String from, String to) {
+        return object(
+                "ReferenceGrant",
+                "name: g, namespace: " + namespace,
+                "from: [{group: gateway.networking.k8s.io, kind: %s, namespace: %s}], to: [{group: '', kind: %s}]"
+                        .formatted(kind, from, to));
+    }
+
     /** The codes of what has no effect, without those about Services that have no workload. */
     List<String> warnings() {
         return translation.problems().stream().map(Problem::code).toList();

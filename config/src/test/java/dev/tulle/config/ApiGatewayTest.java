@@ -1,6 +1,7 @@
 package dev.tulle.config;
 
 import static dev.tulle.config.ApiEdge.gateway;
+import static dev.tulle.config.ApiEdge.grant;
 import static dev.tulle.config.ApiEdge.listener;
 import static dev.tulle.config.ApiEdge.object;
 import static dev.tulle.config.ApiEdge.route;
@@ -11,7 +12,6 @@ import dev.tulle.config.ApiEdge.Asked;
 import dev.tulle.model.Listener;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -371,190 +371,6 @@ class ApiGatewayTest {
                 route("name: ra", "{name: front}", "", "a"));
         assertEquals("404", edge.answer(443, "a.example.com", get("x.org", "/")));
         assertEquals("421", edge.answer(443, "a.example.com", get("b.example.com", "/")));
-    }
-
-    private static String tcpRoute(String metadata, String parent, String backends) {
-        return object(
-                "TCPRoute", metadata, "parentRefs: [%s], rules: [{backendRefs: [%s]}]".formatted(parent, backends));
-    }
-
-    @Test
-    void bytesGoWhereTheOldestTcpRouteSays() {
-        String listener = listener("bytes", 9000, "TCP", "");
-        ApiEdge edge = new ApiEdge(
-                gateway("name: front", listener),
-                tcpRoute(
-                        "name: new, creationTimestamp: '2026-02-01T00:00:00Z'",
-                        "{name: front}",
-                        "{name: b, port: 8080}"),
-                tcpRoute(
-                        "name: old, creationTimestamp: '2026-01-01T00:00:00Z'",
-                        "{name: front, sectionName: bytes}",
-                        "{name: a, port: 8080, weight: 3}, {name: c, port: 8080}"));
-        Listener.Target.Tcp target = (Listener.Target.Tcp) edge.chain(9000, "").target();
-        assertEquals(
-                List.of("outbound|8080||a.default.svc.cluster.local 3", "outbound|8080||c.default.svc.cluster.local 1"),
-                target.clusters().stream()
-                        .map(cluster -> cluster.cluster() + " " + cluster.weight())
-                        .toList());
-        assertEquals(
-                2,
-                edge.status(Kinds.API_GATEWAY, "front").listeners().getFirst().attachedRoutes());
-        assertEquals(List.of(), edge.warnings());
-    }
-
-    @ParameterizedTest
-    @CsvSource({
-        "'{name: a, port: 8080, weight: 0}', outbound|8080|(nobody)|a.default.svc.cluster.local 1",
-        "'{name: a, namespace: other, port: 8080}', 'outbound|8080|(not granted)|a.other.svc.cluster.local 1'",
-        "'{name: gone, port: 8080}', outbound|8080||gone.default.svc.cluster.local 1",
-    })
-    void connectionsThatMayGoNowhereHaveAClusterThatThereIsNot(String backends, String cluster) {
-        String listener = listener("bytes", 8080, "TCP", "");
-        ApiEdge edge = new ApiEdge(gateway("name: front", listener), tcpRoute("name: r", "{name: front}", backends));
-        Listener.Target.Tcp target = (Listener.Target.Tcp) edge.chain(8080, "").target();
-        assertEquals(
-                List.of(cluster),
-                target.clusters().stream()
-                        .map(share -> share.cluster() + " " + share.weight())
-                        .toList());
-        assertEquals(List.of(), edge.thereAre(List.of(cluster.substring(0, cluster.length() - 2))));
-    }
-
-    @Test
-    void insideTheMeshTheOldestTcpRouteHasAServicesConnections() {
-        String service = """
-            apiVersion: v1
-            kind: Service
-            metadata: {name: db}
-            spec: {selector: {app: db}, ports: [{name: tcp, port: 5432}, {name: tcp-more, port: 5433}]}
-            """;
-        ApiEdge mesh = new ApiEdge(
-                service,
-                tcpRoute(
-                        "name: new, creationTimestamp: '2026-02-01T00:00:00Z'",
-                        "{group: '', kind: Service, name: db}",
-                        "{name: b, port: 8080}"),
-                tcpRoute(
-                        "name: old, creationTimestamp: '2026-01-01T00:00:00Z'",
-                        "{group: '', kind: Service, name: db, port: 5432}",
-                        "{name: a, port: 8080}"),
-                tcpRoute("name: lost", "{group: '', kind: Service, name: gone}", "{name: a, port: 8080}"));
-        assertEquals("outbound|8080||a.default.svc.cluster.local", mesh.bytes("db.default.svc.cluster.local", 5432));
-        assertEquals("outbound|8080||b.default.svc.cluster.local", mesh.bytes("db.default.svc.cluster.local", 5433));
-        assertEquals(List.of("TUL0103"), mesh.warnings());
-    }
-
-    @Test
-    void aPortForBytesThatGoNowhereStaysClosed() {
-        ApiEdge edge = new ApiEdge(gateway("name: front", listener("bytes", 9000, "TCP", "")));
-        assertEquals(List.of(), edge.chains());
-        GatewayStatus.Condition programmed = edge.status(Kinds.API_GATEWAY, "front")
-                .listeners()
-                .getFirst()
-                .conditions()
-                .getLast();
-        assertEquals("Pending", programmed.reason());
-    }
-
-    private static String set(String metadata, String more, String... listeners) {
-        return object(
-                "ListenerSet",
-                metadata,
-                "parentRef: {name: front%s}, listeners: [%s]".formatted(more, String.join(", ", listeners)));
-    }
-
-    private static final String OF_SET = "{kind: ListenerSet, name: more}";
-
-    @Test
-    void aListenerSetAddsListenersThatHaveTheirOwnRoutes() {
-        ApiEdge edge = new ApiEdge(
-                gateway("name: front", listener("http", 80, "HTTP", "hostname: a.example.com")),
-                set(
-                        "name: more",
-                        "",
-                        listener("http", 80, "HTTP", "hostname: b.example.com"),
-                        listener("x", 81, "HTTP", "")),
-                route("name: ra", "{name: front}", "", "a"),
-                route("name: rb", OF_SET, "", "b"),
-                route("name: rc", "{name: front}, {kind: ListenerSet, name: more, sectionName: x}", "", "c"));
-        assertEquals("a", edge.answer(80, get("a.example.com", "/")));
-        assertEquals("b", edge.answer(80, get("b.example.com", "/")));
-        assertEquals("b", edge.answer(81, get("x.org", "/")));
-        assertEquals(List.of(), edge.warnings());
-        assertEquals(
-                List.of(1, 2),
-                edge.status("ListenerSet", "more").listeners().stream()
-                        .map(GatewayStatus.ListenerStatus::attachedRoutes)
-                        .toList());
-        assertEquals(
-                2,
-                edge.status(Kinds.API_GATEWAY, "front").listeners().getFirst().attachedRoutes());
-    }
-
-    @Test
-    void theGatewaysOwnListenersComeBeforeThoseOfSetsAndOlderSetsBeforeNewer() {
-        ApiEdge edge = new ApiEdge(
-                gateway(
-                        "name: front, creationTimestamp: '2026-03-01T00:00:00Z'",
-                        listener("http", 80, "HTTP", "hostname: a.example.com")),
-                set(
-                        "name: old, creationTimestamp: '2026-01-01T00:00:00Z'",
-                        "",
-                        listener("a", 80, "HTTP", "hostname: a.example.com"),
-                        listener("b", 80, "HTTP", "hostname: b.example.com"),
-                        listener("c", 81, "TCP", "")),
-                set(
-                        "name: new, creationTimestamp: '2026-02-01T00:00:00Z'",
-                        "",
-                        listener("b", 80, "HTTP", "hostname: b.example.com"),
-                        listener("c", 81, "HTTP", "")),
-                route("name: r1", "{name: front}", "", "a"),
-                route("name: r2", "{kind: ListenerSet, name: old}", "", "b"),
-                route("name: r3", "{kind: ListenerSet, name: new}", "", "c"));
-        assertEquals("a", edge.answer(80, get("a.example.com", "/")));
-        assertEquals("b", edge.answer(80, get("b.example.com", "/")));
-        assertEquals(List.of("TUL0110", "TUL0110", "TUL0110"), edge.warnings());
-    }
-
-    @ParameterizedTest
-    @CsvSource({
-        "default, Same, ''",
-        "other, Same, NotAllowed TUL0121",
-        "default, None, NotAllowed TUL0121",
-        "other, All, ''",
-    })
-    void aGatewaySaysOfWhichNamespacesItTakesListenerSets(String namespace, String from, String refused) {
-        ApiEdge edge = new ApiEdge(
-                gateway("name: front", listener("http", 80, "HTTP", "")).replace("from: Same", "from: " + from),
-                set("name: more, namespace: " + namespace, ", namespace: default", listener("x", 81, "HTTP", "")));
-        assertEquals(refused.isEmpty() ? 2 : 1, edge.chains().size());
-        assertEquals(refused.isEmpty() ? List.of() : List.of(refused.split(" ")[1]), edge.warnings());
-    }
-
-    @Test
-    void aGatewayTakesNoListenerSetsUnlessItSaysSo() {
-        ApiEdge edge = new ApiEdge(
-                object(
-                        "Gateway",
-                        "name: front",
-                        "gatewayClassName: tulle, listeners: [" + listener("h", 80, "HTTP", "") + "]"),
-                set("name: more", "", listener("x", 81, "HTTP", "")),
-                route("name: r", OF_SET, "", "a"));
-        assertEquals(List.of("TUL0121", "TUL0120"), edge.warnings());
-        assertEquals(
-                Optional.of("NotAllowed"),
-                edge.status("ListenerSet", "more").conditions().stream()
-                        .map(GatewayStatus.Condition::reason)
-                        .findFirst());
-    }
-
-    static String grant(String namespace, String kind, String from, String to) {
-        return object(
-                "ReferenceGrant",
-                "name: g, namespace: " + namespace,
-                "from: [{group: gateway.networking.k8s.io, kind: %s, namespace: %s}], to: [{group: '', kind: %s}]"
-                        .formatted(kind, from, to));
     }
 
     @ParameterizedTest

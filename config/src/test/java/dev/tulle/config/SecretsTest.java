@@ -267,7 +267,7 @@ class SecretsTest {
     void aSecretOfAnotherNamespaceNeedsAGrant(String in, String kind, String from, String to, boolean granted) {
         ApiEdge edge = new ApiEdge(
                 shop().replace("name: shop", "name: shop, namespace: other"),
-                ApiGatewayTest.grant(in, kind, from, to),
+                ApiEdge.grant(in, kind, from, to),
                 ApiEdge.gateway("name: front", secure("https", "shop.example.com", "name: shop, namespace: other")));
         assertEquals(granted ? List.of() : List.of("TUL0123"), edge.warnings());
         assertEquals(granted, edge.chains().getFirst().tls().isPresent());
@@ -289,7 +289,7 @@ class SecretsTest {
                         + secure("https", "shop.example.com", "name: shop, namespace: other") + "]");
         String gateway = ApiEdge.gateway("name: front", ApiEdge.listener("http", 80, "HTTP", ""));
         for (String kind : List.of("ListenerSet", "Gateway")) {
-            ApiEdge edge = new ApiEdge(secret, gateway, set, ApiGatewayTest.grant("other", kind, "default", "Secret"));
+            ApiEdge edge = new ApiEdge(secret, gateway, set, ApiEdge.grant("other", kind, "default", "Secret"));
             boolean granted = kind.equals("ListenerSet");
             assertEquals(granted ? List.of() : List.of("TUL0123"), edge.warnings(), kind);
             assertEquals(granted, edge.chain(443, "shop.example.com").tls().isPresent(), kind);
