@@ -7,6 +7,7 @@ import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.common.LocalUsers;
 import dev.tulle.model.Locality;
+import dev.tulle.xds.ControlAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -33,7 +34,9 @@ import java.util.Set;
  * @param range6 the first 96 bits of workloads' IPv6 twins; default {@code fd74:756c:6c65::}; empty: no IPv6
  * @param serviceRange6 the first 96 bits of services' IPv6 twins; default {@code fd74:756c:6c66::}
  * @param domain the mesh's DNS domain; default {@code cluster.local}
- * @param xdsSocket where the control plane serves; default {@code xds.sock} in the run directory
+ * @param control where the control plane serves; default {@code xds.sock} in the run directory. If that is another host, the
+ *     agent passes on there what the node's proxies say at {@code xds.sock}
+ * @param nodeAddress where other nodes reach this one; default empty: it is reached by none
  * @param outboundPort the node proxy's port for captured connections; default 15001
  * @param dnsPort the agent's DNS port; default 15053
  * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
@@ -69,7 +72,8 @@ public record AgentOptions(
         String range6,
         String serviceRange6,
         String domain,
-        Path xdsSocket,
+        ControlAddress control,
+        String nodeAddress,
         int outboundPort,
         int dnsPort,
         int explicitPort,
@@ -90,6 +94,8 @@ public record AgentOptions(
         String accessLog,
         Duration drainTime,
         Optional<Path> life) {
+    private static final String XDS_SOCKET = "xds.sock";
+
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
             throw new IllegalArgumentException(
@@ -97,6 +103,10 @@ public record AgentOptions(
         }
         if (!node.matches("[A-Za-z0-9]([-A-Za-z0-9.]{0,252})")) {
             throw new IllegalArgumentException("node name '" + node + "': expected a host name");
+        }
+        if (!nodeAddress.isEmpty() && Ip.parse(nodeAddress).isEmpty()) {
+            throw new IllegalArgumentException(
+                    "node address '" + nodeAddress + "': expected an IP address, where other nodes reach this one");
         }
         if (!range6.isEmpty()
                 && (Ip.parse(range6).isEmpty() || Ip.parse(serviceRange6).isEmpty())) {
@@ -139,6 +149,11 @@ public record AgentOptions(
     /** The agent's local API. */
     public Path agentSocket() {
         return runDirectory.resolve("agent.sock");
+    }
+
+    /** Where the node's proxies find the control plane. */
+    public Path xdsSocket() {
+        return runDirectory.resolve(XDS_SOCKET);
     }
 
     /** What the node proxy asks the agent on. */
@@ -212,7 +227,8 @@ public record AgentOptions(
         private String range6 = "fd74:756c:6c65::";
         private String serviceRange6 = "fd74:756c:6c66::";
         private String domain = "cluster.local";
-        private Optional<Path> xdsSocket = Optional.empty();
+        private Optional<ControlAddress> control = Optional.empty();
+        private String nodeAddress = "";
         private int outboundPort = 15001;
         private int dnsPort = 15053;
         private int explicitPort = 15080;
@@ -287,8 +303,14 @@ public record AgentOptions(
             return this;
         }
 
-        public Builder xdsSocket(Path value) {
-            xdsSocket = Optional.of(value);
+        public Builder control(ControlAddress value) {
+            control = Optional.of(value);
+            return this;
+        }
+
+        /** Empty: other nodes reach none of its workloads. */
+        public Builder nodeAddress(String value) {
+            nodeAddress = value;
             return this;
         }
 
@@ -405,7 +427,8 @@ public record AgentOptions(
                     range6,
                     serviceRange6,
                     domain,
-                    xdsSocket.orElseGet(() -> runDirectory.resolve("xds.sock")),
+                    control.orElseGet(() -> ControlAddress.of(runDirectory.resolve(XDS_SOCKET))),
+                    nodeAddress,
                     outboundPort,
                     dnsPort,
                     explicitPort,

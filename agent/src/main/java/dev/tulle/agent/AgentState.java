@@ -175,7 +175,8 @@ final class AgentState implements AutoCloseable {
         this.guarded = new GuardedWorkloads(xds, loop, this::changed);
         String before = leaseStore.load().contents().prefix();
         this.registration = links.registration(
-                new RegistrationOptions(options.xdsSocket(), options.node(), before, options.locality()),
+                new RegistrationOptions(
+                        options.control(), options.node(), before, options.locality(), options.nodeAddress()),
                 new RegistrationClient.Listener() {
                     @Override
                     public void onLease(NodeLease lease) {

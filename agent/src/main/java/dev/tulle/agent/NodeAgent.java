@@ -72,7 +72,7 @@ public final class NodeAgent implements AutoCloseable {
         return start(options, new ControlLinks() {
             @Override
             public XdsClient xds() {
-                return XdsClients.connect(new XdsClientOptions(options.xdsSocket(), options.node(), "agent"));
+                return XdsClients.connect(new XdsClientOptions(options.control(), options.node(), "agent"));
             }
 
             @Override

@@ -14,6 +14,7 @@ import dev.tulle.config.Problem;
 import dev.tulle.config.SecretFile;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
+import dev.tulle.control.state.JsonStateFile;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.xds.ClientStand;
@@ -63,6 +64,7 @@ public final class ControlPlane implements AutoCloseable {
     private final KnownClients known;
     private final ServiceAddresses addresses;
     private final WorkloadRegistry registry;
+    private final Nodes nodes;
     private final XdsServer xds;
     private final ControlMetrics metrics;
 
@@ -72,6 +74,10 @@ public final class ControlPlane implements AutoCloseable {
     private final List<AutoCloseable> parts = new ArrayList<>();
     private int httpPort;
     private boolean graceOver;
+
+    /** The port for nodes; null while it is closed. */
+    private @Nullable AutoCloseable door;
+
     private boolean rebuildPlanned;
 
     /** Those who wait until what they have registered is in force. */
@@ -110,7 +116,15 @@ public final class ControlPlane implements AutoCloseable {
                 serviceRange);
         NodeLeases leases = NodeLeases.load(
                 new JsonStateFile(options.stateDirectory().resolve("node-leases.json"), "node-leases"), workloadRange);
-        this.damages = Stream.of(addresses.trouble(), leases.trouble())
+        this.authority = authority(options);
+        this.nodes = new Nodes(
+                owner,
+                options.stateDirectory(),
+                new AuthoritySigner(authority),
+                Caller.TRUST_DOMAIN,
+                new Others(),
+                InstantSource.system());
+        this.damages = Stream.concat(Stream.of(addresses.trouble(), leases.trouble()), nodes.troubles().stream())
                 .filter(trouble -> !trouble.isEmpty())
                 .toList();
         this.registry = new WorkloadRegistry(owner, leases, options, new WorkloadRegistry.Listener() {
@@ -125,6 +139,16 @@ public final class ControlPlane implements AutoCloseable {
                 if (!rebuildPlanned) {
                     tellRegistered();
                 }
+            }
+
+            @Override
+            public boolean admits(String node) {
+                return nodes.admits(node);
+            }
+
+            @Override
+            public boolean expectsNodes() {
+                return door != null;
             }
         });
         this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory())
@@ -168,6 +192,10 @@ public final class ControlPlane implements AutoCloseable {
             xds.expect(known.load());
             keepRoster();
         });
+        if (owner.call(nodes::areExpected)) {
+            // A host that serves others and cannot must not seem to.
+            openDoor();
+        }
         owner.schedule(options.grace(), () -> {
             graceOver = true;
             if (view.number() == 0) {
@@ -210,6 +238,54 @@ public final class ControlPlane implements AutoCloseable {
     private void keepRoster() {
         known.save(xds.roster());
         owner.offerLater(ROSTER, this::keepRoster);
+    }
+
+    private void openDoor() throws IOException {
+        Optional<IOException> failure = owner.call(() -> {
+            try {
+                new Others().open();
+                return Optional.<IOException>empty();
+            } catch (IOException e) {
+                return Optional.of(e);
+            }
+        });
+        if (failure.isPresent()) {
+            throw failure.get();
+        }
+    }
+
+    /** What there is of the control plane for nodes on other hosts; on the owner thread. */
+    private final class Others implements Nodes.Mesh {
+        @Override
+        public void open() throws IOException {
+            if (door != null) {
+                return;
+            }
+            int port = options.nodePort();
+            try {
+                door = xds.serveNodes(new InetSocketAddress(port), authority.control(), nodes);
+            } catch (IOException e) {
+                throw new IOException("port " + port + " for nodes cannot be opened: " + e.getMessage(), e);
+            }
+            LOG.log(System.Logger.Level.INFO, "nodes on other hosts are served at port {0}", port);
+            registry.leases().forEach(xds::renew);
+        }
+
+        @Override
+        public boolean isKnown(String node) {
+            return registry.isKnown(node);
+        }
+
+        @Override
+        public boolean isConnected(String node) {
+            return registry.isConnected(node);
+        }
+
+        @Override
+        public void forget(String node) {
+            xds.drop(node);
+            registry.forget(node);
+        }
     }
 
     private void registrationsChanged() {
@@ -359,6 +435,39 @@ public final class ControlPlane implements AutoCloseable {
 
     Map<String, String> nodes() {
         return owner.call(registry::nodes);
+    }
+
+    /** All nodes: those that are there, and those that have joined and are not. */
+    List<NodeView> nodeViews() {
+        return owner.call(() -> NodeView.of(registry, nodes.joined(), xds.stands(view.number())));
+    }
+
+    /** As {@link Nodes#createToken}. */
+    Nodes.Issued createToken(String node, Duration life) throws IOException {
+        return ofNodes(() -> nodes.createToken(node, life));
+    }
+
+    /** As {@link Nodes#remove}. */
+    boolean removeNode(String node) throws IOException {
+        return ofNodes(() -> nodes.remove(node));
+    }
+
+    /** What may fail, on the owner thread. */
+    private <T> T ofNodes(Callable<T> task) throws IOException {
+        record Done<R>(Optional<R> result, Optional<IOException> failure) {}
+        Done<T> done = owner.call(() -> {
+            try {
+                return new Done<>(Optional.of(task.call()), Optional.empty());
+            } catch (IOException e) {
+                return new Done<>(Optional.<T>empty(), Optional.of(e));
+            } catch (Exception e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        if (done.failure().isPresent()) {
+            throw done.failure().get();
+        }
+        return done.result().orElseThrow();
     }
 
     /**

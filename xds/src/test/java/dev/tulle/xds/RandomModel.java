@@ -218,7 +218,8 @@ final class RandomModel {
                 random.nextBoolean(),
                 list(2, this::word),
                 origin(),
-                locality());
+                locality(),
+                random.nextBoolean() ? address() : "");
     }
 
     AuthorizationPolicy policy() {

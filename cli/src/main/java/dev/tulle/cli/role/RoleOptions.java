@@ -2,12 +2,15 @@ package dev.tulle.cli.role;
 
 import dev.tulle.agent.AgentOptions;
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
+import dev.tulle.agent.host.NodeAddress;
+import dev.tulle.agent.join.Membership;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.common.LocalUsers;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.control.ControlOptions;
+import dev.tulle.xds.ControlAddress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -142,6 +145,23 @@ public final class RoleOptions {
     @Option(names = "--kernel-object", hidden = true, description = "Other compiled kernel programs, for tests.")
     private @Nullable Path kernelObject;
 
+    @Option(
+            names = "--node-address",
+            paramLabel = "ADDRESS",
+            description =
+                    "Where other hosts of the mesh reach this one. Default: the address with which it reaches them,"
+                            + " else that of its default route.")
+    private @Nullable String nodeAddress;
+
+    /** What this host has joined; null for a mesh of its own. */
+    private @Nullable Membership membership;
+
+    /** This host is a node of a mesh whose control plane is elsewhere. */
+    void become(Membership joined) {
+        membership = joined;
+        node = joined.node();
+    }
+
     /** How long a replaced proxy serves idle HTTP connections. */
     Duration upgradeIdle() {
         return Duration.ofSeconds(upgradeIdleSeconds);
@@ -224,6 +244,7 @@ public final class RoleOptions {
     ControlOptions control() {
         ControlOptions options = ControlOptions.of(stateDirectory(), place.controlSocket())
                 .withHttpPort(port(15014))
+                .withNodePort(port(15012))
                 .withUsers(users())
                 .withRanges(ranges().workloads(), ranges().services());
         return config == null ? options : options.withConfigDirectory(config.toAbsolutePath());
@@ -266,7 +287,6 @@ public final class RoleOptions {
                         kernelObject == null
                                 ? distribution().resolve("bpf/tulle.bpf.o")
                                 : kernelObject.toAbsolutePath())
-                .xdsSocket(place.runDirectory().resolve("xds.sock"))
                 .outboundPort(port(15001))
                 .dnsPort(port(15053))
                 .explicitPort(port(15080))
@@ -283,6 +303,12 @@ public final class RoleOptions {
         if (node != null) {
             builder.node(node);
         }
+        Membership joined = membership;
+        if (joined != null) {
+            builder.control(new ControlAddress.Remote(joined.host(), joined.port(), joined));
+        }
+        builder.nodeAddress(
+                nodeAddress != null ? nodeAddress : NodeAddress.toward(joined == null ? "" : joined.host()));
         try {
             MeshRanges ranges = ranges();
             builder.range6(ranges.twin("fd74:756c:6c65"), ranges.twin("fd74:756c:6c66"));
