@@ -1,6 +1,13 @@
 package dev.tulle.control;
 
 import dev.tulle.common.Cidr;
+import dev.tulle.control.join.AuthoritySigner;
+import dev.tulle.control.join.NodeSigner;
+import dev.tulle.control.join.Nodes;
+import dev.tulle.control.join.OwnCertificate;
+import dev.tulle.model.Caller;
+import java.net.InetSocketAddress;
+import java.util.concurrent.Callable;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
@@ -65,6 +72,7 @@ public final class ControlPlane implements AutoCloseable {
     private final ServiceAddresses addresses;
     private final WorkloadRegistry registry;
     private final Nodes nodes;
+    private final OwnCertificate certificate;
     private final XdsServer xds;
     private final ControlMetrics metrics;
 
@@ -116,11 +124,12 @@ public final class ControlPlane implements AutoCloseable {
                 serviceRange);
         NodeLeases leases = NodeLeases.load(
                 new JsonStateFile(options.stateDirectory().resolve("node-leases.json"), "node-leases"), workloadRange);
-        this.authority = authority(options);
+        NodeSigner signer = new AuthoritySigner(authority);
+        this.certificate = new OwnCertificate(signer, Caller.TRUST_DOMAIN, InstantSource.system());
         this.nodes = new Nodes(
                 owner,
                 options.stateDirectory(),
-                new AuthoritySigner(authority),
+                signer,
                 Caller.TRUST_DOMAIN,
                 new Others(),
                 InstantSource.system());
@@ -263,7 +272,7 @@ public final class ControlPlane implements AutoCloseable {
             }
             int port = options.nodePort();
             try {
-                door = xds.serveNodes(new InetSocketAddress(port), authority.control(), nodes);
+                door = xds.serveNodes(new InetSocketAddress(port), certificate, nodes);
             } catch (IOException e) {
                 throw new IOException("port " + port + " for nodes cannot be opened: " + e.getMessage(), e);
             }
