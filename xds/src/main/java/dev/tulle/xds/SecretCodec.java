@@ -16,14 +16,14 @@ final class SecretCodec {
         var made = dev.tulle.xds.proto.envoy.extensions.transport_sockets.tls.v3.Secret.newBuilder()
                 .setName(secret.name());
         return switch (secret) {
-            case IdentityCertificate(_, String chain, String key) ->
+            case IdentityCertificate certificate ->
                 made.setTlsCertificate(TlsCertificate.newBuilder()
-                                .setCertificateChain(inline(chain))
-                                .setPrivateKey(inline(key)))
+                                .setCertificateChain(inline(certificate.chain()))
+                                .setPrivateKey(inline(certificate.key())))
                         .build();
-            case TrustedRoots(_, String certificates) ->
-                made.setValidationContext(CertificateValidationContext.newBuilder()
-                                .setTrustedCa(inline(certificates)))
+            case TrustedRoots roots ->
+                made.setValidationContext(
+                                CertificateValidationContext.newBuilder().setTrustedCa(inline(roots.certificates())))
                         .build();
         };
     }
