@@ -161,6 +161,16 @@ public record AgentOptions(
         return runDirectory.resolve("node.sock");
     }
 
+    /** Where the node's proxies get certificates and keys. */
+    public Path sdsSocket() {
+        return runDirectory.resolve("sds.sock");
+    }
+
+    /** Where workloads get their own certificate and key. */
+    public Path workloadSocket() {
+        return runDirectory.resolve("workload.sock");
+    }
+
     /** Ports that the mesh uses itself. */
     Set<Integer> ownPorts() {
         Set<Integer> ports =

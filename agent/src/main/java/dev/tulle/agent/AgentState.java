@@ -47,6 +47,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -83,6 +84,7 @@ final class AgentState implements AutoCloseable {
     private final HttpMetrics httpMetrics;
     private final TcpMetrics tcpMetrics;
     private volatile Askers askers = Askers.NONE;
+    private Consumer<List<Lease>> follower = _ -> {};
     private boolean dirty;
     private boolean adopting = true;
 
@@ -496,11 +498,18 @@ final class AgentState implements AutoCloseable {
         }
         holdAllPublished();
         publications.set(enrolments.leases(), this::addressOf);
-        tellAskers();
+        tellLeases();
         changed();
     }
 
-    private void tellAskers() {
+    /** Tells somebody of the leases, now and whenever one begins or ends. */
+    void follow(Consumer<List<Lease>> next) {
+        follower = next;
+        follower.accept(enrolments.leases());
+    }
+
+    private void tellLeases() {
+        follower.accept(enrolments.leases());
         askers = Askers.of(enrolments.leases(), tier.datapath().tier().hasOwnAddresses(), options.range6());
     }
 
@@ -544,7 +553,7 @@ final class AgentState implements AutoCloseable {
         guarded.forget(lease.key());
         registration.deregister(uid(lease));
         publications.set(enrolments.leases(), this::addressOf);
-        tellAskers();
+        tellLeases();
         releaseUnpublished();
         changed();
     }

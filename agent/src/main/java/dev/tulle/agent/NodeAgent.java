@@ -7,6 +7,8 @@ import dev.tulle.agent.dns.DnsServer;
 import dev.tulle.agent.dns.MeshNames;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.identity.CertificateSource;
+import dev.tulle.agent.identity.LocalIdentities;
 import dev.tulle.agent.ports.ClientPorts;
 import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.agent.ports.HeldPorts;
@@ -80,6 +82,13 @@ public final class NodeAgent implements AutoCloseable {
                     RegistrationOptions registration, RegistrationClient.Listener listener) {
                 return XdsClients.registerLater(registration, listener);
             }
+
+            @Override
+            public CertificateSource certificates() {
+                return (identity, _) -> {
+                    throw new IOException("nobody signs certificates yet");
+                };
+            }
         });
     }
 
@@ -150,7 +159,17 @@ public final class NodeAgent implements AutoCloseable {
         }
         NodeAgent agent = new NodeAgent(options, state, parts);
         StatusReport status = new StatusReport(options, state, flows, resolver, refusals, samples, host.lastEnd());
-        AgentApi agentApi = new AgentApi(options, loop, state, host.cgroups(), status, agent::detachAndComplete);
+        LocalIdentities identities = LocalIdentities.start(
+                links.certificates(),
+                host.cgroups(),
+                options.sdsSocket(),
+                options.users().proxyOnly(),
+                options.workloadSocket(),
+                refusals);
+        parts.push(identities);
+        loop.execute(() -> state.follow(identities::leases));
+        AgentApi agentApi =
+                new AgentApi(options, loop, state, host.cgroups(), status, identities, agent::detachAndComplete);
         NodeApi nodeApi = new NodeApi(loop, state);
         parts.push(nodeApi);
         ports.offer(options.runDirectory().resolve(HeldPorts.SOCKET));
