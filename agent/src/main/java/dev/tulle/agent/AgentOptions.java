@@ -2,6 +2,7 @@ package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.ports.MeshPort;
+import dev.tulle.agent.join.LiveMembership;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
@@ -34,8 +35,7 @@ import java.util.Set;
  * @param range6 the first 96 bits of workloads' IPv6 twins; default {@code fd74:756c:6c65::}; empty: no IPv6
  * @param serviceRange6 the first 96 bits of services' IPv6 twins; default {@code fd74:756c:6c66::}
  * @param domain the mesh's DNS domain; default {@code cluster.local}
- * @param control where the control plane serves; default {@code xds.sock} in the run directory. If that is another host, the
- *     agent passes on there what the node's proxies say at {@code xds.sock}
+ * @param membership the mesh of another host that this one has joined; default none: the control plane is on this host
  * @param nodeAddress where other nodes reach this one; default empty: it is reached by none
  * @param outboundPort the node proxy's port for captured connections; default 15001
  * @param dnsPort the agent's DNS port; default 15053
@@ -72,7 +72,7 @@ public record AgentOptions(
         String range6,
         String serviceRange6,
         String domain,
-        ControlAddress control,
+        Optional<LiveMembership> membership,
         String nodeAddress,
         int outboundPort,
         int dnsPort,
@@ -151,7 +151,12 @@ public record AgentOptions(
         return runDirectory.resolve("agent.sock");
     }
 
-    /** Where the node's proxies find the control plane. */
+    /** Where the agent finds the control plane. */
+    ControlAddress control() {
+        return membership.map(LiveMembership::control).orElseGet(() -> ControlAddress.of(xdsSocket()));
+    }
+
+    /** Where the node's proxies find the control plane; if that is on another host, the agent passes on what they say. */
     public Path xdsSocket() {
         return runDirectory.resolve(XDS_SOCKET);
     }
@@ -237,7 +242,7 @@ public record AgentOptions(
         private String range6 = "fd74:756c:6c65::";
         private String serviceRange6 = "fd74:756c:6c66::";
         private String domain = "cluster.local";
-        private Optional<ControlAddress> control = Optional.empty();
+        private Optional<LiveMembership> membership = Optional.empty();
         private String nodeAddress = "";
         private int outboundPort = 15001;
         private int dnsPort = 15053;
@@ -313,8 +318,9 @@ public record AgentOptions(
             return this;
         }
 
-        public Builder control(ControlAddress value) {
-            control = Optional.of(value);
+        /** Empty: the control plane is on this host. */
+        public Builder membership(Optional<LiveMembership> value) {
+            membership = value;
             return this;
         }
 
@@ -437,7 +443,7 @@ public record AgentOptions(
                     range6,
                     serviceRange6,
                     domain,
-                    control.orElseGet(() -> ControlAddress.of(runDirectory.resolve(XDS_SOCKET))),
+                    membership,
                     nodeAddress,
                     outboundPort,
                     dnsPort,

@@ -9,6 +9,9 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.identity.CertificateSource;
 import dev.tulle.agent.identity.LocalIdentities;
+import dev.tulle.agent.join.ControlRelay;
+import dev.tulle.agent.join.LiveMembership;
+import dev.tulle.agent.join.Renewal;
 import dev.tulle.agent.ports.ClientPorts;
 import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.agent.ports.HeldPorts;
@@ -21,6 +24,10 @@ import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.XdsClient;
 import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
+import dev.tulle.common.pki.SpiffeId;
+import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.model.Caller;
+import java.security.cert.X509Certificate;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -161,12 +168,19 @@ public final class NodeAgent implements AutoCloseable {
         StatusReport status = new StatusReport(options, state, flows, resolver, refusals, samples, host.lastEnd());
         LocalIdentities identities = LocalIdentities.start(
                 links.certificates(),
+                SpiffeId.proxy(Caller.TRUST_DOMAIN, options.node()),
                 host.cgroups(),
                 options.sdsSocket(),
                 options.users().proxyOnly(),
                 options.workloadSocket(),
                 refusals);
         parts.push(identities);
+        if (options.membership().isPresent()) {
+            LiveMembership membership = options.membership().get();
+            parts.push(ControlRelay.start(
+                    options.xdsSocket(), options.users().readers(), refusals, relayed(membership, identities)));
+            parts.push(Renewal.start(membership, links.certificates()));
+        }
         loop.execute(() -> state.follow(identities::leases));
         AgentApi agentApi =
                 new AgentApi(options, loop, state, host.cgroups(), status, identities, agent::detachAndComplete);
@@ -183,6 +197,27 @@ public final class NodeAgent implements AutoCloseable {
         loop.every(RECONCILE, state::reconcile);
         loop.every(DRAIN, () -> state.datapath().drain());
         return agent;
+    }
+
+    private static ControlRelay.Way relayed(LiveMembership membership, LocalIdentities identities) {
+        return new ControlRelay.Way() {
+            @Override
+            public InetSocketAddress control() {
+                return membership.address();
+            }
+
+            @Override
+            public TlsIdentity identity() throws IOException {
+                return identities
+                        .ofProxies()
+                        .orElseThrow(() -> new IOException("the node's proxies have no certificate yet"));
+            }
+
+            @Override
+            public List<X509Certificate> roots() {
+                return membership.roots();
+            }
+        };
     }
 
     private static void holdAll(HeldPorts ports, List<InetSocketAddress> addresses) throws IOException {

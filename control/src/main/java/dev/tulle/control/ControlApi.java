@@ -14,6 +14,7 @@ import dev.tulle.config.ConfigResource;
 import dev.tulle.config.KindNames;
 import dev.tulle.config.Problem;
 import dev.tulle.config.ResourceKey;
+import dev.tulle.control.join.Nodes;
 import dev.tulle.model.ResourceRef;
 import java.io.IOException;
 import java.time.Duration;

@@ -7,7 +7,6 @@ import dev.tulle.control.join.Nodes;
 import dev.tulle.control.join.OwnCertificate;
 import dev.tulle.model.Caller;
 import java.net.InetSocketAddress;
-import java.util.concurrent.Callable;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
@@ -30,12 +29,14 @@ import dev.tulle.xds.XdsServer;
 import dev.tulle.xds.XdsServerOptions;
 import dev.tulle.xds.XdsServerStats;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -203,7 +204,10 @@ public final class ControlPlane implements AutoCloseable {
         });
         if (owner.call(nodes::areExpected)) {
             // A host that serves others and cannot must not seem to.
-            openDoor();
+            ofNodes(() -> {
+                new Others().open();
+                return true;
+            });
         }
         owner.schedule(options.grace(), () -> {
             graceOver = true;
@@ -247,20 +251,6 @@ public final class ControlPlane implements AutoCloseable {
     private void keepRoster() {
         known.save(xds.roster());
         owner.offerLater(ROSTER, this::keepRoster);
-    }
-
-    private void openDoor() throws IOException {
-        Optional<IOException> failure = owner.call(() -> {
-            try {
-                new Others().open();
-                return Optional.<IOException>empty();
-            } catch (IOException e) {
-                return Optional.of(e);
-            }
-        });
-        if (failure.isPresent()) {
-            throw failure.get();
-        }
     }
 
     /** What there is of the control plane for nodes on other hosts; on the owner thread. */
@@ -461,22 +451,24 @@ public final class ControlPlane implements AutoCloseable {
         return ofNodes(() -> nodes.remove(node));
     }
 
-    /** What may fail, on the owner thread. */
-    private <T> T ofNodes(Callable<T> task) throws IOException {
-        record Done<R>(Optional<R> result, Optional<IOException> failure) {}
-        Done<T> done = owner.call(() -> {
-            try {
-                return new Done<>(Optional.of(task.call()), Optional.empty());
-            } catch (IOException e) {
-                return new Done<>(Optional.<T>empty(), Optional.of(e));
-            } catch (Exception e) {
-                throw new IllegalStateException(e);
-            }
-        });
-        if (done.failure().isPresent()) {
-            throw done.failure().get();
+    /** What may fail to be kept. */
+    private interface Kept<T> {
+        T run() throws IOException;
+    }
+
+    /** On the owner thread. */
+    private <T> T ofNodes(Kept<T> task) throws IOException {
+        try {
+            return owner.call(() -> {
+                try {
+                    return task.run();
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
         }
-        return done.result().orElseThrow();
     }
 
     /**

@@ -31,6 +31,8 @@ import dev.tulle.xds.XdsClient;
 import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
 import java.nio.file.Path;
 import java.security.KeyPair;
 import java.security.cert.X509Certificate;
@@ -200,9 +202,9 @@ class JoinTest {
 
     @Test
     void withoutTokensAndNodesThePortIsClosed() throws Exception {
-        assertThrows(IOException.class, () -> new java.net.Socket("127.0.0.1", port).close());
+        assertThrows(IOException.class, () -> new Socket(InetAddress.getLoopbackAddress(), port).close());
         plane.createToken("", HOUR);
-        new java.net.Socket("127.0.0.1", port).close();
+        new Socket(InetAddress.getLoopbackAddress(), port).close();
     }
 
     @Test

@@ -35,6 +35,11 @@ final class GrpcChannels {
 
     private GrpcChannels() {}
 
+    /** To a server on this host. */
+    static ManagedChannel open(Path socket) {
+        return open(ControlAddress.of(socket));
+    }
+
     static ManagedChannel open(ControlAddress control) {
         return switch (control) {
             case ControlAddress.Local(Path socket) ->

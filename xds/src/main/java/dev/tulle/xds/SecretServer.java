@@ -125,12 +125,17 @@ public final class SecretServer implements AutoCloseable {
     private final class Streams implements AdsStream.Host {
         @Override
         public Optional<String> admits(Peer peer) {
-            return limits.open(peer.uid());
+            return limits.open(peer);
+        }
+
+        @Override
+        public boolean isNode(String name) {
+            return true;
         }
 
         @Override
         public void overLimit(Peer peer, String reason) {
-            refusals.note(String.valueOf(socket.getFileName()), "uid " + peer.uid(), reason);
+            refusals.note(String.valueOf(socket.getFileName()), peer.holder(), reason);
         }
 
         @Override
@@ -148,7 +153,7 @@ public final class SecretServer implements AutoCloseable {
         @Override
         public void closed(AdsStream<?, ?> stream, boolean left) {
             streams.remove(stream);
-            limits.closed(stream.peer().uid());
+            limits.closed(stream.peer());
         }
     }
 }

@@ -5,6 +5,7 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.common.pki.SpiffeId;
+import dev.tulle.common.pki.TlsIdentity;
 import dev.tulle.model.Caller;
 import dev.tulle.model.Secret;
 import dev.tulle.xds.SecretServer;
@@ -13,7 +14,9 @@ import dev.tulle.xds.WorkloadSecrets;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -25,18 +28,22 @@ public final class LocalIdentities implements AutoCloseable {
     private final SecretServer secrets;
     private final WorkloadApiServer workloads;
     private final Identities identities;
+    private final SpiffeId proxies;
     private volatile WorkloadGroups groups = WorkloadGroups.NONE;
+    private volatile Identities.Snapshot current = Identities.Snapshot.EMPTY;
 
     private LocalIdentities(
             CertificateSource source,
+            SpiffeId proxies,
             Cgroups cgroups,
             Path sdsSocket,
-            SocketAccess proxies,
+            SocketAccess access,
             Path workloadSocket,
             LocalRefusals refusals)
             throws IOException {
+        this.proxies = proxies;
         SecureRandom random = new SecureRandom();
-        secrets = SecretServer.start(sdsSocket, proxies, refusals);
+        secrets = SecretServer.start(sdsSocket, access, refusals);
         try {
             workloads = WorkloadApiServer.start(
                     workloadSocket, new ProcessAttestor(cgroups, () -> groups), refusals, random, Caller.TRUST_DOMAIN);
@@ -46,25 +53,28 @@ public final class LocalIdentities implements AutoCloseable {
         }
         told(Identities.Snapshot.EMPTY);
         identities = Identities.start(source, random, this::told);
+        identities.living(Set.of(proxies));
     }
 
     /**
      * Opens both sockets.
      *
      * @param source who signs
-     * @param proxies who may have all keys
+     * @param proxies what the node's proxies are themselves
+     * @param access who may have all keys
      * @param refusals told of strangers, and of what is too much
      * @throws IOException when a socket cannot be bound, or another live process serves it
      */
     public static LocalIdentities start(
             CertificateSource source,
+            SpiffeId proxies,
             Cgroups cgroups,
             Path sdsSocket,
-            SocketAccess proxies,
+            SocketAccess access,
             Path workloadSocket,
             LocalRefusals refusals)
             throws IOException {
-        return new LocalIdentities(source, cgroups, sdsSocket, proxies, workloadSocket, refusals);
+        return new LocalIdentities(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals);
     }
 
     /** Says which leases there are now. */
@@ -72,12 +82,20 @@ public final class LocalIdentities implements AutoCloseable {
         WorkloadGroups now = WorkloadGroups.of(leases);
         if (!now.equals(groups)) {
             groups = now;
-            identities.living(now.identities());
+            Set<SpiffeId> all = new HashSet<>(now.identities());
+            all.add(proxies);
+            identities.living(all);
             workloads.lookAgain();
         }
     }
 
+    /** The certificate of the node's proxies; empty while there is none. */
+    public Optional<TlsIdentity> ofProxies() {
+        return Optional.ofNullable(current.certificates().get(proxies));
+    }
+
     private void told(Identities.Snapshot snapshot) {
+        current = snapshot;
         Set<String> awaited =
                 snapshot.awaited().stream().map(SpiffeId::toString).collect(Collectors.toSet());
         if (snapshot.roots().isEmpty()) {

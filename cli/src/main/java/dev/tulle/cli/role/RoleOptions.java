@@ -3,18 +3,20 @@ package dev.tulle.cli.role;
 import dev.tulle.agent.AgentOptions;
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.host.NodeAddress;
+import dev.tulle.agent.join.LiveMembership;
 import dev.tulle.agent.join.Membership;
+import dev.tulle.agent.join.MembershipFile;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.common.LocalUsers;
 import dev.tulle.common.SocketAccess;
 import dev.tulle.control.ControlOptions;
-import dev.tulle.xds.ControlAddress;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -154,11 +156,11 @@ public final class RoleOptions {
     private @Nullable String nodeAddress;
 
     /** What this host has joined; null for a mesh of its own. */
-    private @Nullable Membership membership;
+    private @Nullable LiveMembership membership;
 
     /** This host is a node of a mesh whose control plane is elsewhere. */
     void become(Membership joined) {
-        membership = joined;
+        membership = new LiveMembership(joined, new MembershipFile(stateDirectory()), InstantSource.system());
         node = joined.node();
     }
 
@@ -303,12 +305,12 @@ public final class RoleOptions {
         if (node != null) {
             builder.node(node);
         }
-        Membership joined = membership;
-        if (joined != null) {
-            builder.control(new ControlAddress.Remote(joined.host(), joined.port(), joined));
-        }
-        builder.nodeAddress(
-                nodeAddress != null ? nodeAddress : NodeAddress.toward(joined == null ? "" : joined.host()));
+        LiveMembership joined = membership;
+        builder.membership(Optional.ofNullable(joined))
+                .nodeAddress(
+                        nodeAddress != null
+                                ? nodeAddress
+                                : NodeAddress.toward(joined == null ? "" : joined.now().host()));
         try {
             MeshRanges ranges = ranges();
             builder.range6(ranges.twin("fd74:756c:6c65"), ranges.twin("fd74:756c:6c66"));
