@@ -135,6 +135,11 @@ public record Workload(
                 origin);
     }
 
+    /** Where it is. */
+    public NodePlace place() {
+        return nodeAddress.isEmpty() ? NodePlace.NONE : new NodePlace(node, nodeAddress);
+    }
+
     /** The same with other policies. */
     public Workload withPolicies(List<String> names) {
         return with(healthy, names, locality, nodeAddress);
