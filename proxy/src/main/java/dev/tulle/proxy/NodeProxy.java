@@ -9,6 +9,7 @@ import dev.tulle.proxy.accept.Turns;
 import dev.tulle.proxy.admin.AdminApi;
 import dev.tulle.proxy.admin.AdminPages;
 import dev.tulle.proxy.discovery.NameDirectory;
+import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
@@ -18,6 +19,7 @@ import dev.tulle.proxy.handover.AgentSockets;
 import dev.tulle.proxy.handover.HandOver;
 import dev.tulle.proxy.handover.Inheritance;
 import dev.tulle.proxy.handover.Predecessor;
+import dev.tulle.proxy.hbone.TunnelTargets;
 import dev.tulle.proxy.lease.HttpOptions;
 import dev.tulle.proxy.lease.LeaseMetrics;
 import dev.tulle.proxy.lease.Leases;
@@ -33,6 +35,7 @@ import dev.tulle.proxy.transport.FileWatch;
 import dev.tulle.proxy.upstream.MetricHandles;
 import dev.tulle.proxy.upstream.OutcomeDirectory;
 import dev.tulle.proxy.upstream.Upstreams;
+import dev.tulle.proxy.upstream.Way;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.Counter;
 import dev.tulle.telemetry.IstioMetrics;
@@ -102,6 +105,7 @@ public final class NodeProxy implements AutoCloseable {
     private final ClientTransports transports = new ClientTransports(new FileWatch(FileWatch.EVERY), Clock.systemUTC());
     private final NameDirectory names;
     private final @Nullable AccessLog accessLog;
+    private final @Nullable Tunnelling tunnels;
     private final ChannelGroup connections = new DefaultChannelGroup("connections", GlobalEventExecutor.INSTANCE);
     private final Listeners listeners;
     private final Sources sources;
@@ -114,7 +118,13 @@ public final class NodeProxy implements AutoCloseable {
     private boolean explicitWanted = true;
     private volatile boolean bound;
 
-    private NodeProxy(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel, Budget budget) {
+    private NodeProxy(
+            ProxyOptions options,
+            XdsClient xds,
+            Supplier<HttpOptions> kernel,
+            Budget budget,
+            @Nullable XdsClient agent,
+            TunnelTargets targets) {
         this.budget = budget;
         this.options = options;
         this.kernel = kernel;
@@ -128,6 +138,7 @@ public final class NodeProxy implements AutoCloseable {
         this.sources = new Sources(workloads, options.nodeSocket(), options.range());
         this.accessLog = options.accessLog().isEmpty() ? null : AccessLog.open(options.accessLog(), registry);
         this.listeners = new Listeners(group, channel -> scope(channel));
+        this.tunnels = agent == null ? null : new Tunnelling(agent, targets, options, xds, workloads);
         makeScopes();
         registry.gauge("tulle_proxy_connections", "Open client connections.", connections::size);
         registry.gauge("tulle_proxy_services", "Services whose configuration is followed.", () -> services.services()
@@ -149,9 +160,16 @@ public final class NodeProxy implements AutoCloseable {
         this.admin = new AdminPages(this::isReady, metrics);
         this.adminApi = new AdminApi(
                 this::isReady, metrics, this::trouble, xds, services, scopes.values(), options.nodeSocket());
-        services.onForgotten(service -> scopes.values()
-                .forEach(scope ->
-                        scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
+        services.onForgotten(this::forget);
+        Tunnelling between = tunnels;
+        if (between != null) {
+            between.onForgotten(this::forget);
+        }
+    }
+
+    private void forget(OutboundService service) {
+        scopes.values().forEach(scope -> scope.worker().loop().execute(() -> scope.upstreams()
+                .forget(service)));
     }
 
     private String trouble() {
@@ -190,7 +208,29 @@ public final class NodeProxy implements AutoCloseable {
     /** As above, with other bounds than this process's. */
     static NodeProxy start(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel, Budget budget)
             throws IOException {
-        NodeProxy proxy = new NodeProxy(options, xds, kernel, budget);
+        Path secrets = options.sdsSocket();
+        XdsClient agent = secrets == null
+                ? null
+                : XdsClients.connect(new XdsClientOptions(
+                        secrets, options.nodeId(), options.role().word()));
+        return start(options, xds, kernel, budget, agent, TunnelTargets.NONE);
+    }
+
+    /**
+     * As above, with tunnels to other nodes.
+     *
+     * @param agent gives certificates; null for no tunnels
+     * @param targets which endpoints are on other nodes
+     */
+    static NodeProxy start(
+            ProxyOptions options,
+            XdsClient xds,
+            Supplier<HttpOptions> kernel,
+            Budget budget,
+            @Nullable XdsClient agent,
+            TunnelTargets targets)
+            throws IOException {
+        NodeProxy proxy = new NodeProxy(options, xds, kernel, budget, agent, targets);
         try {
             proxy.bind();
             return proxy;
@@ -224,8 +264,10 @@ public final class NodeProxy implements AutoCloseable {
             EventLoop loop = (EventLoop) executor;
             Worker worker = new Worker(loop, allocator);
             Leases leases = new Leases(worker, kernel.get(), LoopNumber.of(process, loops++), leased);
-            Upstreams upstreams =
-                    new Upstreams(worker, options.loops(), istio, destinations, leases, policies, outcomes, transports);
+            Tunnelling between = tunnels;
+            Way.Map ways = between == null ? Way.Map.DIRECT : between.ways(worker);
+            Upstreams upstreams = new Upstreams(
+                    worker, options.loops(), istio, destinations, leases, policies, outcomes, transports, ways);
             scopes.put(
                     loop,
                     new LoopScope(
@@ -381,6 +423,12 @@ public final class NodeProxy implements AutoCloseable {
                 listeners.outbound(address, options.outboundPort());
             }
         }
+        Tunnelling between = tunnels;
+        for (String address : options.inboundAddresses()) {
+            if (between != null && options.inboundPort() >= 0 && isUsable(address)) {
+                listeners.inbound(address, options.inboundPort(), between::first);
+            }
+        }
         if (options.explicitPort() >= 0 && explicitWanted) {
             listeners.explicit(options.explicitAddress(), options.explicitPort(), names);
         }
@@ -407,6 +455,15 @@ public final class NodeProxy implements AutoCloseable {
      */
     public int listenToward(String address, int port, InetSocketAddress destination) throws IOException {
         return listeners.toward(address, port, destination);
+    }
+
+    /** Opens a further port for tunnels of other nodes. */
+    int listenInbound(String address, int port) throws IOException {
+        Tunnelling between = tunnels;
+        if (between == null) {
+            throw new IOException("there is nobody who gives certificates");
+        }
+        return listeners.inbound(address, port, between::first);
     }
 
     /** Opens the explicit proxy on a further port. */
@@ -505,6 +562,10 @@ public final class NodeProxy implements AutoCloseable {
         names.close();
         services.close();
         workloads.close();
+        Tunnelling between = tunnels;
+        if (between != null) {
+            between.close();
+        }
         for (LoopScope scope : scopes.values()) {
             scope.worker()
                     .loop()

@@ -94,6 +94,17 @@ public final class Listeners implements AutoCloseable {
         return port(bind(address, port, scope -> new TowardPort(scope, destination)));
     }
 
+    /**
+     * Opens the port at which other nodes make tunnels.
+     *
+     * @param first the first handler of a connection
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int inbound(String address, int port, Function<LoopScope, ChannelHandler> first) throws IOException {
+        return port(bind(address, port, first));
+    }
+
     /** From now on, what another process listens on already is taken over instead of bound. */
     public void inherit(Inheritance sockets) {
         inheritance = sockets;

@@ -13,6 +13,7 @@ import dev.tulle.proxy.stream.Downstream;
 import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.From;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamStream;
@@ -303,6 +304,11 @@ final class Forwarding implements UpstreamUser {
     @Override
     public ProxyHeader.Ends ends() {
         return client.peer().ends();
+    }
+
+    @Override
+    public From from() {
+        return From.of(client.peer().source(), client.peer().ends());
     }
 
     @Override

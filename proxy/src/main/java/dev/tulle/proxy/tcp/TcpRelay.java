@@ -9,6 +9,8 @@ import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.upstream.Dial;
+import dev.tulle.proxy.upstream.From;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
@@ -184,7 +186,7 @@ public final class TcpRelay implements Held.Occupant {
         };
         UpstreamChannels.connect(
                 worker,
-                chosen.address(),
+                new Dial(chosen.address(), chosen.way(), From.of(peer.source(), peer.ends())),
                 chosen.connectTimeoutMillis(),
                 chosen.header(peer.ends()),
                 chosen.transport(),

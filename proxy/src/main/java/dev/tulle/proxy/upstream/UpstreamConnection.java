@@ -53,6 +53,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         TUNNEL
     }
 
+    private final Lane lane;
     private final EndpointPool pool;
     private final Worker worker;
     private final Channel channel;
@@ -76,8 +77,9 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     private long loan;
     long idleSince;
 
-    UpstreamConnection(EndpointPool pool, Channel channel) {
-        this.pool = pool;
+    UpstreamConnection(Lane lane, Channel channel) {
+        this.lane = lane;
+        this.pool = lane.pool();
         this.worker = pool.worker();
         this.channel = channel;
         this.quickAck = new QuickAck(channel);
@@ -206,7 +208,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     public void finish(boolean requestComplete) {
         user = null;
         if (framing == Framing.IDLE && reusable && requestComplete && channel.isActive()) {
-            pool.release(this);
+            lane.release(this);
         } else {
             close();
         }
@@ -249,7 +251,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
             framing = Framing.CLOSED;
             out.flush();
             Ends.both(channel);
-            pool.closed(this);
+            lane.closed(this);
         }
     }
 
@@ -262,7 +264,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
             framing = Framing.CLOSED;
             out.flush();
             channel.close();
-            pool.closed(this);
+            lane.closed(this);
         }
     }
 
