@@ -386,6 +386,11 @@ final class Forwarding implements UpstreamUser {
 
     @Override
     public void connectFailed(String reason) {
+        if (UpstreamChannels.isDenied(reason)) {
+            tally.flag(Flags.DENIED, "rbac_access_denied_at_destination");
+            owner.deny();
+            return;
+        }
         tries.failed(client.channel());
         ForwardPlan chosen = routing.plan();
         if (chosen != null && chosen.retriesConnectFailure() && beginRetry()) {

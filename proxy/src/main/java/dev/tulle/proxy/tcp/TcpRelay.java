@@ -309,7 +309,9 @@ public final class TcpRelay implements Held.Occupant {
             trouble = failure == null || failure.getMessage() == null ? "connect failed" : failure.getMessage();
             chosen.end();
             choice = null;
-            if (tries < MAX_TRIES) {
+            if (UpstreamChannels.isDenied(trouble)) {
+                refused(DENIED);
+            } else if (tries < MAX_TRIES) {
                 connect();
             } else {
                 refused("UF");

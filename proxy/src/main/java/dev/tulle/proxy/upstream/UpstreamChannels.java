@@ -31,11 +31,19 @@ public final class UpstreamChannels {
      */
     public static final int RECEIVE_BUFFER = 512 << 10;
 
+    /** A prefix of what is said of a connect that a policy at the other end refuses. */
+    public static final String DENIED = "tunnel: 401";
+
     private UpstreamChannels() {}
 
     /** True when a connect failed for this reason in the handshake of TLS, or had no certificates for it. */
     public static boolean isOfTls(String reason) {
         return reason.startsWith(TlsConnect.TROUBLE);
+    }
+
+    /** True when a policy at the other end of a tunnel has refused the connection. */
+    public static boolean isDenied(String reason) {
+        return reason.startsWith(DENIED);
     }
 
     /** Bytes that wait in a channel that takes no more; 0 for one that does. */
