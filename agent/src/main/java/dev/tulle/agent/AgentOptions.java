@@ -37,6 +37,7 @@ import java.util.Set;
  * @param domain the mesh's DNS domain; default {@code cluster.local}
  * @param membership the mesh of another host that this one has joined; default none: the control plane is on this host
  * @param nodeAddress where other nodes reach this one; default empty: it is reached by none
+ * @param tunnelPort the node proxy's port for tunnels of other nodes; default 15008
  * @param outboundPort the node proxy's port for captured connections; default 15001
  * @param dnsPort the agent's DNS port; default 15053
  * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
@@ -74,6 +75,7 @@ public record AgentOptions(
         String domain,
         Optional<LiveMembership> membership,
         String nodeAddress,
+        int tunnelPort,
         int outboundPort,
         int dnsPort,
         int explicitPort,
@@ -119,7 +121,7 @@ public record AgentOptions(
         if (range.bits() > 24) {
             throw new IllegalArgumentException("workload range " + range + ": expected a /24 or larger");
         }
-        for (int port : new int[] {outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
+        for (int port : new int[] {tunnelPort, outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
             if (port < 0 || port > 65535) {
                 throw new IllegalArgumentException("port " + port + ": expected 0 to 65535");
             }
@@ -180,7 +182,7 @@ public record AgentOptions(
     Set<Integer> ownPorts() {
         Set<Integer> ports =
                 new HashSet<>(List.of(controlMetricsPort, outboundPort, dnsPort, explicitPort, metricsPort));
-        ports.addAll(List.of(proxyMetricsPort, proxyReadinessPort));
+        ports.addAll(List.of(proxyMetricsPort, proxyReadinessPort, tunnelPort));
         ports.addAll(gatewayPorts());
         return ports;
     }
@@ -244,6 +246,7 @@ public record AgentOptions(
         private String domain = "cluster.local";
         private Optional<LiveMembership> membership = Optional.empty();
         private String nodeAddress = "";
+        private int tunnelPort = 15008;
         private int outboundPort = 15001;
         private int dnsPort = 15053;
         private int explicitPort = 15080;
@@ -327,6 +330,11 @@ public record AgentOptions(
         /** Empty: other nodes reach none of its workloads. */
         public Builder nodeAddress(String value) {
             nodeAddress = value;
+            return this;
+        }
+
+        public Builder tunnelPort(int value) {
+            tunnelPort = value;
             return this;
         }
 
@@ -445,6 +453,7 @@ public record AgentOptions(
                     domain,
                     membership,
                     nodeAddress,
+                    tunnelPort,
                     outboundPort,
                     dnsPort,
                     explicitPort,

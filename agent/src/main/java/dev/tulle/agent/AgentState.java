@@ -36,6 +36,7 @@ import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.WorkloadRegistration;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
@@ -90,6 +91,9 @@ final class AgentState implements AutoCloseable {
 
     /** True while the control plane has been told that something could not be written. */
     private boolean owesAnswer;
+
+    /** Where tunnels of other nodes are taken, while there may be any. */
+    private Optional<InetSocketAddress> tunnels = Optional.empty();
 
     private Optional<NodeLease> early = Optional.empty();
     private final Troubles troubles = new Troubles();
@@ -288,6 +292,7 @@ final class AgentState implements AutoCloseable {
                                 + ": control plane and agent have different options");
                 return;
             }
+            serveNodes(lease);
             if (enrolments.grant(prefix)) {
                 troubles.clear(Part.PREFIX);
             } else {
@@ -299,6 +304,24 @@ final class AgentState implements AutoCloseable {
             changed();
         } catch (IOException | IllegalArgumentException e) {
             troubles.set(Part.PREFIX, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Opens the port for tunnels once there are or may be other nodes: on a host alone nobody knocks at it. */
+    private void serveNodes(NodeLease lease) {
+        if (!lease.nodes() || options.nodeAddress().isEmpty()) {
+            return;
+        }
+        InetSocketAddress where = new InetSocketAddress(
+                InetAddress.ofLiteral(options.nodeAddress()), options.tunnelPort());
+        try {
+            HostSetup.inProxyGroup(cgroups, options.meshGroup(), () -> ports.hold(where));
+            tunnels = Optional.of(where);
+            publications.tunnels(where);
+            troubles.clear(Part.NODES);
+        } catch (IOException e) {
+            troubles.set(Part.NODES, "no tunnels of other nodes: " + e.getMessage());
+            loop.after(RETRY, () -> serveNodes(lease));
         }
     }
 
@@ -434,6 +457,7 @@ final class AgentState implements AutoCloseable {
         boolean ipv6 = HostNetwork.hasIpv6();
         Set<InetSocketAddress> wanted =
                 new HashSet<>(options.proxyAddresses(tier.datapath().tier(), ipv6));
+        tunnels.ifPresent(wanted::add);
         enrolments.leases().stream().filter(Lease::live).forEach(lease -> wanted.addAll(published(lease.spec())));
         for (TcpListener listener : ports.listeners()) {
             if (!wanted.contains(listener.address())) {
@@ -457,6 +481,7 @@ final class AgentState implements AutoCloseable {
                 .publications()
                 .forEach(publication -> all.add(MeshPort.published(publication.port()))));
         all.addAll(gateway.meshPorts());
+        tunnels.ifPresent(where -> all.add(MeshPort.published(where.getPort())));
         return all;
     }
 

@@ -5,9 +5,11 @@ import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.accept.Sources;
 import dev.tulle.proxy.admin.AdminApi;
 import dev.tulle.proxy.admin.AdminPages;
+import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.downstream.HttpClientConnection;
 import dev.tulle.proxy.handover.HandOver;
 import dev.tulle.proxy.handover.Predecessor;
+import dev.tulle.proxy.hbone.TunnelTargets;
 import dev.tulle.proxy.lease.HttpOptions;
 import dev.tulle.proxy.lease.SocketHttpOptions;
 import dev.tulle.proxy.share.Budget;
@@ -49,6 +51,7 @@ public final class NodeProxy implements AutoCloseable {
     private final ProxyLoops loops;
     private final Directories directories;
     private final @Nullable AccessLog accessLog;
+    private final @Nullable Tunnelling tunnels;
     private final ChannelGroup connections = new DefaultChannelGroup("connections", GlobalEventExecutor.INSTANCE);
     private final Listeners listeners;
     private final Opening opening;
@@ -61,16 +64,25 @@ public final class NodeProxy implements AutoCloseable {
     private volatile boolean draining;
     private volatile boolean bound;
 
-    private NodeProxy(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel, Budget budget) {
+    private NodeProxy(
+            ProxyOptions options,
+            XdsClient xds,
+            Supplier<HttpOptions> kernel,
+            Budget budget,
+            @Nullable XdsClient agent,
+            TunnelTargets targets) {
         this.options = options;
         this.xds = xds;
         this.loops = new ProxyLoops(options);
         this.directories = Directories.of(xds, options, registry);
         this.sources = new Sources(directories.workloads(), options.nodeSocket(), options.range());
         this.accessLog = options.accessLog().isEmpty() ? null : AccessLog.open(options.accessLog(), registry);
-        loops.make(registry, directories, sources, accessLog, connections, () -> draining, kernel, budget);
+        Tunnelling between =
+                agent == null ? null : new Tunnelling(agent, targets, options, xds, directories.workloads());
+        this.tunnels = between;
+        loops.make(registry, directories, sources, accessLog, connections, () -> draining, kernel, budget, between);
         this.listeners = new Listeners(loops.group(), loops::scope);
-        this.opening = new Opening(options, xds, directories, listeners, loops.group());
+        this.opening = new Opening(options, xds, directories, between, listeners, loops.group());
         registry.gauge("tulle_proxy_connections", "Open client connections.", connections::size);
         registry.gauge(
                 "tulle_proxy_services",
@@ -99,9 +111,15 @@ public final class NodeProxy implements AutoCloseable {
                 directories.services(),
                 loops.scopes(),
                 options.nodeSocket());
-        directories.services().onForgotten(service -> loops.scopes()
-                .forEach(scope ->
-                        scope.worker().loop().execute(() -> scope.upstreams().forget(service))));
+        directories.services().onForgotten(this::forget);
+        if (between != null) {
+            between.onForgotten(this::forget);
+        }
+    }
+
+    private void forget(OutboundService service) {
+        loops.scopes().forEach(scope -> scope.worker().loop().execute(() -> scope.upstreams()
+                .forget(service)));
     }
 
     private String trouble() {
@@ -140,7 +158,29 @@ public final class NodeProxy implements AutoCloseable {
     /** As above, with other bounds than this process's. */
     static NodeProxy start(ProxyOptions options, XdsClient xds, Supplier<HttpOptions> kernel, Budget budget)
             throws IOException {
-        NodeProxy proxy = new NodeProxy(options, xds, kernel, budget);
+        Path secrets = options.sdsSocket();
+        XdsClient agent = secrets == null
+                ? null
+                : XdsClients.connect(new XdsClientOptions(
+                        secrets, options.nodeId(), options.role().word()));
+        return start(options, xds, kernel, budget, agent, new OtherNodes(options.nodeId(), options.inboundPort()));
+    }
+
+    /**
+     * As above, with tunnels to other nodes.
+     *
+     * @param agent gives certificates; null for no tunnels
+     * @param targets which endpoints are on other nodes
+     */
+    static NodeProxy start(
+            ProxyOptions options,
+            XdsClient xds,
+            Supplier<HttpOptions> kernel,
+            Budget budget,
+            @Nullable XdsClient agent,
+            TunnelTargets targets)
+            throws IOException {
+        NodeProxy proxy = new NodeProxy(options, xds, kernel, budget, agent, targets);
         try {
             proxy.bind();
             return proxy;
@@ -182,6 +222,15 @@ public final class NodeProxy implements AutoCloseable {
      */
     public int listenToward(String address, int port, InetSocketAddress destination) throws IOException {
         return listeners.toward(address, port, destination);
+    }
+
+    /** Opens a further port for tunnels of other nodes. */
+    int listenInbound(String address, int port) throws IOException {
+        Tunnelling between = tunnels;
+        if (between == null) {
+            throw new IOException("there is nobody who gives certificates");
+        }
+        return listeners.inbound(address, port, between::first);
     }
 
     /** Opens the explicit proxy on a further port. */
@@ -280,6 +329,10 @@ public final class NodeProxy implements AutoCloseable {
         directories.names().close();
         directories.services().close();
         directories.workloads().close();
+        Tunnelling between = tunnels;
+        if (between != null) {
+            between.close();
+        }
         loops.close();
         directories.policies().close();
         directories.transports().close();

@@ -32,14 +32,22 @@ final class Opening {
     private final ProxyOptions options;
     private final XdsClient xds;
     private final Directories directories;
+    private final @Nullable Tunnelling tunnels;
     private final Listeners listeners;
     private final EventLoopGroup group;
     private boolean explicitWanted = true;
 
-    Opening(ProxyOptions options, XdsClient xds, Directories directories, Listeners listeners, EventLoopGroup group) {
+    Opening(
+            ProxyOptions options,
+            XdsClient xds,
+            Directories directories,
+            @Nullable Tunnelling tunnels,
+            Listeners listeners,
+            EventLoopGroup group) {
         this.options = options;
         this.xds = xds;
         this.directories = directories;
+        this.tunnels = tunnels;
         this.listeners = listeners;
         this.group = group;
     }
@@ -136,7 +144,8 @@ final class Opening {
             listeners.explicit(options.explicitAddress(), options.explicitPort(), directories.names());
         }
         if (options.nodeSocket() != null) {
-            listeners.publish(options.nodeSocket());
+            Tunnelling between = tunnels;
+            listeners.publish(options.nodeSocket(), between == null ? null : between::first);
         }
         LOG.log(
                 System.Logger.Level.INFO,

@@ -19,6 +19,7 @@ import dev.tulle.proxy.tcp.TcpScope;
 import dev.tulle.proxy.upstream.MetricHandles;
 import dev.tulle.proxy.upstream.OutcomeDirectory;
 import dev.tulle.proxy.upstream.Upstreams;
+import dev.tulle.proxy.upstream.Way;
 import dev.tulle.telemetry.AccessLog;
 import dev.tulle.telemetry.Counter;
 import dev.tulle.telemetry.IstioMetrics;
@@ -83,6 +84,7 @@ final class ProxyLoops {
      * @param draining true when connections are to close after their current request
      * @param kernel the kernel's HTTP programs, one for each loop
      * @param budget what all clients may have
+     * @param tunnels to other nodes; null for none
      */
     void make(
             MetricRegistry registry,
@@ -92,7 +94,8 @@ final class ProxyLoops {
             ChannelGroup connections,
             BooleanSupplier draining,
             Supplier<HttpOptions> kernel,
-            Budget budget) {
+            Budget budget,
+            @Nullable Tunnelling tunnels) {
         IstioMetrics istio = new IstioMetrics(registry);
         MetricFamily<Counter> refused = registry.counter(
                 "tulle_proxy_connections_refused_total", "Connections closed without being served.", "reason");
@@ -125,7 +128,8 @@ final class ProxyLoops {
                     leases,
                     directories.policies(),
                     outcomes,
-                    directories.transports());
+                    directories.transports(),
+                    tunnels == null ? Way.Map.DIRECT : tunnels.ways(worker));
             scopes.put(
                     loop,
                     new LoopScope(

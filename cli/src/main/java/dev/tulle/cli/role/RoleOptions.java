@@ -289,6 +289,7 @@ public final class RoleOptions {
                         kernelObject == null
                                 ? distribution().resolve("bpf/tulle.bpf.o")
                                 : kernelObject.toAbsolutePath())
+                .tunnelPort(port(15008))
                 .outboundPort(port(15001))
                 .dnsPort(port(15053))
                 .explicitPort(port(15080))

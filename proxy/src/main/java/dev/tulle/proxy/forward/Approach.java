@@ -281,6 +281,11 @@ final class Approach {
         if (!progress.is(ForwardState.CONNECTING)) {
             return;
         }
+        if (UpstreamChannels.isDenied(reason)) {
+            tally.flag(Flags.DENIED, "rbac_access_denied_at_destination");
+            own.deny();
+            return;
+        }
         tries.failed(client.channel());
         ForwardPlan chosen = routing.plan();
         if (chosen != null && chosen.retriesConnectFailure() && beginRetry()) {

@@ -10,6 +10,7 @@ import dev.tulle.proxy.stream.Downstream;
 import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.From;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.UpstreamStream;
 import dev.tulle.proxy.upstream.UpstreamUser;
@@ -187,6 +188,11 @@ final class Forwarding implements UpstreamUser {
     @Override
     public ProxyHeader.Ends ends() {
         return client.peer().ends();
+    }
+
+    @Override
+    public From from() {
+        return From.of(client.peer().source(), client.peer().ends());
     }
 
     @Override

@@ -6,6 +6,7 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.tcp.RelayState.Event;
 import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.upstream.From;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelInitializer;
@@ -163,7 +164,8 @@ final class Dial {
         };
         UpstreamChannels.connect(
                 worker,
-                chosen.address(),
+                new dev.tulle.proxy.upstream.Dial(
+                        chosen.address(), chosen.way(), From.of(peer.source(), peer.ends())),
                 chosen.connectTimeoutMillis(),
                 chosen.header(peer.ends()),
                 chosen.transport(),
@@ -192,7 +194,9 @@ final class Dial {
     private void failed(@Nullable Throwable failure, TcpTarget.Choice chosen) {
         trouble = failure == null || failure.getMessage() == null ? "connect failed" : failure.getMessage();
         leave(chosen);
-        if (tries < MAX_TRIES) {
+        if (UpstreamChannels.isDenied(trouble)) {
+            owner.refused(TcpRelay.DENIED);
+        } else if (tries < MAX_TRIES) {
             on(Event.TRIED_AGAIN);
             begin();
         } else {

@@ -24,6 +24,7 @@ import io.netty.channel.socket.ChannelInputShutdownEvent;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class UpstreamConnection extends ChannelInboundHandlerAdapter implements UpstreamStream {
+    private final Lane lane;
     private final EndpointPool pool;
     private final Worker worker;
     private final Channel channel;
@@ -38,8 +39,9 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     private long loan;
     long idleSince;
 
-    UpstreamConnection(EndpointPool pool, Channel channel) {
-        this.pool = pool;
+    UpstreamConnection(Lane lane, Channel channel) {
+        this.lane = lane;
+        this.pool = lane.pool();
         this.worker = pool.worker();
         this.channel = channel;
         this.quickAck = new QuickAck(channel);
@@ -170,7 +172,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     public void finish(boolean requestComplete) {
         reader.leave();
         if (reader.isReusable() && requestComplete && channel.isActive()) {
-            pool.release(this);
+            lane.release(this);
         } else {
             close();
         }
@@ -213,7 +215,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
             reader.on(Event.CLOSES);
             out.flush();
             Ends.both(channel);
-            pool.closed(this);
+            lane.closed(this);
         }
     }
 
@@ -226,7 +228,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
             reader.on(Event.CLOSES);
             out.flush();
             channel.close();
-            pool.closed(this);
+            lane.closed(this);
         }
     }
 
