@@ -10,7 +10,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOME = os.path.dirname(os.path.dirname(HERE))
-TULLE = os.path.join(HOME, "tulle")
+TULLE = os.environ.get("TULLE_LAUNCHER") or os.path.join(HOME, "tulle")
 # For benchmarks of networks (RFC 2544): nobody's addresses.
 NETWORK = "198.18.77."
 STARTED = 90
@@ -55,6 +55,8 @@ class Host:
         self.up = None
         self.programs = []
         self.holder = None
+        # Which mesh the commands mean.
+        self.environment = dict(ENV, TULLE_MESH=self.mesh, TULLE_RUN_DIR=os.path.join(self.folder, "run"))
 
     def begin(self):
         lab, number = self.lab, self.number
@@ -93,7 +95,8 @@ class Host:
         return ["nsenter", "-t", str(self.holder.pid), "--net", "--mount", "--cgroup", "--uts", "--", *line]
 
     def run(self, *line, check=True, timeout=60):
-        done = subprocess.run(self._grouped(line), capture_output=True, text=True, env=ENV, timeout=timeout)
+        done = subprocess.run(self._grouped(line), capture_output=True, text=True, env=self.environment,
+                              timeout=timeout)
         if check and done.returncode:
             raise Failure(f"{self.name}: {' '.join(line)}: {done.stderr.strip() or done.stdout.strip()}")
         return done
@@ -103,27 +106,54 @@ class Host:
         return ["sh", "-c", 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"', "sh", self.group, *self.inside(*line)]
 
     def start(self, *line, log):
-        process = subprocess.Popen(self._grouped(line), stdout=open(log, "ab"), stderr=subprocess.STDOUT, env=ENV,
-                                   start_new_session=True)
+        process = subprocess.Popen(self._grouped(line), stdout=open(log, "ab"), stderr=subprocess.STDOUT,
+                                   env=self.environment, start_new_session=True)
         self.programs.append(process)
         return process
 
-    def options(self):
-        return ["--mesh", self.mesh, "--run-dir", os.path.join(self.folder, "run")]
-
     def tulle(self, *words, check=True, timeout=60):
-        return self.run(TULLE, words[0], *self.options(), *words[1:], check=check, timeout=timeout)
+        return self.run(TULLE, *words, check=check, timeout=timeout)
 
     def start_mesh(self, *options):
         log = os.path.join(self.folder, "up.log")
-        self.up = self.start(TULLE, "up", *self.options(), "--state", os.path.join(self.folder, "state"), "--range",
+        begun = os.path.getsize(log) if os.path.exists(log) else 0
+        self.up = self.start(TULLE, "up", "--state", os.path.join(self.folder, "state"), "--range",
                              "100.64.0.0/10", "--service-range", "240.240.0.0/16", "--node", self.name,
                              "--access-log", "-", *options, log=log)
         end = time.monotonic() + STARTED
-        while b": ready in" not in open(log, "rb").read():
+        while b": ready in" not in open(log, "rb").read()[begun:]:
             if self.up.poll() is not None or time.monotonic() > end:
                 raise Failure(f"{self.name} is not ready:\n{open(log).read()[-4000:]}")
             time.sleep(0.05)
+
+    def stop_mesh(self, kill=False):
+        """Ends the mesh here; with kill all of its processes at once, so that they leave what they have."""
+        if kill:
+            for pid in self._mesh_processes():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        else:
+            self.up.send_signal(signal.SIGTERM)
+        self._await(self.up, 30)
+
+    def _mesh_processes(self):
+        """The launcher first: it would start the others again."""
+        found = [self.up.pid]
+        for number in os.listdir("/proc"):
+            if number.isdigit() and int(number) != self.up.pid:
+                try:
+                    with open(f"/proc/{number}/environ", "rb") as file:
+                        environment = file.read()
+                    with open(f"/proc/{number}/cmdline", "rb") as file:
+                        line = file.read()
+                except OSError:
+                    continue
+                if f"TULLE_RUN_DIR={self.folder}/run".encode() in environment and b"java" in line.split(b"\0")[0] \
+                        and (b"\0up\0" in line or b"\0proxy\0" in line):
+                    found.append(int(number))
+        return found
 
     def stop(self):
         """Ends programs and mesh, and removes every trace."""
@@ -135,7 +165,7 @@ class Host:
                     self._await(process, 5)
         if mesh is not None:
             self._await(mesh, 20)
-            self.run(TULLE, "detach", "--all", *self.options(), "--state", os.path.join(self.folder, "state"),
+            self.run(TULLE, "detach", "--all", "--state", os.path.join(self.folder, "state"),
                      check=False)
         if self.holder is not None:
             self.holder.kill()
