@@ -10,6 +10,7 @@ import dev.tulle.agent.enrol.Probe;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.enrol.RefusedException.Code;
 import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.identity.LocalIdentities;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Ip;
 import dev.tulle.xds.RegistrationAnswer;
@@ -38,6 +39,7 @@ final class AgentApi {
     private final AgentState state;
     private final Cgroups cgroups;
     private final StatusReport status;
+    private final LocalIdentities identities;
     private final Runnable detach;
 
     /**
@@ -51,12 +53,14 @@ final class AgentApi {
             AgentState state,
             Cgroups cgroups,
             StatusReport status,
+            LocalIdentities identities,
             Runnable detach) {
         this.options = options;
         this.loop = loop;
         this.state = state;
         this.cgroups = cgroups;
         this.status = status;
+        this.identities = identities;
         this.detach = detach;
     }
 
@@ -70,6 +74,7 @@ final class AgentApi {
                 "flows", (params, _) -> loop.call(() -> status.flows(params)),
                 "paths", (params, _) -> paths(text(params, "requests", "")),
                 "explain-path", (params, _) -> explain(params),
+                "certificates", (_, _) -> IdentityJson.of(identities.reports()),
                 "detach", (_, _) -> detach()));
     }
 

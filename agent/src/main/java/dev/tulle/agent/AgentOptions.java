@@ -2,11 +2,13 @@ package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
 import dev.tulle.agent.ports.MeshPort;
+import dev.tulle.agent.join.LiveMembership;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.common.LocalUsers;
 import dev.tulle.model.Locality;
+import dev.tulle.xds.ControlAddress;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
@@ -33,7 +35,9 @@ import java.util.Set;
  * @param range6 the first 96 bits of workloads' IPv6 twins; default {@code fd74:756c:6c65::}; empty: no IPv6
  * @param serviceRange6 the first 96 bits of services' IPv6 twins; default {@code fd74:756c:6c66::}
  * @param domain the mesh's DNS domain; default {@code cluster.local}
- * @param xdsSocket where the control plane serves; default {@code xds.sock} in the run directory
+ * @param membership the mesh of another host that this one has joined; default none: the control plane is on this host
+ * @param nodeAddress where other nodes reach this one; default empty: it is reached by none
+ * @param tunnelPort the node proxy's port for tunnels of other nodes; default 15008
  * @param outboundPort the node proxy's port for captured connections; default 15001
  * @param dnsPort the agent's DNS port; default 15053
  * @param explicitPort the node proxy's port as an HTTP proxy; default 15080
@@ -69,7 +73,9 @@ public record AgentOptions(
         String range6,
         String serviceRange6,
         String domain,
-        Path xdsSocket,
+        Optional<LiveMembership> membership,
+        String nodeAddress,
+        int tunnelPort,
         int outboundPort,
         int dnsPort,
         int explicitPort,
@@ -90,6 +96,8 @@ public record AgentOptions(
         String accessLog,
         Duration drainTime,
         Optional<Path> life) {
+    private static final String XDS_SOCKET = "xds.sock";
+
     public AgentOptions {
         if (!meshName.matches("[a-z][a-z0-9-]{0,39}")) {
             throw new IllegalArgumentException(
@@ -97,6 +105,10 @@ public record AgentOptions(
         }
         if (!node.matches("[A-Za-z0-9]([-A-Za-z0-9.]{0,252})")) {
             throw new IllegalArgumentException("node name '" + node + "': expected a host name");
+        }
+        if (!nodeAddress.isEmpty() && Ip.parse(nodeAddress).isEmpty()) {
+            throw new IllegalArgumentException(
+                    "node address '" + nodeAddress + "': expected an IP address, where other nodes reach this one");
         }
         if (!range6.isEmpty()
                 && (Ip.parse(range6).isEmpty() || Ip.parse(serviceRange6).isEmpty())) {
@@ -109,7 +121,7 @@ public record AgentOptions(
         if (range.bits() > 24) {
             throw new IllegalArgumentException("workload range " + range + ": expected a /24 or larger");
         }
-        for (int port : new int[] {outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
+        for (int port : new int[] {tunnelPort, outboundPort, dnsPort, explicitPort, metricsPort, resolverPort}) {
             if (port < 0 || port > 65535) {
                 throw new IllegalArgumentException("port " + port + ": expected 0 to 65535");
             }
@@ -141,16 +153,36 @@ public record AgentOptions(
         return runDirectory.resolve("agent.sock");
     }
 
+    /** Where the agent finds the control plane. */
+    ControlAddress control() {
+        return membership.map(LiveMembership::control).orElseGet(() -> ControlAddress.of(xdsSocket()));
+    }
+
+    /** Where the node's proxies find the control plane; if that is on another host, the agent passes on what they say. */
+    public Path xdsSocket() {
+        return runDirectory.resolve(XDS_SOCKET);
+    }
+
     /** What the node proxy asks the agent on. */
     public Path nodeSocket() {
         return runDirectory.resolve("node.sock");
+    }
+
+    /** Where the node's proxies get certificates and keys. */
+    public Path sdsSocket() {
+        return runDirectory.resolve("sds.sock");
+    }
+
+    /** Where workloads get their own certificate and key. */
+    public Path workloadSocket() {
+        return runDirectory.resolve("workload.sock");
     }
 
     /** Ports that the mesh uses itself. */
     Set<Integer> ownPorts() {
         Set<Integer> ports =
                 new HashSet<>(List.of(controlMetricsPort, outboundPort, dnsPort, explicitPort, metricsPort));
-        ports.addAll(List.of(proxyMetricsPort, proxyReadinessPort));
+        ports.addAll(List.of(proxyMetricsPort, proxyReadinessPort, tunnelPort));
         ports.addAll(gatewayPorts());
         return ports;
     }
@@ -212,7 +244,9 @@ public record AgentOptions(
         private String range6 = "fd74:756c:6c65::";
         private String serviceRange6 = "fd74:756c:6c66::";
         private String domain = "cluster.local";
-        private Optional<Path> xdsSocket = Optional.empty();
+        private Optional<LiveMembership> membership = Optional.empty();
+        private String nodeAddress = "";
+        private int tunnelPort = 15008;
         private int outboundPort = 15001;
         private int dnsPort = 15053;
         private int explicitPort = 15080;
@@ -287,8 +321,20 @@ public record AgentOptions(
             return this;
         }
 
-        public Builder xdsSocket(Path value) {
-            xdsSocket = Optional.of(value);
+        /** Empty: the control plane is on this host. */
+        public Builder membership(Optional<LiveMembership> value) {
+            membership = value;
+            return this;
+        }
+
+        /** Empty: other nodes reach none of its workloads. */
+        public Builder nodeAddress(String value) {
+            nodeAddress = value;
+            return this;
+        }
+
+        public Builder tunnelPort(int value) {
+            tunnelPort = value;
             return this;
         }
 
@@ -405,7 +451,9 @@ public record AgentOptions(
                     range6,
                     serviceRange6,
                     domain,
-                    xdsSocket.orElseGet(() -> runDirectory.resolve("xds.sock")),
+                    membership,
+                    nodeAddress,
+                    tunnelPort,
                     outboundPort,
                     dnsPort,
                     explicitPort,

@@ -36,6 +36,7 @@ import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.WorkloadRegistration;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.time.Clock;
 import java.time.Duration;
@@ -47,6 +48,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -83,11 +85,15 @@ final class AgentState implements AutoCloseable {
     private final HttpMetrics httpMetrics;
     private final TcpMetrics tcpMetrics;
     private volatile Askers askers = Askers.NONE;
+    private Consumer<List<Lease>> follower = _ -> {};
     private boolean dirty;
     private boolean adopting = true;
 
     /** True while the control plane has been told that something could not be written. */
     private boolean owesAnswer;
+
+    /** Where tunnels of other nodes are taken, while there may be any. */
+    private Optional<InetSocketAddress> tunnels = Optional.empty();
 
     private Optional<NodeLease> early = Optional.empty();
     private final Troubles troubles = new Troubles();
@@ -175,7 +181,8 @@ final class AgentState implements AutoCloseable {
         this.guarded = new GuardedWorkloads(xds, loop, this::changed);
         String before = leaseStore.load().contents().prefix();
         this.registration = links.registration(
-                new RegistrationOptions(options.xdsSocket(), options.node(), before, options.locality()),
+                new RegistrationOptions(
+                        options.control(), options.node(), before, options.locality(), options.nodeAddress()),
                 new RegistrationClient.Listener() {
                     @Override
                     public void onLease(NodeLease lease) {
@@ -285,6 +292,7 @@ final class AgentState implements AutoCloseable {
                                 + ": control plane and agent have different options");
                 return;
             }
+            serveNodes(lease);
             if (enrolments.grant(prefix)) {
                 troubles.clear(Part.PREFIX);
             } else {
@@ -296,6 +304,24 @@ final class AgentState implements AutoCloseable {
             changed();
         } catch (IOException | IllegalArgumentException e) {
             troubles.set(Part.PREFIX, String.valueOf(e.getMessage()));
+        }
+    }
+
+    /** Opens the port for tunnels once there are or may be other nodes: on a host alone nobody knocks at it. */
+    private void serveNodes(NodeLease lease) {
+        if (!lease.nodes() || options.nodeAddress().isEmpty()) {
+            return;
+        }
+        InetSocketAddress where = new InetSocketAddress(
+                InetAddress.ofLiteral(options.nodeAddress()), options.tunnelPort());
+        try {
+            HostSetup.inProxyGroup(cgroups, options.meshGroup(), () -> ports.hold(where));
+            tunnels = Optional.of(where);
+            publications.tunnels(where);
+            troubles.clear(Part.NODES);
+        } catch (IOException e) {
+            troubles.set(Part.NODES, "no tunnels of other nodes: " + e.getMessage());
+            loop.after(RETRY, () -> serveNodes(lease));
         }
     }
 
@@ -431,6 +457,7 @@ final class AgentState implements AutoCloseable {
         boolean ipv6 = HostNetwork.hasIpv6();
         Set<InetSocketAddress> wanted =
                 new HashSet<>(options.proxyAddresses(tier.datapath().tier(), ipv6));
+        tunnels.ifPresent(wanted::add);
         enrolments.leases().stream().filter(Lease::live).forEach(lease -> wanted.addAll(published(lease.spec())));
         for (TcpListener listener : ports.listeners()) {
             if (!wanted.contains(listener.address())) {
@@ -454,6 +481,7 @@ final class AgentState implements AutoCloseable {
                 .publications()
                 .forEach(publication -> all.add(MeshPort.published(publication.port()))));
         all.addAll(gateway.meshPorts());
+        tunnels.ifPresent(where -> all.add(MeshPort.published(where.getPort())));
         return all;
     }
 
@@ -495,11 +523,18 @@ final class AgentState implements AutoCloseable {
         }
         holdAllPublished();
         publications.set(enrolments.leases(), this::addressOf);
-        tellAskers();
+        tellLeases();
         changed();
     }
 
-    private void tellAskers() {
+    /** Tells somebody of the leases, now and whenever one begins or ends. */
+    void follow(Consumer<List<Lease>> next) {
+        follower = next;
+        follower.accept(enrolments.leases());
+    }
+
+    private void tellLeases() {
+        follower.accept(enrolments.leases());
         askers = Askers.of(enrolments.leases(), tier.datapath().tier().hasOwnAddresses(), options.range6());
     }
 
@@ -543,7 +578,7 @@ final class AgentState implements AutoCloseable {
         guarded.forget(lease.key());
         registration.deregister(uid(lease));
         publications.set(enrolments.leases(), this::addressOf);
-        tellAskers();
+        tellLeases();
         releaseUnpublished();
         changed();
     }

@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import dev.tulle.agent.identity.CertificateSource;
 import dev.tulle.xds.RegistrationClient;
 import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.XdsClient;
@@ -11,4 +12,7 @@ interface ControlLinks {
 
     /** Connects to register this node and its workloads. */
     RegistrationClient registration(RegistrationOptions options, RegistrationClient.Listener listener);
+
+    /** Who signs the certificates of this node's identities. */
+    CertificateSource certificates();
 }

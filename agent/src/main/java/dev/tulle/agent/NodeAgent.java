@@ -7,6 +7,11 @@ import dev.tulle.agent.dns.DnsServer;
 import dev.tulle.agent.dns.MeshNames;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.identity.CertificateSource;
+import dev.tulle.agent.identity.LocalIdentities;
+import dev.tulle.agent.join.ControlRelay;
+import dev.tulle.agent.join.LiveMembership;
+import dev.tulle.agent.join.Renewal;
 import dev.tulle.agent.ports.ClientPorts;
 import dev.tulle.agent.ports.DnsPorts;
 import dev.tulle.agent.ports.HeldPorts;
@@ -19,6 +24,10 @@ import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.XdsClient;
 import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
+import dev.tulle.common.pki.SpiffeId;
+import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.model.Caller;
+import java.security.cert.X509Certificate;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -72,13 +81,20 @@ public final class NodeAgent implements AutoCloseable {
         return start(options, new ControlLinks() {
             @Override
             public XdsClient xds() {
-                return XdsClients.connect(new XdsClientOptions(options.xdsSocket(), options.node(), "agent"));
+                return XdsClients.connect(new XdsClientOptions(options.control(), options.node(), "agent"));
             }
 
             @Override
             public RegistrationClient registration(
                     RegistrationOptions registration, RegistrationClient.Listener listener) {
                 return XdsClients.registerLater(registration, listener);
+            }
+
+            @Override
+            public CertificateSource certificates() {
+                return (identity, _) -> {
+                    throw new IOException("nobody signs certificates yet");
+                };
             }
         });
     }
@@ -150,7 +166,24 @@ public final class NodeAgent implements AutoCloseable {
         }
         NodeAgent agent = new NodeAgent(options, state, parts);
         StatusReport status = new StatusReport(options, state, flows, resolver, refusals, samples, host.lastEnd());
-        AgentApi agentApi = new AgentApi(options, loop, state, host.cgroups(), status, agent::detachAndComplete);
+        LocalIdentities identities = LocalIdentities.start(
+                links.certificates(),
+                SpiffeId.proxy(Caller.TRUST_DOMAIN, options.node()),
+                host.cgroups(),
+                options.sdsSocket(),
+                options.users().proxyOnly(),
+                options.workloadSocket(),
+                refusals);
+        parts.push(identities);
+        if (options.membership().isPresent()) {
+            LiveMembership membership = options.membership().get();
+            parts.push(ControlRelay.start(
+                    options.xdsSocket(), options.users().readers(), refusals, relayed(membership, identities)));
+            parts.push(Renewal.start(membership, links.certificates()));
+        }
+        loop.execute(() -> state.follow(identities::leases));
+        AgentApi agentApi =
+                new AgentApi(options, loop, state, host.cgroups(), status, identities, agent::detachAndComplete);
         NodeApi nodeApi = new NodeApi(loop, state);
         parts.push(nodeApi);
         ports.offer(options.runDirectory().resolve(HeldPorts.SOCKET));
@@ -164,6 +197,27 @@ public final class NodeAgent implements AutoCloseable {
         loop.every(RECONCILE, state::reconcile);
         loop.every(DRAIN, () -> state.datapath().drain());
         return agent;
+    }
+
+    private static ControlRelay.Way relayed(LiveMembership membership, LocalIdentities identities) {
+        return new ControlRelay.Way() {
+            @Override
+            public InetSocketAddress control() {
+                return membership.address();
+            }
+
+            @Override
+            public TlsIdentity identity() throws IOException {
+                return identities
+                        .ofProxies()
+                        .orElseThrow(() -> new IOException("the node's proxies have no certificate yet"));
+            }
+
+            @Override
+            public List<X509Certificate> roots() {
+                return membership.roots();
+            }
+        };
     }
 
     private static void holdAll(HeldPorts ports, List<InetSocketAddress> addresses) throws IOException {

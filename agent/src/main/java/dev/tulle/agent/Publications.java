@@ -8,6 +8,7 @@ import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.config.Hosts;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Workload.WorkloadPort;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -24,6 +25,7 @@ final class Publications implements AutoCloseable {
 
     Publications() {
         current.add("listeners", new JsonArray());
+        current.add("tunnels", new JsonArray());
     }
 
     /**
@@ -33,6 +35,27 @@ final class Publications implements AutoCloseable {
      * @param version differs whenever the message does
      */
     record Published(String listeners, long version) {}
+
+    /** Has the proxy take tunnels of other nodes here. */
+    synchronized void tunnels(InetSocketAddress where) {
+        JsonObject one = new JsonObject();
+        one.addProperty("address", where.getAddress().getHostAddress());
+        one.addProperty("port", where.getPort());
+        JsonArray all = new JsonArray();
+        all.add(one);
+        become("tunnels", all);
+    }
+
+    private void become(String name, JsonArray value) {
+        if (value.equals(current.get(name))) {
+            return;
+        }
+        JsonObject next = current.deepCopy();
+        next.add(name, value);
+        current = next;
+        version++;
+        notifyAll();
+    }
 
     synchronized void set(List<Lease> leases, Function<Lease, String> addressOf) {
         JsonArray listeners = new JsonArray();
@@ -55,13 +78,7 @@ final class Publications implements AutoCloseable {
                 }
             }
         }
-        JsonObject next = new JsonObject();
-        next.add("listeners", listeners);
-        if (!next.equals(current)) {
-            current = next;
-            version++;
-            notifyAll();
-        }
+        become("listeners", listeners);
     }
 
     /** The full name of the workload's service, as its callers inside see it in metrics; empty when it is of none. */

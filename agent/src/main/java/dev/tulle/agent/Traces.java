@@ -74,8 +74,14 @@ final class Traces {
             }
         });
         step(left, "run directory", () -> {
-            for (String name :
-                    List.of("agent.sock", "node.sock", HeldPorts.SOCKET, HeldPorts.GATEWAY_SOCKET, "agent.lock")) {
+            for (String name : List.of(
+                    "agent.sock",
+                    "node.sock",
+                    "sds.sock",
+                    "workload.sock",
+                    HeldPorts.SOCKET,
+                    HeldPorts.GATEWAY_SOCKET,
+                    "agent.lock")) {
                 Files.deleteIfExists(options.runDirectory().resolve(name));
             }
         });

@@ -23,6 +23,8 @@ final class Troubles {
         SERVICES("services on disk"),
         /** Ports that workloads publish and somebody else has. */
         PUBLISHED("published ports"),
+        /** The port for tunnels of other nodes. */
+        NODES("other nodes"),
         /** Ports that Gateways want and somebody else has. */
         GATEWAY("gateway ports"),
         /** Processes in the mesh's groups that no lease knows. */

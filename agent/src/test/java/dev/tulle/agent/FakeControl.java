@@ -1,5 +1,6 @@
 package dev.tulle.agent;
 
+import dev.tulle.agent.identity.CertificateSource;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
@@ -31,6 +32,7 @@ import dev.tulle.xds.Subscription;
 import dev.tulle.xds.WorkloadRegistration;
 import dev.tulle.xds.XdsClient;
 import dev.tulle.xds.XdsStatus;
+import java.io.IOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -249,6 +251,13 @@ final class FakeControl implements ControlLinks {
 
             @Override
             public void close() {}
+        };
+    }
+
+    @Override
+    public CertificateSource certificates() {
+        return (identity, _) -> {
+            throw new IOException("nobody signs for " + identity);
         };
     }
 

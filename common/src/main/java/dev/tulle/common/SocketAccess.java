@@ -75,6 +75,11 @@ public record SocketAccess(Set<Integer> users, Set<Integer> barred, String group
         return isOwner(uid) || users.contains(uid) || (members && !barred.contains(uid));
     }
 
+    /** The same for a peer as the JDK tells it. */
+    public boolean admits(UserPrincipal user) {
+        return numberOf(user).map(this::admits).orElse(members && barred.isEmpty());
+    }
+
     /** Whether a user is root or the one that runs this process. */
     public static boolean isOwner(int uid) {
         return uid == ROOT || uid == SELF;

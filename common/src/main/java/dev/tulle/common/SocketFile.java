@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
 
 /**
  * The file of a Unix socket. A server binds a name beside the final one, and gives it that name only when its permissions
@@ -36,6 +37,17 @@ public final class SocketFile {
      */
     public static void publish(Path bound, Path socket, SocketAccess access) throws IOException {
         access.apply(bound);
+        Files.move(bound, socket, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    /**
+     * Lets every user of the host connect, and gives a bound socket its name: for a server that finds out by itself whom it
+     * answers what.
+     *
+     * @throws IOException when its permissions cannot be set
+     */
+    public static void publishToAll(Path bound, Path socket) throws IOException {
+        Files.setPosixFilePermissions(bound, PosixFilePermissions.fromString("rw-rw-rw-"));
         Files.move(bound, socket, StandardCopyOption.ATOMIC_MOVE);
     }
 }

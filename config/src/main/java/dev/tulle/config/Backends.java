@@ -75,7 +75,8 @@ final class Backends {
                                         workload.healthy(),
                                         workload.name(),
                                         workload.namespace())
-                                .in(workload.locality()),
+                                .in(workload.locality())
+                                .on(workload.place()),
                         workload.labels(),
                         workload.policies());
             }

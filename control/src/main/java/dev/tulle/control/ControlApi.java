@@ -14,6 +14,7 @@ import dev.tulle.config.ConfigResource;
 import dev.tulle.config.KindNames;
 import dev.tulle.config.Problem;
 import dev.tulle.config.ResourceKey;
+import dev.tulle.control.join.Nodes;
 import dev.tulle.model.ResourceRef;
 import java.io.IOException;
 import java.time.Duration;
@@ -104,6 +105,9 @@ final class ControlApi implements LocalApiServer.Handler {
             case "routes" -> ControlViews.routes(view.state());
             case "clients" -> ControlViews.clients(plane.clients());
             case "status" -> ControlViews.status(plane);
+            case "nodes" -> RecordJson.of(plane.nodeViews());
+            case "node-remove" -> removeNode(params);
+            case "token-create" -> createToken(params);
             case "config-dump" -> RecordJson.of(view.state());
             case "explain" -> Explainer.explain(view.state(), plane.ended(), params);
             default -> throw new ApiFailure("unknown-method", "the control plane has no method '" + method + "'");
@@ -167,6 +171,33 @@ final class ControlApi implements LocalApiServer.Handler {
         answer.addProperty("snapshot", plane.view().number());
         uptake(answer, uptake, objects, wait);
         return answer;
+    }
+
+    private JsonElement createToken(JsonObject params) throws ApiFailure {
+        String seconds = text(params, "ttlSeconds");
+        try {
+            Nodes.Issued issued = plane.createToken(
+                    text(params, "node"), Duration.ofSeconds(seconds.isEmpty() ? 3_600 : Long.parseLong(seconds)));
+            JsonObject answer = new JsonObject();
+            answer.addProperty("token", issued.text());
+            answer.addProperty("until", issued.until().toString());
+            answer.addProperty("port", plane.options().nodePort());
+            return answer;
+        } catch (IOException e) {
+            throw new ApiFailure("failed", "no token is made: " + e.getMessage());
+        }
+    }
+
+    private JsonElement removeNode(JsonObject params) throws ApiFailure {
+        String name = text(params, "name");
+        try {
+            if (!plane.removeNode(name)) {
+                throw new ApiFailure("not-found", "no node '" + name + "' has joined; see tulle nodes");
+            }
+            return new JsonObject();
+        } catch (IOException e) {
+            throw new ApiFailure("not-written", "node " + name + " stays: " + e.getMessage());
+        }
     }
 
     private static Duration patience(JsonObject params) throws ApiFailure {

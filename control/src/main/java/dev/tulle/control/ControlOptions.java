@@ -14,6 +14,7 @@ import java.util.List;
  * @param xdsSocket xDS and registration; default {@code xds.sock} beside {@code socket}
  * @param users who may use the sockets; default root alone
  * @param httpPort metrics and readiness, on the loopback; default 15014; 0 for any free port
+ * @param nodePort where other hosts speak with it over TLS, while nodes are expected; default 15012
  * @param workloadRange nodes' prefixes are leased from it; default 100.64.0.0/10
  * @param serviceRange services' virtual addresses are taken from it; default 240.240.0.0/16
  * @param leaseTimeout workloads of a node stay this long after its stream ended; default 30 s
@@ -27,6 +28,7 @@ public record ControlOptions(
         Path xdsSocket,
         LocalUsers users,
         int httpPort,
+        int nodePort,
         String workloadRange,
         String serviceRange,
         Duration leaseTimeout,
@@ -60,6 +62,7 @@ public record ControlOptions(
                 socket.resolveSibling("xds.sock"),
                 LocalUsers.ROOT,
                 15014,
+                15012,
                 "100.64.0.0/10",
                 "240.240.0.0/16",
                 Duration.ofSeconds(30),
@@ -76,6 +79,7 @@ public record ControlOptions(
                 xdsSocket,
                 users,
                 httpPort,
+                nodePort,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -92,6 +96,7 @@ public record ControlOptions(
                 xdsSocket,
                 users,
                 http,
+                nodePort,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -108,6 +113,7 @@ public record ControlOptions(
                 xdsSocket,
                 newUsers,
                 httpPort,
+                nodePort,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -124,6 +130,7 @@ public record ControlOptions(
                 xdsSocket,
                 users,
                 httpPort,
+                nodePort,
                 workloads,
                 services,
                 leaseTimeout,
@@ -140,10 +147,28 @@ public record ControlOptions(
                 xdsSocket,
                 users,
                 httpPort,
+                nodePort,
                 workloadRange,
                 serviceRange,
                 newLeaseTimeout,
                 newGrace,
+                debounce);
+    }
+
+    /** The same with another port for nodes. */
+    public ControlOptions withNodePort(int port) {
+        return new ControlOptions(
+                configDirectory,
+                stateDirectory,
+                socket,
+                xdsSocket,
+                users,
+                httpPort,
+                port,
+                workloadRange,
+                serviceRange,
+                leaseTimeout,
+                grace,
                 debounce);
     }
 }

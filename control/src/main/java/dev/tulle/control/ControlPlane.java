@@ -1,6 +1,12 @@
 package dev.tulle.control;
 
 import dev.tulle.common.Cidr;
+import dev.tulle.control.join.AuthoritySigner;
+import dev.tulle.control.join.NodeSigner;
+import dev.tulle.control.join.Nodes;
+import dev.tulle.control.join.OwnCertificate;
+import dev.tulle.model.Caller;
+import java.net.InetSocketAddress;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
@@ -14,6 +20,7 @@ import dev.tulle.config.Problem;
 import dev.tulle.config.SecretFile;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
+import dev.tulle.control.state.JsonStateFile;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.xds.ClientStand;
@@ -22,12 +29,14 @@ import dev.tulle.xds.XdsServer;
 import dev.tulle.xds.XdsServerOptions;
 import dev.tulle.xds.XdsServerStats;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -63,6 +72,8 @@ public final class ControlPlane implements AutoCloseable {
     private final KnownClients known;
     private final ServiceAddresses addresses;
     private final WorkloadRegistry registry;
+    private final Nodes nodes;
+    private final OwnCertificate certificate;
     private final XdsServer xds;
     private final ControlMetrics metrics;
 
@@ -72,6 +83,10 @@ public final class ControlPlane implements AutoCloseable {
     private final List<AutoCloseable> parts = new ArrayList<>();
     private int httpPort;
     private boolean graceOver;
+
+    /** The port for nodes; null while it is closed. */
+    private @Nullable AutoCloseable door;
+
     private boolean rebuildPlanned;
 
     /** Those who wait until what they have registered is in force. */
@@ -110,7 +125,16 @@ public final class ControlPlane implements AutoCloseable {
                 serviceRange);
         NodeLeases leases = NodeLeases.load(
                 new JsonStateFile(options.stateDirectory().resolve("node-leases.json"), "node-leases"), workloadRange);
-        this.damages = Stream.of(addresses.trouble(), leases.trouble())
+        NodeSigner signer = new AuthoritySigner(authority);
+        this.certificate = new OwnCertificate(signer, Caller.TRUST_DOMAIN, InstantSource.system());
+        this.nodes = new Nodes(
+                owner,
+                options.stateDirectory(),
+                signer,
+                Caller.TRUST_DOMAIN,
+                new Others(),
+                InstantSource.system());
+        this.damages = Stream.concat(Stream.of(addresses.trouble(), leases.trouble()), nodes.troubles().stream())
                 .filter(trouble -> !trouble.isEmpty())
                 .toList();
         this.registry = new WorkloadRegistry(owner, leases, options, new WorkloadRegistry.Listener() {
@@ -125,6 +149,16 @@ public final class ControlPlane implements AutoCloseable {
                 if (!rebuildPlanned) {
                     tellRegistered();
                 }
+            }
+
+            @Override
+            public boolean admits(String node) {
+                return nodes.admits(node);
+            }
+
+            @Override
+            public boolean expectsNodes() {
+                return door != null;
             }
         });
         this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory())
@@ -168,6 +202,13 @@ public final class ControlPlane implements AutoCloseable {
             xds.expect(known.load());
             keepRoster();
         });
+        if (owner.call(nodes::areExpected)) {
+            // A host that serves others and cannot must not seem to.
+            ofNodes(() -> {
+                new Others().open();
+                return true;
+            });
+        }
         owner.schedule(options.grace(), () -> {
             graceOver = true;
             if (view.number() == 0) {
@@ -210,6 +251,40 @@ public final class ControlPlane implements AutoCloseable {
     private void keepRoster() {
         known.save(xds.roster());
         owner.offerLater(ROSTER, this::keepRoster);
+    }
+
+    /** What there is of the control plane for nodes on other hosts; on the owner thread. */
+    private final class Others implements Nodes.Mesh {
+        @Override
+        public void open() throws IOException {
+            if (door != null) {
+                return;
+            }
+            int port = options.nodePort();
+            try {
+                door = xds.serveNodes(new InetSocketAddress(port), certificate, nodes);
+            } catch (IOException e) {
+                throw new IOException("port " + port + " for nodes cannot be opened: " + e.getMessage(), e);
+            }
+            LOG.log(System.Logger.Level.INFO, "nodes on other hosts are served at port {0}", port);
+            registry.leases().forEach(xds::renew);
+        }
+
+        @Override
+        public boolean isKnown(String node) {
+            return registry.isKnown(node);
+        }
+
+        @Override
+        public boolean isConnected(String node) {
+            return registry.isConnected(node);
+        }
+
+        @Override
+        public void forget(String node) {
+            xds.drop(node);
+            registry.forget(node);
+        }
     }
 
     private void registrationsChanged() {
@@ -359,6 +434,41 @@ public final class ControlPlane implements AutoCloseable {
 
     Map<String, String> nodes() {
         return owner.call(registry::nodes);
+    }
+
+    /** All nodes: those that are there, and those that have joined and are not. */
+    List<NodeView> nodeViews() {
+        return owner.call(() -> NodeView.of(registry, nodes.joined(), xds.stands(view.number())));
+    }
+
+    /** As {@link Nodes#createToken}. */
+    Nodes.Issued createToken(String node, Duration life) throws IOException {
+        return ofNodes(() -> nodes.createToken(node, life));
+    }
+
+    /** As {@link Nodes#remove}. */
+    boolean removeNode(String node) throws IOException {
+        return ofNodes(() -> nodes.remove(node));
+    }
+
+    /** What may fail to be kept. */
+    private interface Kept<T> {
+        T run() throws IOException;
+    }
+
+    /** On the owner thread. */
+    private <T> T ofNodes(Kept<T> task) throws IOException {
+        try {
+            return owner.call(() -> {
+                try {
+                    return task.run();
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
     }
 
     /**

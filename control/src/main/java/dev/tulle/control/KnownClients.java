@@ -3,6 +3,7 @@ package dev.tulle.control;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
+import dev.tulle.control.state.JsonStateFile;
 import java.io.IOException;
 import java.util.Set;
 import java.util.TreeSet;

@@ -3,6 +3,7 @@ package dev.tulle.control;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
 import dev.tulle.common.Cidr;
+import dev.tulle.control.state.JsonStateFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.HashMap;
@@ -98,6 +99,24 @@ final class NodeLeases {
             save();
         });
         return found;
+    }
+
+    /** The prefix of a node; empty when it has none. */
+    Optional<Cidr> of(String node) {
+        return Optional.ofNullable(prefixes.get(node));
+    }
+
+    /** True when a node has a prefix. */
+    boolean has(String node) {
+        return prefixes.containsKey(node);
+    }
+
+    /** A node's prefix is free. */
+    void free(String node) {
+        active.remove(node);
+        if (prefixes.remove(node) != null) {
+            save();
+        }
     }
 
     private static Optional<Cidr> parse(String text) {

@@ -6,6 +6,7 @@ import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.config.HashedVipAllocator;
 import dev.tulle.config.VipAllocator;
+import dev.tulle.control.state.JsonStateFile;
 import java.io.IOException;
 import java.util.HashSet;
 import java.util.List;

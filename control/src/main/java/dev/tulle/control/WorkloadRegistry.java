@@ -6,12 +6,14 @@ import dev.tulle.common.OwnerThread;
 import dev.tulle.model.Locality;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
+import dev.tulle.xds.NodeHello;
 import dev.tulle.xds.NodeLease;
 import dev.tulle.xds.NodeRegistry;
 import dev.tulle.xds.RegistrationAnswer;
 import dev.tulle.xds.WorkloadRegistration;
 import java.io.UncheckedIOException;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -57,6 +59,8 @@ final class WorkloadRegistry implements NodeRegistry {
     private static final class Node {
         final Cidr prefix;
         Locality locality = Locality.NONE;
+        String address = "";
+        Instant lastSeen = Instant.EPOCH;
         boolean connected;
         OwnerThread.@Nullable Delayed expiry;
 
@@ -72,6 +76,12 @@ final class WorkloadRegistry implements NodeRegistry {
 
         /** As {@link NodeRegistry#whenInForce}. */
         void whenInForce(Runnable callback);
+
+        /** As {@link NodeRegistry#admits}. */
+        boolean admits(String node);
+
+        /** Whether there are or may be nodes on other hosts. */
+        boolean expectsNodes();
     }
 
     /** A registry without nodes. */
@@ -105,6 +115,31 @@ final class WorkloadRegistry implements NodeRegistry {
         return out;
     }
 
+    /** Where other nodes reach a node; empty when they do not. */
+    String addressOf(String name) {
+        Node node = nodes.get(name);
+        return node == null ? "" : node.address;
+    }
+
+    /** The prefix of a node; empty when it has none. */
+    String prefixOf(String name) {
+        return leases.of(name).map(Cidr::toString).orElse("");
+    }
+
+    /** How many workloads a node has. */
+    int workloadsOf(String name) {
+        return byNode.getOrDefault(name, Set.of()).size();
+    }
+
+    /** Connected, or since when not, for people. */
+    String stateOf(String name) {
+        Node node = nodes.get(name);
+        if (node == null) {
+            return "not seen since the control plane started";
+        }
+        return node.connected ? "connected" : "last seen " + node.lastSeen;
+    }
+
     /** Where the nodes are that said so, by name. */
     Map<String, Locality> localities() {
         Map<String, Locality> out = new TreeMap<>();
@@ -117,14 +152,19 @@ final class WorkloadRegistry implements NodeRegistry {
     }
 
     @Override
-    public HelloAnswer hello(String nodeId, String wantedPrefix, Locality locality) {
+    public HelloAnswer hello(NodeHello hello) {
+        String nodeId = hello.node();
         if (!NAME.matcher(nodeId).matches()) {
             return new HelloAnswer.Refused(
                     "node id '" + nodeId + "': expected lower-case letters, digits, '-' and '.', at most 253");
         }
+        if (!hello.address().isEmpty() && Ip.parse(hello.address()).isEmpty()) {
+            return new HelloAnswer.Refused("the address of node " + nodeId + ", '" + hello.address()
+                    + "': expected an IP address, where other nodes reach it");
+        }
         Optional<Cidr> prefix;
         try {
-            prefix = leases.grant(nodeId, wantedPrefix);
+            prefix = leases.grant(nodeId, hello.wantedPrefix());
         } catch (UncheckedIOException e) {
             LOG.log(System.Logger.Level.ERROR, "the leases cannot be written", e);
             return new HelloAnswer.Refused("the control plane cannot write down the lease: " + e.getMessage());
@@ -138,13 +178,62 @@ final class WorkloadRegistry implements NodeRegistry {
             node.expiry.cancel();
             node.expiry = null;
         }
-        if (!node.locality.equals(locality)) {
+        node.address = hello.address();
+        if (!node.locality.equals(hello.locality())) {
             // What callers on this node prefer; its workloads follow when it announces them.
-            node.locality = locality;
+            node.locality = hello.locality();
             listener.onChange();
         }
-        return new HelloAnswer.Granted(new NodeLease(
-                prefix.get().toString(), options.workloadRange(), options.serviceRange(), options.leaseTimeout()));
+        return new HelloAnswer.Granted(lease(node));
+    }
+
+    private NodeLease lease(Node node) {
+        return new NodeLease(
+                node.prefix.toString(),
+                options.workloadRange(),
+                options.serviceRange(),
+                listener.expectsNodes(),
+                options.leaseTimeout());
+    }
+
+    /** The leases of the nodes that are connected, by name. */
+    Map<String, NodeLease> leases() {
+        Map<String, NodeLease> out = new TreeMap<>();
+        nodes.forEach((name, node) -> {
+            if (node.connected) {
+                out.put(name, lease(node));
+            }
+        });
+        return out;
+    }
+
+    @Override
+    public boolean admits(String node) {
+        return listener.admits(node);
+    }
+
+    /** True when a node of this name has ever been in the mesh. */
+    boolean isKnown(String node) {
+        return leases.has(node);
+    }
+
+    /** True when the stream of a node of this name is open. */
+    boolean isConnected(String name) {
+        Node node = nodes.get(name);
+        return node != null && node.connected;
+    }
+
+    /** A node was removed: its workloads leave and its prefix is free. Its stream must have ended. */
+    void forget(String name) {
+        Node node = nodes.remove(name);
+        if (node != null && node.expiry != null) {
+            node.expiry.cancel();
+        }
+        remove(List.copyOf(byNode.getOrDefault(name, Set.of())));
+        byNode.remove(name);
+        awaited.remove(name);
+        leases.free(name);
+        listener.onChange();
     }
 
     @Override
@@ -167,7 +256,8 @@ final class WorkloadRegistry implements NodeRegistry {
                         workload.ports(),
                         workload.healthy(),
                         new ResourceRef("Registration", workload.namespace(), workload.name(), "", 0))
-                .in(Locality.of(workload.labels(), node == null ? Locality.NONE : node.locality)));
+                .in(Locality.of(workload.labels(), node == null ? Locality.NONE : node.locality))
+                .reachedAt(node == null ? "" : node.address));
         return new RegistrationAnswer.Accepted(uid);
     }
 
@@ -260,19 +350,7 @@ final class WorkloadRegistry implements NodeRegistry {
         if (old == null || !old.node().equals(nodeId)) {
             return;
         }
-        put(new Workload(
-                        uid,
-                        old.name(),
-                        old.namespace(),
-                        old.serviceAccount(),
-                        old.node(),
-                        old.addresses(),
-                        old.labels(),
-                        old.services(),
-                        old.ports(),
-                        healthy,
-                        old.origin())
-                .in(old.locality()));
+        put(old.withHealth(healthy));
     }
 
     @Override
@@ -307,6 +385,7 @@ final class WorkloadRegistry implements NodeRegistry {
                 reason,
                 options.leaseTimeout().toSeconds());
         node.connected = false;
+        node.lastSeen = Instant.now();
         node.expiry = owner.schedule(options.leaseTimeout(), () -> {
             List<String> uids = List.copyOf(byNode.getOrDefault(nodeId, Set.of()));
             LOG.log(System.Logger.Level.WARNING, "node {0} did not come back: {1} workloads go", nodeId, uids.size());

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import dev.tulle.common.Cidr;
+import dev.tulle.control.state.JsonStateFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

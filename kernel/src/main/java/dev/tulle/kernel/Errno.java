@@ -16,6 +16,7 @@ public final class Errno {
     public static final int EEXIST = 17;
     public static final int EINVAL = 22;
     public static final int ENOSPC = 28;
+    public static final int ENOPROTOOPT = 92;
     public static final int EOPNOTSUPP = 95;
     public static final int EADDRINUSE = 98;
     public static final int EADDRNOTAVAIL = 99;
@@ -50,6 +51,7 @@ public final class Errno {
             entry(52, "EBADE", "invalid exchange"),
             entry(75, "EOVERFLOW", "value too large"),
             entry(90, "EMSGSIZE", "message too long"),
+            entry(ENOPROTOOPT, "ENOPROTOOPT", "no such option"),
             entry(93, "EPROTONOSUPPORT", "protocol not supported"),
             entry(EOPNOTSUPP, "EOPNOTSUPP", "operation not supported"),
             entry(97, "EAFNOSUPPORT", "address family not supported"),

@@ -82,7 +82,7 @@ public record PeerCredentials(long pid, int uid, int gid) {
         return found;
     }
 
-    private static PeerCredentials read(int fd) {
+    static PeerCredentials read(int fd) {
         try (Arena arena = Arena.ofConfined()) {
             // struct ucred { pid_t pid; uid_t uid; gid_t gid; }
             MemorySegment credentials = arena.allocate(ValueLayout.JAVA_INT, 3);

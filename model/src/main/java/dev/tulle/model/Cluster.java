@@ -134,6 +134,18 @@ public record Cluster(
         PASSTHROUGH
     }
 
+    private static final String INBOUND = "inbound|";
+
+    /** The name of the cluster of a workload's own port, at its node, as Istio writes it. */
+    public static String inboundNameOf(int port) {
+        return INBOUND + port + "||";
+    }
+
+    /** True for that of a workload's own port, at its node: who calls has come from elsewhere. */
+    public boolean isInbound() {
+        return name.startsWith(INBOUND);
+    }
+
     /** The name of the cluster of a service port and subset, as Istio writes it. */
     public static String nameOf(int port, String subset, String hostname) {
         return "outbound|" + port + "|" + subset + "|" + hostname;

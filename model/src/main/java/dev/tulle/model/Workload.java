@@ -20,6 +20,7 @@ import java.util.TreeMap;
  * @param policies names of the {@link AuthorizationPolicy authorization policies} that apply to it, sorted
  * @param origin the registration or WorkloadEntry behind it
  * @param locality where it is
+ * @param nodeAddress the address of its node, where other nodes reach it through a tunnel; empty when there is none
  */
 public record Workload(
         String uid,
@@ -34,13 +35,46 @@ public record Workload(
         boolean healthy,
         List<String> policies,
         ResourceRef origin,
-        Locality locality) {
+        Locality locality,
+        String nodeAddress) {
     public Workload {
         addresses = List.copyOf(addresses);
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
         services = List.copyOf(services);
         ports = List.copyOf(ports);
         policies = policies.stream().sorted().toList();
+    }
+
+    /** A workload that only its own node reaches. */
+    public Workload(
+            String uid,
+            String name,
+            String namespace,
+            String serviceAccount,
+            String node,
+            List<String> addresses,
+            Map<String, String> labels,
+            List<String> services,
+            List<WorkloadPort> ports,
+            boolean healthy,
+            List<String> policies,
+            ResourceRef origin,
+            Locality locality) {
+        this(
+                uid,
+                name,
+                namespace,
+                serviceAccount,
+                node,
+                addresses,
+                labels,
+                services,
+                ports,
+                healthy,
+                policies,
+                origin,
+                locality,
+                "");
     }
 
     /** A workload of unknown locality. */
@@ -101,17 +135,32 @@ public record Workload(
                 origin);
     }
 
+    /** Where it is. */
+    public NodePlace place() {
+        return nodeAddress.isEmpty() ? NodePlace.NONE : new NodePlace(node, nodeAddress);
+    }
+
     /** The same with other policies. */
     public Workload withPolicies(List<String> names) {
-        return with(names, locality);
+        return with(healthy, names, locality, nodeAddress);
     }
 
     /** The same somewhere else. */
     public Workload in(Locality place) {
-        return with(policies, place);
+        return with(healthy, policies, place, nodeAddress);
     }
 
-    private Workload with(List<String> names, Locality place) {
+    /** The same on a node with this address. */
+    public Workload reachedAt(String address) {
+        return with(healthy, policies, locality, address);
+    }
+
+    /** The same in another state of health. */
+    public Workload withHealth(boolean isHealthy) {
+        return with(isHealthy, policies, locality, nodeAddress);
+    }
+
+    private Workload with(boolean isHealthy, List<String> names, Locality place, String address) {
         return new Workload(
                 uid,
                 name,
@@ -122,10 +171,11 @@ public record Workload(
                 labels,
                 services,
                 ports,
-                healthy,
+                isHealthy,
                 names,
                 origin,
-                place);
+                place,
+                address);
     }
 
     /** A port that a workload listens on. */

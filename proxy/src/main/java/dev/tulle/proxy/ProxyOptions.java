@@ -23,6 +23,9 @@ import org.jspecify.annotations.Nullable;
  * @param explicitPort where the explicit proxy listens; with an agent only when that says so
  * @param adminSocket where administrators ask; null: nowhere
  * @param adminGroup the group whose members may, beside root; empty for none
+ * @param sdsSocket where the agent gives certificates; null: there are no tunnels to other nodes
+ * @param inboundAddresses where other nodes make tunnels
+ * @param inboundPort where other nodes make tunnels
  * @param probeAddress where readiness and metrics are
  * @param readinessPort {@code /healthz/ready}
  * @param metricsPort {@code /stats/prometheus} and {@code /metrics}
@@ -50,6 +53,9 @@ public record ProxyOptions(
         int explicitPort,
         @Nullable Path adminSocket,
         String adminGroup,
+        @Nullable Path sdsSocket,
+        List<String> inboundAddresses,
+        int inboundPort,
         String probeAddress,
         int readinessPort,
         int metricsPort,
@@ -100,6 +106,7 @@ public record ProxyOptions(
 
     public ProxyOptions {
         outboundAddresses = List.copyOf(outboundAddresses);
+        inboundAddresses = List.copyOf(inboundAddresses);
         if (workers < 0) {
             throw new IllegalArgumentException("workers: " + workers + ", expected 0 or more");
         }
@@ -129,6 +136,9 @@ public record ProxyOptions(
         private int explicitPort = 15080;
         private @Nullable Path adminSocket;
         private String adminGroup = "";
+        private @Nullable Path sdsSocket;
+        private List<String> inboundAddresses = List.of("0.0.0.0", "::");
+        private int inboundPort = -1;
         private String probeAddress = "127.0.0.1";
         private int readinessPort = 15021;
         private int metricsPort = 15090;
@@ -199,6 +209,19 @@ public record ProxyOptions(
         public Builder admin(@Nullable Path socket, String group) {
             adminSocket = socket;
             adminGroup = group;
+            return this;
+        }
+
+        /** Where the agent gives certificates; default nowhere. */
+        public Builder sds(@Nullable Path socket) {
+            sdsSocket = socket;
+            return this;
+        }
+
+        /** Where other nodes make tunnels; default nowhere. */
+        public Builder inbound(List<String> addresses, int port) {
+            inboundAddresses = addresses;
+            inboundPort = port;
             return this;
         }
 
@@ -275,6 +298,9 @@ public record ProxyOptions(
                     explicitPort,
                     adminSocket,
                     adminGroup,
+                    sdsSocket,
+                    inboundAddresses,
+                    inboundPort,
                     probeAddress,
                     readinessPort,
                     metricsPort,

@@ -1,6 +1,7 @@
 package dev.tulle.proxy;
 
 import dev.tulle.model.MeshState;
+import dev.tulle.model.Secret;
 import dev.tulle.xds.ResourceType;
 import dev.tulle.xds.ResourceWatcher;
 import dev.tulle.xds.Subscription;
@@ -8,7 +9,9 @@ import dev.tulle.xds.XdsClient;
 import dev.tulle.xds.XdsStatus;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -19,6 +22,7 @@ public final class FakeXds implements XdsClient {
     private final ExecutorService owner = Executors.newSingleThreadExecutor(
             Thread.ofPlatform().name("fake-xds").daemon().factory());
     private final List<Watch<?>> watches = new ArrayList<>();
+    private final Map<String, Secret> secrets = new HashMap<>();
     private MeshState state = MeshState.EMPTY;
     private boolean silent;
 
@@ -60,6 +64,7 @@ public final class FakeXds implements XdsClient {
                         case "endpoints" -> state.endpoints().get(name);
                         case "authorization" -> state.policies().get(name);
                         case "service" -> state.services().get(name);
+                        case "secret" -> secrets.get(name);
                         default -> workload();
                     };
             return found == null ? null : type.modelType().cast(found);
@@ -79,6 +84,14 @@ public final class FakeXds implements XdsClient {
     public void set(MeshState next) {
         run(() -> {
             state = next;
+            List.copyOf(watches).forEach(Watch::tell);
+        });
+    }
+
+    /** Gives a secret, or another one in its place; watchers are told before this returns. */
+    public void give(Secret secret) {
+        run(() -> {
+            secrets.put(secret.name(), secret);
             List.copyOf(watches).forEach(Watch::tell);
         });
     }

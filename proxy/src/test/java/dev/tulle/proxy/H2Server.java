@@ -26,10 +26,16 @@ final class H2Server implements AutoCloseable {
     /** What scripts failed with, which a test may want to see. */
     final List<Throwable> failures = new CopyOnWriteArrayList<>();
 
-    private final ServerSocket server = new ServerSocket(0, 64, InetAddress.getLoopbackAddress());
+    private final ServerSocket server;
     private final List<Socket> open = new CopyOnWriteArrayList<>();
 
     H2Server(byte[] settings, Script script) throws IOException {
+        this("127.0.0.1", settings, script);
+    }
+
+    /** At an address of the loopback device. */
+    H2Server(String address, byte[] settings, Script script) throws IOException {
+        server = new ServerSocket(0, 64, InetAddress.getByName(address));
         Thread.ofVirtual().start(() -> {
             while (!server.isClosed()) {
                 try {

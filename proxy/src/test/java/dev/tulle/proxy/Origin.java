@@ -60,7 +60,12 @@ final class Origin implements AutoCloseable {
     }
 
     private static Origin start(int port, Script script) throws IOException {
-        return new Origin(new ServerSocket(port, 256, InetAddress.getLoopbackAddress()), script);
+        return at("127.0.0.1", port, script);
+    }
+
+    /** At an address of the loopback device. */
+    static Origin at(String address, int port, Script script) throws IOException {
+        return new Origin(new ServerSocket(port, 256, InetAddress.getByName(address)), script);
     }
 
     /** Answers every request with 200 and a text. */
@@ -70,12 +75,17 @@ final class Origin implements AutoCloseable {
 
     /** As above, on this port. */
     static Origin answering(int port, String text) throws IOException {
-        return start(port, (request, out, socket) -> {
+        return start(port, answer(text));
+    }
+
+    /** The script of that. */
+    static Script answer(String text) {
+        return (request, out, socket) -> {
             boolean head = request.head.startsWith("HEAD ");
             out.write(("HTTP/1.1 200 OK\r\nContent-Length: " + text.length() + "\r\n\r\n" + (head ? "" : text))
                     .getBytes(StandardCharsets.ISO_8859_1));
             return true;
-        });
+        };
     }
 
     int port() {

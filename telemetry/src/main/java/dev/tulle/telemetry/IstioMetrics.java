@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Istio's standard metrics of requests and connections. Resolve the handle of a combination of labels once and keep it;
  * using a handle costs a few additions. The one proxy hop between two workloads of a host is reported once, as {@code
- * source}. Any thread.
+ * source}, a tunnel between two hosts at both ends. Any thread.
  */
 public final class IstioMetrics {
     /** Milliseconds, as Istio's dashboards expect them; recorded in microseconds. */
@@ -75,6 +75,7 @@ public final class IstioMetrics {
      * @param code the status code sent downstream, 0 when none was
      * @param flags Envoy's response flags, {@code -} for none
      * @param grpc the status of a call of gRPC, -1 when it got none; {@link #NO_GRPC} for another request
+     * @param report which end this is, and how it came there
      */
     public record Labels(
             WorkloadLabels source,
@@ -83,7 +84,38 @@ public final class IstioMetrics {
             String protocol,
             int code,
             String flags,
-            int grpc) {}
+            int grpc,
+            Report report) {
+        /** Between workloads of one host. */
+        public Labels(
+                WorkloadLabels source,
+                WorkloadLabels destination,
+                ServiceLabels service,
+                String protocol,
+                int code,
+                String flags,
+                int grpc) {
+            this(source, destination, service, protocol, code, flags, grpc, Report.LOCAL);
+        }
+    }
+
+    /** Which end of a connection reports, and what protects it. */
+    public enum Report {
+        /** The one hop between two workloads of a host, where an address is an identity. */
+        LOCAL("source", "none"),
+        /** The caller's end of a tunnel to another node. */
+        OUTBOUND("source", "mutual_tls"),
+        /** The target's end of it. */
+        INBOUND("destination", "mutual_tls");
+
+        private final String reporter;
+        private final String security;
+
+        Report(String reporter, String security) {
+            this.reporter = reporter;
+            this.security = security;
+        }
+    }
 
     /** The series that calls of gRPC add to besides. */
     public record Messages(Counter requests, Counter responses) {}
@@ -207,7 +239,7 @@ public final class IstioMetrics {
 
     private static List<String> sides(Labels labels) {
         List<String> values = new ArrayList<>(SIDES.length + 1);
-        values.add("source");
+        values.add(labels.report.reporter);
         workload(values, labels.source);
         workload(values, labels.destination);
         values.add(labels.service.host());
@@ -215,7 +247,7 @@ public final class IstioMetrics {
         values.add(labels.service.namespace());
         values.add(labels.protocol);
         values.add(labels.flags);
-        values.add("none");
+        values.add(labels.report.security);
         return values;
     }
 

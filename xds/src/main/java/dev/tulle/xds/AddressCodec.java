@@ -94,7 +94,8 @@ final class AddressCodec {
         WorkloadDetails.Builder details = WorkloadDetails.newBuilder()
                 .putAllLabels(workload.labels())
                 .addAllServices(workload.services())
-                .setOrigin(origin(workload.origin()));
+                .setOrigin(origin(workload.origin()))
+                .setNodeAddress(workload.nodeAddress());
         for (Workload.WorkloadPort port : workload.ports()) {
             details.addPorts(WorkloadPort.newBuilder()
                     .setNumber(port.number())
@@ -183,7 +184,8 @@ final class AddressCodec {
                 new Locality(
                         workload.getLocality().getRegion(),
                         workload.getLocality().getZone(),
-                        workload.getLocality().getSubzone()));
+                        workload.getLocality().getSubzone()),
+                details.getNodeAddress());
     }
 
     static List<Workload.WorkloadPort> ports(List<WorkloadPort> ports) {

@@ -27,6 +27,9 @@ final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutp
         /** A stream has begun; answers what is current. */
         ResourceSnapshot opened(AdsStream<?, ?> stream);
 
+        /** Whether one with the certificate of this node is still a node of the mesh. */
+        boolean isNode(String name);
+
         /** A client may have caught up. */
         void progressed();
 
@@ -89,6 +92,14 @@ final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutp
         return peer;
     }
 
+    /** Ends it. */
+    void refuse(String reason) {
+        if (!closed) {
+            call.onError(Status.PERMISSION_DENIED.withDescription(reason).asRuntimeException());
+            gone();
+        }
+    }
+
     ClientSession<Q> session() {
         return session;
     }
@@ -125,7 +136,12 @@ final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutp
     private Status taken(Q request) {
         try {
             session.onRequest(request);
-            return Status.OK;
+            String node = session.node();
+            boolean joined = !(peer instanceof Peer.Node from) || host.isNode(from.name());
+            return joined && (node.isEmpty() || peer.speaksFor(node))
+                    ? Status.OK
+                    : Status.PERMISSION_DENIED.withDescription(
+                            peer + " says it is of node " + node + ", expected its own, which has joined");
         } catch (StreamLimits.OverLimitException e) {
             return Status.RESOURCE_EXHAUSTED.withDescription(e.getMessage());
         } catch (IllegalArgumentException e) {

@@ -60,7 +60,7 @@ final class DeltaXdsClient implements XdsClient {
     }
 
     private String server() {
-        return options.socket().toString();
+        return options.control().toString();
     }
 
     @Override
@@ -171,7 +171,7 @@ final class DeltaXdsClient implements XdsClient {
             return;
         }
         types.values().forEach(WatchedType::streamOpened);
-        Stream next = new Stream(GrpcChannels.open(options.socket()));
+        Stream next = new Stream(GrpcChannels.open(options.control()));
         stream = next;
         // What is returned is the same call that the stream is given before it starts.
         var _ = ClientCalls.asyncBidiStreamingCall(

@@ -42,6 +42,12 @@ record EncodedResource(Object source, Resource message) {
         return message.getVersion();
     }
 
+    /** Without the content, which may be a secret. */
+    @Override
+    public String toString() {
+        return name() + " " + version();
+    }
+
     private static String version(Any any, List<String> aliases) {
         try {
             MessageDigest digest = MessageDigest.getInstance("SHA-256");

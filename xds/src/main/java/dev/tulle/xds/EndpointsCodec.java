@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import com.google.protobuf.UInt32Value;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Locality;
+import dev.tulle.model.NodePlace;
 import dev.tulle.xds.proto.envoy.config.core.v3.Address;
 import dev.tulle.xds.proto.envoy.config.core.v3.HealthStatus;
 import dev.tulle.xds.proto.envoy.config.core.v3.SocketAddress;
@@ -67,6 +68,10 @@ final class EndpointsCodec {
             Map<String, String> facts = new LinkedHashMap<>();
             facts.put("workload", endpoint.workload());
             facts.put("namespace", endpoint.namespace());
+            if (!endpoint.node().equals(NodePlace.NONE)) {
+                facts.put("node", endpoint.node().name());
+                facts.put("nodeAddress", endpoint.node().address());
+            }
             out.setMetadata(MetadataCodec.encode(facts));
         }
         return out.build();
@@ -101,7 +106,8 @@ final class EndpointsCodec {
                         facts.getOrDefault("workload", ""),
                         facts.getOrDefault("namespace", ""),
                         locality,
-                        group.getPriority()));
+                        group.getPriority(),
+                        new NodePlace(facts.getOrDefault("node", ""), facts.getOrDefault("nodeAddress", ""))));
             }
         }
         return new EndpointSet(assignment.getClusterName(), endpoints);

@@ -7,7 +7,9 @@ import io.grpc.StatusRuntimeException;
 import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
 import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import io.grpc.netty.shaded.io.netty.channel.epoll.EpollDomainSocketChannel;
+import io.grpc.netty.shaded.io.netty.channel.epoll.EpollSocketChannel;
 import io.grpc.netty.shaded.io.netty.channel.unix.DomainSocketAddress;
+import io.grpc.netty.shaded.io.netty.handler.ssl.SslContext;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
@@ -19,25 +21,50 @@ import java.util.concurrent.TimeUnit;
 final class GrpcChannels {
     private static final int MAX_RESPONSE_BYTES = 64 << 20;
 
+    /** A host that does not answer. */
+    private static final int CONNECT_MILLIS = 5_000;
+
     /** The first wait between two tries to connect. */
     static final Duration FIRST_WAIT = Duration.ofMillis(10);
 
     /**
-     * The longest wait: the control plane is on this host, so a try is cheap and there are few who try, and a mesh that is
-     * back is whole again at once.
+     * The longest wait: a try is cheap, on this host above all, and there are few who try, and a mesh that is back is whole
+     * again at once.
      */
     static final Duration LONGEST_WAIT = Duration.ofMillis(250);
 
     private GrpcChannels() {}
 
+    /** To a server on this host. */
     static ManagedChannel open(Path socket) {
-        return NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
-                .overrideAuthority("localhost")
-                .usePlaintext()
-                .eventLoopGroup(GrpcLoop.shared())
-                .channelType(EpollDomainSocketChannel.class)
-                // gRPC's default for TCP: no option of a Unix socket.
-                .withOption(ChannelOption.SO_KEEPALIVE, null)
+        return open(ControlAddress.of(socket));
+    }
+
+    static ManagedChannel open(ControlAddress control) {
+        return switch (control) {
+            case ControlAddress.Local(Path socket) ->
+                // SO_KEEPALIVE is gRPC's default for TCP: no option of a Unix socket.
+                built(NettyChannelBuilder.forAddress(new DomainSocketAddress(socket.toFile()))
+                        .overrideAuthority("localhost")
+                        .usePlaintext()
+                        .channelType(EpollDomainSocketChannel.class)
+                        .withOption(ChannelOption.SO_KEEPALIVE, null));
+            case ControlAddress.Remote(String host, int port, NodeTls tls) ->
+                remote(host, port, ControlTls.client(tls));
+        };
+    }
+
+    /** To a control plane on another host. */
+    static ManagedChannel remote(String host, int port, SslContext tls) {
+        return built(NettyChannelBuilder.forAddress(host, port)
+                .overrideAuthority(ControlTls.AUTHORITY)
+                .channelType(EpollSocketChannel.class)
+                .withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_MILLIS)
+                .sslContext(tls));
+    }
+
+    private static ManagedChannel built(NettyChannelBuilder channel) {
+        return channel.eventLoopGroup(GrpcLoop.shared())
                 // Callbacks only hand over to an owner thread.
                 .directExecutor()
                 .offloadExecutor(Runnable::run)

@@ -9,6 +9,12 @@ import java.time.Duration;
  *     node's own
  * @param workloadRange the range of all workloads of the mesh, for example {@code 100.64.0.0/10}
  * @param serviceRange the range of services' virtual addresses, for example {@code 240.240.0.0/16}
+ * @param nodes true when there are or may be other nodes, so that this one has to serve them
  * @param timeout how long after the end of its stream the node's workloads stay in the mesh
  */
-public record NodeLease(String prefix, String workloadRange, String serviceRange, Duration timeout) {}
+public record NodeLease(String prefix, String workloadRange, String serviceRange, boolean nodes, Duration timeout) {
+    /** Of a mesh of one node. */
+    public NodeLease(String prefix, String workloadRange, String serviceRange, Duration timeout) {
+        this(prefix, workloadRange, serviceRange, false, timeout);
+    }
+}

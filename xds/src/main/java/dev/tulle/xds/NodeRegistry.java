@@ -1,6 +1,5 @@
 package dev.tulle.xds;
 
-import dev.tulle.model.Locality;
 import java.util.Set;
 
 /**
@@ -8,8 +7,13 @@ import java.util.Set;
  * are called on the server's owner thread and must not block.
  */
 public interface NodeRegistry {
+    /** Whether one with the certificate of this node is still a node of the mesh. */
+    default boolean admits(String node) {
+        return true;
+    }
+
     /** A node connects, for the first time or again; its earlier stream, if any, has been closed without a word here. */
-    HelloAnswer hello(String nodeId, String wantedPrefix, Locality locality);
+    HelloAnswer hello(NodeHello hello);
 
     /** A node announces a workload, or replaces its announcement. */
     RegistrationAnswer register(String nodeId, WorkloadRegistration workload);

@@ -53,7 +53,7 @@ final class PeerCheck implements InternalProtocolNegotiator.ProtocolNegotiator {
     @Override
     public void close() {}
 
-    private boolean admits(Peer peer) {
+    private boolean admits(Peer.LocalProcess peer) {
         if (!access.admits(peer.uid())) {
             refusals.note(where, "uid " + peer.uid(), "expected " + access.expected());
             return false;
@@ -80,7 +80,7 @@ final class PeerCheck implements InternalProtocolNegotiator.ProtocolNegotiator {
                 return;
             }
             PeerCredentials credentials = ((EpollDomainSocketChannel) context.channel()).peerCredentials();
-            Peer peer = new Peer(credentials.uid(), credentials.pid());
+            Peer.LocalProcess peer = new Peer.LocalProcess(credentials.uid(), credentials.pid());
             if (!admits(peer)) {
                 context.close();
                 return;

@@ -2,7 +2,6 @@ package dev.tulle.xds;
 
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
-import dev.tulle.common.SocketAccess;
 import dev.tulle.model.Locality;
 import dev.tulle.xds.NodeRegistry.HelloAnswer;
 import dev.tulle.xds.proto.tulle.Answer;
@@ -24,7 +23,8 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The control plane's half of the registration stream: one stream per node, opened by root or the server's own user. While
+ * The control plane's half of the registration stream: one stream per node, opened by root or the server's own user,
+ * or by a node that has joined for itself. While
  * it is open only the same agent may replace it. Messages are handled on the
  * owner thread, one at a time per stream, and few are read ahead.
  */
@@ -56,9 +56,9 @@ final class RegistrationService {
     private ServerCall.Listener<Received<NodeMessage>> start(
             ServerCall<Received<NodeMessage>, ControlMessage> call, Metadata headers) {
         Peer peer = PeerContext.current();
-        if (!SocketAccess.isOwner(peer.uid())) {
+        if (!peer.registers()) {
             String reason = "registers nodes and workloads, expected root";
-            refusals.note(where, "uid " + peer.uid(), reason);
+            refusals.note(where, peer.holder(), reason);
             call.close(Status.PERMISSION_DENIED.withDescription(peer + " " + reason), new Metadata());
             return new ServerCall.Listener<>() {};
         }
@@ -66,6 +66,22 @@ final class RegistrationService {
         Session session = new Session(call, peer);
         call.request(AHEAD);
         return session;
+    }
+
+    /** Tells a node that is connected what its lease is now. On the owner thread. */
+    void renew(String node, NodeLease lease) {
+        Session open = nodes.get(node);
+        if (open != null) {
+            open.lease(lease);
+        }
+    }
+
+    /** Ends the stream of a node. On the owner thread. */
+    void drop(String node, String reason) {
+        Session open = nodes.get(node);
+        if (open != null) {
+            open.close(Status.PERMISSION_DENIED, reason);
+        }
     }
 
     private final class Session extends ServerCall.Listener<Received<NodeMessage>> {
@@ -140,6 +156,14 @@ final class RegistrationService {
                 close(Status.INVALID_ARGUMENT, "expected one hello with a node id at the start of the stream");
                 return;
             }
+            if (!peer.speaksFor(hello.getNodeId())
+                    || (peer instanceof Peer.Node joined && !registry.admits(joined.name()))) {
+                String reason =
+                        "a hello of node " + hello.getNodeId() + ", expected that of its own node, which has joined";
+                refusals.note(where, peer.holder(), reason);
+                close(Status.PERMISSION_DENIED, peer + " sent " + reason);
+                return;
+            }
             Locality locality;
             try {
                 locality = Locality.parse(hello.getLocality());
@@ -152,7 +176,7 @@ final class RegistrationService {
             if (earlier != null && !isSameAgent(earlier)) {
                 String reason = "node " + hello.getNodeId() + " is registered by another agent (" + earlier.peer
                         + "), which is connected; expected another node name";
-                refusals.note(where, "uid " + peer.uid(), reason);
+                refusals.note(where, peer.holder(), reason);
                 send(ControlMessage.newBuilder()
                         .setRefusal(Refusal.newBuilder().setReason(reason))
                         .build());
@@ -163,17 +187,12 @@ final class RegistrationService {
                 earlier.nodeId = null;
                 earlier.close(Status.ABORTED, "the node opened another stream");
             }
-            switch (registry.hello(hello.getNodeId(), hello.getWantedPrefix(), locality)) {
+            NodeHello said = new NodeHello(hello.getNodeId(), hello.getWantedPrefix(), locality, hello.getAddress());
+            switch (registry.hello(said)) {
                 case HelloAnswer.Granted(NodeLease lease) -> {
                     nodeId = hello.getNodeId();
                     nodes.put(hello.getNodeId(), this);
-                    send(ControlMessage.newBuilder()
-                            .setLease(Lease.newBuilder()
-                                    .setPrefix(lease.prefix())
-                                    .setWorkloadRange(lease.workloadRange())
-                                    .setServiceRange(lease.serviceRange())
-                                    .setTimeoutMillis((int) lease.timeout().toMillis()))
-                            .build());
+                    lease(lease);
                 }
                 case HelloAnswer.Refused(String reason) -> {
                     nodes.remove(hello.getNodeId());
@@ -185,8 +204,19 @@ final class RegistrationService {
             }
         }
 
+        private void lease(NodeLease lease) {
+            send(ControlMessage.newBuilder()
+                    .setLease(Lease.newBuilder()
+                            .setPrefix(lease.prefix())
+                            .setWorkloadRange(lease.workloadRange())
+                            .setServiceRange(lease.serviceRange())
+                            .setNodes(lease.nodes())
+                            .setTimeoutMillis((int) lease.timeout().toMillis()))
+                    .build());
+        }
+
         private boolean isSameAgent(Session earlier) {
-            return earlier.peer.uid() == peer.uid() && !key.isEmpty() && earlier.key.equals(key);
+            return earlier.peer.holder().equals(peer.holder()) && !key.isEmpty() && earlier.key.equals(key);
         }
 
         private void workload(NodeMessage message) {

@@ -7,6 +7,7 @@ import dev.tulle.model.Cluster;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
 import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.Secret;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
 import dev.tulle.xds.proto.envoy.config.endpoint.v3.ClusterLoadAssignment;
@@ -37,6 +38,7 @@ final class ResourceCodec {
                 any(ResourceType.AUTHORIZATION.typeUrl(), AuthorizationCodec.encode(policy));
             case Service service -> any(ResourceType.ADDRESS_URL, AddressCodec.encode(service));
             case Workload workload -> any(ResourceType.ADDRESS_URL, AddressCodec.encode(workload));
+            case Secret secret -> any(ResourceType.SECRET.typeUrl(), SecretCodec.encode(secret));
             default ->
                 throw new IllegalArgumentException(
                         "no resource type for a " + value.getClass().getName());
@@ -72,6 +74,9 @@ final class ResourceCodec {
                 return AuthorizationCodec.decode(Authorization.parseFrom(any.getValue()));
             } else if (typeUrl.equals(ResourceType.ADDRESS_URL)) {
                 return AddressCodec.decode(Address.parseFrom(any.getValue()));
+            } else if (typeUrl.equals(ResourceType.SECRET.typeUrl())) {
+                return SecretCodec.decode(
+                        dev.tulle.xds.proto.envoy.extensions.transport_sockets.tls.v3.Secret.parseFrom(any.getValue()));
             }
             throw new InvalidResourceException("type " + typeUrl + " is not one of this client's");
         } catch (IOException e) {

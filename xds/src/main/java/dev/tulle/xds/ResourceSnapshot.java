@@ -1,11 +1,13 @@
 package dev.tulle.xds;
 
 import dev.tulle.model.MeshState;
+import dev.tulle.model.Secret;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -59,6 +61,20 @@ record ResourceSnapshot(
                 (name, reason) -> problems.put("workload " + name, reason));
         made.put(ResourceType.ADDRESS_URL, addresses.build());
         return new ResourceSnapshot(number + 1, next, made, endpoints.next(sets), Map.copyOf(problems));
+    }
+
+    /**
+     * The snapshot of a server that has secrets and nothing else.
+     *
+     * @param awaited names of which it is not known yet whether they are somebody's
+     */
+    ResourceSnapshot next(Map<String, Secret> secrets, Set<String> awaited) {
+        Map<String, String> problems = new TreeMap<>();
+        ResourceTable.Builder table = new ResourceTable.Builder(table(ResourceType.SECRET.typeUrl()));
+        table.add(secrets, _ -> List.of(), (name, reason) -> problems.put("secret " + name, reason));
+        table.await(awaited);
+        return new ResourceSnapshot(
+                number + 1, state, Map.of(ResourceType.SECRET.typeUrl(), table.build()), endpoints, problems);
     }
 
     private <T> ResourceTable plain(ResourceType<T> type, Map<String, T> values, Map<String, String> problems) {

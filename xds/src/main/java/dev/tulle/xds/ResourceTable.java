@@ -3,19 +3,23 @@ package dev.tulle.xds;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** All resources of one wire type at one moment, by name and by alias. Immutable. */
 final class ResourceTable {
-    static final ResourceTable EMPTY = new ResourceTable(Map.of(), Map.of());
+    static final ResourceTable EMPTY = new ResourceTable(Map.of(), Map.of(), Set.of());
 
     private final Map<String, EncodedResource> byName;
     private final Map<String, EncodedResource> byAlias;
+    private final Set<String> awaited;
 
-    private ResourceTable(Map<String, EncodedResource> byName, Map<String, EncodedResource> byAlias) {
+    private ResourceTable(
+            Map<String, EncodedResource> byName, Map<String, EncodedResource> byAlias, Set<String> awaited) {
         this.byName = byName;
         this.byAlias = byAlias;
+        this.awaited = awaited;
     }
 
     /** The resource that a client means by this name. */
@@ -27,6 +31,11 @@ final class ResourceTable {
 
     boolean has(String canonicalName) {
         return byName.containsKey(canonicalName);
+    }
+
+    /** True for a name of which nobody is told that it does not exist: it may in a moment. */
+    boolean isAwaited(String name) {
+        return awaited.contains(name);
     }
 
     Iterable<EncodedResource> all() {
@@ -41,7 +50,7 @@ final class ResourceTable {
     ResourceTable with(Map<String, EncodedResource> others) {
         Map<String, EncodedResource> changed = new HashMap<>(byName);
         changed.putAll(others);
-        return new ResourceTable(changed, byAlias);
+        return new ResourceTable(changed, byAlias, awaited);
     }
 
     /** Builds the next table out of the present one, encoding only what differs. */
@@ -49,6 +58,7 @@ final class ResourceTable {
         private final ResourceTable previous;
         private final Map<String, EncodedResource> byName = new HashMap<>();
         private final Map<String, EncodedResource> byAlias = new HashMap<>();
+        private Set<String> awaited = Set.of();
         private boolean changed;
 
         Builder(ResourceTable previous) {
@@ -79,6 +89,11 @@ final class ResourceTable {
             });
         }
 
+        /** Says which names are awaited. */
+        void await(Set<String> names) {
+            awaited = Set.copyOf(names);
+        }
+
         private void put(EncodedResource resource) {
             byName.put(resource.name(), resource);
             for (String alias : resource.aliases()) {
@@ -88,8 +103,8 @@ final class ResourceTable {
 
         /** The table; the very same object as before when nothing changed. */
         ResourceTable build() {
-            boolean same = !changed && byName.size() == previous.byName.size();
-            return same ? previous : new ResourceTable(byName, byAlias);
+            boolean same = !changed && byName.size() == previous.byName.size() && awaited.equals(previous.awaited);
+            return same ? previous : new ResourceTable(byName, byAlias, awaited);
         }
     }
 

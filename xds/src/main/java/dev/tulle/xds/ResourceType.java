@@ -5,6 +5,7 @@ import dev.tulle.model.Cluster;
 import dev.tulle.model.EndpointSet;
 import dev.tulle.model.Listener;
 import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.Secret;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
 import java.util.List;
@@ -50,8 +51,15 @@ public final class ResourceType<T> {
     public static final ResourceType<AuthorizationPolicy> AUTHORIZATION = new ResourceType<>(
             "authorization", "authz", "type.googleapis.com/istio.security.Authorization", AuthorizationPolicy.class);
 
+    /**
+     * Certificates with their keys, named by the identity, and the roots ({@link Secret#ROOTS}): what a node's agent gives
+     * to its proxy. The control plane has none.
+     */
+    public static final ResourceType<Secret> SECRET = new ResourceType<>(
+            "secret", "sds", "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", Secret.class);
+
     private static final List<ResourceType<?>> ALL =
-            List.of(CLUSTER, ENDPOINTS, LISTENER, ROUTE, AUTHORIZATION, SERVICE, WORKLOAD);
+            List.of(CLUSTER, ENDPOINTS, LISTENER, ROUTE, AUTHORIZATION, SERVICE, WORKLOAD, SECRET);
 
     private final String label;
     private final String shortName;

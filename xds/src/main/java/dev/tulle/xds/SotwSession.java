@@ -148,8 +148,7 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
         if (version.equals(type.version)) {
             return;
         }
-        if (resources.isEmpty() && !type.wildcard && type.nonce.isEmpty()) {
-            // Nothing of what was named exists: this variant of the protocol cannot say so.
+        if (isUnsayable(typeUrl, type, resources)) {
             return;
         }
         nonces++;
@@ -201,8 +200,20 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
 
     private boolean isCurrent(String typeUrl, Wanted type) {
         Map<String, EncodedResource> resources = resources(typeUrl, type);
-        return version(resources).equals(type.version)
-                || (resources.isEmpty() && !type.wildcard && type.nonce.isEmpty());
+        return version(resources).equals(type.version) || isUnsayable(typeUrl, type, resources);
+    }
+
+    /**
+     * Nothing of what was named exists: this variant of the protocol has no words for it. Of secrets an empty response says
+     * it, once all that were named are decided.
+     */
+    private boolean isUnsayable(String typeUrl, Wanted type, Map<String, EncodedResource> resources) {
+        return resources.isEmpty()
+                && !type.wildcard
+                && type.nonce.isEmpty()
+                && (!typeUrl.equals(ResourceType.SECRET.typeUrl())
+                        || type.names.isEmpty()
+                        || type.names.stream().anyMatch(table(typeUrl)::isAwaited));
     }
 
     @Override
@@ -215,6 +226,11 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
     @Override
     public String client() {
         return node.client();
+    }
+
+    @Override
+    public String node() {
+        return node.name();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package dev.tulle.xds;
 
-import dev.tulle.common.SocketAccess;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -9,7 +8,7 @@ import java.util.Optional;
  * How many streams a user of the server may have open, so that nobody who may read the resources can exhaust it. Thread-safe.
  */
 final class StreamLimits {
-    /** Streams of one user; the proxy has one, two while one process takes over from another. */
+    /** Streams of one user, or one node; the proxy has one, two while one process takes over from another. */
     static final int PER_USER = 16;
 
     /** Streams of root and of the server's own user: every agent, and whoever looks. */
@@ -21,22 +20,23 @@ final class StreamLimits {
     /** Characters of a resource name: two DNS names and some words. */
     static final int NAME_LENGTH = 1_024;
 
-    private final Map<Integer, Integer> open = new HashMap<>();
+    private final Map<String, Integer> open = new HashMap<>();
 
     /** Counts a stream that is about to open; why it may not, or empty. */
-    synchronized Optional<String> open(int uid) {
-        int limit = SocketAccess.isOwner(uid) ? PER_OWNER : PER_USER;
-        int now = open.getOrDefault(uid, 0);
+    synchronized Optional<String> open(Peer peer) {
+        boolean owner = peer instanceof Peer.LocalProcess && peer.registers();
+        int limit = owner ? PER_OWNER : PER_USER;
+        int now = open.getOrDefault(peer.holder(), 0);
         if (now >= limit) {
-            return Optional.of("uid " + uid + " has " + now + " streams open; expected at most " + limit);
+            return Optional.of(peer.holder() + " has " + now + " streams open; expected at most " + limit);
         }
-        open.put(uid, now + 1);
+        open.put(peer.holder(), now + 1);
         return Optional.empty();
     }
 
     /** A stream that was counted has ended. */
-    synchronized void closed(int uid) {
-        open.computeIfPresent(uid, (_, now) -> now == 1 ? null : Integer.valueOf(now - 1));
+    synchronized void closed(Peer peer) {
+        open.computeIfPresent(peer.holder(), (_, now) -> now == 1 ? null : Integer.valueOf(now - 1));
     }
 
     /**

@@ -147,7 +147,7 @@ final class StreamRegistrationClient implements RegistrationClient {
         if (closed) {
             return;
         }
-        Session next = new Session(GrpcChannels.open(options.socket()));
+        Session next = new Session(GrpcChannels.open(options.control()));
         session = next;
         next.start();
     }
@@ -201,7 +201,8 @@ final class StreamRegistrationClient implements RegistrationClient {
                             .setNodeId(options.nodeId())
                             .setWantedPrefix(lease.map(NodeLease::prefix).orElse(options.wantedPrefix()))
                             .setLocality(options.locality().toString())
-                            .setKey(key))
+                            .setKey(key)
+                            .setAddress(options.address()))
                     .build());
             owner.offerLater(RegistrationMethod.HEARTBEAT, this::beat);
         }
@@ -248,9 +249,16 @@ final class StreamRegistrationClient implements RegistrationClient {
                     granted.getPrefix(),
                     granted.getWorkloadRange(),
                     granted.getServiceRange(),
+                    granted.getNodes(),
                     Duration.ofMillis(Integer.toUnsignedLong(granted.getTimeoutMillis())));
+            boolean again = leased;
             lease = Optional.of(next);
             leased = true;
+            if (again) {
+                // What has been announced stays so.
+                tell(() -> listener.onLease(next));
+                return;
+            }
             since = Instant.now();
             tell(() -> listener.onLease(next));
             unanswered.clear();

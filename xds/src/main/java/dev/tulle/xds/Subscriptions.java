@@ -188,7 +188,7 @@ final class Subscriptions {
         }
         Set<String> gone = new LinkedHashSet<>();
         for (String name : names) {
-            if (table.resolve(name) == null && !ABSENT.equals(sent.get(name))) {
+            if (table.resolve(name) == null && !ABSENT.equals(sent.get(name)) && !table.isAwaited(name)) {
                 gone.add(name);
             }
         }

@@ -10,9 +10,11 @@ import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
 import io.grpc.netty.shaded.io.netty.channel.epoll.EpollServerDomainSocketChannel;
+import io.grpc.netty.shaded.io.netty.channel.epoll.EpollServerSocketChannel;
 import io.grpc.netty.shaded.io.netty.channel.unix.DomainSocketAddress;
 import io.grpc.stub.ServerCalls;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -24,6 +26,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 
@@ -47,7 +50,11 @@ public final class XdsServer implements AutoCloseable {
     private final Path socket;
     private final LocalRefusals refusals;
     private final StreamLimits limits = new StreamLimits();
+    private final ServerServiceDefinition discovery;
+    private final NodeRegistry registry;
+    private final RegistrationService registration;
     private final Server server;
+    private final List<Server> others = new CopyOnWriteArrayList<>();
     private final Set<AdsStream<?, ?>> streams = new LinkedHashSet<>();
     private final ClientRoster roster = new ClientRoster(System::nanoTime);
     private final List<Waiter> waiters = new ArrayList<>();
@@ -62,13 +69,20 @@ public final class XdsServer implements AutoCloseable {
         this.socket = options.socket();
         this.refusals = options.refusals();
         String where = String.valueOf(socket.getFileName());
-        this.server = NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
+        this.registry = registry;
+        this.discovery = discovery();
+        this.registration = new RegistrationService(owner, registry, where, options.refusals());
+        this.server = served(NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
                 .protocolNegotiator(new PeerCheck(where, options.access(), options.refusals()))
-                .bossEventLoopGroup(GrpcLoop.shared())
-                .workerEventLoopGroup(GrpcLoop.shared())
                 .channelType(EpollServerDomainSocketChannel.class)
                 // gRPC's default for TCP: no option of a Unix socket.
-                .withChildOption(ChannelOption.SO_KEEPALIVE, null)
+                .withChildOption(ChannelOption.SO_KEEPALIVE, null));
+    }
+
+    /** The same services and the same bounds wherever they are served. */
+    private Server served(NettyServerBuilder builder, ServerServiceDefinition... more) {
+        builder.bossEventLoopGroup(GrpcLoop.shared())
+                .workerEventLoopGroup(GrpcLoop.shared())
                 // Handlers only hand over to the owner thread.
                 .directExecutor()
                 .permitKeepAliveTime(5, TimeUnit.SECONDS)
@@ -79,9 +93,34 @@ public final class XdsServer implements AutoCloseable {
                 .maxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS)
                 .handshakeTimeout(10, TimeUnit.SECONDS)
                 .intercept(new PeerContext())
-                .addService(discovery())
-                .addService(new RegistrationService(owner, registry, where, options.refusals()).definition())
-                .build();
+                .addService(discovery)
+                .addService(registration.definition());
+        for (ServerServiceDefinition one : more) {
+            builder.addService(one);
+        }
+        return builder.build();
+    }
+
+    /**
+     * Serves nodes on other hosts as well, until the server is closed. Any thread.
+     *
+     * @param address where
+     * @param tls the control plane's own certificate, and the roots of the nodes'
+     * @param admission admits those that have no certificate yet
+     * @return what ends it
+     * @throws IOException when the address cannot be bound
+     */
+    public AutoCloseable serveNodes(InetSocketAddress address, NodeTls tls, NodeAdmission admission)
+            throws IOException {
+        String where = "port " + address.getPort();
+        Server nodes = served(
+                NettyServerBuilder.forAddress(address)
+                        .protocolNegotiator(new NodeConnections(where, ControlTls.server(tls), refusals))
+                        .channelType(EpollServerSocketChannel.class),
+                new JoinService(admission, where, refusals).definition());
+        nodes.start();
+        others.add(nodes);
+        return nodes::shutdownNow;
     }
 
     /**
@@ -128,6 +167,24 @@ public final class XdsServer implements AutoCloseable {
         }
         checkWaiters();
         return snapshot.number();
+    }
+
+    /** Tells a node that is connected what its lease is now. On the owner thread. */
+    public void renew(String node, NodeLease lease) {
+        owner.check();
+        registration.renew(node, lease);
+    }
+
+    /** Ends all streams of a node that was removed. On the owner thread. */
+    public void drop(String node) {
+        owner.check();
+        String reason = "node " + node + " was removed from the mesh";
+        registration.drop(node, reason);
+        for (AdsStream<?, ?> stream : List.copyOf(streams)) {
+            if (stream.peer() instanceof Peer.Node from && from.name().equals(node)) {
+                stream.refuse(reason);
+            }
+        }
     }
 
     /** Why resources of the current state could not be encoded, by type and name. On the owner thread. */
@@ -210,6 +267,7 @@ public final class XdsServer implements AutoCloseable {
     @Override
     public void close() {
         server.shutdownNow();
+        others.forEach(Server::shutdownNow);
         try {
             Files.deleteIfExists(socket);
         } catch (IOException e) {
@@ -236,12 +294,19 @@ public final class XdsServer implements AutoCloseable {
     private final class Streams implements AdsStream.Host {
         @Override
         public Optional<String> admits(Peer peer) {
-            return limits.open(peer.uid());
+            return peer.reads()
+                    ? limits.open(peer)
+                    : Optional.of(peer + ": expected the certificate of a node, see tulle up --join");
+        }
+
+        @Override
+        public boolean isNode(String name) {
+            return registry.admits(name);
         }
 
         @Override
         public void overLimit(Peer peer, String reason) {
-            refusals.note(String.valueOf(socket.getFileName()), "uid " + peer.uid(), reason);
+            refusals.note(String.valueOf(socket.getFileName()), peer.holder(), reason);
         }
 
         @Override
@@ -265,7 +330,7 @@ public final class XdsServer implements AutoCloseable {
         @Override
         public void closed(AdsStream<?, ?> stream, boolean left) {
             streams.remove(stream);
-            limits.closed(stream.peer().uid());
+            limits.closed(stream.peer());
             closedRejects += stream.session().rejects();
             if (!left) {
                 roster.lost(stream.session(), streams);

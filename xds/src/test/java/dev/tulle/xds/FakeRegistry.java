@@ -1,6 +1,5 @@
 package dev.tulle.xds;
 
-import dev.tulle.model.Locality;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -20,8 +19,9 @@ final class FakeRegistry implements NodeRegistry {
     String refuse = "";
 
     @Override
-    public HelloAnswer hello(String nodeId, String wantedPrefix, Locality locality) {
-        events.add("hello " + nodeId + " " + wantedPrefix + (locality.isKnown() ? " in " + locality : ""));
+    public HelloAnswer hello(NodeHello hello) {
+        events.add("hello " + hello.node() + " " + hello.wantedPrefix()
+                + (hello.locality().isKnown() ? " in " + hello.locality() : ""));
         return refuse.isEmpty()
                 ? new HelloAnswer.Granted(
                         new NodeLease("100.64.3.0/24", "100.64.0.0/10", "240.240.0.0/16", Duration.ofSeconds(30)))

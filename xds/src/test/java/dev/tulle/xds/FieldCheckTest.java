@@ -35,6 +35,7 @@ import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import io.envoyproxy.envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport;
 import io.envoyproxy.envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.Secret;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 import java.util.ArrayList;
@@ -64,6 +65,7 @@ class FieldCheckTest {
             RawBuffer.getDefaultInstance(),
             DownstreamTlsContext.getDefaultInstance(),
             Router.getDefaultInstance(),
+            Secret.getDefaultInstance(),
             TcpProxy.getDefaultInstance(),
             UpstreamTlsContext.getDefaultInstance());
 
@@ -147,6 +149,8 @@ class FieldCheckTest {
             changes(model.endpoints(), ClusterLoadAssignment.parser());
             changes(model.listener(), Listener.parser());
             changes(model.routes(), RouteConfiguration.parser());
+            changes(model.certificate(), Secret.parser());
+            changes(model.roots(), Secret.parser());
         }
         for (MessageFields message : FieldTable.INSTANCE.messages().values()) {
             for (Field field : message.byNumber().values()) {

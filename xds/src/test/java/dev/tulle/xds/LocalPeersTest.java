@@ -103,7 +103,7 @@ class LocalPeersTest {
         try (AsUser proxy = mesh.as(PROXY, PROXY)) {
             List<ManagedChannel> channels = new ArrayList<>();
             for (int i = 0; i < PeerCheck.MAX_PER_USER + 8; i++) {
-                ManagedChannel channel = GrpcChannels.open(proxy.socket());
+                ManagedChannel channel = GrpcChannels.open(ControlAddress.of(proxy.socket()));
                 assertNotEquals(ConnectivityState.SHUTDOWN, channel.getState(true));
                 channels.add(channel);
             }

@@ -26,6 +26,7 @@ import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.Named;
 import dev.tulle.model.RouteMatch.PathMatch;
+import dev.tulle.model.Secret;
 import dev.tulle.model.Service;
 import dev.tulle.model.ServicePort;
 import dev.tulle.model.StringMatch;
@@ -53,6 +54,18 @@ final class RandomModel {
 
     RandomModel(long seed) {
         this.random = new Random(seed);
+    }
+
+    Secret certificate() {
+        return new Secret.IdentityCertificate("spiffe://td/ns/" + word() + "/sa/" + word(), pem(), pem());
+    }
+
+    Secret roots() {
+        return new Secret.TrustedRoots(Secret.ROOTS, pem());
+    }
+
+    private String pem() {
+        return "-----BEGIN " + word() + "-----\n" + word() + "\n";
     }
 
     Cluster cluster() {
@@ -218,7 +231,8 @@ final class RandomModel {
                 random.nextBoolean(),
                 list(2, this::word),
                 origin(),
-                locality());
+                locality(),
+                random.nextBoolean() ? address() : "");
     }
 
     AuthorizationPolicy policy() {

@@ -34,6 +34,8 @@ class ResourceCodecTest {
             roundTrip(ResourceType.SERVICE, model.service());
             roundTrip(ResourceType.WORKLOAD, model.workload());
             roundTrip(ResourceType.AUTHORIZATION, model.policy());
+            roundTrip(ResourceType.SECRET, model.certificate());
+            roundTrip(ResourceType.SECRET, model.roots());
         }
     }
 

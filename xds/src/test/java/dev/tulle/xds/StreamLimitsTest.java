@@ -137,7 +137,7 @@ class StreamLimitsTest {
             List<ManagedChannel> channels = new ArrayList<>();
             List<Stream> streams = new ArrayList<>();
             for (int i = 0; i < 12; i++) {
-                channels.add(GrpcChannels.open(proxy.socket()));
+                channels.add(GrpcChannels.open(ControlAddress.of(proxy.socket())));
             }
             for (int i = 0; i < 12_000; i++) {
                 Stream stream = new Stream(channels.get(i % channels.size()));
@@ -152,7 +152,7 @@ class StreamLimitsTest {
             assertEquals(Status.Code.RESOURCE_EXHAUSTED, end.getCode());
             assertEquals("uid 4321 has 16 streams open; expected at most 16", end.getDescription());
             // Root's clients do not notice.
-            ManagedChannel own = GrpcChannels.open(mesh.socket);
+            ManagedChannel own = GrpcChannels.open(ControlAddress.of(mesh.socket));
             Stream root = new Stream(own);
             root.subscribe(List.of("/240.240.0.1"));
             assertTrue(root.answered.get(20, TimeUnit.SECONDS));
@@ -165,7 +165,7 @@ class StreamLimitsTest {
 
     @Test
     void aStreamHasSoManyNamesAndNoMore() throws Exception {
-        ManagedChannel channel = GrpcChannels.open(mesh.socket);
+        ManagedChannel channel = GrpcChannels.open(ControlAddress.of(mesh.socket));
         List<String> names = new ArrayList<>();
         for (int i = 0; i < StreamLimits.NAMES; i++) {
             names.add("/10.0." + i / 256 + "." + i % 256);
@@ -206,7 +206,7 @@ class StreamLimitsTest {
 
     @Test
     void whoSendsAMessageBeyondALimitIsToldSo() throws Exception {
-        ManagedChannel channel = GrpcChannels.open(mesh.socket);
+        ManagedChannel channel = GrpcChannels.open(ControlAddress.of(mesh.socket));
         Stream many = new Stream(channel);
         many.requests.onNext(manyFields());
         ended(Status.Code.RESOURCE_EXHAUSTED, "a request is too large: more than 40016 fields", many);

@@ -27,6 +27,7 @@ import io.envoyproxy.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import io.envoyproxy.envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport;
 import io.envoyproxy.envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext;
+import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.Secret;
 import io.envoyproxy.envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext;
 import io.envoyproxy.envoy.extensions.upstreams.http.v3.HttpProtocolOptions;
 import java.util.List;
@@ -64,6 +65,8 @@ class UpstreamMessagesTest {
             check(model.endpoints(), ClusterLoadAssignment.parser());
             check(model.listener(), Listener.parser());
             check(model.routes(), RouteConfiguration.parser());
+            check(model.certificate(), Secret.parser());
+            check(model.roots(), Secret.parser());
         }
     }
 

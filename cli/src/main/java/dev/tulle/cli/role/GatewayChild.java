@@ -16,9 +16,46 @@ import org.jspecify.annotations.Nullable;
  * thread of its own; safe for any thread.
  */
 final class GatewayChild implements AutoCloseable {
+    /** Whether this host serves the mesh's edge. */
+    interface Edge {
+        /** A host that does not, whatever Gateways there are. */
+        Edge NONE = new Edge() {
+            @Override
+            public boolean isKnown() {
+                return true;
+            }
+
+            @Override
+            public boolean isServed() {
+                return false;
+            }
+        };
+
+        /** The host of the control plane. */
+        static Edge of(ControlPlane plane) {
+            return new Edge() {
+                @Override
+                public boolean isKnown() {
+                    return plane.isReady();
+                }
+
+                @Override
+                public boolean isServed() {
+                    return plane.servesEdge();
+                }
+            };
+        }
+
+        /** True when the other question can be answered. */
+        boolean isKnown();
+
+        /** True when a Gateway has ports to serve here. */
+        boolean isServed();
+    }
+
     private static final Duration LOOK = Duration.ofMillis(100);
 
-    private final ControlPlane plane;
+    private final Edge edge;
     private final ProxySupervisor.Launch launch;
     private final Path run;
     private final Duration drain;
@@ -29,9 +66,8 @@ final class GatewayChild implements AutoCloseable {
     private @Nullable ProxySupervisor supervisor;
     private boolean closing;
 
-    private GatewayChild(
-            ControlPlane plane, ProxySupervisor.Launch launch, Path run, Duration drain, RunEvents events) {
-        this.plane = plane;
+    private GatewayChild(Edge edge, ProxySupervisor.Launch launch, Path run, Duration drain, RunEvents events) {
+        this.edge = edge;
         this.launch = launch;
         this.run = run;
         this.drain = drain;
@@ -39,9 +75,8 @@ final class GatewayChild implements AutoCloseable {
         this.watcher = Thread.ofVirtual().name("gateway-child").unstarted(this::watch);
     }
 
-    static GatewayChild start(
-            ControlPlane plane, ProxySupervisor.Launch launch, Path run, Duration drain, RunEvents events) {
-        GatewayChild child = new GatewayChild(plane, launch, run, drain, events);
+    static GatewayChild start(Edge edge, ProxySupervisor.Launch launch, Path run, Duration drain, RunEvents events) {
+        GatewayChild child = new GatewayChild(edge, launch, run, drain, events);
         child.watcher.start();
         return child;
     }
@@ -52,8 +87,8 @@ final class GatewayChild implements AutoCloseable {
         try {
             while (!closing) {
                 // A control plane that has just started does not know yet what there was.
-                if (plane.isReady()) {
-                    String trouble = tryTo(plane.servesEdge());
+                if (edge.isKnown()) {
+                    String trouble = tryTo(edge.isServed());
                     if (!trouble.isEmpty() && !trouble.equals(told)) {
                         events.add(ProxySupervisor.GATEWAY, trouble);
                     }

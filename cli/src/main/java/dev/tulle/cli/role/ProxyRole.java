@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -77,6 +78,8 @@ abstract class ProxyRole extends BaseCommand {
                 .nodeId(options.agent().node())
                 .xds(options.runDirectory().resolve("xds.sock"))
                 .nodeSocket(options.runDirectory().resolve("node.sock"))
+                .sds(options.agent().sdsSocket())
+                .inbound(List.of(), options.port(15008))
                 .range(options.agent().range())
                 .admin(adminSocket(), options.users().group())
                 .accessLog(options.accessLog(), ProxyOptions.AccessLogMode.ALL)

@@ -2,6 +2,10 @@ package dev.tulle.cli.role;
 
 import dev.tulle.agent.AgentOptions;
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
+import dev.tulle.agent.host.NodeAddress;
+import dev.tulle.agent.join.LiveMembership;
+import dev.tulle.agent.join.Membership;
+import dev.tulle.agent.join.MembershipFile;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
@@ -12,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.InstantSource;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -142,6 +147,23 @@ public final class RoleOptions {
     @Option(names = "--kernel-object", hidden = true, description = "Other compiled kernel programs, for tests.")
     private @Nullable Path kernelObject;
 
+    @Option(
+            names = "--node-address",
+            paramLabel = "ADDRESS",
+            description =
+                    "Where other hosts of the mesh reach this one. Default: the address with which it reaches them,"
+                            + " else that of its default route.")
+    private @Nullable String nodeAddress;
+
+    /** What this host has joined; null for a mesh of its own. */
+    private @Nullable LiveMembership membership;
+
+    /** This host is a node of a mesh whose control plane is elsewhere. */
+    void become(Membership joined) {
+        membership = new LiveMembership(joined, new MembershipFile(stateDirectory()), InstantSource.system());
+        node = joined.node();
+    }
+
     /** How long a replaced proxy serves idle HTTP connections. */
     Duration upgradeIdle() {
         return Duration.ofSeconds(upgradeIdleSeconds);
@@ -224,6 +246,7 @@ public final class RoleOptions {
     ControlOptions control() {
         ControlOptions options = ControlOptions.of(stateDirectory(), place.controlSocket())
                 .withHttpPort(port(15014))
+                .withNodePort(port(15012))
                 .withUsers(users())
                 .withRanges(ranges().workloads(), ranges().services());
         return config == null ? options : options.withConfigDirectory(config.toAbsolutePath());
@@ -266,7 +289,7 @@ public final class RoleOptions {
                         kernelObject == null
                                 ? distribution().resolve("bpf/tulle.bpf.o")
                                 : kernelObject.toAbsolutePath())
-                .xdsSocket(place.runDirectory().resolve("xds.sock"))
+                .tunnelPort(port(15008))
                 .outboundPort(port(15001))
                 .dnsPort(port(15053))
                 .explicitPort(port(15080))
@@ -283,6 +306,12 @@ public final class RoleOptions {
         if (node != null) {
             builder.node(node);
         }
+        LiveMembership joined = membership;
+        builder.membership(Optional.ofNullable(joined))
+                .nodeAddress(
+                        nodeAddress != null
+                                ? nodeAddress
+                                : NodeAddress.toward(joined == null ? "" : joined.now().host()));
         try {
             MeshRanges ranges = ranges();
             builder.range6(ranges.twin("fd74:756c:6c65"), ranges.twin("fd74:756c:6c66"));

@@ -29,14 +29,15 @@ final class RunFolder {
     private RunFolder() {}
 
     /**
-     * Makes it root's; besides root only the mesh's group, or without one the proxy, may enter it.
+     * Makes it root's; besides root only the mesh's group, or without one the proxy, may see what is in it. All others may
+     * pass through, to the one socket that is for every workload; what else is there has permissions of its own.
      *
      * @throws IOException when it cannot be made
      */
     static void make(Path directory, LocalUsers users) throws IOException {
         Files.createDirectories(directory);
         SocketAccess.setGroup(directory, users.directoryGroup());
-        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-x---"));
+        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-x--x"));
     }
 
     /** Forgets that a process before this one was ready. */
@@ -71,6 +72,8 @@ final class RunFolder {
                     "control.sock",
                     "agent.sock",
                     "node.sock",
+                    "sds.sock",
+                    "workload.sock",
                     "xds.sock",
                     HeldPorts.SOCKET,
                     HeldPorts.GATEWAY_SOCKET,

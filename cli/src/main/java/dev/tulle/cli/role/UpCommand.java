@@ -4,6 +4,7 @@ import dev.tulle.agent.MeshBusyException;
 import dev.tulle.agent.MeshEnd;
 import dev.tulle.agent.NodeAgent;
 import dev.tulle.agent.host.Cgroups;
+import dev.tulle.agent.join.Membership;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.client.PidFile;
@@ -23,8 +24,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /**
- * The mesh on one host: control plane and agent in this process, the proxy as its unprivileged child. The launcher stays
- * as its supervisor. A regular end (SIGTERM) removes every trace when no workload runs, and otherwise leaves what the
+ * The mesh on one host: control plane and agent in this process, the proxy as its unprivileged child; on a host that has
+ * joined another one's mesh the agent alone. The launcher stays as its supervisor. A regular end (SIGTERM) removes every trace when no workload runs, and otherwise leaves what the
  * workloads need; a crash leaves capture in force for the next process.
  */
 @Command(name = "up", description = "Runs the mesh on this host until it is stopped: control plane, agent and proxy.")
@@ -56,8 +57,13 @@ public final class UpCommand extends BaseCommand {
                             + " scripts/install; its user must be that of --proxy-uid.")
     private @Nullable String proxyUnit;
 
+    @Mixin
+    private final JoinOptions joining = new JoinOptions();
+
     @Option(names = "--finish-stop", hidden = true, description = "Do what a mesh killed while it stopped left undone.")
     private boolean finishStop;
+
+    private Optional<Membership> joined = Optional.empty();
 
     /** Makes the command. */
     public UpCommand() {}
@@ -80,6 +86,9 @@ public final class UpCommand extends BaseCommand {
                 if (conflict.isPresent()) {
                     throw new IOException(conflict.get());
                 }
+                joined = joining.membership(
+                        options.stateDirectory(), options.agent().node());
+                joined.ifPresent(options::become);
                 AccessLogFile.prepare(options.accessLog(), options.proxyUid());
                 return runAlone(run, drain, cause);
             }
@@ -132,13 +141,18 @@ public final class UpCommand extends BaseCommand {
         events.add(ROLE, cause == null ? "started" : "started again: " + cause);
         StopSignal stop = StopSignal.install();
         MeshEnd end;
-        try (ControlPlane plane = ControlPlane.start(options.control());
+        try (ControlPlane plane = joined.isPresent() ? null : ControlPlane.start(options.control());
                 NodeAgent agent = NodeAgent.start(options.agent())) {
             Path group = Cgroups.find().directory(options.agent().meshGroup() + "/proxy");
             ProxySupervisor proxy = ProxySupervisor.start(
                     ProxySupervisor.NODE, launch(group, run), run, RoleOptions.build(), drain, events);
             try (proxy;
-                    GatewayChild gateway = GatewayChild.start(plane, gateway(group), run, drain, events);
+                    GatewayChild gateway = GatewayChild.start(
+                            plane == null ? GatewayChild.Edge.NONE : GatewayChild.Edge.of(plane),
+                            gateway(group),
+                            run,
+                            drain,
+                            events);
                     UpgradeApi upgrades = UpgradeApi.start(run.resolve(RunFolder.UP_SOCKET), proxy, gateway, stop)) {
                 awaitProxy(stop);
                 Files.writeString(
@@ -147,8 +161,10 @@ public final class UpCommand extends BaseCommand {
                 if (!stop.requested()) {
                     long took = Duration.ofNanos(System.nanoTime() - begun).toMillis();
                     out().println("tulle up: ready in " + took + " ms, tier "
-                            + agent.tier().word() + ", configuration in "
-                            + options.control().configDirectory());
+                            + agent.tier().word() + ", "
+                            + joined.map(Membership::toString)
+                                    .orElse("configuration in "
+                                            + options.control().configDirectory()));
                     out().flush();
                 }
                 var _ = agent.detached().thenRun(stop::request);

@@ -94,6 +94,17 @@ public final class Listeners implements AutoCloseable {
         return port(bind(address, port, scope -> new TowardPort(scope, destination)));
     }
 
+    /**
+     * Opens the port at which other nodes make tunnels.
+     *
+     * @param first the first handler of a connection
+     * @return the port
+     * @throws IOException when it cannot be bound
+     */
+    public int inbound(String address, int port, Function<LoopScope, ChannelHandler> first) throws IOException {
+        return port(bind(address, port, first));
+    }
+
     /** From now on, what another process listens on already is taken over instead of bound. */
     public void inherit(Inheritance sockets) {
         inheritance = sockets;
@@ -110,9 +121,30 @@ public final class Listeners implements AutoCloseable {
         return List.copyOf(open);
     }
 
-    /** Follows the ports that the agent wants published. What was inherited and is not among them is closed. */
-    public void publish(Path nodeSocket) {
-        PublishedPorts ports = new PublishedPorts(nodeSocket, this::bindPublished, () -> inheritance.close());
+    /**
+     * Follows the ports that the agent wants published, and those for tunnels of other nodes. What was inherited and is not
+     * among them is closed.
+     *
+     * @param tunnels the first handler of a tunnel's connection; null where there are none
+     */
+    public void publish(Path nodeSocket, @Nullable Function<LoopScope, ChannelHandler> tunnels) {
+        PublishedPorts ports = new PublishedPorts(
+                nodeSocket,
+                new PublishedPorts.Binder() {
+                    @Override
+                    public Channel bind(String address, int port, OutboundService service) throws IOException {
+                        return bindOffered(address, port, scope -> new FixedPort(scope, service));
+                    }
+
+                    @Override
+                    public Channel bindTunnels(String address, int port) throws IOException {
+                        if (tunnels == null) {
+                            throw new IOException("nobody gives this proxy certificates");
+                        }
+                        return bindOffered(address, port, tunnels);
+                    }
+                },
+                () -> inheritance.close());
         published = ports;
         ports.start();
     }
@@ -148,10 +180,6 @@ public final class Listeners implements AutoCloseable {
 
     private Channel bindFixed(String address, int port, OutboundService service) throws IOException {
         return bind(address, port, scope -> new FixedPort(scope, service));
-    }
-
-    private Channel bindPublished(String address, int port, OutboundService service) throws IOException {
-        return bindOffered(address, port, scope -> new FixedPort(scope, service));
     }
 
     private Channel bindOffered(String address, int port, Function<LoopScope, ChannelHandler> first)

@@ -45,7 +45,7 @@ public record LoopScope(
         long onDemandNanos,
         Cidr range) {
     /** Runs something on this loop: at once when called there. */
-    void onLoop(Runnable task) {
+    public void onLoop(Runnable task) {
         if (worker.loop().inEventLoop()) {
             task.run();
         } else {
@@ -54,7 +54,7 @@ public record LoopScope(
     }
 
     /** True for an address that a workload may have, of either family. */
-    boolean isOfMesh(InetAddress address) {
+    public boolean isOfMesh(InetAddress address) {
         byte[] raw = address.getAddress();
         // The IPv6 twins of mesh addresses all lie there.
         return raw.length == 4

@@ -17,6 +17,7 @@ import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.tcp.PassthroughTarget;
 import dev.tulle.proxy.tcp.ServiceTarget;
 import dev.tulle.proxy.tcp.TcpRelay;
+import dev.tulle.proxy.tcp.TcpTarget;
 import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.ServiceView;
@@ -114,6 +115,28 @@ final class OutboundFlow {
         flow.secure = secure;
         flow.http2 = http2;
         flow.await(asked);
+    }
+
+    /** Begins with a tunnel from another node, whose caller is known. */
+    static void beginTunnel(LoopScope scope, Channel tunnel, OutboundService service, WorkloadDirectory.Entry source) {
+        of(scope, tunnel, service).await(source);
+    }
+
+    /** Relays the bytes of one. */
+    static void relayTunnel(
+            LoopScope scope,
+            Channel tunnel,
+            OutboundService service,
+            WorkloadDirectory.Entry source,
+            TcpTarget target) {
+        OutboundFlow flow = of(scope, tunnel, service);
+        flow.source = source;
+        flow.relay(target, null);
+    }
+
+    private static OutboundFlow of(LoopScope scope, Channel tunnel, OutboundService service) {
+        InetSocketAddress dialled = (InetSocketAddress) tunnel.localAddress();
+        return new OutboundFlow(scope, tunnel, dialled, service, false, new EarlyBytes(null));
     }
 
     private static void begin(
@@ -319,7 +342,7 @@ final class OutboundFlow {
         channel.config().setAutoRead(true);
     }
 
-    private void relay(dev.tulle.proxy.tcp.TcpTarget target, @Nullable ByteBuf first) {
+    private void relay(TcpTarget target, @Nullable ByteBuf first) {
         TcpRelay.start(scope.worker(), channel, peer(), target, scope.tcp(), first);
     }
 

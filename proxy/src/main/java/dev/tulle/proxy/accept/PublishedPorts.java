@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import com.google.gson.JsonArray;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
 import dev.tulle.common.LocalApiClient;
@@ -24,6 +25,7 @@ import io.netty.channel.Channel;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,15 +41,22 @@ final class PublishedPorts implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger(PublishedPorts.class.getName());
     private static final long RETRY_MILLIS = 1_000;
 
-    /** Opens a listener for a published port; may block. */
-    @FunctionalInterface
+    /** Opens listeners; may block. */
     interface Binder {
+        /** For a published port. */
         Channel bind(String address, int port, OutboundService service) throws IOException;
+
+        /** For tunnels of other nodes. */
+        Channel bindTunnels(String address, int port) throws IOException;
     }
+
+    /** Where tunnels of other nodes are taken. */
+    private record Tunnels(String address, int port) {}
 
     private final Path nodeSocket;
     private final Binder binder;
     private final Map<Publication, Channel> open = new HashMap<>();
+    private final Map<Tunnels, Channel> tunnels = new HashMap<>();
     private final Runnable onApplied;
     private final CountDownLatch applied = new CountDownLatch(1);
     private final Thread thread;
@@ -84,7 +93,9 @@ final class PublishedPorts implements AutoCloseable {
                     if (!answer.get("ok").getAsBoolean()) {
                         throw new IOException("the agent refuses: " + answer.get("error"));
                     }
-                    apply(Publication.parse(answer.getAsJsonObject("result")));
+                    JsonObject wanted = answer.getAsJsonObject("result");
+                    applyTunnels(tunnels(wanted));
+                    apply(Publication.parse(wanted));
                     told = false;
                 }
             } catch (IOException | RuntimeException e) {
@@ -107,6 +118,35 @@ final class PublishedPorts implements AutoCloseable {
             TimeUnit.MILLISECONDS.sleep(closed ? 0 : RETRY_MILLIS);
         } catch (InterruptedException e) {
             closed = true;
+        }
+    }
+
+    private static List<Tunnels> tunnels(JsonObject wanted) {
+        List<Tunnels> all = new ArrayList<>();
+        if (wanted.get("tunnels") instanceof JsonArray given) {
+            given.forEach(one -> all.add(new Tunnels(
+                    one.getAsJsonObject().get("address").getAsString(),
+                    one.getAsJsonObject().get("port").getAsInt())));
+        }
+        return all;
+    }
+
+    private void applyTunnels(List<Tunnels> wanted) {
+        for (Tunnels old : List.copyOf(tunnels.keySet())) {
+            Channel channel = wanted.contains(old) ? null : tunnels.remove(old);
+            if (channel != null) {
+                channel.close().syncUninterruptibly();
+            }
+        }
+        for (Tunnels one : wanted) {
+            if (!tunnels.containsKey(one)) {
+                try {
+                    tunnels.put(one, binder.bindTunnels(one.address(), one.port()));
+                } catch (IOException e) {
+                    // Tried again whenever the agent repeats itself.
+                    LOG.log(System.Logger.Level.WARNING, "no tunnels at " + one + ": " + e.getMessage());
+                }
+            }
         }
     }
 

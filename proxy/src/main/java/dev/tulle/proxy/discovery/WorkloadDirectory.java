@@ -170,6 +170,25 @@ public final class WorkloadDirectory implements AutoCloseable {
         return known != null ? known : keep(nameOf(lease), uid, new Entry(nameOf(lease), labels, caller));
     }
 
+    /**
+     * Who has shown a certificate.
+     *
+     * @param address from where it says to call; what is known of the workload there is said of it in metrics, where that
+     *     has the same identity
+     */
+    public Entry ofCertificate(Caller caller, String address) {
+        String name = "certificate " + caller.principal() + " " + address;
+        Followed known = entries.get(name);
+        if (known != null) {
+            known.entry.used();
+            return known.entry;
+        }
+        String[] parts = caller.principal().split("/", -1);
+        WorkloadLabels labels = new WorkloadLabels(
+                "", caller.namespace(), "spiffe://" + caller.principal(), "", "", parts[parts.length - 1], "");
+        return keep(name, "/" + address, new Entry(name, labels, caller));
+    }
+
     /** No workload's name begins so. */
     private static String nameOf(long lease) {
         return "lease " + lease;

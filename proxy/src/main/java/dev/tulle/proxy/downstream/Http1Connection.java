@@ -20,6 +20,7 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
+import io.netty.channel.socket.SocketChannel;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -68,7 +69,7 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
         Requests found = new Requests();
         this.reader = new RequestReader(scope, channel, out, found, head, exchange, held, this::goOn);
         // Only a captured connection has its client on this host, where the kernel can see it.
-        this.loan = service == null || peer.edge()
+        this.loan = service == null || peer.edge() || !(channel instanceof SocketChannel)
                 ? scope.leases().stranger(channel)
                 : scope.leases()
                         .client(

@@ -17,11 +17,11 @@ final class Admission {
     /** Counts what was asked, so that a late answer is known as one. */
     private long questions;
 
-    Admission(RequestHead head, Routing routing, Peer peer, Tally tally) {
-        this.head = head;
-        this.routing = routing;
-        this.peer = peer;
-        this.tally = tally;
+    Admission(Parts parts) {
+        this.head = parts.head();
+        this.routing = parts.routing();
+        this.peer = parts.client().peer();
+        this.tally = parts.tally();
     }
 
     /** What was asked before is of no interest any more. */

@@ -1,117 +1,43 @@
 package dev.tulle.proxy.forward;
 
-import dev.tulle.model.RequestView;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteDecision;
 import dev.tulle.proxy.discovery.OutboundService;
-import dev.tulle.proxy.filter.FilterChain;
-import dev.tulle.proxy.filter.FilterStream;
-import dev.tulle.proxy.filter.GrpcCall;
 import dev.tulle.proxy.filter.HttpFilter;
-import dev.tulle.proxy.http1.HeaderProgram;
+import dev.tulle.proxy.forward.ExchangeState.Event;
 import dev.tulle.proxy.http1.RequestHead;
-import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.lease.TakenRequest;
-import dev.tulle.proxy.loop.TimerWheel;
-import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Downstream;
 import dev.tulle.proxy.upstream.ForwardPlan;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.buffer.ByteBuf;
-import java.nio.charset.StandardCharsets;
-import java.util.concurrent.TimeUnit;
-import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One request and its response, from the decision to the report: decides ({@link Routing}), asks the filters, answers by
- * itself or has it forwarded ({@link Forwarding}), and keeps time ({@link Deadlines}) and account ({@link Tally}). Knows no
- * protocol: the client's is behind {@link Downstream}. Reused for all requests of a connection of HTTP/1. Loop-confined.
+ * One request and its response, from the decision to the report: decides ({@link Routing}), asks the filters
+ * ({@link FilterGate}), answers by itself ({@link OwnAnswer}) or has it forwarded ({@link Forwarding}), and keeps time
+ * ({@link Deadlines}) and account ({@link Tally}). Knows no protocol: the client's is behind {@link Downstream}. Reused for
+ * all requests of a connection of HTTP/1. Loop-confined.
  */
 public final class Exchange {
-    private enum Phase {
-        /** No request, or one whose head is still being read. */
-        NONE,
-        CHOOSING,
-        /** A filter holds the request back. */
-        FILTERING,
-        /** Decided: it is forwarded. */
-        FORWARDING
-    }
-
-    private static final String DENIED = "RBAC: access denied";
-    private static final String DIRECT = "direct_response";
-
-    /** A server that keeps a call's deadline by itself may end it so much before us, by a reset. */
-    private static final long MOMENT = TimeUnit.MILLISECONDS.toNanos(100);
-
-    private final HttpScope scope;
-    private final Worker worker;
+    private final Parts parts;
     private final Downstream client;
-    private final RequestHead head;
-    private final Routing routing = new Routing();
-    private final Deadlines deadlines = new Deadlines();
-    private final Tally tally = new Tally();
-    private final FilterChain filters = new FilterChain();
+    private final Routing routing;
+    private final Deadlines deadlines;
+    private final Tally tally;
+    private final OwnAnswer own;
+    private final FilterGate gate;
     private final Forwarding forwarding;
-    private final TimerWheel.Timer pause = new TimerWheel.Timer() {
-        @Override
-        protected void expired() {
-            pauseOver();
-        }
-    };
 
-    /** What filters may do with the request. */
-    private final FilterStream way = new FilterStream() {
-        @Override
-        public RandomGenerator random() {
-            return worker.random();
-        }
+    private ExchangeState state = ExchangeState.IDLE;
+    private boolean reported;
 
+    /** How it ends, for its parts. */
+    private final Conclusion conclusion = new Conclusion() {
         @Override
-        public void resumeAfter(long nanos) {
-            phase = Phase.FILTERING;
-            worker.timers().set(pause, System.nanoTime() + nanos);
-        }
-
-        @Override
-        public void reports(GrpcCall call) {
-            tally.grpc = call;
-        }
-
-        @Override
-        public void flag(String flag) {
-            tally.flag(flag);
-        }
-
-        @Override
-        public void answer(int status, String details) {
-            tally.details = details;
-            local(status, tally.flags, "", "", HeaderProgram.NONE, false);
-        }
-
-        @Override
-        public void reply(int status, String flag, String details, String body) {
-            Exchange.this.reply(status, flag.isEmpty() ? tally.flags : Flags.join(tally.flags, flag), details, body);
-        }
-    };
-
-    /** What the client gets in place of an answer. */
-    private final Forwarding.Owner owner = new Forwarding.Owner() {
-        @Override
-        public void reply(int status, String flags, String details, String body) {
-            Exchange.this.reply(status, flags, details, body);
-        }
-
-        @Override
-        public void deny() {
-            local(403, tally.flags, DENIED, "", false);
-        }
-
-        @Override
-        public void fail() {
-            Exchange.this.fail();
+        public void stop() {
+            Exchange.this.stop();
         }
 
         @Override
@@ -126,13 +52,10 @@ public final class Exchange {
         }
 
         @Override
-        public void armDeadline() {
-            Exchange.this.armDeadline();
+        public void fail() {
+            Exchange.this.fail();
         }
     };
-
-    private Phase phase = Phase.NONE;
-    private boolean reported;
 
     /**
      * For the requests of a client.
@@ -140,22 +63,20 @@ public final class Exchange {
      * @param head where the head of each is
      */
     public Exchange(HttpScope scope, Downstream client, RequestHead head) {
-        this.scope = scope;
-        this.worker = scope.upstreams().worker();
+        this.parts = Parts.of(scope, client, head);
         this.client = client;
-        this.head = head;
-        this.forwarding = new Forwarding(scope, owner, client, head, routing, filters, deadlines, tally);
+        this.routing = parts.routing();
+        this.deadlines = parts.deadlines();
+        this.tally = parts.tally();
+        this.own = new OwnAnswer(parts, conclusion);
+        this.gate = new FilterGate(parts, own, this::waited);
+        this.forwarding = new Forwarding(parts, own, conclusion);
     }
 
     /** The first byte of a request has come. */
     public void requestBegins() {
-        phase = Phase.NONE;
         reported = false;
-        long now = System.nanoTime();
-        tally.reset(now);
-        deadlines.reset(now);
-        routing.reset();
-        filters.reset();
+        parts.reset(System.nanoTime());
         forwarding.reset();
     }
 
@@ -163,20 +84,35 @@ public final class Exchange {
         return tally.startNanos;
     }
 
+    /**
+     * Something happened.
+     *
+     * @throws IllegalStateException when it cannot happen where the request is; which has failed then
+     */
+    private void on(Event event) {
+        ExchangeState at = state;
+        ExchangeState next = at.after(event);
+        if (next == null) {
+            fail();
+            throw new IllegalStateException(event + " where a request is " + at);
+        }
+        state = next;
+    }
+
     // ---- decision ----
 
     /** The service has to be found from the request. */
     public void choose(ServiceChooser chooser) {
-        phase = Phase.CHOOSING;
+        on(Event.ASKED);
         forwarding.headRead();
-        armDeadline();
-        chooser.choose(head, choice -> {
-            if (phase != Phase.CHOOSING) {
+        parts.armDeadline();
+        chooser.choose(parts.head(), choice -> {
+            if (state != ExchangeState.CHOOSING) {
                 return;
             }
             OutboundService service = choice.service();
             if (service == null) {
-                reply(404, Flags.NO_ROUTE, choice.refusal(), choice.refusal());
+                own.reply(404, Flags.NO_ROUTE, choice.refusal(), choice.refusal());
             } else {
                 begin(service, choice.pathSkip(), choice.authority());
                 client.resumeBody();
@@ -187,63 +123,58 @@ public final class Exchange {
     /** Decides on a complete head and acts. */
     public void begin(OutboundService service, int pathSkip, @Nullable String newAuthority) {
         forwarding.headRead();
-        RouteDecision decided = routing.decide(scope.upstreams(), service, head, client.peer(), pathSkip, newAuthority);
+        RouteDecision decided =
+                routing.decide(parts.scope().upstreams(), service, parts.head(), client.peer(), pathSkip, newAuthority);
         if (decided == null) {
-            reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
+            own.reply(503, Flags.NO_CLUSTER, "no_configuration", "no configuration for " + service.name());
             return;
         }
-        armDeadline();
+        parts.armDeadline();
         ForwardPlan plan = routing.plan();
-        if (plan == null
-                || filters.request(plan.filters(head.isHttp2() && head.isGrpc()), view(), way)
-                        == HttpFilter.Step.CONTINUE) {
-            act(decided);
-        }
-    }
-
-    /** The request as filters see it. */
-    private RequestView view() {
-        RequestView received = routing.received();
-        return received == null ? head : received;
+        filtered(plan == null ? HttpFilter.Step.CONTINUE : gate.ask(plan), decided);
     }
 
     /** The filter that holds the request back is asked again. */
-    private void pauseOver() {
+    private void waited() {
         RouteDecision decided = routing.decision();
-        if (phase == Phase.FILTERING && decided != null) {
-            if (filters.resumed(view(), way) == HttpFilter.Step.CONTINUE) {
-                act(decided);
-            }
+        if (state == ExchangeState.FILTERING && decided != null) {
+            filtered(gate.askAgain(), decided);
             client.resumeBody();
+        }
+    }
+
+    private void filtered(HttpFilter.Step step, RouteDecision decided) {
+        switch (step) {
+            case CONTINUE -> act(decided);
+            case WAIT -> on(Event.HELD);
+            case REPLIED -> {
+                // The exchange is over.
+            }
         }
     }
 
     private void act(RouteDecision decided) {
         ForwardPlan chosen = routing.plan();
         switch (decided.outcome()) {
-            case NO_ROUTE -> reply(404, Flags.NO_ROUTE, "route_not_found", "");
+            case NO_ROUTE -> own.reply(404, Flags.NO_ROUTE, "route_not_found", "");
             case DIRECT_RESPONSE -> {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.DirectResponse direct) {
-                    tally.details = DIRECT;
-                    local(direct.status(), tally.flags, direct.body(), "", false);
+                    own.direct(direct);
                 }
             }
             case REDIRECT -> {
                 if (chosen != null && chosen.route().action() instanceof RouteAction.Redirect redirect) {
-                    tally.details = DIRECT;
-                    String to =
-                            Redirects.location(redirect, head, routing.scheme(), routing.path(), routing.authority());
-                    local(redirect.status(), tally.flags, "", to, false);
+                    own.redirect(redirect);
                 }
             }
             case FORWARD -> {
                 WorkerCluster target = chosen == null ? null : chosen.cluster();
                 if (chosen == null || target == null) {
                     int status = chosen == null ? 503 : chosen.notFound();
-                    reply(status, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
+                    own.reply(status, Flags.NO_CLUSTER, "cluster_not_found", "no such cluster");
                     return;
                 }
-                phase = Phase.FORWARDING;
+                on(Event.FORWARDED);
                 forwarding.forward(target, chosen, decided);
             }
         }
@@ -251,7 +182,7 @@ public final class Exchange {
 
     /** Goes on with a request that the kernel has decided on and sent. */
     public void take(OutboundService service, UpstreamConnection from, TakenRequest taken) {
-        phase = Phase.FORWARDING;
+        on(Event.FORWARDED);
         forwarding.take(service, from, taken);
     }
 
@@ -299,57 +230,34 @@ public final class Exchange {
     /** The request's body broke the rules: nothing of it can be trusted. */
     public void requestBroken(String why) {
         String details = "malformed_request_body";
-        if (forwarding.isResponding()) {
+        if (isResponding()) {
             tally.flag(Flags.DOWNSTREAM_PROTOCOL, details);
             fail();
         } else {
-            reply(400, Flags.DOWNSTREAM_PROTOCOL, details, why);
+            own.reply(400, Flags.DOWNSTREAM_PROTOCOL, details, why);
         }
+    }
+
+    /** True while the answer passes: what goes wrong now is seen by the client. */
+    private boolean isResponding() {
+        return forwarding.state() == ForwardState.RESPONDING;
     }
 
     // ---- ends ----
 
     /** A request that is not forwarded because of what it is. */
     public void refuse(int status, String why) {
-        tally.details = why;
-        local(status, Flags.DOWNSTREAM_PROTOCOL, why, "", true);
+        own.refuse(status, why);
     }
 
-    /** Answers with the proxy's own words; afterwards the exchange is over. */
-    private void reply(int status, String shown, String details, String body) {
-        tally.details = details;
-        local(status, shown, body, "", false);
-    }
-
-    private void local(int status, String shown, String body, String location, boolean refused) {
-        ForwardPlan chosen = routing.plan();
-        HeaderProgram changes = chosen == null ? HeaderProgram.NONE : chosen.responseHeaders();
-        local(status, shown, body, location, changes, refused);
-    }
-
-    private void local(int status, String shown, String body, String location, HeaderProgram changes, boolean refused) {
-        worker.timers().cancel(pause);
+    private void stop() {
+        gate.stop();
         forwarding.stop();
-        tally.code = status;
-        tally.flags = shown;
-        int grpc = GrpcStatus.of(status);
-        if (tally.grpc != null) {
-            if (status >= 500 && deadlines.isOfCall(System.nanoTime() + MOMENT)) {
-                grpc = GrpcStatus.DEADLINE_EXCEEDED;
-            }
-            tally.grpc.status(grpc);
-            grpc = tally.grpc.status();
-        }
-        boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
-        byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
-        tally.responseBytes = text.length;
-        client.local(status, grpc, text, location, filters.responseChanges(changes), refused);
-        finish();
     }
 
     /** Ends an exchange whose response has begun and cannot be completed. */
     private void fail() {
-        forwarding.stop();
+        stop();
         report();
         client.abort();
     }
@@ -366,21 +274,20 @@ public final class Exchange {
             return;
         }
         reported = true;
-        phase = Phase.NONE;
+        on(Event.OVER);
         forwarding.over();
-        long micros = (System.nanoTime() - tally.startNanos) / 1_000;
-        Reporter.report(scope, client.peer(), client.held(), head, tally, routing, forwarding.last(), micros);
+        Reporter.report(parts, forwarding.last(), (System.nanoTime() - tally.startNanos) / 1_000);
     }
 
     /** The client has gone. */
     public void downstreamGone() {
-        if (phase == Phase.NONE) {
+        if (state == ExchangeState.IDLE) {
             return;
         }
-        worker.timers().remove(pause);
-        if (!forwarding.isTunnel()) {
+        gate.forget();
+        if (forwarding.state() != ForwardState.TUNNEL) {
             tally.flag(Flags.CLIENT_GONE, "downstream_remote_disconnect");
-            tally.code = forwarding.isResponding() ? tally.code : 0;
+            tally.code = isResponding() ? tally.code : 0;
         }
         forwarding.stop();
         finish();
@@ -391,28 +298,29 @@ public final class Exchange {
         long now = System.nanoTime();
         if (deadlines.isOver(now)) {
             forwarding.timedOut();
-            if (forwarding.isResponding()) {
+            if (isResponding()) {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
                 fail();
             } else if (deadlines.isOnlyTry(now) && forwarding.retriesLate()) {
-                armDeadline();
+                parts.armDeadline();
             } else {
                 tally.flag(Flags.TIMEOUT, "response_timeout");
-                reply(504, tally.flags, tally.details, "upstream request timeout");
+                own.reply(504, tally.flags, tally.details, "upstream request timeout");
             }
-        } else if (phase == Phase.FILTERING || forwarding.isPausing() || deadlines.takeMoved()) {
+        } else if (isPaused() || deadlines.takeMoved()) {
             deadlines.forgive(now);
-            armDeadline();
-        } else if (forwarding.isResponding()) {
+            parts.armDeadline();
+        } else if (isResponding()) {
             tally.flag(Flags.IDLE, "stream_idle_timeout");
             fail();
         } else {
-            reply(forwarding.isComplete() ? 504 : 408, Flags.IDLE, "stream_idle_timeout", "stream timeout");
+            own.reply(forwarding.isComplete() ? 504 : 408, Flags.IDLE, "stream_idle_timeout", "stream timeout");
         }
     }
 
-    private void armDeadline() {
-        client.deadline(deadlines.next());
+    /** True while nothing moves because the proxy itself waits. */
+    private boolean isPaused() {
+        return state == ExchangeState.FILTERING || forwarding.state() == ForwardState.WAITING;
     }
 
     /** True when bytes moved since the last question. */

@@ -15,6 +15,7 @@ import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
+import dev.tulle.proxy.upstream.From;
 import dev.tulle.proxy.upstream.UpstreamStream;
 import dev.tulle.proxy.upstream.UpstreamUser;
 import dev.tulle.proxy.upstream.WorkerCluster;
@@ -241,6 +242,11 @@ final class MirrorRequest implements UpstreamUser, ForwardedRequest {
     @Override
     public ProxyHeader.Ends ends() {
         return client.ends();
+    }
+
+    @Override
+    public From from() {
+        return From.of(client.source(), client.ends());
     }
 
     @Override

@@ -22,19 +22,14 @@ final class Reporter {
     /**
      * Reports.
      *
-     * @param held the client's place, by which its lines are bounded
      * @param endpoint the last that was tried; null for none
      * @param micros how long it took
      */
-    static void report(
-            HttpScope scope,
-            Peer peer,
-            @Nullable Held held,
-            RequestHead head,
-            Tally tally,
-            Routing routing,
-            @Nullable EndpointPool endpoint,
-            long micros) {
+    static void report(Parts parts, @Nullable EndpointPool endpoint, long micros) {
+        Peer peer = parts.client().peer();
+        RequestHead head = parts.head();
+        Tally tally = parts.tally();
+        Routing routing = parts.routing();
         ServiceView view = routing.view();
         int code = tally.code;
         String flags = tally.flags;
@@ -52,10 +47,12 @@ final class Reporter {
                 series.messages(call.requestMessages(), call.responseMessages());
             }
         }
-        AccessLog log = scope.accessLog();
+        // The client's place, by which its lines are bounded.
+        Held held = parts.client().held();
+        AccessLog log = parts.scope().accessLog();
         boolean good = flags.equals(Flags.NONE) && code < 400;
         if (log == null
-                || (good && !scope.logsEverything())
+                || (good && !parts.scope().logsEverything())
                 || (held != null && !held.share().mayLog())) {
             return;
         }

@@ -1,6 +1,7 @@
 package dev.tulle.proxy.forward;
 
 import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.filter.FilterChain;
 import dev.tulle.proxy.http1.ForwardedRequest;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
@@ -17,11 +18,12 @@ import io.netty.buffer.ByteBuf;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The request of one exchange as it goes to its endpoint, as often as it is tried. Loop-confined. */
+/** The request of one exchange as it goes to its endpoint, past the filters and as often as it is tried. Loop-confined. */
 final class RequestSide implements ForwardedRequest {
     private final Worker worker;
     private final RequestHead head;
     private final Routing routing;
+    private final FilterChain filters;
     private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
     private final Counter lostMirrors;
@@ -33,12 +35,13 @@ final class RequestSide implements ForwardedRequest {
 
     private boolean unproven;
 
-    RequestSide(HttpScope scope, RequestHead head, Routing routing, Peer peer) {
-        this.worker = scope.upstreams().worker();
-        this.lostMirrors = scope.lostMirrors();
-        this.head = head;
-        this.routing = routing;
-        this.peer = peer;
+    RequestSide(Parts parts) {
+        this.worker = parts.scope().upstreams().worker();
+        this.lostMirrors = parts.scope().lostMirrors();
+        this.head = parts.head();
+        this.routing = parts.routing();
+        this.filters = parts.filters();
+        this.peer = parts.client().peer();
     }
 
     /** A request begins. */
@@ -144,8 +147,9 @@ final class RequestSide implements ForwardedRequest {
         }
     }
 
-    /** Sends a further piece of the body and keeps a copy for another try. */
+    /** Sends a further piece of the body, past the filters, and keeps a copy for another try. */
     void data(UpstreamStream to, ByteBuf data) {
+        filters.requestData(data);
         sent += data.readableBytes();
         replay.add(data);
         for (MirrorRequest mirror : mirrors) {

@@ -7,6 +7,7 @@ import dev.tulle.model.RouteTable;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.http1.FieldName;
 import dev.tulle.proxy.http1.ForwardingFields;
+import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.OutsideView;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.Sender;
@@ -158,6 +159,12 @@ final class Routing {
     @Nullable
     RouteDecision decision() {
         return decision;
+    }
+
+    /** What the route changes of its answers. */
+    HeaderProgram responseChanges() {
+        ForwardPlan chosen = plan;
+        return chosen == null ? HeaderProgram.NONE : chosen.responseHeaders();
     }
 
     /** What was prepared for the route; null without a route. */

@@ -1,18 +1,13 @@
 package dev.tulle.proxy.http1;
 
 import io.netty.buffer.ByteBuf;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
- * The head of a request or response: its bytes in one array and the offsets of its parts. Read in pieces of any size with
- * the same result, reused from message to message, confined to one thread. Only whole lines are looked at, so where a
- * message was split never matters.
+ * The head of a request or response, and how it is read: in pieces of any size with the same result. Only whole lines are
+ * looked at, so where a message was split never matters. Reused from message to message, confined to one thread.
  */
-public abstract class MessageHead {
+public abstract class MessageHead extends HeadFields {
     /** Bytes of a head, start line included. */
     public static final int MAX_HEAD = 60 << 10;
 
@@ -32,22 +27,12 @@ public abstract class MessageHead {
     private static final int MAX_CONNECTION = 1 << 10;
 
     private static final int FIRST_SIZE = 1 << 10;
-    private static final int STRIDE = 5;
-    private static final int FIRST_FIELDS = 16 * STRIDE;
-    private static final byte[] NO_BYTES = {};
-    private static final int[] NO_FIELDS = {};
-
-    /** Made with the first byte: thousands of connections may wait for one, of clients that send none. */
-    protected byte[] bytes = NO_BYTES;
 
     private int filled;
     private int scanned;
     private int lineStart;
     private boolean started;
     private ParseStatus status = ParseStatus.NEED_MORE;
-
-    private int[] fields = NO_FIELDS;
-    private int fieldCount;
 
     /** Length of the body by Content-Length; -1 when the head has none. */
     protected long contentLength;
@@ -71,7 +56,7 @@ public abstract class MessageHead {
         lineStart = 0;
         started = false;
         status = ParseStatus.NEED_MORE;
-        fieldCount = 0;
+        forgetFields();
         contentLength = -1;
         chunked = false;
         contentLengthFields = 0;
@@ -207,20 +192,11 @@ public abstract class MessageHead {
         if (Ascii.hasControl(bytes, start, end)) {
             return ParseStatus.BAD_FIELD_VALUE;
         }
-        if (fieldCount == MAX_FIELDS) {
+        if (fieldCount() == MAX_FIELDS) {
             return ParseStatus.TOO_MANY_FIELDS;
         }
         int name = FieldName.classify(bytes, from, colon);
-        int at = fieldCount * STRIDE;
-        if (at == fields.length) {
-            fields = Arrays.copyOf(fields, Math.max(FIRST_FIELDS, fields.length * 2));
-        }
-        fields[at] = from;
-        fields[at + 1] = colon;
-        fields[at + 2] = start;
-        fields[at + 3] = end;
-        fields[at + 4] = name;
-        fieldCount++;
+        addField(name, from, colon, start, end);
         return switch (name) {
             case FieldName.OTHER -> ParseStatus.NEED_MORE;
             case FieldName.CONTENT_LENGTH -> contentLength(start, end);
@@ -228,13 +204,6 @@ public abstract class MessageHead {
             case FieldName.CONNECTION -> connection(start, end);
             default -> known(name, start, end);
         };
-    }
-
-    /** From now on the last field has another value, which stands elsewhere in the head. */
-    final void lastValueIs(int start, int end) {
-        int at = (fieldCount - 1) * STRIDE;
-        fields[at + 2] = start;
-        fields[at + 3] = end;
     }
 
     /** Notes a field of a known name; NEED_MORE means that it is good. */
@@ -333,37 +302,6 @@ public abstract class MessageHead {
         return ParseStatus.COMPLETE;
     }
 
-    /** The array that the offsets point into; valid until {@link #reset}. */
-    public final byte[] bytes() {
-        return bytes;
-    }
-
-    /** Number of fields. */
-    public final int fieldCount() {
-        return fieldCount;
-    }
-
-    public final int nameStart(int field) {
-        return fields[field * STRIDE];
-    }
-
-    public final int nameEnd(int field) {
-        return fields[field * STRIDE + 1];
-    }
-
-    public final int valueStart(int field) {
-        return fields[field * STRIDE + 2];
-    }
-
-    public final int valueEnd(int field) {
-        return fields[field * STRIDE + 3];
-    }
-
-    /** The {@link FieldName} number of a field. */
-    public final int nameOf(int field) {
-        return fields[field * STRIDE + 4];
-    }
-
     /** The value of Content-Length, -1 when there is none. */
     public final long contentLength() {
         return contentLength;
@@ -389,7 +327,7 @@ public abstract class MessageHead {
         if (!nominates) {
             return false;
         }
-        for (int i = 0; i < fieldCount; i++) {
+        for (int i = 0; i < fieldCount(); i++) {
             if (nameOf(i) == FieldName.CONNECTION
                     && lists(valueStart(i), valueEnd(i), nameStart(field), nameEnd(field))) {
                 return true;
@@ -414,83 +352,6 @@ public abstract class MessageHead {
     private boolean sameName(int a, int b, int length) {
         for (int i = 0; i < length; i++) {
             if (lower(bytes[a + i]) != lower(bytes[b + i])) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private static int lower(byte b) {
-        return b >= 'A' && b <= 'Z' ? b + 0x20 : b;
-    }
-
-    /** Text of a part of the head; bytes above 0x7f become the characters of the same number. */
-    public final String text(int from, int to) {
-        return new String(bytes, from, to - from, StandardCharsets.ISO_8859_1);
-    }
-
-    /** The first field with this known name, -1 when there is none. */
-    public final int find(int name) {
-        for (int i = 0, at = 4; i < fieldCount; i++, at += STRIDE) {
-            if (fields[at] == name) {
-                return i;
-            }
-        }
-        return -1;
-    }
-
-    /** The value of the first field with this known name; empty when there is none. */
-    public final String value(int name) {
-        int field = find(name);
-        return field < 0 ? "" : text(valueStart(field), valueEnd(field));
-    }
-
-    /**
-     * The value of a field; several of one name are joined by commas.
-     *
-     * @param lowerName in lower case
-     */
-    public final @Nullable String header(String lowerName) {
-        String found = null;
-        int length = lowerName.length();
-        for (int i = 0; i < fieldCount; i++) {
-            int start = nameStart(i);
-            if (nameEnd(i) - start == length && named(start, lowerName)) {
-                String value = text(valueStart(i), valueEnd(i));
-                found = found == null ? value : found + "," + value;
-            }
-        }
-        return found;
-    }
-
-    /**
-     * The values of all fields of a name, in order.
-     *
-     * @param lowerName in lower case
-     */
-    public final List<String> headers(String lowerName) {
-        List<String> found = new ArrayList<>(1);
-        for (int i = 0; i < fieldCount; i++) {
-            if (isNamed(i, lowerName)) {
-                found.add(text(valueStart(i), valueEnd(i)));
-            }
-        }
-        return found;
-    }
-
-    /**
-     * True when a field has this name.
-     *
-     * @param lowerName in lower case
-     */
-    public final boolean isNamed(int field, String lowerName) {
-        int start = nameStart(field);
-        return nameEnd(field) - start == lowerName.length() && named(start, lowerName);
-    }
-
-    private boolean named(int start, String lowerName) {
-        for (int i = 0; i < lowerName.length(); i++) {
-            if (lower(bytes[start + i]) != lowerName.charAt(i)) {
                 return false;
             }
         }

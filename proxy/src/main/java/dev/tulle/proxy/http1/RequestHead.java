@@ -1,40 +1,21 @@
 package dev.tulle.proxy.http1;
 
-import dev.tulle.model.RequestView;
 import io.netty.buffer.Unpooled;
 import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 
-/** The head of a request. Strings are made only when asked for. Confined to one thread. */
-public final class RequestHead extends MessageHead implements RequestView {
-    private static final byte[] VERSION = FieldName.lower("http/1.");
+/** The head of a request: what it asks for, and what its fields mean for the connection. Confined to one thread. */
+public final class RequestHead extends RequestLine {
     private static final byte[] CONTINUE = FieldName.lower("100-continue");
     private static final byte[] H2C = FieldName.lower("h2c");
     private static final byte[] TLS = FieldName.lower("tls/");
-    private static final byte[] HTTP_SCHEME = FieldName.lower("http://");
-    private static final byte[] HTTPS_SCHEME = FieldName.lower("https://");
     private static final byte[] GRPC = FieldName.lower("application/grpc");
 
-    private int methodEnd;
-    private int methodStart;
-    private int targetStart;
-    private int targetEnd;
-    private int pathStart;
-    private int pathEnd;
-    private int authorityStart;
-    private int authorityEnd;
-    private boolean absolute;
-    private boolean plain;
     private int hostFields;
     private boolean expectContinue;
     private boolean expectOther;
     private int upgradeField;
     private boolean ignoredUpgrade;
     private boolean http2;
-
-    private @Nullable String method;
-    private @Nullable String path;
-    private @Nullable String authority;
 
     /** An empty head. */
     public RequestHead() {
@@ -44,135 +25,12 @@ public final class RequestHead extends MessageHead implements RequestView {
     @Override
     public void reset() {
         super.reset();
-        method = null;
-        path = null;
-        authority = null;
         hostFields = 0;
-        absolute = false;
         expectContinue = false;
         expectOther = false;
         upgradeField = -1;
         ignoredUpgrade = false;
         http2 = false;
-        authorityStart = 0;
-        authorityEnd = 0;
-        methodStart = 0;
-        methodEnd = 0;
-        targetStart = 0;
-        targetEnd = 0;
-        pathStart = 0;
-        pathEnd = 0;
-    }
-
-    @Override
-    int startLineLimit() {
-        return MAX_REQUEST_LINE;
-    }
-
-    @Override
-    boolean skipsEmptyLine() {
-        return true;
-    }
-
-    @Override
-    ParseStatus startLine(int from, int to) {
-        int i = from;
-        while (i < to && Ascii.isToken(bytes[i])) {
-            i++;
-        }
-        if (i == from || i == to || bytes[i] != ' ') {
-            return ParseStatus.BAD_START_LINE;
-        }
-        methodStart = from;
-        methodEnd = i;
-        targetStart = i + 1;
-        i = targetStart;
-        plain = true;
-        int question = -1;
-        while (i < to && bytes[i] != ' ') {
-            byte b = bytes[i];
-            if ((b >= 0 && b <= 0x20) || b == 0x7f || b == '#') {
-                return ParseStatus.BAD_TARGET;
-            }
-            if (b == '?' && question < 0) {
-                question = i;
-            }
-            plain &= question >= 0 || !(b == '%' || b == '\\' || (b == '.' && bytes[i - 1] == '/'));
-            i++;
-        }
-        if (i == targetStart || i == to) {
-            return ParseStatus.BAD_START_LINE;
-        }
-        targetEnd = i;
-        if ((question < 0 ? targetEnd : question) - targetStart > MAX_PATH) {
-            return ParseStatus.LINE_TOO_LONG;
-        }
-        int version = i + 1;
-        if (to - version != 8
-                || bytes[version] != 'H'
-                || !FieldName.equalsLower(bytes, version, version + 7, VERSION)) {
-            return to - version > 5 && bytes[version] == 'H' ? ParseStatus.BAD_VERSION : ParseStatus.BAD_START_LINE;
-        }
-        // Letters of the version are upper case; comparing without case above is only a shortcut.
-        if (bytes[version + 1] != 'T' || bytes[version + 2] != 'T' || bytes[version + 3] != 'P') {
-            return ParseStatus.BAD_START_LINE;
-        }
-        switch (bytes[version + 7]) {
-            case '1' -> minorVersion = 1;
-            case '0' -> minorVersion = 0;
-            default -> {
-                return ParseStatus.BAD_VERSION;
-            }
-        }
-        return target(question);
-    }
-
-    private ParseStatus target(int question) {
-        pathStart = targetStart;
-        pathEnd = question < 0 ? targetEnd : question;
-        if (isConnect()) {
-            authorityStart = targetStart;
-            authorityEnd = targetEnd;
-            absolute = true;
-            return authorityIsGood(authorityStart, authorityEnd) ? ParseStatus.NEED_MORE : ParseStatus.BAD_TARGET;
-        }
-        if (bytes[targetStart] == '/') {
-            return ParseStatus.NEED_MORE;
-        }
-        if (bytes[targetStart] == '*' && targetEnd - targetStart == 1) {
-            return method().equals("OPTIONS") ? ParseStatus.NEED_MORE : ParseStatus.BAD_TARGET;
-        }
-        int host;
-        if (targetBegins(HTTP_SCHEME)) {
-            host = targetStart + HTTP_SCHEME.length;
-        } else if (targetBegins(HTTPS_SCHEME)) {
-            host = targetStart + HTTPS_SCHEME.length;
-        } else {
-            return ParseStatus.BAD_TARGET;
-        }
-        int slash = host;
-        while (slash < pathEnd && bytes[slash] != '/') {
-            slash++;
-        }
-        absolute = true;
-        authorityStart = host;
-        authorityEnd = slash;
-        pathStart = slash;
-        return host < slash && authorityIsGood(host, slash) ? ParseStatus.NEED_MORE : ParseStatus.BAD_TARGET;
-    }
-
-    private boolean targetBegins(byte[] scheme) {
-        int end = targetStart + scheme.length;
-        return end < targetEnd && FieldName.equalsLower(bytes, targetStart, end, scheme);
-    }
-
-    private boolean authorityIsGood(int from, int to) {
-        for (int i = from; i < to; i++) {
-            if (!Ascii.isAuthority(bytes[i])) {
-                return false;
-            }
-        }
-        return true;
     }
 
     @Override
@@ -182,13 +40,12 @@ public final class RequestHead extends MessageHead implements RequestView {
                 if (++hostFields > 1 || !authorityIsGood(start, end)) {
                     return ParseStatus.BAD_HOST;
                 }
-                if (!absolute) {
-                    authorityStart = start;
-                    authorityEnd = end;
+                if (!isAbsolute()) {
+                    authorityIs(start, end);
                 } else if (!isConnect()) {
                     // RFC 9112 section 3.2.2: the target's authority takes the place of what the field says.
-                    lastValueIs(authorityStart, authorityEnd);
-                } else if (!sameText(start, end, authorityStart, authorityEnd)) {
+                    lastValueIs(authorityStart(), authorityEnd());
+                } else if (!sameText(start, end, authorityStart(), authorityEnd())) {
                     return ParseStatus.BAD_HOST;
                 }
             }
@@ -308,14 +165,9 @@ public final class RequestHead extends MessageHead implements RequestView {
         return isConnect() || isUpgrade();
     }
 
-    /** True for CONNECT. */
-    public boolean isConnect() {
-        return methodEnd - methodStart == 7 && methodIs("CONNECT");
-    }
-
     /** True for HEAD. */
     public boolean isHead() {
-        return methodEnd - methodStart == 4 && methodIs("HEAD");
+        return methodIs("HEAD");
     }
 
     /** True when it has a body although its method has none by custom: a server may take that for its next request. */
@@ -329,97 +181,5 @@ public final class RequestHead extends MessageHead implements RequestView {
     /** True for a method whose repetition has the same effect as doing it once. */
     public boolean isIdempotent() {
         return methodIs("GET") || methodIs("HEAD") || methodIs("OPTIONS") || methodIs("PUT") || methodIs("DELETE");
-    }
-
-    private boolean methodIs(String name) {
-        if (methodEnd - methodStart != name.length()) {
-            return false;
-        }
-        for (int i = 0; i < name.length(); i++) {
-            if (bytes[methodStart + i] != name.charAt(i)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    public int methodStart() {
-        return methodStart;
-    }
-
-    public int methodEnd() {
-        return methodEnd;
-    }
-
-    /** Where path and query begin; the same as {@link #targetEnd} for an absolute target without a path. */
-    public int pathStart() {
-        return pathStart;
-    }
-
-    /** Where the path ends and, if there is a query, its question mark is. */
-    public int pathEnd() {
-        return pathEnd;
-    }
-
-    public int targetEnd() {
-        return targetEnd;
-    }
-
-    public int authorityStart() {
-        return authorityStart;
-    }
-
-    public int authorityEnd() {
-        return authorityEnd;
-    }
-
-    /** True when the target has the absolute form, as sent to a proxy. */
-    public boolean isAbsolute() {
-        return absolute;
-    }
-
-    /** True when the path is certainly in its normal form, see {@link dev.tulle.model.PathNormalizer}. */
-    public boolean isPathPlain() {
-        return plain;
-    }
-
-    /** The whole target as received. */
-    public String target() {
-        return text(targetStart, targetEnd);
-    }
-
-    @Override
-    public String method() {
-        String made = method;
-        if (made == null) {
-            made = methodIs("GET") ? "GET" : methodIs("POST") ? "POST" : text(methodStart, methodEnd);
-            method = made;
-        }
-        return made;
-    }
-
-    @Override
-    public String path() {
-        String made = path;
-        if (made == null) {
-            made = pathStart == pathEnd ? "/" : text(pathStart, pathEnd);
-            path = made;
-        }
-        return made;
-    }
-
-    @Override
-    public String query() {
-        return pathEnd < targetEnd ? text(pathEnd + 1, targetEnd) : "";
-    }
-
-    @Override
-    public String authority() {
-        String made = authority;
-        if (made == null) {
-            made = text(authorityStart, authorityEnd);
-            authority = made;
-        }
-        return made;
     }
 }

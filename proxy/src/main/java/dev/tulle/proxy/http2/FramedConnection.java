@@ -15,6 +15,7 @@ import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2EventAdapter;
 import io.netty.handler.codec.http2.Http2Exception;
 import io.netty.handler.codec.http2.Http2Headers;
+import io.netty.handler.codec.http2.Http2LocalFlowController;
 import io.netty.handler.codec.http2.Http2Settings;
 import io.netty.handler.codec.http2.Http2Stream;
 import java.io.IOException;
@@ -111,6 +112,13 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** Nothing has come for too long, also not when it was asked for. */
     protected void dead() {
         closeNow();
+    }
+
+    /** Lets the other side send so many bytes on all streams together, where Netty begins with 64 KiB. */
+    protected static void widen(Http2Connection connection, int window) throws Http2Exception {
+        Http2LocalFlowController flow = connection.local().flowController();
+        Http2Stream whole = connection.connectionStream();
+        flow.incrementWindowSize(whole, window - flow.initialWindowSize(whole));
     }
 
     /** From now on a silent other side is asked for a sign of life. */

@@ -179,6 +179,15 @@ public abstract class FramedStream {
         return unconsumed;
     }
 
+    /** So many bytes of those that are owed are taken. */
+    protected final void consume(int bytes) {
+        Http2Stream from = stream;
+        unconsumed -= bytes;
+        if (!gone && from != null) {
+            connection.consumed(from, bytes);
+        }
+    }
+
     /** All that has come is taken. */
     protected final void consumeAll() {
         Http2Stream from = stream;

@@ -6,7 +6,7 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.ChannelOutputShutdownEvent;
-import io.netty.channel.socket.SocketChannel;
+import io.netty.channel.socket.DuplexChannel;
 import io.netty.channel.unix.Errors;
 import io.netty.handler.codec.DecoderException;
 import io.netty.handler.ssl.SslClosedEngineException;
@@ -35,7 +35,7 @@ public final class Ends {
     public static void shutdownOutput(Channel channel) {
         SslHandler tls = channel.pipeline().get(SslHandler.class);
         if (tls == null) {
-            ((SocketChannel) channel).shutdownOutput();
+            ((DuplexChannel) channel).shutdownOutput();
         } else {
             channel.pipeline().fireUserEventTriggered(ChannelOutputShutdownEvent.INSTANCE);
             tls.closeOutbound();
@@ -51,7 +51,8 @@ public final class Ends {
     public static boolean isReset(Throwable cause) {
         Throwable inner = cause instanceof DecoderException && cause.getCause() != null ? cause.getCause() : cause;
         // Writing after the end of TLS breaks nothing.
-        return (inner instanceof SSLException && !(inner instanceof SslClosedEngineException))
+        return inner instanceof ResetException
+                || (inner instanceof SSLException && !(inner instanceof SslClosedEngineException))
                 || (inner instanceof Errors.NativeIoException refusal
                         && refusal.expectedErr() == Errors.ERRNO_ECONNRESET_NEGATIVE);
     }

@@ -8,6 +8,7 @@ import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.proxy.upstream.Upstreams;
+import dev.tulle.proxy.upstream.Way;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
@@ -60,6 +61,11 @@ public final class ServiceTarget implements TcpTarget {
         @Override
         public String text() {
             return pool.addressText();
+        }
+
+        @Override
+        public @Nullable Way way() {
+            return pool.way();
         }
 
         @Override

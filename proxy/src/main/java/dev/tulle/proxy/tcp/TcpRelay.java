@@ -8,13 +8,10 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.Held;
 import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.stream.Peer;
-import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import dev.tulle.telemetry.IstioMetrics;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
-import io.netty.channel.ChannelInitializer;
-import io.netty.channel.ChannelOption;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
@@ -26,12 +23,9 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class TcpRelay implements Held.Occupant {
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
-    private static final int MAX_TRIES = 3;
 
-    /** How long a connection waits for the policies of its destination. */
-    private static final long PATIENCE = TimeUnit.SECONDS.toNanos(5);
-
-    private static final String DENIED = "UAEX";
+    /** Envoy's flag of a connection that a policy refuses. */
+    static final String DENIED = "UAEX";
 
     /** The protocol that a connection may turn out to speak as long as nobody has said anything. */
     public interface Other {
@@ -53,6 +47,7 @@ public final class TcpRelay implements Held.Occupant {
     private final TcpScope scope;
     private final RelaySide down;
     private final Events events = new Events();
+    private final Dial dial;
     private final @Nullable Held held;
     private final long started = System.nanoTime();
     private final TimerWheel.Timer timer = new TimerWheel.Timer() {
@@ -67,25 +62,14 @@ public final class TcpRelay implements Held.Occupant {
         }
     };
 
-    private final TimerWheel.Timer patience = new TimerWheel.Timer() {
-        @Override
-        protected void expired() {
-            impatient();
-        }
-    };
-
     private @Nullable RelaySide up;
     private @Nullable FirstWords undecided;
     /** Refuses the connection if it turns out to be bytes. */
     private @Nullable Runnable refusal;
 
     private @Nullable ByteBuf first;
-    private TcpTarget.@Nullable Choice choice;
     private IstioMetrics.@Nullable Connections metrics;
-    private int tries;
     private boolean active;
-    private boolean closed;
-    private boolean waits;
     private boolean reset;
     private String trouble = "";
 
@@ -98,6 +82,7 @@ public final class TcpRelay implements Held.Occupant {
         this.first = first;
         this.down = new RelaySide(downstream, events);
         this.held = LoopShares.of(downstream);
+        this.dial = new Dial(worker, peer, target, new Dialled());
     }
 
     /**
@@ -116,7 +101,7 @@ public final class TcpRelay implements Held.Occupant {
         TcpRelay relay = new TcpRelay(worker, downstream, peer, target, scope, null);
         relay.undecided = new FirstWords(worker, other, relay::settle);
         begin(relay);
-        if (!relay.closed) {
+        if (!relay.isClosed()) {
             downstream.config().setAutoRead(true);
         }
     }
@@ -129,7 +114,11 @@ public final class TcpRelay implements Held.Occupant {
             place.occupy(relay);
         }
         relay.target.opened();
-        relay.connect();
+        relay.dial.begin();
+    }
+
+    private boolean isClosed() {
+        return dial.is(RelayState.CLOSED);
     }
 
     /** Bytes are never known to be over. */
@@ -160,68 +149,11 @@ public final class TcpRelay implements Held.Occupant {
         }
     }
 
-    private void connect() {
-        TcpTarget.Choice chosen = target.choose();
-        if (chosen == null) {
-            boolean none = trouble.isEmpty();
-            trouble = none ? "no_healthy_upstream" : trouble;
-            refused(none ? "UH" : "UF");
-            return;
-        }
-        if (!isAllowed(chosen)) {
-            return;
-        }
-        tries++;
-        choice = chosen;
-        chosen.begin();
-        ChannelInitializer<Channel> initializer = new ChannelInitializer<>() {
-            @Override
-            protected void initChannel(Channel channel) {
-                channel.config().setAutoRead(false);
-                channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
-                channel.pipeline().addLast(new RelaySide(channel, events));
-            }
-        };
-        UpstreamChannels.connect(
-                worker,
-                chosen.address(),
-                chosen.connectTimeoutMillis(),
-                chosen.header(peer.ends()),
-                chosen.transport(),
-                ClientTransport.Spoken.BYTES,
-                initializer,
-                (made, failure) -> connected(made, failure, chosen));
-    }
-
-    /** False when the connection was refused, or waits for what decides on it. */
-    private boolean isAllowed(TcpTarget.Choice chosen) {
-        Verdict verdict = chosen.access().connection(peer.source());
-        if (verdict == null) {
-            waits = true;
-            if (!patience.isSet()) {
-                worker.timers().set(patience, System.nanoTime() + PATIENCE);
-            }
-            chosen.access().whenKnown(peer.source(), () -> {
-                if (waits && !closed) {
-                    waits = false;
-                    connect();
-                }
-            });
-            return false;
-        }
-        worker.timers().remove(patience);
-        if (!verdict.allowed()) {
-            deny(chosen, verdict);
-        }
-        return verdict.allowed();
-    }
-
     /** Refuses bytes; what may turn out to be something else is asked about then, request by request. */
     private void deny(TcpTarget.Choice chosen, Verdict verdict) {
         Runnable refuse = () -> {
-            trouble = verdict.details();
             chosen.access().denied(verdict);
-            refused(DENIED);
+            refused(DENIED, verdict.details());
         };
         if (undecided == null) {
             refuse.run();
@@ -258,15 +190,10 @@ public final class TcpRelay implements Held.Occupant {
     /** The client speaks the other protocol: nothing of this connection was for the server that was dialled. */
     private void handOver(FirstWords words) {
         undecided = null;
-        closed = true;
+        dial.end();
         worker.timers().remove(timer);
-        worker.timers().remove(patience);
-        TcpTarget.Choice chosen = choice;
         RelaySide upstream = up;
         IstioMetrics.Connections counted = metrics;
-        if (chosen != null) {
-            chosen.end();
-        }
         if (counted != null) {
             counted.closed().increment();
         }
@@ -279,51 +206,7 @@ public final class TcpRelay implements Held.Occupant {
         words.handOver();
     }
 
-    /** The policies, or who the client is, could not be found out: nothing passes. */
-    private void impatient() {
-        if (waits && !closed) {
-            waits = false;
-            trouble = "authorization_not_known";
-            refused(DENIED);
-        }
-    }
-
-    private void connected(@Nullable Channel made, @Nullable Throwable failure, TcpTarget.Choice chosen) {
-        chosen.connectEnded(failure);
-        if (closed) {
-            if (made != null) {
-                made.close();
-            }
-            return;
-        }
-        if (!down.channel().isActive()) {
-            if (made != null) {
-                made.close();
-            }
-            close();
-            return;
-        }
-        if (made == null) {
-            trouble = failure == null || failure.getMessage() == null ? "connect failed" : failure.getMessage();
-            chosen.end();
-            choice = null;
-            if (tries < MAX_TRIES) {
-                connect();
-            } else {
-                refused("UF");
-            }
-            return;
-        }
-        // A policy that came meanwhile holds: not a byte has passed yet.
-        Verdict verdict = chosen.access().connection(peer.source());
-        if (verdict == null || !verdict.allowed()) {
-            made.close();
-            chosen.end();
-            choice = null;
-            refuseLate(chosen, verdict);
-            return;
-        }
-        RelaySide upstream = made.pipeline().get(RelaySide.class);
+    private void connected(RelaySide upstream, TcpTarget.Choice chosen) {
         up = upstream;
         metrics = chosen.metrics(peer.source().labels(), "-");
         metrics.opened().increment();
@@ -344,18 +227,10 @@ public final class TcpRelay implements Held.Occupant {
         upstream.read();
     }
 
-    private void refuseLate(TcpTarget.Choice chosen, @Nullable Verdict verdict) {
-        if (verdict == null) {
-            connect();
-        } else {
-            deny(chosen, verdict);
-        }
-    }
-
-    private void refused(String flags) {
-        scope.log(peer, held, target, "", flags, trouble, 0, 0, started);
+    private void refused(String flags, String why) {
+        scope.log(peer, held, target, "", flags, why, 0, 0, started);
         target.unserved(peer.source().labels(), flags);
-        closed = true;
+        dial.end();
         releaseFirst();
         target.closed();
         down.channel().close();
@@ -376,18 +251,14 @@ public final class TcpRelay implements Held.Occupant {
 
     /** Ends both sides; what was received is still delivered. */
     private void close() {
-        if (closed) {
+        if (isClosed()) {
             return;
         }
-        closed = true;
+        dial.end();
         worker.timers().remove(timer);
-        worker.timers().remove(patience);
         releaseFirst();
-        TcpTarget.Choice chosen = choice;
+        TcpTarget.Choice chosen = dial.choice();
         RelaySide upstream = up;
-        if (chosen != null) {
-            chosen.end();
-        }
         IstioMetrics.Connections counted = metrics;
         if (counted != null && upstream != null) {
             counted.closed().increment();
@@ -400,7 +271,7 @@ public final class TcpRelay implements Held.Occupant {
                 target,
                 chosen == null ? "" : chosen.text(),
                 upstream == null ? "DC" : "-",
-                trouble,
+                trouble.isEmpty() ? dial.trouble() : trouble,
                 down.total(),
                 upstream == null ? 0 : upstream.total(),
                 started);
@@ -408,6 +279,39 @@ public final class TcpRelay implements Held.Occupant {
         down.finish(reset);
         if (upstream != null) {
             upstream.finish(reset);
+        }
+    }
+
+    /** What becomes of the way to an endpoint. */
+    private final class Dialled implements Dial.Owner {
+        @Override
+        public boolean isClientActive() {
+            return down.channel().isActive();
+        }
+
+        @Override
+        public RelaySide side(Channel channel) {
+            return new RelaySide(channel, events);
+        }
+
+        @Override
+        public void connected(RelaySide upstream, TcpTarget.Choice chosen) {
+            TcpRelay.this.connected(upstream, chosen);
+        }
+
+        @Override
+        public void denied(TcpTarget.Choice chosen, Verdict verdict) {
+            deny(chosen, verdict);
+        }
+
+        @Override
+        public void refused(String flags) {
+            TcpRelay.this.refused(flags, dial.trouble());
+        }
+
+        @Override
+        public void close() {
+            TcpRelay.this.close();
         }
     }
 
@@ -477,7 +381,7 @@ public final class TcpRelay implements Held.Occupant {
     }
 
     private void keep(ByteBuf data) {
-        if (closed) {
+        if (isClosed()) {
             data.release();
         } else {
             first = Joined.of(worker.allocator(), first, data);

@@ -3,6 +3,7 @@ package dev.tulle.proxy.tcp;
 import dev.tulle.proxy.transport.ClientTransport;
 import dev.tulle.proxy.transport.ProxyHeader;
 import dev.tulle.proxy.upstream.EndpointAccess;
+import dev.tulle.proxy.upstream.Way;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.net.InetSocketAddress;
@@ -20,6 +21,11 @@ public interface TcpTarget {
 
         /** Bound on the connect. */
         int connectTimeoutMillis();
+
+        /** How it is reached; null by its address. */
+        default @Nullable Way way() {
+            return null;
+        }
 
         /** TLS to it; null for none. */
         default @Nullable ClientTransport transport() {

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
 import java.security.KeyStoreException;
+import java.security.cert.CertificateException;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
 import java.util.HashMap;
@@ -74,6 +75,26 @@ public final class Issuers {
             }
             return read;
         }
+    }
+
+    /** These. */
+    public static Issuers of(List<X509Certificate> authorities) throws GeneralSecurityException {
+        return new Issuers(authorities);
+    }
+
+    /** Verifies the chain of a server. */
+    public void checkServer(X509Certificate[] chain, String kind) throws CertificateException {
+        chains.checkServerTrusted(chain, kind);
+    }
+
+    /** Verifies the chain of a client. */
+    public void checkClient(X509Certificate[] chain, String kind) throws CertificateException {
+        chains.checkClientTrusted(chain, kind);
+    }
+
+    /** For who asks a client for a certificate. */
+    public X509Certificate[] accepted() {
+        return chains.getAcceptedIssuers();
     }
 
     private static @Nullable Issuers known(Path file, Map<String, Object> stamp, Instant now) {

@@ -91,6 +91,25 @@ public final class TlsContexts {
         return finish(builder, clients == null ? new TlsTrust.Anyone() : clients, offered, PROTOCOLS.subList(0, 1));
     }
 
+    /**
+     * For the mesh's own connections: TLS 1.3 alone, and with AES-GCM where the library can be told so.
+     *
+     * @throws SSLException when the library refuses it
+     */
+    public static SslContext meshClient(TlsIdentity identity, TlsTrust servers, List<String> offered)
+            throws SSLException {
+        SslContextBuilder builder = SslContextBuilder.forClient()
+                .keyManager(identity.key(), identity.chain())
+                .endpointIdentificationAlgorithm(null);
+        return finish(builder, servers, offered, PROTOCOLS.subList(0, 1));
+    }
+
+    /** The other end of it. */
+    public static SslContext meshServer(TlsIdentity identity, TlsTrust clients, List<String> offered)
+            throws SSLException {
+        return newestServer(identity, clients, offered);
+    }
+
     private static SslContext finish(SslContextBuilder builder, TlsTrust trust, List<String> offered)
             throws SSLException {
         return finish(builder, trust, offered, PROTOCOLS);
@@ -101,6 +120,7 @@ public final class TlsContexts {
             throws SSLException {
         switch (trust) {
             case TlsTrust.Anyone _ -> builder.trustManager(InsecureTrustManagerFactory.INSTANCE);
+            case TlsTrust.By(var verifier) -> builder.trustManager(verifier);
             case TlsTrust.Issued issued -> builder.trustManager(new PeerVerifier(issued));
         }
         if (!offered.isEmpty()) {

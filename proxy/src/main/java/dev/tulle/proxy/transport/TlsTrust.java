@@ -1,11 +1,15 @@
 package dev.tulle.proxy.transport;
 
 import java.util.List;
+import javax.net.ssl.X509TrustManager;
 
 /** What a peer's certificate must be. */
 public sealed interface TlsTrust {
     /** Anything: who the peer is does not matter. */
     record Anyone() implements TlsTrust {}
+
+    /** Whom this verifies. */
+    record By(X509TrustManager verifier) implements TlsTrust {}
 
     /**
      * Issued by one of these.

@@ -5,7 +5,7 @@ import java.util.ArrayDeque;
 /** The circuit breakers of one cluster on one loop: each loop has its share of the proxy's bounds. Loop-confined. */
 final class ConnectionLimit {
     /** A user who waits for a connection to become free. */
-    record Waiter(UpstreamUser user, EndpointPool pool) {}
+    record Waiter(UpstreamUser user, Exclusive at) {}
 
     private int maxConnections;
     private int maxPending;

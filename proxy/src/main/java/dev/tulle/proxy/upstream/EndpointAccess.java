@@ -1,5 +1,6 @@
 package dev.tulle.proxy.upstream;
 
+import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Authorizer;
 import dev.tulle.model.Caller;
 import dev.tulle.model.RequestRules;
@@ -25,15 +26,27 @@ public final class EndpointAccess {
     private final PolicyDirectory directory;
     private final DestinationPolicies policies;
     private final int port;
+    private final boolean named;
     private final Map<Caller, RequestRules> byCaller = new HashMap<>();
     private Authorizer current = Authorizer.NONE;
 
-    /** Of an endpoint's port; retains the policies until {@link #release}. */
+    /** Of an endpoint's port that a caller of whom nothing is known may reach where there are no policies. */
     public EndpointAccess(Worker worker, PolicyDirectory directory, DestinationPolicies policies, int port) {
+        this(worker, directory, policies, port, false);
+    }
+
+    /**
+     * Of an endpoint's port; retains the policies until {@link #release}.
+     *
+     * @param named true when it must be known who calls in any case, as it is told to the endpoint's node
+     */
+    public EndpointAccess(
+            Worker worker, PolicyDirectory directory, DestinationPolicies policies, int port, boolean named) {
         this.worker = worker;
         this.directory = directory;
         this.policies = policies;
         this.port = port;
+        this.named = named;
         policies.retain();
     }
 
@@ -49,12 +62,16 @@ public final class EndpointAccess {
             return null;
         }
         if (now.isEmpty()) {
-            return Verdict.NO_POLICY;
+            return withoutPolicies(source);
         }
         if (!source.isKnown()) {
             return null;
         }
         return rules(now, source.caller()).decide(request);
+    }
+
+    private @Nullable Verdict withoutPolicies(WorkloadDirectory.Entry source) {
+        return !named || source.isKnown() ? Verdict.NO_POLICY : null;
     }
 
     // An authorizer is one object until a policy changes.
@@ -74,9 +91,26 @@ public final class EndpointAccess {
             return null;
         }
         if (now.isEmpty()) {
-            return Verdict.NO_POLICY;
+            return withoutPolicies(source);
         }
         return source.isKnown() ? now.tcp(source.caller(), port) : null;
+    }
+
+    /**
+     * What is settled for a caller before anything has come from it; null while the policies or the caller's identity are
+     * not known.
+     *
+     * @param protocol what is spoken at the port
+     */
+    public Authorizer.@Nullable Early early(WorkloadDirectory.Entry source, AppProtocol protocol) {
+        Authorizer now = policies.authorizer();
+        if (now == null) {
+            return null;
+        }
+        if (now.isEmpty()) {
+            return withoutPolicies(source) == null ? null : Authorizer.Early.ALLOW;
+        }
+        return source.isKnown() ? now.early(source.caller(), port, protocol) : null;
     }
 
     /** Calls back later, on the loop and at most once, when it is worth to ask again. */
@@ -84,7 +118,7 @@ public final class EndpointAccess {
         Runnable onLoop = () -> worker.loop().execute(callback);
         policies.whenKnown(() -> {
             Authorizer now = policies.authorizer();
-            if (now != null && now.isEmpty()) {
+            if (now != null && now.isEmpty() && !named) {
                 onLoop.run();
             } else {
                 source.whenKnown(onLoop);

@@ -13,14 +13,17 @@ import dev.tulle.telemetry.IstioMetrics;
 import io.netty.channel.Channel;
 import java.net.InetSocketAddress;
 import java.net.SocketException;
-import java.util.LinkedHashSet;
-import java.util.Set;
+import java.util.HashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** The connections of one loop to one endpoint; the one used last is used next. Loop-confined. */
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class EndpointPool {
+    /** Callers from which on those are looked for that do not call any more. */
+    private static final int LANES = 64;
+
     private final Worker worker;
     private final String cluster;
     private final InetSocketAddress address;
@@ -38,9 +41,11 @@ public final class EndpointPool {
     private final Lender lender;
     private final Borrowers borrowers;
 
-    private final Multiplexed multiplexed = new Multiplexed(this, null);
-    private final Set<Multiplexed> singles = new LinkedHashSet<>(0);
-    private final Exclusive exclusive;
+    private final @Nullable Way way;
+    private final Lane everybody;
+    /** By caller, where connections carry who calls: of workloads of this node, so that there are not many. */
+    private final Map<From.Key, Lane> lanes = new HashMap<>(0);
+
     private int active;
     private int lent;
     private long taken;
@@ -59,24 +64,32 @@ public final class EndpointPool {
             EndpointAccess access,
             OutcomeDirectory outcomes,
             ClientTransports transports,
+            @Nullable Way way,
             IstioMetrics istio) {
         this.worker = worker;
         this.cluster = settings.name();
         this.settings = settings;
         this.endpoint = endpoint;
         this.limit = limit;
-        this.exclusive = new Exclusive(this, limit);
         this.lender = lender;
         this.borrowers = borrowers;
         this.destination = destination;
         this.access = access;
         this.address = new InetSocketAddress(endpoint.address(), endpoint.port());
         this.addressText = Ip.inBrackets(endpoint.address()) + ":" + endpoint.port();
-        this.metrics = new MetricHandles(istio, destination);
+        this.metrics = new MetricHandles(istio, destination, report(settings, way));
         this.directory = outcomes;
         this.outcomes = outcomes.retain(address);
         this.transports = transports;
         this.transport = settings.tls().map(transports::retain).orElse(null);
+        this.way = way;
+        this.everybody = new Lane(this, limit, null, null);
+    }
+
+    private static IstioMetrics.Report report(Cluster settings, @Nullable Way way) {
+        return settings.isInbound()
+                ? IstioMetrics.Report.INBOUND
+                : way == null ? IstioMetrics.Report.LOCAL : IstioMetrics.Report.OUTBOUND;
     }
 
     /** Takes over changed settings, but for those of TLS; the connections stay. */
@@ -174,23 +187,32 @@ public final class EndpointPool {
      * @return null when it has to be waited for: the user is called back with it, or with the failure
      */
     public @Nullable UpstreamStream acquire(UpstreamUser user, boolean http2Client, boolean fresh) {
+        Lane lane = lane(user);
         Cluster.Protocol spoken = settings.protocol();
         if (spoken == Cluster.Protocol.HTTP2 || (spoken == Cluster.Protocol.AS_CLIENT && http2Client)) {
-            return announces() ? single(user) : multiplexed.acquire(user);
+            return announces()
+                    ? lane.single(user, user.ends())
+                    : lane.multiplexed().acquire(user);
         }
-        return exclusive.acquire(user, fresh);
+        return lane.exclusive().acquire(user, fresh);
     }
 
-    /** A connection of HTTP/2 for this request alone, which it then waits for. */
-    private @Nullable UpstreamStream single(UpstreamUser user) {
-        Multiplexed alone = new Multiplexed(this, user.ends());
-        singles.add(alone);
-        return alone.acquire(user);
+    /** Connections that carry who calls are that caller's alone. */
+    private Lane lane(UpstreamUser user) {
+        From from = user.from();
+        if (way == null || from == null) {
+            return everybody;
+        }
+        if (lanes.size() >= LANES) {
+            // Workloads come and go.
+            lanes.values().removeIf(Lane::isUnused);
+        }
+        return lanes.computeIfAbsent(from.key(), caller -> new Lane(this, limit, way, from));
     }
 
-    /** It was connected, or could not be. */
-    void ended(Multiplexed single) {
-        singles.remove(single);
+    /** How the endpoint is reached; null by its address. */
+    public @Nullable Way way() {
+        return way;
     }
 
     /** True when connections begin with a word of whom they are for: then each is for one request. */
@@ -213,22 +235,27 @@ public final class EndpointPool {
         return isAtBound() && (!lender.recall(this) || isAtBound());
     }
 
+    private int exclusiveIdle() {
+        return everybody.exclusive().idleCount()
+                + lanes.values().stream()
+                        .mapToInt(lane -> lane.exclusive().idleCount())
+                        .sum();
+    }
+
     private boolean isAtBound() {
-        return exclusive.idleCount() == 0 && limit.isFull() && limit.isQueueFull();
+        return exclusiveIdle() == 0 && limit.isFull() && limit.isQueueFull();
     }
 
     /** The user does not want its connection any more. */
     public void cancel(UpstreamUser user) {
-        multiplexed.cancel(user);
-        singles.forEach(single -> single.cancel(user));
-        exclusive.cancel(user);
+        everybody.cancel(user);
+        lanes.values().forEach(lane -> lane.cancel(user));
     }
 
     /** A connection is idle. */
     public void release(UpstreamConnection connection) {
-        if (exclusive.serves(connection) && !lender.lend(connection)) {
-            exclusive.keep(connection);
-        }
+        // Nothing is lent that carries who calls.
+        everybody.release(connection);
     }
 
     /** The endpoint is not used any more: idle connections close now, others when their request is over. */
@@ -239,26 +266,13 @@ public final class EndpointPool {
             settings.tls().ifPresent(transports::release);
         }
         retired = true;
-        multiplexed.retire();
-        exclusive.retire();
+        everybody.retire();
+        lanes.values().forEach(Lane::retire);
         lender.retire(this);
-    }
-
-    /** A connection has closed. */
-    void closed(UpstreamConnection connection) {
-        exclusive.closed(connection);
     }
 
     boolean isRetired() {
         return retired;
-    }
-
-    Exclusive exclusive() {
-        return exclusive;
-    }
-
-    Multiplexed multiplexed() {
-        return multiplexed;
     }
 
     Http2Options http2() {
@@ -289,7 +303,7 @@ public final class EndpointPool {
 
     /** True when a connection of this pool may be lent at all: the kernel knows no TLS, and each bound counts only what the proxy sees. */
     public boolean isLendable() {
-        return !retired && transport == null && maxRequestsPerConnection() <= 0;
+        return !retired && transport == null && way == null && maxRequestsPerConnection() <= 0;
     }
 
     /** True when both pools count against the same bound. */
@@ -344,6 +358,7 @@ public final class EndpointPool {
 
     /** Idle connections. */
     public int idleCount() {
-        return exclusive.idleCount() + multiplexed.idleCount();
+        return everybody.idleCount()
+                + lanes.values().stream().mapToInt(Lane::idleCount).sum();
     }
 }

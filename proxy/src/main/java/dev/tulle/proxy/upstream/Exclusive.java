@@ -19,6 +19,8 @@ final class Exclusive {
 
     private final EndpointPool pool;
     private final ConnectionLimit limit;
+    private final Lane lane;
+    private int made;
     private final ArrayDeque<UpstreamConnection> idle = new ArrayDeque<>();
     private final List<UpstreamUser> connecting = new ArrayList<>();
     private final TimerWheel.Timer idleTimer = new TimerWheel.Timer() {
@@ -28,9 +30,15 @@ final class Exclusive {
         }
     };
 
-    Exclusive(EndpointPool pool, ConnectionLimit limit) {
+    /**
+     * Of an endpoint.
+     *
+     * @param lane whose connections these are
+     */
+    Exclusive(EndpointPool pool, ConnectionLimit limit, Lane lane) {
         this.pool = pool;
         this.limit = limit;
+        this.lane = lane;
     }
 
     /**
@@ -51,7 +59,7 @@ final class Exclusive {
             }
         }
         if (limit.isFull()) {
-            limit.waiters.add(new ConnectionLimit.Waiter(user, pool));
+            limit.waiters.add(new ConnectionLimit.Waiter(user, this));
             pool.lender().recall(pool);
         } else {
             connect(user);
@@ -92,14 +100,14 @@ final class Exclusive {
         ChannelInitializer<Channel> initializer = new ChannelInitializer<>() {
             @Override
             protected void initChannel(Channel channel) {
-                UpstreamConnection connection = new UpstreamConnection(pool, channel);
+                UpstreamConnection connection = new UpstreamConnection(lane, channel);
                 attempt.connection = connection;
                 channel.pipeline().addLast(connection);
             }
         };
         UpstreamChannels.connect(
                 pool.worker(),
-                pool.address(),
+                lane.dial(pool.address()),
                 pool.connectTimeoutMillis(),
                 pool.header(user.ends()),
                 pool.transport(),
@@ -128,10 +136,11 @@ final class Exclusive {
             UpstreamConnection made = connection;
             pool.connectEnded(failure);
             if (channel != null && made != null) {
+                Exclusive.this.made++;
                 if (wanted) {
                     user.connected(made);
                 } else {
-                    pool.release(made);
+                    lane.release(made);
                 }
                 return;
             }
@@ -152,7 +161,7 @@ final class Exclusive {
             return false;
         }
         ConnectionLimit.Waiter waiter = limit.waiters.peek();
-        if (waiter != null && waiter.pool() == pool) {
+        if (waiter != null && waiter.at() == this) {
             limit.waiters.poll();
             waiter.user().connected(connection);
             return false;
@@ -177,6 +186,7 @@ final class Exclusive {
 
     void closed(UpstreamConnection connection) {
         limit.connections--;
+        made--;
         idle.remove(connection);
         serveWaiter();
     }
@@ -185,7 +195,7 @@ final class Exclusive {
         if (!limit.isFull()) {
             ConnectionLimit.Waiter waiter = limit.waiters.poll();
             if (waiter != null) {
-                waiter.pool().exclusive().connect(waiter.user());
+                waiter.at().connect(waiter.user());
             }
         }
     }
@@ -209,6 +219,10 @@ final class Exclusive {
         for (UpstreamConnection connection = idle.pollFirst(); connection != null; connection = idle.pollFirst()) {
             connection.close();
         }
+    }
+
+    boolean isUnused() {
+        return made == 0 && connecting.isEmpty() && limit.waiters.stream().noneMatch(waiter -> waiter.at() == this);
     }
 
     /** Connections that carry nothing. */

@@ -33,6 +33,7 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     private static final int MAX_STREAMS = 100;
     private static final float UPDATE_RATIO = 0.5f;
 
+    private final Lane lane;
     private final EndpointPool pool;
     private final Channel channel;
     /** Who waits for the server's settings; null when they are there. */
@@ -47,20 +48,21 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     private H2UpstreamConnection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
         super(decoder, encoder, settings);
-        this.pool = from.pool;
+        this.lane = from.lane;
+        this.pool = lane.pool();
         this.channel = from.channel;
     }
 
-    static H2UpstreamConnection of(EndpointPool pool, Channel channel) {
-        return new Builder(pool, channel).build();
+    static H2UpstreamConnection of(Lane lane, Channel channel) {
+        return new Builder(lane, channel).build();
     }
 
     private static final class Builder extends AbstractHttp2ConnectionHandlerBuilder<H2UpstreamConnection, Builder> {
-        private final EndpointPool pool;
+        private final Lane lane;
         private final Channel channel;
 
-        Builder(EndpointPool pool, Channel channel) {
-            this.pool = pool;
+        Builder(Lane lane, Channel channel) {
+            this.lane = lane;
             this.channel = channel;
             Http2Connection connection = new DefaultHttp2Connection(false, 0);
             connection.local().flowController(new DefaultHttp2LocalFlowController(connection, UPDATE_RATIO, true));
@@ -182,7 +184,7 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
                 channel.close();
             }
         }
-        pool.multiplexed().freed();
+        lane.multiplexed().freed();
     }
 
     /** True when the server has said how it is to be spoken to, or never will. */
@@ -237,7 +239,7 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     public void channelInactive(ChannelHandlerContext from) throws Exception {
         super.channelInactive(from);
         settle();
-        pool.multiplexed().closed(this);
+        lane.multiplexed().closed(this);
     }
 
     @Override

@@ -25,12 +25,19 @@ public final class MetricHandles {
 
     private final IstioMetrics istio;
     private final WorkloadDirectory.Entry destination;
+    private final IstioMetrics.Report report;
     private final List<Requests> requests = new ArrayList<>(4);
 
     /** For a destination. */
     public MetricHandles(IstioMetrics istio, WorkloadDirectory.Entry destination) {
+        this(istio, destination, IstioMetrics.Report.LOCAL);
+    }
+
+    /** For a destination that is reached so. */
+    public MetricHandles(IstioMetrics istio, WorkloadDirectory.Entry destination, IstioMetrics.Report report) {
         this.istio = istio;
         this.destination = destination;
+        this.report = report;
     }
 
     /**
@@ -57,7 +64,7 @@ public final class MetricHandles {
             }
         }
         IstioMetrics.Requests handle = istio.requests(new IstioMetrics.Labels(
-                source, to, service, grpc == IstioMetrics.NO_GRPC ? "http" : "grpc", code, flags, grpc));
+                source, to, service, grpc == IstioMetrics.NO_GRPC ? "http" : "grpc", code, flags, grpc, report));
         if (requests.size() == CAPACITY) {
             requests.clear();
         }
@@ -67,7 +74,7 @@ public final class MetricHandles {
 
     /** The handle for an opaque connection. */
     public IstioMetrics.Connections connections(WorkloadLabels source, ServiceLabels service, String flags) {
-        return istio.connections(
-                new IstioMetrics.Labels(source, destination.labels(), service, "tcp", 0, flags, IstioMetrics.NO_GRPC));
+        return istio.connections(new IstioMetrics.Labels(
+                source, destination.labels(), service, "tcp", 0, flags, IstioMetrics.NO_GRPC, report));
     }
 }

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * as the server allows. Loop-confined.
  */
 final class Multiplexed {
+    private final Lane lane;
     private final EndpointPool pool;
     private final ProxyHeader.@Nullable Ends alone;
     private final List<H2UpstreamConnection> open = new ArrayList<>(1);
@@ -30,10 +31,12 @@ final class Multiplexed {
     /**
      * Of an endpoint.
      *
+     * @param lane whose connections these are
      * @param alone whose connection it is, where it is one for a single request; null for those of everybody
      */
-    Multiplexed(EndpointPool pool, ProxyHeader.@Nullable Ends alone) {
-        this.pool = pool;
+    Multiplexed(Lane lane, ProxyHeader.@Nullable Ends alone) {
+        this.lane = lane;
+        this.pool = lane.pool();
         this.alone = alone;
     }
 
@@ -75,14 +78,14 @@ final class Multiplexed {
         ChannelInitializer<Channel> initializer = new ChannelInitializer<>() {
             @Override
             protected void initChannel(Channel channel) {
-                H2UpstreamConnection made = H2UpstreamConnection.of(pool, channel);
+                H2UpstreamConnection made = H2UpstreamConnection.of(lane, channel);
                 attempt.made = made;
                 channel.pipeline().addLast(made);
             }
         };
         UpstreamChannels.connect(
                 pool.worker(),
-                pool.address(),
+                lane.dial(pool.address()),
                 pool.connectTimeoutMillis(),
                 pool.header(alone),
                 pool.transport(),
@@ -108,7 +111,7 @@ final class Multiplexed {
                     if (alone != null) {
                         if (waiting.isEmpty()) {
                             // Else it was gone at once, and another one is being made.
-                            pool.ended(Multiplexed.this);
+                            lane.ended(Multiplexed.this);
                         }
                         if (!ready.isTaken()) {
                             ready.retire();
@@ -125,7 +128,7 @@ final class Multiplexed {
             String why = failure == null || failure.getMessage() == null ? "cancelled" : failure.getMessage();
             List<UpstreamUser> all = List.copyOf(waiting);
             waiting.clear();
-            pool.ended(Multiplexed.this);
+            lane.ended(Multiplexed.this);
             all.forEach(user -> user.connectFailed(why));
         }
     }
@@ -177,6 +180,10 @@ final class Multiplexed {
         retired = true;
         pool.worker().timers().remove(idle);
         List.copyOf(open).forEach(H2UpstreamConnection::retire);
+    }
+
+    boolean isUnused() {
+        return open.isEmpty() && waiting.isEmpty() && !connecting;
     }
 
     /** Connections that carry nothing. */

@@ -13,6 +13,11 @@ final class Nobody implements UpstreamUser {
     }
 
     @Override
+    public @Nullable From from() {
+        return null;
+    }
+
+    @Override
     public void connected(UpstreamStream stream) {
         stream.abandon();
     }

@@ -17,7 +17,6 @@ import io.netty.handler.ssl.SslCloseCompletionEvent;
 import io.netty.handler.ssl.SslHandler;
 import io.netty.handler.ssl.SslHandshakeCompletionEvent;
 import java.net.ConnectException;
-import java.net.InetSocketAddress;
 import java.nio.channels.ClosedChannelException;
 import javax.net.ssl.SSLException;
 import org.jspecify.annotations.Nullable;
@@ -71,7 +70,7 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     /** Begins; on the loop. What it calls back, it calls later. */
     static void begin(
             Worker worker,
-            InetSocketAddress address,
+            Dial to,
             int timeoutMillis,
             byte @Nullable [] header,
             ClientTransport transport,
@@ -81,19 +80,19 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
         TlsConnect connect = new TlsConnect(worker, header, transport, spoken, handler, then);
         worker.timers().set(connect.timer, System.nanoTime() + timeoutMillis * 1_000_000L);
         if (transport.isRead()) {
-            connect.connect(address, timeoutMillis);
+            connect.connect(to, timeoutMillis);
         } else {
-            transport.whenRead(() -> worker.loop().execute(() -> connect.connect(address, timeoutMillis)));
+            transport.whenRead(() -> worker.loop().execute(() -> connect.connect(to, timeoutMillis)));
         }
     }
 
-    private void connect(InetSocketAddress address, int timeoutMillis) {
+    private void connect(Dial to, int timeoutMillis) {
         if (over) {
             // The files were read too late.
             return;
         }
         if (transport.isUsable()) {
-            UpstreamChannels.connect(worker, address, timeoutMillis, header, this, this);
+            UpstreamChannels.connect(worker, to, timeoutMillis, header, this, this);
         } else {
             worker.loop().execute(() -> end(null, unusable(transport)));
         }

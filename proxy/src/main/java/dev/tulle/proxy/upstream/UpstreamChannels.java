@@ -12,6 +12,7 @@ import io.netty.channel.ChannelOption;
 import io.netty.channel.WriteBufferWaterMark;
 import io.netty.channel.epoll.EpollSocketChannel;
 import io.netty.channel.socket.SocketProtocolFamily;
+import java.net.ConnectException;
 import java.net.Inet4Address;
 import java.net.InetSocketAddress;
 import java.util.concurrent.CancellationException;
@@ -30,11 +31,19 @@ public final class UpstreamChannels {
      */
     public static final int RECEIVE_BUFFER = 512 << 10;
 
+    /** A prefix of what is said of a connect that a policy at the other end refuses. */
+    public static final String DENIED = "tunnel: 401";
+
     private UpstreamChannels() {}
 
     /** True when a connect failed for this reason in the handshake of TLS, or had no certificates for it. */
     public static boolean isOfTls(String reason) {
         return reason.startsWith(TlsConnect.TROUBLE);
+    }
+
+    /** True when a policy at the other end of a tunnel has refused the connection. */
+    public static boolean isDenied(String reason) {
+        return reason.startsWith(DENIED);
     }
 
     /** Bytes that wait in a channel that takes no more; 0 for one that does. */
@@ -77,7 +86,7 @@ public final class UpstreamChannels {
      */
     public static void connect(
             Worker worker,
-            InetSocketAddress address,
+            Dial to,
             int timeoutMillis,
             byte @Nullable [] header,
             @Nullable ClientTransport tls,
@@ -85,20 +94,31 @@ public final class UpstreamChannels {
             ChannelHandler handler,
             Ended then) {
         if (tls == null) {
-            connect(worker, address, timeoutMillis, header, handler, then);
+            connect(worker, to, timeoutMillis, header, handler, then);
         } else {
-            TlsConnect.begin(worker, address, timeoutMillis, header, tls, spoken, handler, then);
+            TlsConnect.begin(worker, to, timeoutMillis, header, tls, spoken, handler, then);
         }
     }
 
     /** Begins to connect; on the loop. What it calls back, it calls later. */
     static void connect(
-            Worker worker,
-            InetSocketAddress address,
-            int timeoutMillis,
-            byte @Nullable [] header,
-            ChannelHandler handler,
-            Ended then) {
+            Worker worker, Dial to, int timeoutMillis, byte @Nullable [] header, ChannelHandler handler, Ended then) {
+        ChannelHandler first = header == null ? handler : after(header, handler);
+        Way way = to.way();
+        if (way == null) {
+            connect(worker, to.address(), timeoutMillis, first, then);
+            return;
+        }
+        From from = to.from();
+        if (from == null) {
+            worker.loop().execute(() -> then.ended(null, new ConnectException("nobody waits for it")));
+        } else {
+            way.connect(from, to.address(), timeoutMillis, first, then);
+        }
+    }
+
+    private static void connect(
+            Worker worker, InetSocketAddress address, int timeoutMillis, ChannelHandler handler, Ended then) {
         // A plain IPv4 socket for an IPv4 address: the kernel's hooks and its fast path see it as what it is.
         SocketProtocolFamily family =
                 address.getAddress() instanceof Inet4Address ? SocketProtocolFamily.INET : SocketProtocolFamily.INET6;
@@ -121,7 +141,7 @@ public final class UpstreamChannels {
                 .option(ChannelOption.SO_RCVBUF, RECEIVE_BUFFER)
                 // A server may answer and close while we still send: its answer must not die with our write.
                 .option(ChannelOption.AUTO_CLOSE, false)
-                .handler(header == null ? handler : after(header, handler))
+                .handler(handler)
                 .connect(address)
                 .addListener((ChannelFuture future) -> then.ended(
                         future.isSuccess() ? future.channel() : null, future.isSuccess() ? null : failure(future)));

@@ -1,24 +1,21 @@
 package dev.tulle.proxy.upstream;
 
-import dev.tulle.proxy.http1.ChunkedBody;
 import dev.tulle.proxy.http1.Chunks;
 import dev.tulle.proxy.http1.ForwardedRequest;
 import dev.tulle.proxy.http1.HeadWriter;
-import dev.tulle.proxy.http1.ParseStatus;
 import dev.tulle.proxy.http1.RequestHead;
-import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.loop.ByteSink;
 import dev.tulle.proxy.loop.Ends;
 import dev.tulle.proxy.loop.Outgoing;
 import dev.tulle.proxy.loop.QuickAck;
 import dev.tulle.proxy.loop.Worker;
+import dev.tulle.proxy.upstream.UpstreamState.Event;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One connection to an endpoint. Carries one request at a time, and goes back to its pool only when request and response
@@ -27,57 +24,24 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 public final class UpstreamConnection extends ChannelInboundHandlerAdapter implements UpstreamStream {
-    /** Informational responses to one request before the server is taken for broken. */
-    private static final int MAX_INTERIM = 16;
-
-    private enum Framing {
-        /** Nobody waits for a response. */
-        IDLE,
-        HEAD,
-        LENGTH,
-        CHUNKED,
-        UNTIL_CLOSE,
-        TUNNEL,
-        /** Idle here, but with the lender, who may have requests on it. */
-        LENT,
-        CLOSED
-    }
-
-    /** What a request wants its connection to become. */
-    private enum Asked {
-        /** Nothing else: HTTP as before. */
-        NOTHING,
-        /** Another protocol, if the server switches (101). */
-        UPGRADE,
-        /** A tunnel to somewhere else, if the server agrees (2xx): RFC 9110 section 9.3.6. */
-        TUNNEL
-    }
-
+    private final Lane lane;
     private final EndpointPool pool;
     private final Worker worker;
     private final Channel channel;
     private final Outgoing out;
-    private final ResponseHead head = new ResponseHead();
-    private final ChunkedBody chunked = new ChunkedBody();
     private final QuickAck quickAck;
-
-    private Framing framing = Framing.IDLE;
-    private long remaining;
-    private int interims;
-    private boolean toHead;
-    private Asked asked = Asked.NOTHING;
-    private Switching switching = Switching.NONE;
+    private final Answers answers = new Answers();
+    private final AnswerReader reader = new AnswerReader(answers);
     private boolean sendsChunks;
-    private boolean reusable;
     private int requests;
     private String trouble = "";
     private boolean reset;
-    private @Nullable UpstreamUser user;
     private long loan;
     long idleSince;
 
-    UpstreamConnection(EndpointPool pool, Channel channel) {
-        this.pool = pool;
+    UpstreamConnection(Lane lane, Channel channel) {
+        this.lane = lane;
+        this.pool = lane.pool();
         this.worker = pool.worker();
         this.channel = channel;
         this.quickAck = new QuickAck(channel);
@@ -104,19 +68,28 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     }
 
     boolean isUsable() {
-        return framing == Framing.IDLE && channel.isActive();
+        return reader.is(UpstreamState.IDLE) && channel.isActive();
     }
+
+    // ---- the request ----
 
     @Override
     public void send(UpstreamUser next, ForwardedRequest request) {
         RequestHead sent = request.head();
-        adopt(next, sent.isHead());
-        switching = Switching.of(sent, worker.random());
-        asked = sent.isConnect() ? Asked.TUNNEL : sent.isUpgrade() ? Asked.UPGRADE : Asked.NOTHING;
+        Switching switching = Switching.of(sent, worker.random());
+        AnswerReader.Asked asked = sent.isConnect()
+                ? AnswerReader.Asked.TUNNEL
+                : sent.isUpgrade() ? AnswerReader.Asked.UPGRADE : AnswerReader.Asked.NOTHING;
+        begin(next, sent.isHead(), asked, switching);
         sendsChunks = sent.isChunked();
         ByteSink sink = worker.sink();
         HeadWriter.request(sink, request, worker.random(), switching.key());
         out.add(sink, 0);
+    }
+
+    private void begin(UpstreamUser next, boolean isHead, AnswerReader.Asked asked, Switching switching) {
+        reader.begin(next, isHead, asked, switching);
+        requests++;
     }
 
     @Override
@@ -150,22 +123,16 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         return UpstreamChannels.unsent(channel);
     }
 
+    // ---- the lender ----
+
     /**
      * Waits for the response to a request whose head was sent by somebody else; its body is framed by its length.
      *
      * @param isHead true when the response has no body whatever it says
      */
     public void adopt(UpstreamUser next, boolean isHead) {
-        user = next;
-        toHead = isHead;
-        asked = Asked.NOTHING;
-        switching = Switching.NONE;
         sendsChunks = false;
-        framing = Framing.HEAD;
-        interims = 0;
-        reusable = true;
-        requests++;
-        head.reset();
+        begin(next, isHead, AnswerReader.Asked.NOTHING, Switching.NONE);
     }
 
     /**
@@ -174,24 +141,21 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
      * @param left bytes of its body to come
      */
     public void resume(UpstreamUser next, long left) {
-        user = next;
-        framing = Framing.LENGTH;
-        remaining = left;
-        reusable = true;
+        reader.goOn(next, left);
         requests++;
     }
 
     /** The lender has it from now on, under this name, which is not 0. */
     public void lent(long name) {
         loan = name;
-        framing = Framing.LENT;
+        reader.on(Event.LENT);
         // So that the lender can still ask about the socket when the server has ended its stream.
         channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
     }
 
     /** It is idle and the proxy's own again; requests may have been served on it. */
     public void recalled() {
-        framing = Framing.IDLE;
+        reader.on(Event.RECALLED);
         requests++;
         channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, false);
     }
@@ -201,12 +165,14 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         return loan;
     }
 
+    // ---- its end ----
+
     /** The connection serves again if nothing speaks against it. */
     @Override
     public void finish(boolean requestComplete) {
-        user = null;
-        if (framing == Framing.IDLE && reusable && requestComplete && channel.isActive()) {
-            pool.release(this);
+        reader.leave();
+        if (reader.isReusable() && requestComplete && channel.isActive()) {
+            lane.release(this);
         } else {
             close();
         }
@@ -214,7 +180,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
 
     @Override
     public void abandon() {
-        user = null;
+        reader.leave();
         close();
     }
 
@@ -226,7 +192,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
 
     @Override
     public boolean isTunnel() {
-        return framing == Framing.TUNNEL;
+        return reader.is(UpstreamState.TUNNEL);
     }
 
     @Override
@@ -236,7 +202,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
 
     @Override
     public void reset() {
-        user = null;
+        reader.leave();
         out.flush();
         Ends.reset(channel);
         close();
@@ -244,25 +210,25 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
 
     @Override
     public void closeWhenSent() {
-        user = null;
-        if (framing != Framing.CLOSED) {
-            framing = Framing.CLOSED;
+        reader.leave();
+        if (!reader.is(UpstreamState.CLOSED)) {
+            reader.on(Event.CLOSES);
             out.flush();
             Ends.both(channel);
-            pool.closed(this);
+            lane.closed(this);
         }
     }
 
     /** Closes it. */
     public void close() {
-        if (framing == Framing.LENT) {
+        if (reader.is(UpstreamState.LENT)) {
             pool.lender().gone(this);
         }
-        if (framing != Framing.CLOSED) {
-            framing = Framing.CLOSED;
+        if (!reader.is(UpstreamState.CLOSED)) {
+            reader.on(Event.CLOSES);
             out.flush();
             channel.close();
-            pool.closed(this);
+            lane.closed(this);
         }
     }
 
@@ -278,159 +244,48 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         ByteBuf in = (ByteBuf) message;
         try {
             quickAck.came(in.readableBytes());
-            if (framing == Framing.LENT) {
+            if (reader.is(UpstreamState.LENT)) {
                 pool.lender().spoke(this);
             }
-            receive(in);
+            reader.read(in);
         } finally {
             in.release();
         }
     }
 
-    private void receive(ByteBuf in) {
-        while (in.isReadable()) {
-            UpstreamUser current = user;
-            if (current == null) {
-                // Bytes that nobody asked for: the next response on this connection could be a planted one.
-                close();
-                return;
-            }
-            switch (framing) {
-                case IDLE -> {
-                    reusable = false;
-                    return;
-                }
-                case HEAD -> {
-                    ParseStatus status = head.read(in);
-                    if (status == ParseStatus.NEED_MORE) {
-                        return;
-                    }
-                    if (status.isError()) {
-                        malformed("malformed response: " + status.text());
-                        return;
-                    }
-                    headComplete(current, in.readableBytes());
-                }
-                case LENGTH -> {
-                    int n = (int) Math.min(remaining, in.readableBytes());
-                    remaining -= n;
-                    current.responseData(in.readRetainedSlice(n));
-                    if (remaining == 0) {
-                        end(current, in);
-                    }
-                }
-                case CHUNKED -> chunks(current, in);
-                case UNTIL_CLOSE, TUNNEL -> current.responseData(in.readRetainedSlice(in.readableBytes()));
-                case LENT, CLOSED -> {
-                    return;
-                }
-            }
+    /** What its reader has to tell. */
+    private final class Answers implements AnswerReader.Owner {
+        @Override
+        public void unasked() {
+            close();
         }
-    }
 
-    private void chunks(UpstreamUser current, ByteBuf in) {
-        ByteBuf data = chunked.next(in);
-        if (data != null) {
-            current.responseData(data);
-        } else if (chunked.isBroken()) {
-            malformed("malformed response: " + ParseStatus.BAD_CHUNK.text());
-        } else if (chunked.isComplete()) {
-            byte[] trailers = chunked.trailers();
-            if (trailers.length > 0) {
-                current.responseTrailers(trailers);
-            }
-            end(current, in);
-        }
-    }
-
-    private void headComplete(UpstreamUser current, int following) {
-        int code = head.code();
-        if (code == 101 && (asked != Asked.UPGRADE || !head.isUpgrade())) {
-            malformed("101 without having been asked to switch protocols");
-            return;
-        }
-        String fault = switching.fault(head);
-        if (fault != null) {
-            malformed("malformed response: " + fault);
-            return;
-        }
-        if (code == 101 || (asked == Asked.TUNNEL && code / 100 == 2)) {
-            framing = Framing.TUNNEL;
-            reusable = false;
-            // Each direction ends on its own from now on.
+        @Override
+        public void switched() {
             channel.config().setOption(ChannelOption.ALLOW_HALF_CLOSURE, true);
-            current.responseHead(head, following);
-            return;
         }
-        if (code < 200) {
-            if (++interims > MAX_INTERIM) {
-                malformed("more than " + MAX_INTERIM + " informational responses");
-                return;
+
+        @Override
+        public void broken(String reason, boolean malformed) {
+            UpstreamUser current = reader.user();
+            boolean untouched = !malformed && requests > 1 && reader.isUntouched();
+            reader.leave();
+            close();
+            if (current != null) {
+                current.upstreamBroken(
+                        reason, malformed, untouched ? UpstreamUser.Seen.HARDLY : UpstreamUser.Seen.PERHAPS);
             }
-            current.interim(head);
-            head.reset();
-            return;
-        }
-        reusable &= head.keepsAlive();
-        if (head.isBodyless(toHead)) {
-            boolean lies = code == 204 && (head.isChunked() || head.contentLength() > 0);
-            reusable &= !lies;
-            framing = Framing.LENGTH;
-            remaining = 0;
-        } else if (head.isChunked()) {
-            framing = Framing.CHUNKED;
-            chunked.reset();
-        } else if (head.contentLength() >= 0) {
-            framing = Framing.LENGTH;
-            remaining = head.contentLength();
-        } else {
-            framing = Framing.UNTIL_CLOSE;
-            reusable = false;
-        }
-        boolean empty = framing == Framing.LENGTH && remaining == 0;
-        if (empty) {
-            framing = Framing.IDLE;
-            reusable &= following == 0;
-        }
-        current.responseHead(head, following);
-        if (empty && user == current) {
-            current.responseEnd();
-        }
-    }
-
-    private void end(UpstreamUser current, ByteBuf rest) {
-        if (user != current) {
-            return;
-        }
-        framing = Framing.IDLE;
-        reusable &= !rest.isReadable();
-        current.responseEnd();
-    }
-
-    private void malformed(String reason) {
-        broken(reason, true);
-    }
-
-    private void broken(String reason, boolean malformed) {
-        UpstreamUser current = user;
-        boolean untouched = !malformed && requests > 1 && framing == Framing.HEAD && head.isEmpty() && interims == 0;
-        user = null;
-        close();
-        if (current != null) {
-            current.upstreamBroken(reason, malformed, untouched ? UpstreamUser.Seen.HARDLY : UpstreamUser.Seen.PERHAPS);
         }
     }
 
     @Override
     public void channelReadComplete(ChannelHandlerContext context) {
-        switch (framing) {
-            case HEAD -> quickAck.turnOver(!head.isEmpty());
-            case LENGTH -> quickAck.turnOver(remaining > 0);
-            case CHUNKED, UNTIL_CLOSE -> quickAck.turnOver(true);
-            case TUNNEL -> quickAck.turnOver();
-            case IDLE, LENT, CLOSED -> quickAck.turnOver(false);
+        if (isTunnel()) {
+            quickAck.turnOver();
+        } else {
+            quickAck.turnOver(reader.isWithin());
         }
-        UpstreamUser current = user;
+        UpstreamUser current = reader.user();
         if (current != null) {
             current.readComplete();
         }
@@ -438,7 +293,7 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
 
     @Override
     public void channelWritabilityChanged(ChannelHandlerContext context) {
-        UpstreamUser current = user;
+        UpstreamUser current = reader.user();
         if (current != null) {
             current.upstreamWritability(channel.isWritable());
         }
@@ -447,12 +302,12 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     @Override
     public void userEventTriggered(ChannelHandlerContext context, Object event) {
         if (event instanceof ChannelInputShutdownEvent) {
-            UpstreamUser current = user;
-            if (framing == Framing.TUNNEL && current != null) {
+            UpstreamUser current = reader.user();
+            if (reader.is(UpstreamState.TUNNEL) && current != null) {
                 current.tunnelEnded();
                 return;
             }
-            if (framing == Framing.LENT) {
+            if (reader.is(UpstreamState.LENT)) {
                 pool.lender().spoke(this);
             }
             // Whoever uses it now hears of the end when the channel has closed.
@@ -463,15 +318,15 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
     @Override
     public void channelInactive(ChannelHandlerContext context) {
         out.discard();
-        UpstreamUser current = user;
-        if (current != null && framing == Framing.UNTIL_CLOSE && trouble.isEmpty()) {
-            framing = Framing.IDLE;
+        UpstreamUser current = reader.user();
+        if (current != null && reader.is(UpstreamState.UNTIL_CLOSE) && trouble.isEmpty()) {
+            reader.on(Event.ENDS);
             current.responseEnd();
             current.readComplete();
             close();
             return;
         }
-        broken(trouble.isEmpty() ? "the server closed the connection" : trouble, false);
+        answers.broken(trouble.isEmpty() ? "the server closed the connection" : trouble, false);
     }
 
     @Override
@@ -479,12 +334,12 @@ public final class UpstreamConnection extends ChannelInboundHandlerAdapter imple
         // After a failed write the answer may still be read; after a failed read the channel closes by itself.
         trouble = cause.getMessage() == null ? cause.toString() : cause.getMessage();
         reset |= Ends.isReset(cause);
-        reusable = false;
-        if (framing == Framing.TUNNEL) {
+        reader.spoil();
+        if (reader.is(UpstreamState.TUNNEL)) {
             // With half-closes allowed a failed read would look like the end of one half.
             channel.close();
         }
-        if (user == null && framing != Framing.LENT) {
+        if (reader.user() == null && !reader.is(UpstreamState.LENT)) {
             close();
         }
     }

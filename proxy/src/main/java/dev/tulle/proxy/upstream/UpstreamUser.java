@@ -20,6 +20,10 @@ public interface UpstreamUser {
     /** For whom the request is, and what was dialled, as endpoints are told that ask for it; null where nobody waits. */
     ProxyHeader.@Nullable Ends ends();
 
+    /** Whose request it is, for connections that carry that; null where nobody waits. */
+    @Nullable
+    From from();
+
     /** A connection that had to be made is ready. */
     void connected(UpstreamStream stream);
 

@@ -13,6 +13,7 @@ import dev.tulle.telemetry.WorkloadLabels;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +36,7 @@ public final class Upstreams {
     private final PolicyDirectory policies;
     private final OutcomeDirectory outcomes;
     private final ClientTransports transports;
+    private final Way.Map ways;
     private final Map<OutboundService, ServiceView> views = new HashMap<>();
     private final Map<OutboundService, Borrowers> borrowers = new HashMap<>();
     private final WorkloadDirectory.Entry nobody = WorkloadDirectory.Entry.fixed(WorkloadLabels.UNKNOWN);
@@ -48,6 +50,7 @@ public final class Upstreams {
      * @param policies who may reach it
      * @param outcomes how tries there ended
      * @param transports TLS to it
+     * @param ways how endpoints are reached
      */
     public Upstreams(
             Worker worker,
@@ -57,7 +60,8 @@ public final class Upstreams {
             Lender lender,
             PolicyDirectory policies,
             OutcomeDirectory outcomes,
-            ClientTransports transports) {
+            ClientTransports transports,
+            Way.Map ways) {
         this.worker = worker;
         this.loops = loops;
         this.istio = istio;
@@ -66,6 +70,7 @@ public final class Upstreams {
         this.policies = policies;
         this.outcomes = outcomes;
         this.transports = transports;
+        this.ways = ways;
     }
 
     /** The loop. */
@@ -137,13 +142,16 @@ public final class Upstreams {
         for (int i = 0; i < pools.length; i++) {
             Endpoint endpoint = endpoints.get(i);
             EndpointPool pool = reusable.remove(Key.of(endpoint));
+            Way way = ways.to(endpoint);
             if (pool == null
+                    || !Objects.equals(pool.way(), way)
                     || !pool.endpoint().workload().equals(endpoint.workload())
                     || !pool.endpoint().namespace().equals(endpoint.namespace())) {
                 if (pool != null) {
                     pool.retire();
                 }
-                EndpointAccess access = new EndpointAccess(worker, policies, policies.of(endpoint), endpoint.port());
+                EndpointAccess access =
+                        new EndpointAccess(worker, policies, policies.of(endpoint), endpoint.port(), way != null);
                 pool = new EndpointPool(
                         worker,
                         next.cluster(),
@@ -155,6 +163,7 @@ public final class Upstreams {
                         access,
                         outcomes,
                         transports,
+                        way,
                         istio);
             } else {
                 pool.update(next.cluster(), endpoint);

@@ -64,6 +64,18 @@ public final class Pki {
         return issue(name, by, List.of("subjectAltName=" + names));
     }
 
+    /** The certificate of an identity of the mesh, as the X.509-SVID standard has it. */
+    public Pki identity(String name, String by, String uri) {
+        return issue(
+                name,
+                by,
+                List.of(
+                        "basicConstraints=critical,CA:FALSE",
+                        "keyUsage=critical,digitalSignature",
+                        "extendedKeyUsage=serverAuth,clientAuth",
+                        "subjectAltName=URI:" + uri));
+    }
+
     private Pki issue(String name, String by, List<String> extensions) {
         try {
             Path request = directory.resolve(name + ".csr");

@@ -51,7 +51,7 @@ class TlsConnectTest {
             ClientTransport transport = transports.retain(new UpstreamTls("a.example", "", "", "", List.of()));
             loop.execute(() -> TlsConnect.begin(
                     worker,
-                    new InetSocketAddress(server.getInetAddress(), server.getLocalPort()),
+                    Dial.to(new InetSocketAddress(server.getInetAddress(), server.getLocalPort())),
                     200,
                     null,
                     transport,

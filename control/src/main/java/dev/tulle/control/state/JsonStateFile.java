@@ -1,4 +1,4 @@
-package dev.tulle.control;
+package dev.tulle.control.state;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
@@ -9,7 +9,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /** A small JSON object that survives the process, as {@link StateFile} keeps it. Runs on the control plane's owner thread. */
-final class JsonStateFile {
+public final class JsonStateFile {
     private static final System.Logger LOG = System.getLogger(JsonStateFile.class.getName());
 
     private final StateFile file;
@@ -20,14 +20,14 @@ final class JsonStateFile {
      *
      * @param kind what it holds, a word
      */
-    JsonStateFile(Path path, String kind) {
+    public JsonStateFile(Path path, String kind) {
         // Until 2026-11 it was the object alone.
         this.file = new StateFile(
                 path, kind, 1, text -> text.startsWith("{") ? parse(text).map(_ -> text) : Optional.empty());
     }
 
     /** The content; empty when there is none or none that is whole, which {@link #trouble} tells. */
-    JsonObject read() {
+    public JsonObject read() {
         StateFile.Loaded loaded = file.load();
         trouble = loaded.trouble();
         Optional<JsonObject> content = loaded.text().flatMap(JsonStateFile::parse);
@@ -47,7 +47,7 @@ final class JsonStateFile {
     }
 
     /** What was wrong with the file when it was read, for people; empty when nothing was. */
-    String trouble() {
+    public String trouble() {
         return trouble;
     }
 
@@ -56,7 +56,7 @@ final class JsonStateFile {
      *
      * @throws IOException when it cannot be written; the old content is then still there
      */
-    void write(JsonObject content) throws IOException {
+    public void write(JsonObject content) throws IOException {
         file.save(content.toString());
     }
 }

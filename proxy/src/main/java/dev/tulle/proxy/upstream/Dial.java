@@ -1,0 +1,21 @@
+package dev.tulle.proxy.upstream;
+
+import java.net.InetSocketAddress;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a connection goes.
+ *
+ * @param address of the endpoint
+ * @param way how it is reached; null to dial the address
+ * @param from for whom; null where nobody is waiting, and then only addresses are dialled
+ */
+public record Dial(
+        InetSocketAddress address,
+        @Nullable Way way,
+        @Nullable From from) {
+    /** An address. */
+    public static Dial to(InetSocketAddress address) {
+        return new Dial(address, null, null);
+    }
+}
