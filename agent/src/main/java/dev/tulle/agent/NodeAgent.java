@@ -9,6 +9,7 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.identity.CertificateSource;
 import dev.tulle.agent.identity.LocalIdentities;
+import dev.tulle.agent.identity.RemoteAuthority;
 import dev.tulle.agent.join.ControlRelay;
 import dev.tulle.agent.join.LiveMembership;
 import dev.tulle.agent.join.Renewal;
@@ -92,9 +93,7 @@ public final class NodeAgent implements AutoCloseable {
 
             @Override
             public CertificateSource certificates() {
-                return (identity, _) -> {
-                    throw new IOException("nobody signs certificates yet");
-                };
+                return new RemoteAuthority(options.control());
             }
         });
     }

@@ -20,6 +20,9 @@ public final class PrivateFiles {
     private static final Set<PosixFilePermission> OWNER_AND_GROUP = PosixFilePermissions.fromString("rwxr-x---");
     private static final int OTHERS_WRITE = 0022;
     private static final int STICKY = 01000;
+    private static final int PERMISSIONS = 07777;
+    private static final int OWNER_READS_AND_WRITES = 0600;
+    private static final int OWNER_ENTERS = 0700;
     private static final int MAX_DEPTH = 16;
 
     private PrivateFiles() {}
@@ -62,6 +65,57 @@ public final class PrivateFiles {
         }
         return Files.newOutputStream(
                 opened, StandardOpenOption.CREATE, StandardOpenOption.APPEND, LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /**
+     * Fails unless a file is one whose content only root and this process's user know and can have written: a file itself
+     * and not a link, with this one name, of root or of this user, that no group and nobody else may read or write.
+     *
+     * @throws IOException with a sentence that says what it is instead, and what to do
+     */
+    public static void checkSecret(Path file) throws IOException {
+        if (Files.notExists(file, LinkOption.NOFOLLOW_LINKS)) {
+            throw new FileSystemException(file.toString(), null, "there is no such file");
+        }
+        if (!Files.isRegularFile(file, LinkOption.NOFOLLOW_LINKS) || attribute(file, "nlink") != 1) {
+            throw new FileSystemException(
+                    file.toString(), null, "is a link or has several names: expected a file of its own");
+        }
+        int owner = owner(file);
+        if (!SocketAccess.isOwner(owner)) {
+            throw new FileSystemException(
+                    file.toString(), null, "belongs to uid " + owner + ": expected uid " + SocketAccess.self());
+        }
+        int mode = attribute(file, "mode") & PERMISSIONS;
+        if ((mode & ~OWNER_READS_AND_WRITES) != 0) {
+            throw new FileSystemException(
+                    file.toString(),
+                    null,
+                    String.format("has mode %04o, others may use it: expected 0600 (chmod 600 %s)", mode, file));
+        }
+    }
+
+    /**
+     * Fails unless a directory is one that only root and this process's user can look into and change.
+     *
+     * @throws IOException with a sentence that says what it is instead, and what to do
+     */
+    public static void checkFolder(Path directory) throws IOException {
+        if (!Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS)) {
+            throw new FileSystemException(directory.toString(), null, "is no directory: expected one");
+        }
+        int owner = owner(directory);
+        if (!SocketAccess.isOwner(owner)) {
+            throw new FileSystemException(
+                    directory.toString(), null, "belongs to uid " + owner + ": expected uid " + SocketAccess.self());
+        }
+        int mode = attribute(directory, "mode") & PERMISSIONS;
+        if ((mode & ~OWNER_ENTERS) != 0) {
+            throw new FileSystemException(
+                    directory.toString(),
+                    null,
+                    String.format("has mode %04o, others may enter it: expected 0700 (chmod 700 %s)", mode, directory));
+        }
     }
 
     /** The real name of a directory that nobody but root can exchange for another one. */

@@ -11,9 +11,11 @@ import dev.tulle.model.Secret;
 import dev.tulle.xds.SecretServer;
 import dev.tulle.xds.WorkloadApiServer;
 import dev.tulle.xds.WorkloadSecrets;
+import dev.tulle.xds.XdsClientState;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.time.Clock;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -39,7 +41,8 @@ public final class LocalIdentities implements AutoCloseable {
             Path sdsSocket,
             SocketAccess access,
             Path workloadSocket,
-            LocalRefusals refusals)
+            LocalRefusals refusals,
+            Clock clock)
             throws IOException {
         this.proxies = proxies;
         SecureRandom random = new SecureRandom();
@@ -52,7 +55,7 @@ public final class LocalIdentities implements AutoCloseable {
             throw e;
         }
         told(Identities.Snapshot.EMPTY);
-        identities = Identities.start(source, random, this::told);
+        identities = Identities.start(source, clock, random, this::told);
         identities.living(Set.of(proxies));
     }
 
@@ -74,7 +77,20 @@ public final class LocalIdentities implements AutoCloseable {
             Path workloadSocket,
             LocalRefusals refusals)
             throws IOException {
-        return new LocalIdentities(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals);
+        return start(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals, Clock.systemUTC());
+    }
+
+    static LocalIdentities start(
+            CertificateSource source,
+            SpiffeId proxies,
+            Cgroups cgroups,
+            Path sdsSocket,
+            SocketAccess access,
+            Path workloadSocket,
+            LocalRefusals refusals,
+            Clock clock)
+            throws IOException {
+        return new LocalIdentities(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals, clock);
     }
 
     /** Says which leases there are now. */
@@ -105,6 +121,11 @@ public final class LocalIdentities implements AutoCloseable {
         secrets.update(SecretTexts.of(snapshot), awaited);
         workloads.update(new WorkloadSecrets(
                 snapshot.certificates(), snapshot.troubles(), snapshot.roots(), Caller.TRUST_DOMAIN));
+    }
+
+    /** The proxies that are connected, with what they answered. */
+    List<XdsClientState> clients() {
+        return secrets.clients();
     }
 
     /** The identities of this node, by name. */

@@ -4,7 +4,13 @@ package dev.tulle.common.pki;
 public final class UnusableCertificateException extends Exception {
     private static final long serialVersionUID = 1;
 
-    UnusableCertificateException(String where, String cause) {
+    /**
+     * One that is told to people.
+     *
+     * @param where the file, or what else its owner knows it by
+     * @param cause what is wrong with it and what was expected
+     */
+    public UnusableCertificateException(String where, String cause) {
         super(where + ": " + cause);
     }
 }

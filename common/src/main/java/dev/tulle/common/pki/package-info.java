@@ -1,4 +1,4 @@
-/** Certificates and private keys as PEM has them. */
+/** Certificates and private keys as PEM has them, and the identities in them. */
 @NullMarked
 package dev.tulle.common.pki;
 

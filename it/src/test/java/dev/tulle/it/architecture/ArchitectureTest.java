@@ -41,16 +41,28 @@ class ArchitectureTest {
     private static Map<String, List<String>> mayUse() {
         Map<String, List<String>> table = new LinkedHashMap<>();
         table.put("common", List.of());
+        table.put("identity", List.of("common"));
         table.put("model", List.of("common"));
         table.put("telemetry", List.of("common", "model"));
         table.put("config", List.of("common", "model"));
         table.put("xds", List.of("common", "model", "telemetry"));
         table.put("kernel", List.of("common"));
-        table.put("control", List.of("common", "model", "telemetry", "config", "xds"));
-        table.put("agent", List.of("common", "model", "telemetry", "config", "xds", "kernel"));
+        table.put("control", List.of("common", "identity", "model", "telemetry", "config", "xds"));
+        table.put("agent", List.of("common", "identity", "model", "telemetry", "config", "xds", "kernel"));
         table.put("proxy", List.of("common", "model", "telemetry", "config", "xds"));
         table.put(
-                "cli", List.of("common", "model", "telemetry", "config", "xds", "kernel", "control", "agent", "proxy"));
+                "cli",
+                List.of(
+                        "common",
+                        "identity",
+                        "model",
+                        "telemetry",
+                        "config",
+                        "xds",
+                        "kernel",
+                        "control",
+                        "agent",
+                        "proxy"));
         return table;
     }
 
@@ -129,6 +141,28 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("io.netty.."));
+    }
+
+    @Test
+    void onlyIdentityReadsAndWritesAsn1() {
+        hold(noClasses()
+                .that()
+                .resideOutsideOfPackage(ROOT + "identity..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("org.bouncycastle..")
+                .because("the other modules speak in certificates and keys of the JDK"));
+    }
+
+    @Test
+    void onlyTheControlPlaneHoldsTheAuthority() {
+        hold(noClasses()
+                .that()
+                .resideOutsideOfPackages(ROOT + "identity..", ROOT + "control..", ROOT + "cli..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(ROOT + "identity.authority..", ROOT + "identity.rotation..")
+                .because("whoever asks for certificates needs no more than identity.request"));
     }
 
     /** A fixed expression was looked at when it was written; one that a user gave goes to the linear-time library. */
