@@ -132,6 +132,7 @@ count_junit() {
 suite_envoy() {
 	check "a real Envoy takes our resources and routes by them" control/src/test/envoy/run
 	check "a real Envoy takes certificates from the agent" agent/src/test/envoy/run
+	check "a real Envoy is either end of our tunnels" proxy/src/test/envoy/run
 	ensure_built
 	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" --configurations 8
 	script_suite "trusted hops mean what they mean to Envoy" python3 -B "$TULLE_HOME/it/edge/hops.py"
@@ -160,6 +161,12 @@ suite_e2e() {
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	count_junit
 	[ "$status" = 0 ] || count 0 1
+}
+
+# Three hosts, each a network namespace, as one mesh.
+suite_hosts() {
+	ensure_built
+	script_suite "hosts" "$TULLE_HOME/it/hosts/run"
 }
 
 # Every parser of bytes from outside, Java and C, coverage-guided: so many seconds each, two at a time.

@@ -103,7 +103,9 @@ class HboneTest {
             assertEquals(
                     3,
                     nodes.near.sum(
-                            "istio_requests_total", "reporter=\"source\"", "connection_security_policy=\"mutual_tls\""));
+                            "istio_requests_total",
+                            "reporter=\"source\"",
+                            "connection_security_policy=\"mutual_tls\""));
         }
     }
 
@@ -195,7 +197,8 @@ class HboneTest {
                 assertEquals('h', client.getInputStream().read());
                 taken.setSoLinger(true, 0);
                 taken.close();
-                assertThrows(SocketException.class, () -> client.getInputStream().readAllBytes());
+                assertThrows(
+                        SocketException.class, () -> client.getInputStream().readAllBytes());
             }
         }
     }
@@ -248,9 +251,21 @@ class HboneTest {
         try (Origin web = web("for all");
                 TunnelNodes nodes = http(web.port(), notAdmin());
                 RawClient client = new RawClient(nodes.port)) {
-            assertEquals(200, client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n").read(false).code());
-            assertEquals(403, client.send("GET /admin HTTP/1.1\r\nHost: web\r\n\r\n").read(false).code());
-            assertEquals(200, client.send("GET /a HTTP/1.1\r\nHost: web\r\n\r\n").read(false).code());
+            assertEquals(
+                    200,
+                    client.send("GET / HTTP/1.1\r\nHost: web\r\n\r\n")
+                            .read(false)
+                            .code());
+            assertEquals(
+                    403,
+                    client.send("GET /admin HTTP/1.1\r\nHost: web\r\n\r\n")
+                            .read(false)
+                            .code());
+            assertEquals(
+                    200,
+                    client.send("GET /a HTTP/1.1\r\nHost: web\r\n\r\n")
+                            .read(false)
+                            .code());
             nodes.caller = TunnelNodes.NEAR + "/default/you";
             assertEquals(200, RawClient.get(nodes.port, "/admin").code());
             assertEquals(

@@ -71,9 +71,11 @@ final class TunnelNodes implements AutoCloseable {
     /** Where the near node finds the far one, and as whom. */
     volatile TunnelTarget target;
 
+    private final Meshes mesh;
     private final List<AutoCloseable> open = new ArrayList<>();
 
     TunnelNodes(Path directory, int web, Meshes mesh, AuthorizationPolicy... policies) throws IOException {
+        this.mesh = mesh;
         pki = new Pki(Files.createDirectories(directory.resolve("pki"))).authority("root");
         FakeXds agentOfFar = agent(proxyOf(FAR));
         FakeXds controlOfFar = new FakeXds();
@@ -119,6 +121,14 @@ final class TunnelNodes implements AutoCloseable {
                 .outboundPolicy(ProxyOptions.OutboundPolicy.REGISTRY_ONLY)
                 .onDemandTimeout(Duration.ofSeconds(2))
                 .drain(Duration.ofSeconds(5));
+    }
+
+    /** From now on the near node finds the far one there. */
+    void tunnelTo(TunnelTarget other) {
+        target = other;
+        // Whatever is said of the cluster makes the proxy ask for the way anew.
+        near.control().set(MeshState.EMPTY);
+        near.control().set(at(WEB, mesh.build()));
     }
 
     static SpiffeId workload(String account) {
