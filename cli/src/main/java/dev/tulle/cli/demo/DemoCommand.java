@@ -1,5 +1,6 @@
 package dev.tulle.cli.demo;
 
+import dev.tulle.cli.output.Report;
 import com.google.gson.JsonObject;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
@@ -7,6 +8,7 @@ import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
+import dev.tulle.cli.demo.hosts.HostsDemo;
 import dev.tulle.cli.output.Output;
 import dev.tulle.common.FreePorts;
 import dev.tulle.common.LocalApiClient;
@@ -52,6 +54,16 @@ public final class DemoCommand extends BaseCommand {
             description = "splice, redirect, nftables or explicit; default: the best that passes its test.")
     private @Nullable String tier;
 
+    @Option(
+            names = "--hosts",
+            paramLabel = "N",
+            description = "On N hosts, which are namespaces of this machine: 2 to " + HostsDemo.MOST
+                    + ". Default: on this host alone.",
+            defaultValue = "1")
+    private int hosts = 1;
+
+    private @Nullable HostsDemo onHosts;
+
     private final AtomicBoolean cleaned = new AtomicBoolean();
     private @Nullable DemoMesh mesh;
     private @Nullable Programs programs;
@@ -74,6 +86,12 @@ public final class DemoCommand extends BaseCommand {
             throw new CommandFailure(
                     CommandFailure.USAGE, "--tier: '" + tier + "'; expected splice, redirect, nftables or explicit");
         }
+        if (hosts < 1 || hosts > HostsDemo.MOST || (hosts > 1 && tier != null)) {
+            throw new CommandFailure(
+                    CommandFailure.USAGE,
+                    "--hosts: " + hosts + (tier == null ? "" : " with --tier") + "; expected 1 to " + HostsDemo.MOST
+                            + ", and no tier with more than one");
+        }
         Report out = new Report(out(), Output.colour());
         report = out;
         Path folder = home.resolve(".run/demo");
@@ -91,10 +109,18 @@ public final class DemoCommand extends BaseCommand {
         Runtime.getRuntime().addShutdownHook(hook);
         boolean good = false;
         try {
-            run(out, home, folder, run);
+            if (hosts > 1) {
+                HostsDemo several = new HostsDemo(out, hosts, home, folder);
+                onHosts = several;
+                several.run();
+            } else {
+                run(out, home, folder, run);
+            }
             good = out.failures().isEmpty();
             if (!once) {
-                invite(out);
+                if (hosts == 1) {
+                    invite(out);
+                }
                 new CountDownLatch(1).await();
             }
         } finally {
@@ -214,6 +240,9 @@ public final class DemoCommand extends BaseCommand {
         try {
             out.plain("");
             out.plain(regular ? "Cleaning up." : "Stopping: removing every trace.");
+            if (onHosts != null) {
+                onHosts.end();
+            }
             if (programs != null) {
                 programs.stop();
             }

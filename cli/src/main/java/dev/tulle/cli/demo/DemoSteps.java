@@ -1,5 +1,6 @@
 package dev.tulle.cli.demo;
 
+import dev.tulle.cli.output.Report;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;

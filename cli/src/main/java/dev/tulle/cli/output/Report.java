@@ -1,24 +1,25 @@
-package dev.tulle.cli.demo;
+package dev.tulle.cli.output;
 
 import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.List;
 
 /** What the demo prints, and the tally of its checks. One thread. */
-final class Report {
+public final class Report {
     private final PrintStream out;
     private final boolean colour;
     private final List<String> failures = new ArrayList<>();
     private int passed;
     private int step;
 
-    Report(PrintStream out, boolean colour) {
+    /** To a stream. */
+    public Report(PrintStream out, boolean colour) {
         this.out = out;
         this.colour = colour;
     }
 
     /** Begins a numbered step. */
-    void step(String title) {
+    public void step(String title) {
         step++;
         out.println();
         out.println(bold(step + ". " + title));
@@ -26,13 +27,13 @@ final class Report {
     }
 
     /** A line of a step. */
-    void line(String text) {
+    public void line(String text) {
         out.println("   " + text);
         out.flush();
     }
 
     /** A check of a step: what was seen, and whether it is as it should be. */
-    void check(String seen, boolean good, String expected) {
+    public void check(String seen, boolean good, String expected) {
         if (good) {
             passed++;
             line(seen + "  " + green("ok"));
@@ -43,20 +44,23 @@ final class Report {
     }
 
     /** Text outside any step. */
-    void plain(String text) {
+    public void plain(String text) {
         out.println(text);
         out.flush();
     }
 
-    int passed() {
+    /** Checks that were as they should be. */
+    public int passed() {
         return passed;
     }
 
-    List<String> failures() {
+    /** Checks that were not. */
+    public List<String> failures() {
         return List.copyOf(failures);
     }
 
-    String bold(String text) {
+    /** The text in bold type, where the stream has colours. */
+    public String bold(String text) {
         return paint("1", text);
     }
 
