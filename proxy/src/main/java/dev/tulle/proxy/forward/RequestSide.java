@@ -105,8 +105,10 @@ final class RequestSide implements ForwardedRequest {
     /** Forgets what was kept. */
     void over() {
         replay.clear();
-        mirrors.forEach(MirrorRequest::over);
-        mirrors = List.of();
+        if (!mirrors.isEmpty()) {
+            mirrors.forEach(MirrorRequest::over);
+            mirrors = List.of();
+        }
     }
 
     @Override
