@@ -5,6 +5,7 @@ import dev.tulle.model.HeadFilter;
 import dev.tulle.model.Route;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteFilter;
+import dev.tulle.proxy.http1.RequestHead;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
@@ -16,6 +17,17 @@ public final class Filters {
     /** The same for calls of gRPC, which are watched whatever the route says. */
     public static List<FilterFactory> ofGrpc(List<FilterFactory> filters) {
         return Stream.concat(Stream.of(GrpcFilter::new), filters.stream()).toList();
+    }
+
+    /** The same for calls of gRPC-Web, which become calls of gRPC. */
+    public static List<FilterFactory> ofGrpcWeb(List<FilterFactory> filters) {
+        return Stream.concat(Stream.of(GrpcWebFilter::new), ofGrpc(filters).stream())
+                .toList();
+    }
+
+    /** True for a call of gRPC-Web. */
+    public static boolean isGrpcWeb(RequestHead head) {
+        return GrpcWebFilter.isCall(head);
     }
 
     /**
