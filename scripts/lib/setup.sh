@@ -27,7 +27,8 @@ needs_of() {
 		# clang_fuzzer: also of the sanitizers. ensurepip: for a virtual environment with a real Envoy.
 		printf '%s\n' "clang_format - clang-format-19" "clang_fuzzer - libclang-rt" "command ps procps" "command ss iproute2" \
 			"command nsenter util-linux" "command unshare util-linux" "command nginx nginx-light" "command haproxy haproxy" "command wrk wrk" \
-			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl"
+			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl" \
+			"command brotli brotli" "command zstd zstd"
 		;;
 	grpc-web)
 		printf '%s\n' "command node nodejs" "command npm npm"

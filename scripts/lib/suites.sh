@@ -134,6 +134,7 @@ suite_envoy() {
 	ensure_built
 	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" --configurations 8
 	script_suite "trusted hops mean what they mean to Envoy" python3 -B "$TULLE_HOME/it/edge/hops.py"
+	script_suite "what is compressed is what Envoy compresses" python3 -B "$TULLE_HOME/it/edge/compression.py"
 	script_suite "calls of gRPC-Web become what Envoy makes of them" python3 -B "$TULLE_HOME/it/edge/grpc_web.py"
 }
 

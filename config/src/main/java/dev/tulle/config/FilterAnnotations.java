@@ -20,7 +20,7 @@ final class FilterAnnotations {
             Set.of("Gateway", Kinds.API_GATEWAY, "ListenerSet", "VirtualService", "HTTPRoute");
 
     private static final Map<String, Function<Fields, RouteFilter>> KNOWN =
-            new TreeMap<>(Map.of());
+            new TreeMap<>(Map.of("tulle.dev/compression", CompressionDecoder::decode));
 
     private FilterAnnotations() {}
 

@@ -17,7 +17,7 @@ final class FilterCodecs {
     private static final String ANY = "type.googleapis.com/";
     private static final String OPTIONAL = ANY + "envoy.config.route.v3.FilterConfig";
 
-    private static final List<FilterCodec<?>> ALL = List.of(new FaultCodec(), new CorsCodec());
+    private static final List<FilterCodec<?>> ALL = List.of(new FaultCodec(), new CorsCodec(), new CompressionCodec());
 
     private FilterCodecs() {}
 

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.filter;
 
+import dev.tulle.model.Compression;
 import dev.tulle.model.FaultInjection;
 import dev.tulle.model.HeadFilter;
 import dev.tulle.model.Route;
@@ -40,6 +41,7 @@ public final class Filters {
         for (RouteFilter filter : route.filters()) {
             switch (filter) {
                 case FaultInjection fault -> out.add(() -> new FaultFilter(fault));
+                case Compression compression -> out.add(CompressionFilter.factory(compression));
                 case HeadFilter head -> {
                     if (route.action() instanceof RouteAction.Forward) {
                         out.add(HeadDecisionFilter.factory(head));
