@@ -4,7 +4,7 @@
 SETUP_ENV="$TULLE_HOME/.tools/setup.env"
 SETUP_LOG="$TULLE_HOME/.tools/setup.log"
 # Raised when the list of needs grows, so that a machine set up before is looked at again.
-SETUP_VERSION=3
+SETUP_VERSION=4
 JDK_PACKAGE=openjdk-25-jdk-headless
 
 # needs_of PURPOSE: what it needs, one a line: a kind of thing, the thing, and Debian's package that has it. "build" ends
@@ -27,7 +27,11 @@ needs_of() {
 		# clang_fuzzer: also of the sanitizers. ensurepip: for a virtual environment with a real Envoy.
 		printf '%s\n' "clang_format - clang-format-19" "clang_fuzzer - libclang-rt" "command ps procps" "command ss iproute2" \
 			"command nsenter util-linux" "command unshare util-linux" "command nginx nginx-light" "command haproxy haproxy" "command wrk wrk" \
-			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl"
+			"python ensurepip python3-venv" "command systemd-analyze systemd" "command dpkg-deb dpkg" "command openssl openssl" \
+			"command brotli brotli" "command zstd zstd"
+		;;
+	grpc-web)
+		printf '%s\n' "command node nodejs" "command npm npm"
 		;;
 	boot)
 		printf '%s\n' "command debootstrap debootstrap" "command pgrep procps"

@@ -136,6 +136,8 @@ suite_envoy() {
 	ensure_built
 	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" --configurations 8
 	script_suite "trusted hops mean what they mean to Envoy" python3 -B "$TULLE_HOME/it/edge/hops.py"
+	script_suite "what is compressed is what Envoy compresses" python3 -B "$TULLE_HOME/it/edge/compression.py"
+	script_suite "calls of gRPC-Web become what Envoy makes of them" python3 -B "$TULLE_HOME/it/edge/grpc_web.py"
 }
 
 # Not among the suites of a plain ./test: the same with many generated configurations. Options in DIFFERENTIAL:
@@ -266,6 +268,12 @@ suite_storm() {
 	ensure_built
 	# shellcheck disable=SC2086
 	script_suite "a storm of socket operations" "$TULLE_HOME/it/storm/run" ${STORM:-}
+}
+
+# Not among the suites of a plain ./test: clients of gRPC-Web from npm at the gateway, before a server of gRPC from there.
+suite_grpc-web() {
+	ensure_built
+	script_suite "real clients of gRPC-Web" python3 -B "$TULLE_HOME/it/edge/grpc-web/run"
 }
 
 # Real programs, plain loopback against meshes in every tier; not among the suites of a plain ./test, for it needs many

@@ -173,7 +173,7 @@ final class ApiEdgeTables {
         Map<ResourceKey, List<Route>> known = new HashMap<>();
         for (String name : byHost.keySet()) {
             if (port.stream().noneMatch(other -> isCloser(other.listener, served.listener, name))) {
-                made.put(name, routesOf(name, served.listener, byHost, known));
+                made.put(name, routesOf(name, served, byHost, known));
             }
         }
         return made;
@@ -199,10 +199,7 @@ final class ApiEdgeTables {
      * Gateway API has it.
      */
     private List<Route> routesOf(
-            String host,
-            ApiListener listener,
-            Map<String, List<Attached>> byHost,
-            Map<ResourceKey, List<Route>> known) {
+            String host, Served served, Map<String, List<Attached>> byHost, Map<ResourceKey, List<Route>> known) {
         List<Candidate> all = new ArrayList<>();
         Set<ResourceKey> seen = new HashSet<>();
         for (String name : widening(host)) {
@@ -211,7 +208,7 @@ final class ApiEdgeTables {
                 if (seen.add(key)) {
                     int closeness =
                             GatewayAttachments.closeness(attached.hosts().getOrDefault(name, ""));
-                    known.computeIfAbsent(key, _ -> routes(attached.route(), listener))
+                    known.computeIfAbsent(key, _ -> routes(attached.route(), served))
                             .forEach(route -> all.add(new Candidate(route, closeness)));
                 }
             }
@@ -236,27 +233,30 @@ final class ApiEdgeTables {
         return all;
     }
 
-    private List<Route> routes(ConfigResource source, ApiListener listener) {
+    private List<Route> routes(ConfigResource source, Served served) {
         return source instanceof HttpRoute route
-                ? tables.routesOf(route, port(listener)).stream()
-                        .map(made -> atListener(made, listener))
+                ? tables.routesOf(route, port(served.listener)).stream()
+                        .map(made -> atListener(made, served))
                         .toList()
                 : List.of();
     }
 
-    /** A redirect that names no scheme keeps the listener's, to which its port belongs. */
-    private static Route atListener(Route route, ApiListener listener) {
-        if (!(route.action() instanceof RouteAction.Redirect redirect)
-                || redirect.scheme().isPresent()) {
-            return route;
+    /**
+     * With what the listener's object does with all of its requests. A redirect that names no scheme keeps the listener's, to
+     * which its port belongs.
+     */
+    private static Route atListener(Route route, Served served) {
+        RouteAction action = route.action();
+        if (action instanceof RouteAction.Redirect redirect && redirect.scheme().isEmpty()) {
+            String scheme = served.listener.protocol() == Protocol.HTTPS ? "https" : "http";
+            action = new RouteAction.Redirect(
+                    redirect.status(), Optional.of(scheme), redirect.authority(), redirect.port(), redirect.path());
         }
-        String scheme = listener.protocol() == Protocol.HTTPS ? "https" : "http";
         return new Route(
                 route.name(),
                 route.match(),
-                new RouteAction.Redirect(
-                        redirect.status(), Optional.of(scheme), redirect.authority(), redirect.port(), redirect.path()),
-                route.filters(),
+                action,
+                FilterAnnotations.with(route.filters(), served.owner.manifest().filters()),
                 route.headers(),
                 route.origin());
     }

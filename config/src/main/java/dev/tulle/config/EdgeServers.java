@@ -7,6 +7,7 @@ import dev.tulle.model.AppProtocol;
 import dev.tulle.model.EdgeTls;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Route;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.ServicePort;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -226,7 +227,9 @@ final class EdgeServers {
             chain.split = chain.split.or(() -> tables.tcp(service, port.number, gateway.gatewayName()));
             return;
         }
-        List<Route> routes = tables.routesOf(service, port.number, gateway.gatewayName());
+        List<Route> routes = tables.routesOf(service, port.number, gateway.gatewayName()).stream()
+                .map(route -> with(route, gateway.manifest().filters()))
+                .toList();
         hosts.stream().sorted().forEach(host -> {
             List<Route> known = chain.hosts.computeIfAbsent(host, _ -> new ArrayList<>());
             if (redirects) {
@@ -235,6 +238,17 @@ final class EdgeServers {
             // Two gateways of the port may be named by one object.
             routes.stream().filter(route -> !known.contains(route)).forEach(known::add);
         });
+    }
+
+    /** A route with what its gateway does with all requests. */
+    private static Route with(Route route, List<RouteFilter> filters) {
+        return new Route(
+                route.name(),
+                route.match(),
+                route.action(),
+                FilterAnnotations.with(route.filters(), filters),
+                route.headers(),
+                route.origin());
     }
 
     /** Adds where TLS goes that passes through; of two rules for one name the older object's, or the first, counts. */

@@ -1,9 +1,5 @@
 package dev.tulle.config;
 
-import dev.tulle.config.Tree.Entry;
-import dev.tulle.config.Tree.Mapping;
-import dev.tulle.config.Tree.Scalar;
-import dev.tulle.config.Tree.Sequence;
 import java.util.Map;
 import java.util.Optional;
 
@@ -30,30 +26,21 @@ record GatewayTopology(int trustedHops, boolean announced, Optional<Position> po
             "SANITIZE_SET", false,
             "ALWAYS_FORWARD_ONLY", false);
 
-    private static final ManifestParser.Limits LIMITS = new ManifestParser.Limits(1 << 16, 16, 1_000, 2);
-
     /** That of a document. */
     static GatewayTopology of(Fields document) {
-        return document.object("metadata")
-                .flatMap(metadata -> metadata.object("annotations"))
+        return AnnotationText.of(document)
                 .filter(annotations -> annotations.has(ANNOTATION))
                 .flatMap(GatewayTopology::decode)
                 .orElse(NONE);
     }
 
     private static Optional<GatewayTopology> decode(Fields annotations) {
-        String text = annotations.string(ANNOTATION).orElse("");
         Position at = annotations.position(ANNOTATION);
-        YamlReader.Result read = YamlReader.read(text, LIMITS);
-        if (read.trouble().isPresent()) {
-            annotations.error(ANNOTATION, "JSON or YAML", read.trouble().get().message());
-            return Optional.empty();
-        }
-        if (read.documents().size() != 1 || !(read.documents().getFirst() instanceof Mapping mapping)) {
-            annotations.error(ANNOTATION, "a mapping with gatewayTopology", "not one mapping");
-            return Optional.empty();
-        }
-        Fields config = new Fields(annotations.findings(), (Mapping) at(mapping, at), at.field());
+        return AnnotationText.mapping(annotations, ANNOTATION, "a mapping with gatewayTopology")
+                .flatMap(config -> ofConfig(config, at));
+    }
+
+    private static Optional<GatewayTopology> ofConfig(Fields config, Position at) {
         for (String name : config.names()) {
             if (!name.equals("gatewayTopology")) {
                 config.unsupported(name);
@@ -72,26 +59,6 @@ record GatewayTopology(int trustedHops, boolean announced, Optional<Position> po
         proxyProtocol.ifPresent(Fields::done);
         topology.done();
         return new GatewayTopology(hops, proxyProtocol.isPresent(), Optional.of(at));
-    }
-
-    /** A tree of the annotation's text, of which all stands where the annotation does. */
-    private static Tree at(Tree tree, Position at) {
-        return switch (tree) {
-            case Scalar scalar -> at(scalar, at);
-            case Sequence list ->
-                new Sequence(list.items().stream().map(item -> at(item, at)).toList(), at.line(), at.column());
-            case Mapping mapping ->
-                new Mapping(
-                        mapping.entries().stream()
-                                .map(entry -> new Entry(at(entry.key(), at), at(entry.value(), at)))
-                                .toList(),
-                        at.line(),
-                        at.column());
-        };
-    }
-
-    private static Scalar at(Scalar scalar, Position at) {
-        return new Scalar(scalar.text(), scalar.quoted(), at.line(), at.column());
     }
 
     /** As it is told. */

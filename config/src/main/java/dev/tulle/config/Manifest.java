@@ -1,9 +1,11 @@
 package dev.tulle.config;
 
 import dev.tulle.model.ResourceRef;
+import dev.tulle.model.RouteFilter;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -14,13 +16,20 @@ import java.util.TreeMap;
  * @param ref kind, namespace, name and place
  * @param apiVersion group and version as written, for example {@code networking.istio.io/v1}
  * @param labels the labels of its metadata
+ * @param filters what its annotations do with all of its requests
  * @param content the whole document as maps, lists, strings, numbers and booleans, in the order of the file
  */
-public record Manifest(ResourceRef ref, String apiVersion, Map<String, String> labels, Map<String, Object> content) {
+public record Manifest(
+        ResourceRef ref,
+        String apiVersion,
+        Map<String, String> labels,
+        List<RouteFilter> filters,
+        Map<String, Object> content) {
     private static final String CREATED = "creationTimestamp";
 
     public Manifest {
         labels = java.util.Collections.unmodifiableMap(new TreeMap<>(labels));
+        filters = List.copyOf(filters);
         content = java.util.Collections.unmodifiableMap(content);
     }
 

@@ -267,6 +267,7 @@ public final class ManifestParser {
                     identity.get(),
                     apiVersion,
                     fields.requiredObject("metadata").map(Metadata::decode).orElse(Map.of()),
+                    FilterAnnotations.of(fields, identity.get().kind()),
                     creation.timeOf(key)
                             .map(time -> Manifest.madeAt(time, mapping.object()))
                             .orElseGet(mapping::object));

@@ -12,6 +12,7 @@ import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteAction.PathRewrite;
 import dev.tulle.model.RouteAction.Rewrite;
 import dev.tulle.model.RouteConfiguration;
+import dev.tulle.model.RouteFilter;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.RouteMatch.PathMatch;
 import dev.tulle.model.ServicePort;
@@ -231,7 +232,9 @@ final class RouteTables {
                     case Action.Forward forward -> forward(forward, condition.path(), source, port);
                 };
         String name = match.name().isEmpty() ? rule.name() : rule.name() + "." + match.name();
-        return new Route(name, condition, action, rule.filters(), headers(rule), source.ref());
+        List<RouteFilter> filters =
+                FilterAnnotations.with(rule.filters(), source.manifest().filters());
+        return new Route(name, condition, action, filters, headers(rule), source.ref());
     }
 
     /** As in Istio, a single destination's changes are one step with the rule's, and those of a split one before it. */

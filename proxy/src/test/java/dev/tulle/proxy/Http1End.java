@@ -39,8 +39,8 @@ final class Http1End extends WireEnd {
     @Override
     void head(String start, Framing framing, long length, String... fields) throws IOException {
         boolean response = Character.isDigit(start.charAt(0));
-        StringBuilder head =
-                new StringBuilder(response ? "HTTP/1.1 " + start + " X\r\n" : start + " / HTTP/1.1\r\nHost: web\r\n");
+        StringBuilder head = new StringBuilder(
+                response ? "HTTP/1.1 " + start + " X\r\n" : start + " " + path + " HTTP/1.1\r\nHost: web\r\n");
         for (int i = 0; i < fields.length; i += 2) {
             head.append(fields[i]).append(": ").append(fields[i + 1]).append("\r\n");
         }

@@ -42,7 +42,7 @@ final class Http2End extends WireEnd {
             ofStream = initial;
             all.put(":method", start);
             all.put(":scheme", "http");
-            all.put(":path", "/");
+            all.put(":path", path);
             all.put(":authority", "web");
         }
         for (int i = 0; i < fields.length; i += 2) {

@@ -30,13 +30,16 @@ abstract class WireEnd implements AutoCloseable {
     /** The head of a message: its method or its code, and its fields with names in lower case. */
     record Head(String start, Map<String, String> fields) {}
 
+    /** What requests are for. */
+    String path = "/";
+
     /** What has followed the body that was read last. */
     final Map<String, String> trailers = new LinkedHashMap<>();
 
     /**
      * Sends a head.
      *
-     * @param start the method of a request for /, or the code of a response
+     * @param start the method of a request, or the code of a response
      * @param length of the body, for {@link Framing#LENGTH}
      * @param fields names and values
      */

@@ -18,10 +18,13 @@ interface FilterCodec<F extends RouteFilter> {
     /** The name under which listener and route speak of it, such as {@code envoy.filters.http.fault}. */
     String name();
 
-    /** The message of the listener's entry, without the place of all extensions' types. */
+    /**
+     * The message of the listener's entry, without the place of all extensions' types; empty for a filter of Tulle's own, which
+     * has no entry, and over which other proxies pass.
+     */
     String filterType();
 
-    /** The message that a route has for it. */
+    /** The message that a route has for it, without that place, but for one of Tulle's own. */
     String routeType();
 
     /** The route's message. */

@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import com.google.protobuf.Any;
 import com.google.protobuf.InvalidProtocolBufferException;
 import dev.tulle.model.RouteFilter;
+import dev.tulle.xds.proto.envoy.config.route.v3.FilterConfig;
 import dev.tulle.xds.proto.envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -13,7 +14,10 @@ import java.util.Map;
 final class FilterCodecs {
     private static final String TYPES = "type.googleapis.com/envoy.extensions.filters.http.";
 
-    private static final List<FilterCodec<?>> ALL = List.of(new FaultCodec(), new CorsCodec());
+    private static final String ANY = "type.googleapis.com/";
+    private static final String OPTIONAL = ANY + "envoy.config.route.v3.FilterConfig";
+
+    private static final List<FilterCodec<?>> ALL = List.of(new FaultCodec(), new CorsCodec(), new CompressionCodec());
 
     private FilterCodecs() {}
 
@@ -33,8 +37,35 @@ final class FilterCodecs {
     }
 
     private static <F extends RouteFilter> Any encode(FilterCodec<F> codec, RouteFilter filter) {
-        return ResourceCodec.any(
-                TYPES + codec.routeType(), codec.encode(codec.kind().cast(filter)));
+        Any config =
+                ResourceCodec.any(routeType(codec), codec.encode(codec.kind().cast(filter)));
+        return isOwn(codec)
+                ? ResourceCodec.any(
+                        OPTIONAL,
+                        FilterConfig.newBuilder()
+                                .setConfig(config)
+                                .setIsOptional(true)
+                                .build())
+                : config;
+    }
+
+    private static boolean isOwn(FilterCodec<?> codec) {
+        return codec.filterType().isEmpty();
+    }
+
+    private static String routeType(FilterCodec<?> codec) {
+        return (isOwn(codec) ? ANY : TYPES) + codec.routeType();
+    }
+
+    /** What a route says to a filter, whether or not every proxy has that. */
+    private static Any said(Any config) {
+        try {
+            return config.getTypeUrl().equals(OPTIONAL)
+                    ? FilterConfig.parseFrom(config.getValue()).getConfig()
+                    : config;
+        } catch (InvalidProtocolBufferException e) {
+            throw new IllegalArgumentException("typed_per_filter_config: " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -43,10 +74,11 @@ final class FilterCodecs {
      * @throws IllegalArgumentException when the route speaks to another one, or of something that cannot be honoured
      */
     static List<RouteFilter> decode(Map<String, Any> perFilter) {
-        perFilter.forEach((name, config) -> {
+        perFilter.forEach((name, given) -> {
+            Any config = said(given);
             if (ALL.stream()
                     .noneMatch(codec ->
-                            codec.name().equals(name) && config.getTypeUrl().equals(TYPES + codec.routeType()))) {
+                            codec.name().equals(name) && config.getTypeUrl().equals(routeType(codec)))) {
                 throw new IllegalArgumentException(
                         "typed_per_filter_config[" + name + "] of type " + config.getTypeUrl() + " cannot be honoured");
             }
@@ -56,7 +88,7 @@ final class FilterCodecs {
             Any config = perFilter.get(codec.name());
             if (config != null) {
                 try {
-                    out.add(codec.decode(config.getValue()));
+                    out.add(codec.decode(said(config).getValue()));
                 } catch (InvalidProtocolBufferException e) {
                     throw new IllegalArgumentException(
                             "typed_per_filter_config[" + codec.name() + "]: " + e.getMessage(), e);
@@ -70,10 +102,12 @@ final class FilterCodecs {
     static List<HttpFilter> entries() {
         List<HttpFilter> out = new ArrayList<>();
         for (FilterCodec<?> codec : ALL) {
-            out.add(HttpFilter.newBuilder()
-                    .setName(codec.name())
-                    .setTypedConfig(Any.newBuilder().setTypeUrl(TYPES + codec.filterType()))
-                    .build());
+            if (!isOwn(codec)) {
+                out.add(HttpFilter.newBuilder()
+                        .setName(codec.name())
+                        .setTypedConfig(Any.newBuilder().setTypeUrl(TYPES + codec.filterType()))
+                        .build());
+            }
         }
         return out;
     }
@@ -81,6 +115,7 @@ final class FilterCodecs {
     /** True for a listener's entry that says nothing by itself: what it said for all routes would be read by nobody. */
     static boolean isEntry(Any config) {
         return config.getValue().isEmpty()
-                && ALL.stream().anyMatch(codec -> config.getTypeUrl().equals(TYPES + codec.filterType()));
+                && ALL.stream()
+                        .anyMatch(codec -> !isOwn(codec) && config.getTypeUrl().equals(TYPES + codec.filterType()));
     }
 }

@@ -22,6 +22,7 @@ import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.listener.v3.Filter;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
 import io.envoyproxy.envoy.config.rbac.v3.RBAC;
+import io.envoyproxy.envoy.config.route.v3.FilterConfig;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import io.envoyproxy.envoy.extensions.filters.http.cors.v3.Cors;
 import io.envoyproxy.envoy.extensions.filters.http.cors.v3.CorsPolicy;
@@ -57,6 +58,7 @@ class FieldCheckTest {
             HTTPFault.getDefaultInstance(),
             Cors.getDefaultInstance(),
             CorsPolicy.getDefaultInstance(),
+            FilterConfig.getDefaultInstance(),
             HttpConnectionManager.getDefaultInstance(),
             HttpInspector.getDefaultInstance(),
             HttpProtocolOptions.getDefaultInstance(),

@@ -3,6 +3,8 @@ package dev.tulle.xds;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.AuthorizationPolicy;
 import dev.tulle.model.Cluster;
+import dev.tulle.model.Coding;
+import dev.tulle.model.Compression;
 import dev.tulle.model.CorsPolicy;
 import dev.tulle.model.EdgeTls;
 import dev.tulle.model.Endpoint;
@@ -38,6 +40,7 @@ import dev.tulle.model.Workload;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -316,6 +319,13 @@ final class RandomModel {
                     Integer.toString(random.nextInt(1000)),
                     random.nextBoolean(),
                     random.nextBoolean()));
+        }
+        if (random.nextBoolean()) {
+            List<Coding> codings = new ArrayList<>(List.of(Coding.values()));
+            Collections.shuffle(codings, random);
+            List<String> types = new ArrayList<>(list(3, this::word));
+            types.add(word());
+            out.add(new Compression(codings.subList(0, 1 + random.nextInt(3)), types, random.nextInt(5000)));
         }
         return out;
     }

@@ -15,6 +15,7 @@ import dev.tulle.xds.proto.envoy.service.discovery.v3.Status;
 import io.envoyproxy.envoy.config.cluster.v3.Cluster;
 import io.envoyproxy.envoy.config.endpoint.v3.ClusterLoadAssignment;
 import io.envoyproxy.envoy.config.listener.v3.Listener;
+import io.envoyproxy.envoy.config.route.v3.FilterConfig;
 import io.envoyproxy.envoy.config.route.v3.RouteConfiguration;
 import io.envoyproxy.envoy.extensions.filters.http.cors.v3.Cors;
 import io.envoyproxy.envoy.extensions.filters.http.cors.v3.CorsPolicy;
@@ -48,6 +49,7 @@ class UpstreamMessagesTest {
             Map.entry("HTTPFault", HTTPFault.parser()),
             Map.entry("Cors", Cors.parser()),
             Map.entry("CorsPolicy", CorsPolicy.parser()),
+            Map.entry("FilterConfig", FilterConfig.parser()),
             Map.entry("Router", Router.parser()),
             Map.entry("HttpInspector", HttpInspector.parser()),
             Map.entry("ProxyProtocol", ProxyProtocol.parser()),

@@ -1,7 +1,6 @@
 package dev.tulle.proxy.forward;
 
 import dev.tulle.model.Verdict;
-import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ForwardPlan;
@@ -9,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /** What the policies of an endpoint's workload say of one request, as that endpoint will read it. Loop-confined. */
 final class Admission {
-    private final RequestHead head;
+    private final RequestSide request;
     private final Routing routing;
     private final Peer peer;
     private final Tally tally;
@@ -17,8 +16,8 @@ final class Admission {
     /** Counts what was asked, so that a late answer is known as one. */
     private long questions;
 
-    Admission(Parts parts) {
-        this.head = parts.head();
+    Admission(Parts parts, RequestSide request) {
+        this.request = request;
         this.routing = parts.routing();
         this.peer = parts.client().peer();
         this.tally = parts.tally();
@@ -32,7 +31,7 @@ final class Admission {
     /** The verdict; null while policies, or who the client is, are not known. */
     @Nullable
     Verdict verdict(EndpointPool of, ForwardPlan chosen) {
-        return of.access().request(peer.source(), new SentRequest(head, routing, chosen, peer));
+        return of.access().request(peer.source(), new SentRequest(request.head(), routing, chosen, peer));
     }
 
     /** Calls when a verdict can be had, unless something else was asked meanwhile. */

@@ -71,7 +71,7 @@ final class Approach {
         this.progress = progress;
         this.tries = tries;
         this.request = request;
-        this.admission = new Admission(parts);
+        this.admission = new Admission(parts, request);
     }
 
     /** A request begins. */
@@ -83,7 +83,11 @@ final class Approach {
     /** The request is for this cluster. */
     void begin(WorkerCluster target, ForwardPlan chosen, RouteDecision decided) {
         tries.begin(target, client.peer().caller(head));
-        request.begin(chosen, decided);
+        if (!request.begin(chosen, decided)) {
+            own.reply(
+                    431, Flags.DOWNSTREAM_PROTOCOL, "request_headers_too_large", "the head is too large to be sent on");
+            return;
+        }
         if (request.isComplete()) {
             bound(deadlines.ofPlan(chosen, tally.grpc, System.nanoTime()));
         }

@@ -15,6 +15,7 @@ import java.util.random.RandomGenerator;
 final class FilterGate implements FilterStream {
     private final Worker worker;
     private final RequestHead head;
+    private final boolean edge;
     private final Routing routing;
     private final FilterChain filters;
     private final Tally tally;
@@ -29,6 +30,7 @@ final class FilterGate implements FilterStream {
     FilterGate(Parts parts, OwnAnswer own, Runnable waited) {
         this.worker = parts.scope().upstreams().worker();
         this.head = parts.head();
+        this.edge = parts.client().peer().edge();
         this.routing = parts.routing();
         this.filters = parts.filters();
         this.tally = parts.tally();
@@ -43,7 +45,7 @@ final class FilterGate implements FilterStream {
 
     /** Asks the filters of the request's route. */
     HttpFilter.Step ask(ForwardPlan plan) {
-        return filters.request(plan.filters(head.isHttp2() && head.isGrpc()), view(), this);
+        return filters.request(plan.filters(head, edge), view(), this);
     }
 
     /** Asks the filter that holds the request back again, and then those behind it. */

@@ -1,6 +1,7 @@
 package dev.tulle.proxy.forward;
 
 import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.body.BrokenBodyException;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.forward.ForwardState.Event;
 import dev.tulle.proxy.http1.RequestHead;
@@ -26,6 +27,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Forwarding implements UpstreamUser {
     private final Parts parts;
+    private final OwnAnswer own;
     private final Conclusion conclusion;
     private final Downstream client;
     private final RequestHead head;
@@ -40,13 +42,14 @@ final class Forwarding implements UpstreamUser {
 
     Forwarding(Parts parts, OwnAnswer own, Conclusion conclusion) {
         this.parts = parts;
+        this.own = own;
         this.conclusion = conclusion;
         this.client = parts.client();
         this.head = parts.head();
         this.deadlines = parts.deadlines();
         this.tally = parts.tally();
         this.progress = new Progress(conclusion);
-        this.request = new RequestSide(parts);
+        this.request = new RequestSide(parts, this::bodyBroken);
         this.approach = new Approach(parts, own, this, progress, tries, request);
         this.passed = new AnswerSide(parts, tries);
         this.tunnel = new Tunnel(conclusion, client, tries, approach);
@@ -107,7 +110,8 @@ final class Forwarding implements UpstreamUser {
     boolean takesBody() {
         UpstreamStream to = tries.upstream();
         return switch (progress.state()) {
-            case SENT, RESPONDING, TUNNEL -> to != null && to.isWritable();
+            case SENT, RESPONDING -> to != null && to.isWritable() && request.takesBody();
+            case TUNNEL -> to != null && to.isWritable();
             default -> false;
         };
     }
@@ -152,8 +156,27 @@ final class Forwarding implements UpstreamUser {
 
     @Override
     public void upstreamWritability(boolean writable) {
+        UpstreamStream to = tries.upstream();
+        if (writable && to != null && !request.takesBody()) {
+            request.passOn(to);
+            to.flush();
+        }
         if (writable && mayHaveMore()) {
             client.resumeBody();
+        }
+    }
+
+    /** The request's body is not what its filters take it for. */
+    private void bodyBroken(BrokenBodyException why) {
+        if (progress.is(ForwardState.RESPONDING)) {
+            tally.flag(Flags.DOWNSTREAM_PROTOCOL, why.details());
+            conclusion.fail();
+        } else {
+            own.reply(
+                    why.status(),
+                    Flags.join(tally.flags, Flags.DOWNSTREAM_PROTOCOL),
+                    why.details(),
+                    String.valueOf(why.getMessage()));
         }
     }
 
@@ -226,10 +249,12 @@ final class Forwarding implements UpstreamUser {
     @Override
     public void responseData(ByteBuf data) {
         deadlines.moved();
-        tally.responseBytes += data.readableBytes();
         switch (progress.state()) {
             case RESPONDING -> passed.data(data);
-            case TUNNEL -> client.data(data);
+            case TUNNEL -> {
+                tally.responseBytes += data.readableBytes();
+                client.data(data);
+            }
             default -> data.release();
         }
     }
@@ -294,6 +319,7 @@ final class Forwarding implements UpstreamUser {
     /** The request is over. */
     void over() {
         progress.on(Event.OVER);
+        parts.filters().over();
         request.over();
         tries.over();
     }

@@ -3,6 +3,7 @@ package dev.tulle.proxy.forward;
 import dev.tulle.model.RouteAction;
 import dev.tulle.proxy.filter.FilterChain;
 import dev.tulle.proxy.filter.GrpcCall;
+import dev.tulle.proxy.filter.LocalAnswer;
 import dev.tulle.proxy.http1.HeaderProgram;
 import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http2.GrpcStatus;
@@ -88,8 +89,9 @@ final class OwnAnswer {
         int grpc = grpcStatus(status);
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
         byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
-        tally.responseBytes = text.length;
-        client.local(status, grpc, text, location, filters.responseChanges(changes), refused);
+        LocalAnswer given = filters.own(new LocalAnswer(status, text, filters.responseChanges(changes)), grpc);
+        tally.responseBytes = given.body().length;
+        client.local(given.status(), grpc, given.body(), location, given.changes(), refused);
         conclusion.finish();
     }
 

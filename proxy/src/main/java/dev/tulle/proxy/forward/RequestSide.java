@@ -1,6 +1,8 @@
 package dev.tulle.proxy.forward;
 
 import dev.tulle.model.RouteDecision;
+import dev.tulle.proxy.body.BodyPipe;
+import dev.tulle.proxy.body.BrokenBodyException;
 import dev.tulle.proxy.filter.FilterChain;
 import dev.tulle.proxy.http1.ForwardedRequest;
 import dev.tulle.proxy.http1.HeaderProgram;
@@ -16,17 +18,20 @@ import dev.tulle.proxy.upstream.WorkerCluster;
 import dev.tulle.telemetry.Counter;
 import io.netty.buffer.ByteBuf;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The request of one exchange as it goes to its endpoint, past the filters and as often as it is tried. Loop-confined. */
 final class RequestSide implements ForwardedRequest {
     private final Worker worker;
-    private final RequestHead head;
+    private final RequestHead received;
     private final Routing routing;
     private final FilterChain filters;
     private final Peer peer;
     private final ReplayBuffer replay = new ReplayBuffer();
     private final Counter lostMirrors;
+    private final Consumer<BrokenBodyException> broken;
+    private RequestHead head;
     private List<MirrorRequest> mirrors = List.of();
     private byte[] trailers = Trailers.NONE;
     private boolean complete;
@@ -35,10 +40,17 @@ final class RequestSide implements ForwardedRequest {
 
     private boolean unproven;
 
-    RequestSide(Parts parts) {
+    /**
+     * Of a request.
+     *
+     * @param broken called when the body cannot be changed as the filters want it
+     */
+    RequestSide(Parts parts, Consumer<BrokenBodyException> broken) {
+        this.broken = broken;
         this.worker = parts.scope().upstreams().worker();
         this.lostMirrors = parts.scope().lostMirrors();
-        this.head = parts.head();
+        this.received = parts.head();
+        this.head = received;
         this.routing = parts.routing();
         this.filters = parts.filters();
         this.peer = parts.client().peer();
@@ -46,6 +58,7 @@ final class RequestSide implements ForwardedRequest {
 
     /** A request begins. */
     void reset() {
+        head = received;
         trailers = Trailers.NONE;
         complete = false;
         unproven = false;
@@ -54,7 +67,7 @@ final class RequestSide implements ForwardedRequest {
 
     /** The head was read; without a body the request is complete. */
     void headRead() {
-        complete = !head.hasBody();
+        complete = !received.hasBody();
     }
 
     /** True when the whole request was received. */
@@ -72,8 +85,17 @@ final class RequestSide implements ForwardedRequest {
         replay.lost();
     }
 
-    /** The request is for an endpoint of this plan. */
-    void begin(ForwardPlan plan, RouteDecision decided) {
+    /**
+     * The request is for an endpoint of this plan, as its filters have it sent.
+     *
+     * @return false when it cannot be sent so: its head would be too large
+     */
+    boolean begin(ForwardPlan plan, RouteDecision decided) {
+        RequestHead changed = filters.sent(received, worker.allocator());
+        if (changed == null) {
+            return false;
+        }
+        head = changed;
         WorkerCluster to = plan.cluster();
         // A server of HTTP/2 may go away and say what it has not read: that is sent again, whatever the policy.
         boolean maySayUnread = to != null && to.speaksHttp2(head.isHttp2());
@@ -84,6 +106,7 @@ final class RequestSide implements ForwardedRequest {
                 mirrors.forEach(mirror -> mirror.end(trailers));
             }
         }
+        return true;
     }
 
     /**
@@ -146,11 +169,52 @@ final class RequestSide implements ForwardedRequest {
         }
         if (complete) {
             to.end(trailers);
+        } else {
+            passOn(to);
         }
     }
 
-    /** Sends a further piece of the body, past the filters, and keeps a copy for another try. */
+    /** True when a further piece of the body can be taken: what stands in the place of the one before has gone on. */
+    boolean takesBody() {
+        BodyPipe changed = filters.requestBody();
+        return changed == null || changed.isEmpty();
+    }
+
+    /** Sends a further piece of the body, or what the filters put in its place. */
     void data(UpstreamStream to, ByteBuf data) {
+        BodyPipe changed = filters.requestBody();
+        if (changed == null) {
+            pass(to, data);
+        } else {
+            changed.take(data);
+            passOn(to);
+        }
+    }
+
+    /** Sends what stands in the place of the body, as far as the endpoint takes it. */
+    void passOn(UpstreamStream to) {
+        BodyPipe changed = filters.requestBody();
+        if (changed == null || complete) {
+            return;
+        }
+        try {
+            while (to.isWritable()) {
+                ByteBuf piece = changed.next();
+                if (piece == null) {
+                    if (changed.isOver()) {
+                        ended(to, changed.trailers());
+                    }
+                    return;
+                }
+                pass(to, piece);
+            }
+        } catch (BrokenBodyException e) {
+            broken.accept(e);
+        }
+    }
+
+    /** Sends a piece, past the filters, and keeps a copy for another try. */
+    private void pass(UpstreamStream to, ByteBuf data) {
         filters.requestData(data);
         sent += data.readableBytes();
         replay.add(data);
@@ -161,11 +225,24 @@ final class RequestSide implements ForwardedRequest {
     }
 
     /**
-     * The body is complete: there is nothing more to send but its end.
+     * The body has come to its end.
      *
      * @param lines its trailers
      */
     void end(@Nullable UpstreamStream to, byte[] lines) {
+        BodyPipe changed = filters.requestBody();
+        if (changed == null) {
+            ended(to, lines);
+            return;
+        }
+        changed.end(lines);
+        if (to != null) {
+            passOn(to);
+        }
+    }
+
+    /** There is nothing more to send but the end. */
+    private void ended(@Nullable UpstreamStream to, byte[] lines) {
         trailers = lines;
         complete = true;
         if (to != null) {

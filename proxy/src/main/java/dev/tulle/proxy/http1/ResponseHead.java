@@ -86,4 +86,10 @@ public final class ResponseHead extends MessageHead {
     public boolean isUpgrade() {
         return code == 101 && connectionUpgrade;
     }
+
+    /** The length of the body is not what the head says; nobody knows it. */
+    void lengthIsUnknown() {
+        contentLength = -1;
+        chunked = true;
+    }
 }

@@ -55,7 +55,7 @@ public final class GrpcStatus {
     }
 
     /** The message as gRPC writes it: what is not printable, and the percent sign, in percent-encoding. */
-    static String message(byte[] text) {
+    public static String message(byte[] text) {
         StringBuilder out = new StringBuilder(text.length);
         String line = new String(text, StandardCharsets.UTF_8).strip();
         for (byte b : line.getBytes(StandardCharsets.UTF_8)) {

@@ -11,6 +11,7 @@ import dev.tulle.model.WeightedCluster;
 import dev.tulle.proxy.filter.FilterFactory;
 import dev.tulle.proxy.filter.Filters;
 import dev.tulle.proxy.http1.HeaderProgram;
+import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -47,6 +48,7 @@ public final class ForwardPlan {
     private final Map<String, WorkerCluster> mirrors;
     private final List<FilterFactory> filters;
     private final List<FilterFactory> grpcFilters;
+    private final List<FilterFactory> grpcWebFilters;
 
     ForwardPlan(Route route, @Nullable WeightedCluster share, Map<String, WorkerCluster> clusters) {
         this.route = route;
@@ -92,6 +94,7 @@ public final class ForwardPlan {
         mirrors = Map.copyOf(shadows);
         filters = Filters.of(route);
         grpcFilters = Filters.ofGrpc(filters);
+        grpcWebFilters = Filters.ofGrpcWeb(filters);
     }
 
     /** What is done with a request that was sent to a cluster by a route that is gone: nothing but passing the answer on. */
@@ -194,8 +197,17 @@ public final class ForwardPlan {
         return mirrors;
     }
 
-    /** What lies in the way of its requests, or of its calls of gRPC. */
-    public List<FilterFactory> filters(boolean grpc) {
-        return grpc ? grpcFilters : filters;
+    /**
+     * What lies in a request's way.
+     *
+     * @param edge true when it enters the mesh here: only then a call of gRPC-Web becomes one of gRPC, and only where its
+     *     endpoints speak HTTP/2 whatever the client does
+     */
+    public List<FilterFactory> filters(RequestHead head, boolean edge) {
+        if (head.isHttp2() && head.isGrpc()) {
+            return grpcFilters;
+        }
+        boolean translates = edge && cluster != null && cluster.speaksHttp2(false) && Filters.isGrpcWeb(head);
+        return translates ? grpcWebFilters : filters;
     }
 }
