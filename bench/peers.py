@@ -111,7 +111,8 @@ static_resources:
 
 def nginx_proxy(folder, listen, back, name="front", certificate=None):
     """An nginx that forwards 127.0.0.1:listen to 127.0.0.1:back over kept connections; behind TLS with a `certificate`."""
-    tls = f"ssl_certificate {certificate[0]}; ssl_certificate_key {certificate[1]};" if certificate else ""
+    # Its default is TLS 1.2 alone in some versions: then it would be compared with what the others do in TLS 1.3.
+    tls = f"ssl_certificate {certificate[0]}; ssl_certificate_key {certificate[1]}; ssl_protocols TLSv1.2 TLSv1.3;" if certificate else ""
     return nginx(
         folder,
         name,

@@ -3,6 +3,7 @@ package dev.tulle.proxy.downstream;
 import dev.tulle.proxy.discovery.OutboundService;
 import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.http2.FrameCodec;
 import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
@@ -82,7 +83,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
 
     private H2Connection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
-        super(decoder, encoder, settings);
+        super(from.codec, decoder, encoder, settings);
         this.scope = from.scope;
         this.peer = from.peer;
         this.service = from.service;
@@ -101,22 +102,21 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         private final HttpScope scope;
         private final Peer peer;
         private final Channel channel;
+        private final FrameCodec codec = FrameCodec.server(MessageHead.MAX_HEAD, MAX_RESETS, RESET_SECONDS);
 
         Builder(OutboundService service, HttpScope scope, Peer peer, Channel channel) {
             this.service = service;
             this.scope = scope;
             this.peer = peer;
             this.channel = channel;
-            server(true);
             initialSettings(Http2Settings.defaultSettings()
                     .maxConcurrentStreams(MAX_STREAMS)
                     .initialWindowSize(STREAM_WINDOW)
                     .maxHeaderListSize(MessageHead.MAX_HEAD)
                     .connectProtocolEnabled(true));
-            validateRequiredPseudoHeaders(true);
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
-            encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
+            codec(codec.decoder(), codec.encoder());
             gracefulShutdownTimeoutMillis(NO_LIMIT);
         }
 

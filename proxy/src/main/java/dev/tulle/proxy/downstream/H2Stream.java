@@ -7,7 +7,6 @@ import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.http1.Trailers;
 import dev.tulle.proxy.http2.FramedStream;
-import dev.tulle.proxy.http2.GrpcStatus;
 import dev.tulle.proxy.http2.ReceivedHeads;
 import dev.tulle.proxy.http2.SentHeads;
 import dev.tulle.proxy.loop.TimerWheel;
@@ -63,7 +62,7 @@ final class H2Stream extends FramedStream implements Downstream {
     private boolean over;
 
     H2Stream(H2Connection connection, Http2Stream stream) {
-        super(connection);
+        super(connection, connection.worker());
         open(stream);
         this.connection = connection;
         this.exchange = new Exchange(connection.scope(), this, head);
@@ -74,7 +73,7 @@ final class H2Stream extends FramedStream implements Downstream {
     /** The request's head has come; {@link #begin} follows when it is its turn. */
     void requested(Http2Headers fields, boolean ends) {
         exchange.requestBegins();
-        status = ReceivedHeads.request(connection.worker().sink(), fields, ends, head);
+        status = ReceivedHeads.request(worker().sink(), fields, ends, head);
         ended = ends;
         endTold = ends || !head.hasBody();
         headTold = head.held();
@@ -204,7 +203,7 @@ final class H2Stream extends FramedStream implements Downstream {
         }
         if (!over && !tunnel && isEndSent()) {
             // The client has all; the server has still to say so.
-            connection.worker().loop().schedule(this::leave, PATIENCE_SECONDS, TimeUnit.SECONDS);
+            worker().loop().schedule(this::leave, PATIENCE_SECONDS, TimeUnit.SECONDS);
         } else {
             leave();
         }
@@ -225,7 +224,7 @@ final class H2Stream extends FramedStream implements Downstream {
         over = true;
         var _ = connection.holdsHeads(-headTold);
         headTold = 0;
-        connection.worker().timers().remove(timer);
+        worker().timers().remove(timer);
         pending.release();
         consumeAll();
         tellWaiting();
@@ -256,7 +255,7 @@ final class H2Stream extends FramedStream implements Downstream {
     @Override
     public void deadline(long nanos) {
         if (!tunnel) {
-            connection.worker().timers().set(timer, nanos);
+            worker().timers().set(timer, nanos);
         }
     }
 
@@ -265,7 +264,7 @@ final class H2Stream extends FramedStream implements Downstream {
         if (!tunnel) {
             exchange.timeout();
         } else if (exchange.wasActive()) {
-            connection.worker().timers().set(timer, System.nanoTime() + TUNNEL_IDLE);
+            worker().timers().set(timer, System.nanoTime() + TUNNEL_IDLE);
         } else {
             reset(Http2Error.CANCEL);
             leave();
@@ -300,7 +299,7 @@ final class H2Stream extends FramedStream implements Downstream {
     @Override
     public void interim(ResponseHead interim) {
         if (interim.code() != 100 || head.expectsContinue()) {
-            send(SentHeads.response(interim, HeaderProgram.NONE), false);
+            send(SentHeads.response(fields(), interim, HeaderProgram.NONE), false);
         }
     }
 
@@ -308,10 +307,10 @@ final class H2Stream extends FramedStream implements Downstream {
     public void head(ResponseHead answer, boolean becomesTunnel, int following, HeaderProgram changes) {
         boolean bodyless = answer.isBodyless(head.isHead()) || (answer.contentLength() == 0 && !answer.isChunked());
         headSent = true;
-        send(SentHeads.response(answer, changes), bodyless && !becomesTunnel);
+        send(SentHeads.response(fields(), answer, changes), bodyless && !becomesTunnel);
         if (becomesTunnel) {
             tunnel = true;
-            connection.worker().timers().set(timer, System.nanoTime() + TUNNEL_IDLE);
+            worker().timers().set(timer, System.nanoTime() + TUNNEL_IDLE);
             passOn();
         }
     }
@@ -344,11 +343,11 @@ final class H2Stream extends FramedStream implements Downstream {
     public void local(int code, int grpc, byte[] body, String location, HeaderProgram changes, boolean refused) {
         headSent = true;
         if (head.isGrpc()) {
-            send(SentHeads.with(GrpcStatus.answer(grpc, body), changes), true);
+            send(SentHeads.grpc(fields(), grpc, body, changes), true);
             return;
         }
         boolean bodyless = body.length == 0 || head.isHead() || code == 204 || code == 304;
-        send(SentHeads.local(code, body.length, location, changes), bodyless);
+        send(SentHeads.local(fields(), code, body.length, location, changes), bodyless);
         if (!bodyless) {
             send(Unpooled.wrappedBuffer(body), true);
         }

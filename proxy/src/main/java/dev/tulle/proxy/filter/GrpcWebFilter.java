@@ -59,7 +59,7 @@ final class GrpcWebFilter implements HttpFilter {
         format = plus < 0 ? "" : bare(type).substring(plus);
         textIn = kindOf(type).equals(TEXT);
         String accept = String.join(",", head.headers("accept"));
-        textOut = accept.isEmpty() || bare(accept).equals("*/*")
+        textOut = (accept.isEmpty() || bare(accept).equals("*/*"))
                 ? textIn
                 : kindOf(accept).equals(TEXT);
         return Step.CONTINUE;

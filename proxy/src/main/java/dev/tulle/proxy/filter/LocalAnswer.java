@@ -8,4 +8,6 @@ import dev.tulle.proxy.http1.HeaderProgram;
  * @param body text; empty for none
  * @param changes of its fields
  */
+// Nobody compares answers.
+@SuppressWarnings("ArrayRecordComponent")
 public record LocalAnswer(int status, byte[] body, HeaderProgram changes) {}

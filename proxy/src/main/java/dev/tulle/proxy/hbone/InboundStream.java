@@ -1,14 +1,13 @@
 package dev.tulle.proxy.hbone;
 
 import dev.tulle.proxy.http2.FramedConnection;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
-import io.netty.handler.codec.http2.DefaultHttp2Headers;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
-import io.netty.util.AsciiString;
 import java.net.InetSocketAddress;
 
 /**
@@ -20,8 +19,8 @@ import java.net.InetSocketAddress;
 public final class InboundStream extends TunnelStream {
     private boolean answered;
 
-    private InboundStream(FramedConnection<?> connection, Http2Stream stream) {
-        super(connection);
+    private InboundStream(FramedConnection<?> connection, Worker worker, Http2Stream stream) {
+        super(connection, worker);
         open(stream);
     }
 
@@ -30,8 +29,8 @@ public final class InboundStream extends TunnelStream {
      *
      * @param stream where it was asked for
      */
-    public static InboundStream of(FramedConnection<?> connection, Http2Stream stream) {
-        return new InboundStream(connection, stream);
+    public static InboundStream of(FramedConnection<?> connection, Worker worker, Http2Stream stream) {
+        return new InboundStream(connection, worker, stream);
     }
 
     /**
@@ -56,7 +55,7 @@ public final class InboundStream extends TunnelStream {
     public void accept() {
         if (!answered) {
             answered = true;
-            send(status(Answers.OPEN), false);
+            send(fields().status(Answers.OPEN), false);
             flushStream();
         }
     }
@@ -67,7 +66,7 @@ public final class InboundStream extends TunnelStream {
             return;
         }
         answered = true;
-        send(status(why), true);
+        send(fields().status(why), true);
         flushStream();
         TunnelChannel of = channel();
         if (of != null) {
@@ -79,10 +78,6 @@ public final class InboundStream extends TunnelStream {
     /** True when it is known whether there is a tunnel. */
     public boolean isAnswered() {
         return answered;
-    }
-
-    private static Http2Headers status(int code) {
-        return new DefaultHttp2Headers(false, 1).status(new AsciiString(Integer.toString(code)));
     }
 
     /** Trailers, which bytes have none of; their end is an end. */

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.hbone;
 
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.handler.codec.http2.Http2Error;
@@ -16,8 +17,8 @@ final class OutboundStream extends TunnelStream {
     private final TunnelConnection connection;
     private @Nullable Opening opening;
 
-    OutboundStream(TunnelConnection connection, Opening opening) {
-        super(connection);
+    OutboundStream(TunnelConnection connection, Worker worker, Opening opening) {
+        super(connection, worker);
         this.connection = connection;
         this.opening = opening;
     }

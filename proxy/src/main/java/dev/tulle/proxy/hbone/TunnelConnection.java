@@ -2,15 +2,13 @@ package dev.tulle.proxy.hbone;
 
 import dev.tulle.common.pki.SpiffeId;
 import dev.tulle.model.Http2Options;
+import dev.tulle.proxy.http2.FrameCodec;
 import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.identity.Credentials;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
-import io.netty.handler.codec.http2.DefaultHttp2Connection;
-import io.netty.handler.codec.http2.DefaultHttp2LocalFlowController;
-import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
 import io.netty.handler.codec.http2.Http2ConnectionEncoder;
 import io.netty.handler.codec.http2.Http2Error;
@@ -56,7 +54,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
 
     private TunnelConnection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
-        super(decoder, encoder, settings);
+        super(from.codec, decoder, encoder, settings);
         this.channel = from.channel;
         this.worker = from.worker;
         this.owner = from.owner;
@@ -74,6 +72,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
         private final NodeTunnels owner;
         private final Credentials under;
         private final SpiffeId peer;
+        private final FrameCodec codec = FrameCodec.client(MAX_FIELDS, UPDATE_RATIO);
 
         Builder(Channel channel, Worker worker, NodeTunnels owner, Credentials under, SpiffeId peer) {
             this.channel = channel;
@@ -81,10 +80,10 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
             this.owner = owner;
             this.under = under;
             this.peer = peer;
-            Http2Connection connection = new DefaultHttp2Connection(false, 0);
-            connection.local().flowController(new DefaultHttp2LocalFlowController(connection, UPDATE_RATIO, true));
-            connection.local().maxActiveStreams(MAX_STREAMS);
-            connection(connection);
+            codec.connection().local().maxActiveStreams(MAX_STREAMS);
+            // The other end may end any number of tunnels.
+            decoderEnforceMaxRstFramesPerWindow(0, 0);
+            codec(codec.decoder(), codec.encoder());
             initialSettings(Http2Settings.defaultSettings()
                     .pushEnabled(false)
                     .initialWindowSize(STREAM_WINDOW)
@@ -153,7 +152,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
         if (made == null) {
             return false;
         }
-        OutboundStream by = new OutboundStream(this, opening);
+        OutboundStream by = new OutboundStream(this, worker, opening);
         bind(made, by);
         by.opened(made);
         if (!isReading()) {

@@ -3,6 +3,7 @@ package dev.tulle.proxy.hbone;
 import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.http2.FramedStream;
 import dev.tulle.proxy.loop.ResetException;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http2.Http2Error;
 import org.jspecify.annotations.Nullable;
@@ -18,8 +19,8 @@ public abstract class TunnelStream extends FramedStream {
     private long code;
 
     /** One that is not open yet. */
-    protected TunnelStream(FramedConnection<?> connection) {
-        super(connection);
+    protected TunnelStream(FramedConnection<?> connection, Worker worker) {
+        super(connection, worker);
     }
 
     /** From now on its bytes are this channel's. */

@@ -4,8 +4,9 @@ import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.loop.QuickAck;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.http2.Http2CodecUtil;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
@@ -40,16 +41,27 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
 
     private final Http2Connection.PropertyKey key;
     private final List<S> touched = new ArrayList<>();
+    private final SendWindows windows;
+    private final BatchedFrames frames;
+    private final Runnable flushes = this::flushNow;
     private @Nullable ChannelHandlerContext context;
     private @Nullable QuickAck quickAck;
     private @Nullable KeepAlive alive;
     private boolean reading;
+    private boolean flushing;
 
-    /** A handler for a pipeline, as Netty's builder makes it. */
-    protected FramedConnection(Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
+    /**
+     * A handler for a pipeline, as Netty's builder makes it.
+     *
+     * @param codec what the builder was given
+     */
+    protected FramedConnection(
+            FrameCodec codec, Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
         super(decoder, encoder, settings);
-        setCumulator(FramedConnection::joined);
-        this.key = connection().newKey();
+        this.windows = codec.windows();
+        this.frames = codec.frames();
+        setCumulator(FrameBeginning::joined);
+        this.key = codec.streams();
         connection().addListener(new Http2ConnectionAdapter() {
             @Override
             public void onStreamClosed(Http2Stream stream) {
@@ -61,27 +73,6 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
             }
         });
         decoder.frameListener(new Frames());
-    }
-
-    /**
-     * The beginning of a frame and what has come after it. Netty's own way grows one buffer and never drops what was read
-     * of it as long as somebody still holds a piece, which with a slow reader is always: it has as much as was ever sent.
-     */
-    private static ByteBuf joined(ByteBufAllocator allocator, ByteBuf before, ByteBuf more) {
-        if (!before.isReadable()) {
-            before.release();
-            return more;
-        }
-        if (more.readableBytes() <= before.writableBytes()) {
-            before.writeBytes(more);
-            more.release();
-            return before;
-        }
-        ByteBuf both = allocator.directBuffer(before.readableBytes() + more.readableBytes());
-        both.writeBytes(before).writeBytes(more);
-        before.release();
-        more.release();
-        return both;
     }
 
     /** A head has come for a stream that nobody has yet. */
@@ -171,9 +162,65 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         }
     }
 
+    /**
+     * Opens a stream of our own.
+     *
+     * @return null when there can be none, which ends what has to end
+     */
+    protected final @Nullable Http2Stream create(int id, S by) {
+        try {
+            Http2Stream made = connection().local().createStream(id, false);
+            bind(made, by);
+            return made;
+        } catch (Http2Exception e) {
+            onError(context(), true, e);
+            return null;
+        }
+    }
+
+    /**
+     * Sends a head, or trailers.
+     *
+     * @param end kept when it is sent and ends the stream; null when the stream goes on
+     */
+    final void sendHead(Http2Stream to, FieldBlock fields, @Nullable ChannelPromise end) {
+        long most = frames.headersConfiguration().maxHeaderListSize();
+        if (fields.size() <= most) {
+            sendHead(to, fields.array(), fields.start(), fields.end(), end);
+            return;
+        }
+        try {
+            Http2CodecUtil.headerListSizeExceeded(to.id(), most, false);
+        } catch (Http2Exception e) {
+            if (end != null) {
+                end.tryFailure(e);
+            }
+            onError(context(), true, e);
+        }
+    }
+
+    /** The same of one that was put together before. */
+    final void sendHead(Http2Stream to, byte[] fields, int from, int until, @Nullable ChannelPromise end) {
+        frames.writeHead(context(), to.id(), fields, from, until, end);
+        if (!to.isHeadersSent()) {
+            to.headersSent(false);
+        }
+        if (end != null) {
+            closeStreamLocal(to, end);
+        }
+    }
+
     /** True while frames are being read: a flush follows. */
     public final boolean isReading() {
         return reading;
+    }
+
+    final SendWindows windows() {
+        return windows;
+    }
+
+    final BatchedFrames frames() {
+        return frames;
     }
 
     /** Its place in its pipeline. */
@@ -185,8 +232,20 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         return here;
     }
 
-    /** Writes what is collected. */
+    /**
+     * Writes what is collected when this turn of the loop is over: what many other connections have for this one goes with
+     * one system call.
+     */
     public final void flush() {
+        if (!flushing) {
+            flushing = true;
+            context().executor().execute(flushes);
+        }
+    }
+
+    /** Writes what is collected. */
+    final void flushNow() {
+        flushing = false;
         flush(context());
     }
 
@@ -307,12 +366,23 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
             acknowledged.turnOver();
         }
         super.channelReadComplete(from);
+        if (acknowledged != null && windows.isHeld()) {
+            // The next window may come in a piece of its own, which is not sent before that.
+            acknowledged.turnOver(true);
+        }
         // Whatever a flush calls back may touch others.
         while (!touched.isEmpty()) {
             S last = touched.removeLast();
             last.touched = false;
             last.batchOver();
         }
+    }
+
+    /** What was said before it closes is still said. */
+    @Override
+    public void close(ChannelHandlerContext from, ChannelPromise promise) throws Exception {
+        frames.passOn();
+        super.close(from, promise);
     }
 
     @Override

@@ -1,12 +1,15 @@
 package dev.tulle.proxy.http2;
 
 import dev.tulle.proxy.loop.WaitingPieces;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Headers;
 import io.netty.handler.codec.http2.Http2Stream;
+import java.nio.channels.ClosedChannelException;
+import java.util.ArrayDeque;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,17 +27,27 @@ public abstract class FramedStream {
     private static final int PIECE = 512;
 
     private final FramedConnection<?> connection;
+    private final Worker worker;
+    private final ArrayDeque<ByteBuf> waiting = new ArrayDeque<>(0);
     private @Nullable Http2Stream stream;
     private @Nullable ChannelPromise ending;
+    /** Fields that end it, behind what waits. */
+    private byte @Nullable [] last;
+
     private boolean gone;
     private int queued;
     private int unconsumed;
+    /** Bytes that the other side takes of it. */
+    int window;
+    /** True while it is in its connection's list of those that may go on. */
+    boolean inTurn;
     /** True while it is in its connection's list for the end of the batch. */
     boolean touched;
 
     /** One that is not open yet. */
-    protected FramedStream(FramedConnection<?> connection) {
+    protected FramedStream(FramedConnection<?> connection, Worker worker) {
         this.connection = connection;
+        this.worker = worker;
     }
 
     // ---- from the other side ----
@@ -70,11 +83,26 @@ public abstract class FramedStream {
     /** It is open from now on. */
     protected final void open(Http2Stream opened) {
         stream = opened;
+        window = connection.windows().initialWindowSize();
     }
 
     /** It cannot be opened, or is closed. */
     protected final void gone() {
         gone = true;
+        last = null;
+        ChannelPromise end = ending;
+        if (!waiting.isEmpty()) {
+            for (ByteBuf piece : waiting) {
+                queued -= piece.readableBytes() + PIECE;
+                piece.release();
+            }
+            waiting.clear();
+            connection.windows().held(-1);
+            queuedChanged();
+            if (end != null) {
+                end.tryFailure(new ClosedChannelException());
+            }
+        }
     }
 
     /** True when its end was sent, or is on its way. */
@@ -82,46 +110,123 @@ public abstract class FramedStream {
         return ending != null;
     }
 
-    private ChannelPromise promise(boolean ends) {
-        ChannelPromise sent = connection.context().newPromise();
-        if (ends) {
-            ending = sent;
-        }
-        return sent;
+    private ChannelPromise promise() {
+        return connection.context().newPromise();
+    }
+
+    /** Whose loop this is on. */
+    protected final Worker worker() {
+        return worker;
+    }
+
+    /** An empty block for a head, or trailers, to be sent before anything else is done. */
+    protected final FieldBlock fields() {
+        return new FieldBlock(worker().sink());
     }
 
     /** Sends a head, or trailers. */
-    protected final void send(Http2Headers fields, boolean ends) {
-        Http2Stream to = stream;
-        ChannelPromise sent = promise(ends);
-        if (!gone && to != null) {
-            connection.encoder().writeHeaders(connection.context(), to.id(), fields, 0, ends, sent);
+    protected final void send(FieldBlock fields, boolean ends) {
+        if (ends) {
+            ending = promise();
         }
-    }
-
-    /** Notes that the head with which it is opened ends it as well. */
-    protected final void opensWithEnd() {
-        promise(true);
+        Http2Stream to = stream;
+        if (gone || to == null) {
+            return;
+        }
+        if (waiting.isEmpty()) {
+            connection.sendHead(to, fields, ends ? ending : null);
+        } else {
+            last = fields.bytes();
+        }
     }
 
     /** Sends a piece of the body, which belongs to this from now on. */
     protected final void send(ByteBuf data, boolean ends) {
+        if (ends) {
+            ending = promise();
+        }
         Http2Stream to = stream;
-        ChannelPromise sent = promise(ends);
         if (gone || to == null) {
             data.release();
             return;
         }
         int n = data.readableBytes();
-        int cost = n + PIECE;
-        // Behind others it is going to wait.
-        ByteBuf piece = queued > 0 ? WaitingPieces.alone(connection.context().alloc(), data) : data;
-        if (n > 0) {
+        if (waiting.isEmpty() && connection.windows().admit(window, n)) {
+            // Behind others it may have to wait for the socket.
+            ByteBuf piece =
+                    queued > 0 ? WaitingPieces.alone(connection.context().alloc(), data) : data;
+            int cost = n == 0 ? 0 : n + PIECE;
             queued += cost;
-            sent.addListener(result -> sent(cost));
+            write(to, piece, cost, ends);
+        } else if (n == 0) {
+            // The last piece that waits ends it.
+            data.release();
+        } else {
+            if (waiting.isEmpty()) {
+                connection.windows().held(1);
+            }
+            waiting.add(WaitingPieces.alone(connection.context().alloc(), data));
+            queued += n + PIECE;
+            connection.windows().waits(this);
         }
-        connection.encoder().writeData(connection.context(), to.id(), piece, 0, ends, sent);
         queuedChanged();
+    }
+
+    private void write(Http2Stream to, ByteBuf piece, int cost, boolean ends) {
+        int n = piece.readableBytes();
+        window -= n;
+        connection.windows().sent(n);
+        ChannelPromise end = ending;
+        ChannelPromise sent = ends && end != null ? end : promise();
+        if (cost > 0) {
+            sent.addListener(written -> sent(cost));
+        }
+        connection.frames().writeData(connection.context(), to.id(), piece, 0, ends, sent);
+        if (ends) {
+            connection.closeStreamLocal(to, sent);
+        }
+    }
+
+    /** True when some of what waits may be sent. */
+    final boolean mayGoOn() {
+        return !waiting.isEmpty() && window > 0;
+    }
+
+    /**
+     * Sends of what waits.
+     *
+     * @param most bytes
+     * @return how many were sent
+     */
+    final int goOn(int most) {
+        int left = Math.min(most, window);
+        int before = left;
+        Http2Stream to = stream;
+        while (left > 0 && to != null) {
+            ByteBuf first = waiting.peek();
+            if (first == null) {
+                break;
+            }
+            int n = first.readableBytes();
+            if (n > left) {
+                write(to, first.readRetainedSlice(left), left, false);
+                left = 0;
+            } else {
+                waiting.remove();
+                left -= n;
+                if (waiting.isEmpty()) {
+                    connection.windows().held(-1);
+                }
+                boolean ends = waiting.isEmpty() && ending != null;
+                byte[] after = last;
+                write(to, first, n + PIECE, ends && after == null);
+                if (ends && after != null) {
+                    last = null;
+                    connection.sendHead(to, after, 0, after.length, ending);
+                }
+            }
+        }
+        return before - left;
     }
 
     /**
@@ -134,7 +239,7 @@ public abstract class FramedStream {
             return;
         }
         if (trailers.length > 0) {
-            send(SentHeads.trailers(trailers), true);
+            send(SentHeads.trailers(fields(), trailers), true);
         } else {
             send(Unpooled.EMPTY_BUFFER, true);
         }
@@ -161,10 +266,9 @@ public abstract class FramedStream {
         return gone || queued < QUEUE;
     }
 
-    /** True when something of it is still with Netty, for want of a window or of a socket that takes it. */
+    /** True when something of it waits for want of a window or of a socket that takes it. */
     protected final boolean isSending() {
-        Http2Stream to = stream;
-        return !gone && to != null && connection.encoder().flowController().hasFlowControlled(to);
+        return !waiting.isEmpty();
     }
 
     // ---- windows, resets ----
@@ -216,8 +320,10 @@ public abstract class FramedStream {
 
     /** Writes what is collected on its connection; true when more may be sent. */
     protected final boolean flushStream() {
-        if (!gone) {
+        if (!gone && hasRoom()) {
             connection.flushUnlessReading();
+        } else if (!gone) {
+            connection.flushNow();
         }
         return hasRoom();
     }

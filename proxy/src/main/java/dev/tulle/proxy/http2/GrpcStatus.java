@@ -1,8 +1,5 @@
 package dev.tulle.proxy.http2;
 
-import io.netty.handler.codec.http2.DefaultHttp2Headers;
-import io.netty.handler.codec.http2.Http2Headers;
-import io.netty.util.AsciiString;
 import java.nio.charset.StandardCharsets;
 
 /** What the proxy answers to a call of gRPC in place of a status of HTTP, which such a client would not read. */
@@ -17,12 +14,6 @@ public final class GrpcStatus {
     private static final int UNAVAILABLE = 14;
     private static final int UNKNOWN = 2;
 
-    private static final AsciiString OK = AsciiString.cached("200");
-    private static final AsciiString TYPE = AsciiString.cached("content-type");
-    private static final AsciiString GRPC = AsciiString.cached("application/grpc");
-    private static final AsciiString STATUS = AsciiString.cached("grpc-status");
-    private static final AsciiString MESSAGE = AsciiString.cached("grpc-message");
-
     private GrpcStatus() {}
 
     /** The status that a client makes of a status of HTTP: the published mapping of gRPC, as Envoy's. */
@@ -35,23 +26,6 @@ public final class GrpcStatus {
             case 429, 502, 503, 504 -> UNAVAILABLE;
             default -> UNKNOWN;
         };
-    }
-
-    /**
-     * A whole answer in one block of fields.
-     *
-     * @param status the number
-     * @param text the body that it would get
-     */
-    public static Http2Headers answer(int status, byte[] text) {
-        Http2Headers to = new DefaultHttp2Headers(false, 4);
-        to.status(OK);
-        to.add(TYPE, GRPC);
-        to.add(STATUS, new AsciiString(Integer.toString(status)));
-        if (text.length > 0) {
-            to.add(MESSAGE, new AsciiString(message(text)));
-        }
-        return to;
     }
 
     /** The message as gRPC writes it: what is not printable, and the percent sign, in percent-encoding. */

@@ -11,9 +11,6 @@ import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.http1.Sender;
 import dev.tulle.proxy.loop.ByteSink;
-import io.netty.handler.codec.http2.DefaultHttp2Headers;
-import io.netty.handler.codec.http2.Http2Headers;
-import io.netty.util.AsciiString;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 import java.util.SplittableRandom;
@@ -24,23 +21,8 @@ import org.jspecify.annotations.Nullable;
  * hop too, names are in lower case. The counterpart of {@link HeadWriter}.
  */
 public final class SentHeads {
-    private static final AsciiString HTTP = AsciiString.cached("http");
-    private static final AsciiString TE = AsciiString.cached("te");
-    private static final AsciiString TRAILERS = AsciiString.cached("trailers");
-    private static final AsciiString LENGTH = AsciiString.cached("content-length");
-    private static final AsciiString TYPE = AsciiString.cached("content-type");
-    private static final AsciiString TEXT = AsciiString.cached("text/plain");
-    private static final AsciiString LOCATION = AsciiString.cached("location");
-    private static final AsciiString FORWARDED_FOR = AsciiString.cached("x-forwarded-for");
-    private static final AsciiString EXTERNAL = AsciiString.cached("x-envoy-external-address");
-    private static final AsciiString FORWARDED_PROTO = AsciiString.cached("x-forwarded-proto");
-    private static final AsciiString REQUEST_ID = AsciiString.cached("x-request-id");
-    private static final AsciiString CONNECT = AsciiString.cached("CONNECT");
-    private static final AsciiString OK = AsciiString.cached("200");
-    private static final AsciiString KEY = AsciiString.cached("sec-websocket-key");
-    private static final AsciiString ACCEPT = AsciiString.cached("sec-websocket-accept");
-    private static final AsciiString ROOT = AsciiString.cached("/");
-    private static final int FIELDS = 16;
+    private static final String KEY = "sec-websocket-key";
+    private static final String ACCEPT = "sec-websocket-accept";
 
     private SentHeads() {}
 
@@ -49,71 +31,95 @@ public final class SentHeads {
      *
      * @param switches true to ask for another protocol on the stream (RFC 8441), if the request asks for it
      */
-    public static Http2Headers request(ForwardedRequest request, boolean switches, SplittableRandom random) {
+    public static FieldBlock request(
+            FieldBlock to, ForwardedRequest request, boolean switches, SplittableRandom random) {
         RequestHead head = request.head();
         Sender client = request.sender();
         byte[] b = head.bytes();
-        Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
-        to.method(switches ? CONNECT : part(b, head.methodStart(), head.methodEnd()));
         if (switches) {
-            to.set(Http2Headers.PseudoHeaderName.PROTOCOL.value(), new AsciiString(head.upgrade()));
+            to.name(FieldBlock.METHOD).value("CONNECT");
+            to.name(":protocol").value(head.upgrade());
+        } else {
+            method(to, head);
         }
         String authority = request.authority();
-        to.authority(authority == null ? part(b, head.authorityStart(), head.authorityEnd()) : value(authority));
+        to.name(FieldBlock.AUTHORITY);
+        if (authority == null) {
+            to.value(b, head.authorityStart(), head.authorityEnd());
+        } else {
+            to.value(authority);
+        }
         if (!head.isConnect()) {
-            to.scheme(HTTP);
-            to.path(path(request));
+            to.known(FieldBlock.HTTP);
+            path(to, request);
         }
         boolean outside = !client.outside().isEmpty();
-        fields(to, head, request.changes(), HeadWriter.alsoTravels(head, client), outside ? client : null);
-        if (switches) {
-            to.remove(KEY);
-        } else if (!head.isChunked() && head.contentLength() >= 0) {
-            to.add(LENGTH, new AsciiString(Long.toString(head.contentLength())));
+        fields(
+                to,
+                head,
+                request.changes(),
+                HeadWriter.alsoTravels(head, client),
+                outside ? client : null,
+                switches ? KEY : "");
+        if (!switches && !head.isChunked() && head.contentLength() >= 0) {
+            to.name(FieldBlock.CONTENT_LENGTH).value(head.contentLength());
         }
         String te = head.header("te");
         if (te != null && te.toLowerCase(Locale.ROOT).contains("trailers")) {
             // The only one that HTTP/2 has; servers of gRPC insist on it.
-            to.add(TE, TRAILERS);
+            to.name("te").value("trailers");
         }
         if (outside) {
-            to.add(FORWARDED_FOR, value(ForwardingFields.forwardedFor(head, client)));
-            to.add(EXTERNAL, value(ForwardingFields.caller(head, client)));
+            to.name("x-forwarded-for").value(ForwardingFields.forwardedFor(head, client));
+            to.name("x-envoy-external-address").value(ForwardingFields.caller(head, client));
         }
         if (outside || (client.edge() && head.find(FieldName.X_FORWARDED_PROTO) < 0)) {
-            to.add(FORWARDED_PROTO, value(ForwardingFields.protocol(head, client)));
+            to.name("x-forwarded-proto").value(ForwardingFields.protocol(head, client));
         }
         if (client.edge() && head.find(FieldName.X_REQUEST_ID) < 0) {
             ByteSink id = new ByteSink().putUuid(random.nextLong(), random.nextLong());
-            to.add(REQUEST_ID, part(id.array(), 0, id.length()));
+            to.name("x-request-id").value(id.array(), 0, id.length());
         }
         return to;
     }
 
-    private static AsciiString path(ForwardedRequest request) {
+    private static void method(FieldBlock to, RequestHead head) {
+        switch (head.method()) {
+            case "GET" -> to.known(FieldBlock.GET);
+            case "POST" -> to.known(FieldBlock.POST);
+            default -> to.name(FieldBlock.METHOD).value(head.bytes(), head.methodStart(), head.methodEnd());
+        }
+    }
+
+    private static void path(FieldBlock to, ForwardedRequest request) {
         RequestHead head = request.head();
-        byte[] b = head.bytes();
         String path = request.path();
         if (path != null) {
-            return value(path + head.text(head.pathEnd(), head.targetEnd()));
+            to.name(FieldBlock.PATH).value(path + head.text(head.pathEnd(), head.targetEnd()));
+        } else if (head.pathStart() < head.pathEnd()) {
+            to.name(FieldBlock.PATH).value(head.bytes(), head.pathStart(), head.targetEnd());
+        } else if (head.pathEnd() == head.targetEnd()) {
+            to.known(FieldBlock.ROOT);
+        } else {
+            to.name(FieldBlock.PATH).value("/" + head.text(head.pathEnd(), head.targetEnd()));
         }
-        if (head.pathStart() == head.pathEnd()) {
-            return head.pathEnd() == head.targetEnd() ? ROOT : value("/" + head.text(head.pathEnd(), head.targetEnd()));
+    }
+
+    private static void status(FieldBlock to, int code) {
+        if (code == 200) {
+            to.known(FieldBlock.OK);
+        } else {
+            to.name(FieldBlock.STATUS).value(code);
         }
-        return part(b, head.pathStart(), head.targetEnd());
     }
 
     /** A response. */
-    public static Http2Headers response(ResponseHead head, HeaderProgram changes) {
-        Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
+    public static FieldBlock response(FieldBlock to, ResponseHead head, HeaderProgram changes) {
         boolean switched = head.code() == 101;
-        to.status(switched ? OK : new AsciiString(Integer.toString(head.code())));
-        fields(to, head, changes, 0, null);
-        if (switched) {
-            to.remove(ACCEPT);
-        }
+        status(to, switched ? 200 : head.code());
+        fields(to, head, changes, 0, null, switched ? ACCEPT : "");
         if (head.contentLength() >= 0 && !head.isChunked() && head.code() >= 200 && head.code() != 204) {
-            to.add(LENGTH, new AsciiString(Long.toString(head.contentLength())));
+            to.name(FieldBlock.CONTENT_LENGTH).value(head.contentLength());
         }
         return to;
     }
@@ -125,25 +131,40 @@ public final class SentHeads {
      * @param location the value of Location; empty for none
      * @param changes what the route changes of its answers; a type of its own replaces the usual one
      */
-    public static Http2Headers local(int code, int length, String location, HeaderProgram changes) {
-        Http2Headers to = new DefaultHttp2Headers(false, FIELDS);
-        to.status(new AsciiString(Integer.toString(code)));
+    public static FieldBlock local(FieldBlock to, int code, int length, String location, HeaderProgram changes) {
+        status(to, code);
         if (!location.isEmpty() && !changes.drops("location")) {
-            to.add(LOCATION, value(location));
+            to.name(FieldBlock.LOCATION).value(location);
         }
         if (length > 0 && !changes.adds("content-type")) {
-            to.add(TYPE, TEXT);
+            to.name(FieldBlock.CONTENT_TYPE).value("text/plain");
         }
         if (code != 204 && code != 304) {
-            to.add(LENGTH, new AsciiString(Integer.toString(length)));
+            to.name(FieldBlock.CONTENT_LENGTH).value(length);
         }
         return with(to, changes);
     }
 
-    /** Adds what a route adds to an answer of the proxy itself. */
-    public static Http2Headers with(Http2Headers to, HeaderProgram changes) {
+    /**
+     * What the proxy answers to a call of gRPC, a whole answer in one block.
+     *
+     * @param status the call's
+     * @param text the body that another request would get
+     */
+    public static FieldBlock grpc(FieldBlock to, int status, byte[] text, HeaderProgram changes) {
+        status(to, 200);
+        to.name(FieldBlock.CONTENT_TYPE).value("application/grpc");
+        to.name("grpc-status").value(status);
+        if (text.length > 0) {
+            to.name("grpc-message").value(GrpcStatus.message(text));
+        }
+        return with(to, changes);
+    }
+
+    /** Adds what a route adds. */
+    private static FieldBlock with(FieldBlock to, HeaderProgram changes) {
         for (HeaderMutation.Field field : changes.added()) {
-            to.add(new AsciiString(field.name().toLowerCase(Locale.ROOT)), value(field.value()));
+            to.name(field.name().toLowerCase(Locale.ROOT)).value(field.value());
         }
         return to;
     }
@@ -153,43 +174,37 @@ public final class SentHeads {
      *
      * @param lines fields, each with its line end
      */
-    public static Http2Headers trailers(byte[] lines) {
-        Http2Headers to = new DefaultHttp2Headers(false, 4);
+    public static FieldBlock trailers(FieldBlock to, byte[] lines) {
         for (String line : new String(lines, StandardCharsets.ISO_8859_1).split("\r\n")) {
             int colon = line.indexOf(':');
             if (colon > 0) {
-                String name = line.substring(0, colon).toLowerCase(Locale.ROOT);
-                to.add(new AsciiString(name), value(line.substring(colon + 1).strip()));
+                to.name(line.substring(0, colon).toLowerCase(Locale.ROOT))
+                        .value(line.substring(colon + 1).strip());
             }
         }
         return to;
     }
 
     private static void fields(
-            Http2Headers to, MessageHead head, HeaderProgram changes, int also, @Nullable Sender outside) {
+            FieldBlock to,
+            MessageHead head,
+            HeaderProgram changes,
+            int also,
+            @Nullable Sender outside,
+            String without) {
         byte[] b = head.bytes();
         boolean changed = !changes.isEmpty();
         for (int i = 0; i < head.fieldCount(); i++) {
             if (!HeadWriter.travels(head, i, also)
                     || head.nameOf(i) == FieldName.UPGRADE
                     || HeadWriter.isDropped(head, i, outside)
+                    || (!without.isEmpty() && head.isNamed(i, without))
                     || (changed && changes.drops(head, i))) {
                 continue;
             }
-            to.add(
-                    part(b, head.nameStart(i), head.nameEnd(i)).toLowerCase(),
-                    part(b, head.valueStart(i), head.valueEnd(i)));
+            to.name(b, head.nameStart(i), head.nameEnd(i), head.nameOf(i))
+                    .value(b, head.valueStart(i), head.valueEnd(i));
         }
         with(to, changes);
-    }
-
-    /** A text of configuration as {@link ByteSink#value} writes it. */
-    private static AsciiString value(String text) {
-        ByteSink sink = new ByteSink().value(text);
-        return part(sink.array(), 0, sink.length());
-    }
-
-    private static AsciiString part(byte[] bytes, int from, int to) {
-        return new AsciiString(bytes, from, to - from, true);
     }
 }

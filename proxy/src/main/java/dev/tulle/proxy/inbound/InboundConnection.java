@@ -5,6 +5,7 @@ import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.accept.LoopScope;
 import dev.tulle.proxy.downstream.HttpClientConnection;
 import dev.tulle.proxy.hbone.InboundStream;
+import dev.tulle.proxy.http2.FrameCodec;
 import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.share.Held;
@@ -14,9 +15,6 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
-import io.netty.handler.codec.http2.DefaultHttp2Connection;
-import io.netty.handler.codec.http2.DefaultHttp2LocalFlowController;
-import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
 import io.netty.handler.codec.http2.Http2ConnectionEncoder;
 import io.netty.handler.codec.http2.Http2Error;
@@ -86,7 +84,7 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
 
     private InboundConnection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
-        super(decoder, encoder, settings);
+        super(from.codec, decoder, encoder, settings);
         this.scope = from.scope;
         this.loop = from.loop;
         this.channel = from.channel;
@@ -102,22 +100,21 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
         private final LoopScope loop;
         private final Channel channel;
         private final SpiffeId peer;
+        private final FrameCodec codec =
+                FrameCodec.tunnels(MAX_FIELDS, UPDATE_RATIO, MAX_RESETS, RESET_SECONDS);
 
         Builder(InboundScope scope, LoopScope loop, Channel channel, SpiffeId peer) {
             this.scope = scope;
             this.loop = loop;
             this.channel = channel;
             this.peer = peer;
-            Http2Connection connection = new DefaultHttp2Connection(true);
-            connection.local().flowController(new DefaultHttp2LocalFlowController(connection, UPDATE_RATIO, true));
-            connection(connection);
             initialSettings(Http2Settings.defaultSettings()
                     .maxConcurrentStreams(MAX_STREAMS)
                     .initialWindowSize(STREAM_WINDOW)
                     .maxHeaderListSize(MAX_FIELDS));
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
-            encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
+            codec(codec.decoder(), codec.encoder());
             gracefulShutdownTimeoutMillis(NO_LIMIT);
         }
 
@@ -168,7 +165,7 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
 
     @Override
     protected void begins(Http2Stream stream, Http2Headers fields, boolean ends) {
-        InboundStream begun = InboundStream.of(this, stream);
+        InboundStream begun = InboundStream.of(this, loop.worker(), stream);
         bind(stream, begun);
         touch(begun);
         loop.worker().timers().remove(idle);

@@ -40,6 +40,18 @@ public final class ByteSink {
         return this;
     }
 
+    /** Adds a part of an array with the letters of ASCII in lower case. */
+    public ByteSink putLower(byte[] source, int from, int to) {
+        int n = to - from;
+        room(n);
+        for (int i = 0; i < n; i++) {
+            byte b = source[from + i];
+            bytes[length + i] = b >= 'A' && b <= 'Z' ? (byte) (b + 0x20) : b;
+        }
+        length += n;
+        return this;
+    }
+
     /** Adds an array. */
     public ByteSink put(byte[] source) {
         return put(source, 0, source.length);

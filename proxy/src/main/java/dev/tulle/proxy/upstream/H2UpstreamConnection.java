@@ -1,13 +1,12 @@
 package dev.tulle.proxy.upstream;
 
 import dev.tulle.proxy.http1.MessageHead;
+import dev.tulle.proxy.http2.FrameCodec;
 import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.AbstractHttp2ConnectionHandlerBuilder;
-import io.netty.handler.codec.http2.DefaultHttp2Connection;
-import io.netty.handler.codec.http2.DefaultHttp2LocalFlowController;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionDecoder;
 import io.netty.handler.codec.http2.Http2ConnectionEncoder;
@@ -47,7 +46,7 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
 
     private H2UpstreamConnection(
             Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings, Builder from) {
-        super(decoder, encoder, settings);
+        super(from.codec, decoder, encoder, settings);
         this.lane = from.lane;
         this.pool = lane.pool();
         this.channel = from.channel;
@@ -60,15 +59,16 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     private static final class Builder extends AbstractHttp2ConnectionHandlerBuilder<H2UpstreamConnection, Builder> {
         private final Lane lane;
         private final Channel channel;
+        private final FrameCodec codec = FrameCodec.client(MessageHead.MAX_HEAD, UPDATE_RATIO);
 
         Builder(Lane lane, Channel channel) {
             this.lane = lane;
             this.channel = channel;
-            Http2Connection connection = new DefaultHttp2Connection(false, 0);
-            connection.local().flowController(new DefaultHttp2LocalFlowController(connection, UPDATE_RATIO, true));
             // Until the server has said how many it takes, and where it sets no bound.
-            connection.local().maxActiveStreams(MAX_STREAMS);
-            connection(connection);
+            codec.connection().local().maxActiveStreams(MAX_STREAMS);
+            // A server may end any number of streams without having read them.
+            decoderEnforceMaxRstFramesPerWindow(0, 0);
+            codec(codec.decoder(), codec.encoder());
             initialSettings(Http2Settings.defaultSettings()
                     .pushEnabled(false)
                     .initialWindowSize(STREAM_WINDOW)
@@ -128,24 +128,19 @@ final class H2UpstreamConnection extends FramedConnection<H2UpstreamStream> {
     }
 
     /**
-     * Opens a stream with a request's head.
+     * Opens a stream, on which a request's head follows.
      *
      * @return null when there can be none any more
      */
     @Nullable
-    Http2Stream open(H2UpstreamStream by, Http2Headers fields, boolean ends) {
+    Http2Stream open(H2UpstreamStream by) {
         int id = connection().local().incrementAndGetNextStreamId();
         if (id < 0 || !channel.isActive()) {
             // No more numbers, or nobody there.
             retire();
             return null;
         }
-        encoder().writeHeaders(context(), id, fields, 0, ends, context().newPromise());
-        Http2Stream made = connection().stream(id);
-        if (made != null) {
-            bind(made, by);
-        }
-        return made;
+        return create(id, by);
     }
 
     /** A place was given back without a request: after the last one no stream ends that would close this. */

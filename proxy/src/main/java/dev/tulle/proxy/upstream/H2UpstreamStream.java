@@ -44,7 +44,7 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     private String trouble = "";
 
     H2UpstreamStream(H2UpstreamConnection connection) {
-        super(connection);
+        super(connection, connection.worker());
         this.connection = connection;
     }
 
@@ -82,15 +82,12 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
             protocol = asked.upgrade();
             accept = Switching.answerTo(asked);
         }
-        boolean ends = !connects && !asked.hasBody();
-        if (ends) {
-            opensWithEnd();
-        }
-        Http2Stream opened = connection.open(
-                this, SentHeads.request(request, switches, connection.worker().random()), ends);
+        Http2Stream opened = connection.open(this);
         if (opened != null) {
             begun = true;
             open(opened);
+            boolean ends = !connects && !asked.hasBody();
+            send(SentHeads.request(fields(), request, switches, worker().random()), ends);
         } else {
             gone();
             later(() -> closed("the connection takes no further requests", true));
@@ -99,7 +96,7 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
 
     /** The user is still at sending. */
     private void later(Runnable what) {
-        connection.worker().loop().execute(what);
+        worker().loop().execute(what);
     }
 
     @Override
@@ -212,7 +209,7 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
             return;
         }
         boolean switched = !protocol.isEmpty() && isSuccess(fields.status());
-        ByteSink sink = connection.worker().sink();
+        ByteSink sink = worker().sink();
         ParseStatus status = switched
                 ? ReceivedHeads.switched(sink, fields, protocol, accept, head)
                 : ReceivedHeads.response(sink, fields, ends, toHead, head);
