@@ -36,6 +36,9 @@ needs_of() {
 	boot)
 		printf '%s\n' "command debootstrap debootstrap" "command pgrep procps"
 		;;
+	interop)
+		printf '%s\n' "command go golang-go" "command node nodejs" "command npm npm" "python ensurepip python3-venv"
+		;;
 	programs)
 		printf '%s\n' "command go golang-go" "command cargo cargo" "command node nodejs" "command npm npm" \
 			"debian_python grpc python3-grpcio" "debian_python websockets python3-websockets" \

@@ -289,6 +289,17 @@ suite_programs-short() {
 	script_suite "programs as on plain loopback" "$TULLE_HOME/it/programs/run" --short
 }
 
+# Not among the suites of a plain ./test, for it fetches the suites of others: clients and servers of gRPC in four languages,
+# Autobahn's cases of WebSocket, h2spec's of HTTP/2, through every way a mesh has. Options in INTEROP: it/interop/README.md.
+suite_interop() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "gRPC, WebSocket and HTTP/2 by their own suites" "$TULLE_HOME/it/interop/run" \
+		--report "$LOGS/interop.jsonl" ${INTEROP:-}
+	# What passed and failed of each pair of a client and a server.
+	grep -aE '^[a-z]+: .*: [0-9]+ passed, [0-9]+ failed$' "$LOG" >>"$NOTES" || true
+}
+
 # Strangers of every kind against a mesh of its own; the long form is it/hostile/run --kills 1000.
 suite_hostile() {
 	ensure_built
@@ -310,7 +321,7 @@ clear_killed_runs() {
 		name="${name%%/*}"
 		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
 	done
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,st,so-*,pr-*,bpf-test-*,eq-*,to-*,li,di,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,in,st,so-*,pr-*,bpf-test-*,eq-*,to-*,li,di,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then

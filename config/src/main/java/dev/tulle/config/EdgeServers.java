@@ -77,6 +77,9 @@ final class EdgeServers {
         final Map<String, List<Route>> hosts = new LinkedHashMap<>();
 
         final Set<String> redirected = new HashSet<>();
+        /** Every one of its servers says that HTTP/2 is spoken. */
+        boolean http2 = true;
+
         Optional<RouteTables.Split> split = Optional.empty();
         /** Where TLS goes that passes through, by the names that are asked for. */
         final Map<String, RouteTables.Split> passages = new LinkedHashMap<>();
@@ -162,6 +165,7 @@ final class EdgeServers {
         Optional<EdgeTls> tls = credentials.edge(gateway.ref(), server.tls());
         Chain chain = port.chain(gateway, server, hosts, tls);
         hosts.forEach(host -> chain.names.add(host.name()));
+        chain.http2 &= server.http2();
         if (server.redirects()) {
             hosts.forEach(host -> {
                 chain.hosts.computeIfAbsent(host.name(), _ -> new ArrayList<>());

@@ -101,7 +101,7 @@ final class EdgeTables {
     private static List<Target.Chain> made(Port port, Chain chain) {
         int number = port.number.number();
         Target target = chain.readsRequests()
-                ? new Target.Http(chain.table, false, List.of(), port.topology.trustedHops())
+                ? new Target.Http(chain.table, false, List.of(), port.topology.trustedHops(), chain.http2)
                 : new Target.Tcp(chain.split.map(RouteTables.Split::clusters).orElse(List.of()));
         if (!port.protocol.isByName()) {
             return List.of(new Target.Chain(number, target, chain.owner));

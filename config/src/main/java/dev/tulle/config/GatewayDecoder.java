@@ -19,16 +19,19 @@ final class GatewayDecoder {
     private static final Map<String, String> LABELS = Map.of("istio", "ingressgateway", "app", "istio-ingressgateway");
 
     /** Istio's words; those without a meaning here are right and cannot be honoured. */
-    private static final Map<String, Optional<Protocol>> PROTOCOLS = protocols();
+    private static final Map<String, Optional<Spoken>> PROTOCOLS = protocols();
+
+    /** What a word means; {@code http2} of words for HTTP/2 alone. */
+    private record Spoken(Protocol protocol, boolean http2) {}
 
     private GatewayDecoder() {}
 
-    private static Map<String, Optional<Protocol>> protocols() {
-        Map<String, Optional<Protocol>> all = new TreeMap<>();
-        List.of("HTTP", "HTTP2", "GRPC").forEach(word -> all.put(word, Optional.of(Protocol.HTTP)));
-        all.put("HTTPS", Optional.of(Protocol.HTTPS));
-        all.put("TCP", Optional.of(Protocol.TCP));
-        all.put("TLS", Optional.of(Protocol.TLS));
+    private static Map<String, Optional<Spoken>> protocols() {
+        Map<String, Optional<Spoken>> all = new TreeMap<>();
+        for (Protocol protocol : Protocol.values()) {
+            all.put(protocol.name(), Optional.of(new Spoken(protocol, false)));
+        }
+        List.of("HTTP2", "GRPC").forEach(word -> all.put(word, Optional.of(new Spoken(Protocol.HTTP, true))));
         List.of("GRPC-WEB", "MONGO", "MYSQL", "REDIS", "UDP", "HTTP_PROXY")
                 .forEach(word -> all.put(word, Optional.empty()));
         return all;
@@ -70,7 +73,8 @@ final class GatewayDecoder {
 
     private static Optional<Server> server(Fields server, String namespace, Set<String> names) {
         Optional<Fields> port = server.requiredObject("port");
-        Optional<Protocol> protocol = port.flatMap(fields -> protocol(fields, names));
+        Optional<Spoken> spoken = port.flatMap(fields -> spoken(fields, names));
+        Optional<Protocol> protocol = spoken.map(Spoken::protocol);
         OptionalInt number = port.map(fields -> fields.requiredPort("number")).orElse(OptionalInt.empty());
         Position position = port.map(fields -> fields.position("number")).orElseGet(server::position);
         port.ifPresent(fields -> {
@@ -98,19 +102,20 @@ final class GatewayDecoder {
             tls.ifPresent(fields -> GatewayTls.refuse(fields, protocol.get()));
         }
         server.done();
-        boolean whole = protocol.isPresent() && number.isPresent() && edge.isPresent();
+        boolean whole = spoken.isPresent() && number.isPresent() && edge.isPresent();
         return whole
                 ? Optional.of(new Server(
                         number.getAsInt(),
-                        protocol.get(),
+                        spoken.get().protocol(),
+                        spoken.get().http2(),
                         hosts,
-                        redirects && protocol.get() == Protocol.HTTP,
+                        redirects && spoken.get().protocol() == Protocol.HTTP,
                         edge.get(),
                         position))
                 : Optional.empty();
     }
 
-    private static Optional<Protocol> protocol(Fields port, Set<String> names) {
+    private static Optional<Spoken> spoken(Fields port, Set<String> names) {
         String name = port.requiredString("name");
         if (!name.isEmpty() && !names.add(name)) {
             port.error("name", "each name once", "two ports of this gateway have this name");
@@ -119,7 +124,7 @@ final class GatewayDecoder {
         if (word.isEmpty()) {
             return Optional.empty();
         }
-        Optional<Protocol> known = PROTOCOLS.get(word);
+        Optional<Spoken> known = PROTOCOLS.get(word);
         if (known == null) {
             port.error("protocol", "HTTP, HTTPS, HTTP2, GRPC, TCP or TLS", "unknown protocol");
             return Optional.empty();

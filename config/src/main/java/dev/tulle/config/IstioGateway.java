@@ -38,12 +38,19 @@ public record IstioGateway(Manifest manifest, List<Server> servers, GatewayTopol
     /**
      * One port and its hosts.
      *
+     * @param http2 true where the protocol is one of HTTP/2 alone
      * @param redirects true to send callers to the same address of HTTPS
      * @param tls what becomes of callers' TLS; only with protocols {@link Protocol#isByName by name}
      * @param position where the port's number is written
      */
     public record Server(
-            int port, Protocol protocol, List<Host> hosts, boolean redirects, ServerTls tls, Position position) {
+            int port,
+            Protocol protocol,
+            boolean http2,
+            List<Host> hosts,
+            boolean redirects,
+            ServerTls tls,
+            Position position) {
         public Server {
             hosts = List.copyOf(hosts);
         }

@@ -292,7 +292,8 @@ public final class Translator {
         if (reads.isPresent()) {
             RouteConfiguration table = routeTables.http(draft, port, addresses);
             routes.put(table.name(), table);
-            target = new Listener.Target.Http(table.name(), detect, detect ? bytes : List.of());
+            boolean http2 = port.protocol() == AppProtocol.HTTP2 || port.protocol() == AppProtocol.GRPC;
+            target = new Listener.Target.Http(table.name(), detect, detect ? bytes : List.of(), 0, http2);
         } else {
             target = new Listener.Target.Tcp(bytes);
             if (port.protocol() == AppProtocol.TCP || port.protocol() == AppProtocol.TLS) {

@@ -176,6 +176,19 @@ class EdgeTablesTest {
         assertEquals(List.of(), warnings(translation));
     }
 
+    /** It does where all of its servers say so. */
+    @ParameterizedTest
+    @CsvSource({"HTTP2, GRPC, true", "GRPC, GRPC, true", "HTTP, HTTP2, false", "HTTP2, HTTP, false", "HTTP, HTTP, false"
+    })
+    void aPortSaysThatHttp2IsSpoken(String one, String other, boolean http2) {
+        Translation translation = translate(
+                gateway("name: one", server(80, one, "a.example.com")),
+                gateway("name: two", server(80, other, "b.example.com")),
+                virtualService("name: a", "a.example.com", "one", ANSWER));
+        assertEquals(
+                http2, ((Listener.Target.Http) chains(translation).getFirst().target()).http2());
+    }
+
     @Test
     void ofTwoProtocolsAtAPortTheOldestGatewaysCounts() {
         String http = gateway("name: a, creationTimestamp: '2026-02-01T00:00:00Z'", server(80, "HTTP", "'*'"));

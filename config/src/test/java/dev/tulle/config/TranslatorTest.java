@@ -245,9 +245,10 @@ class TranslatorTest {
             PortPath path = service(read, name).paths().getFirst();
             assertEquals(PortPath.Path.PROXY, path.path());
             assertTrue(path.reason().startsWith("GRPC: "), path.reason());
-            assertInstanceOf(
+            Listener.Target.Http requests = assertInstanceOf(
                     Listener.Target.Http.class,
                     read.listeners().values().iterator().next().target());
+            assertTrue(requests.http2());
             assertEquals(
                     Cluster.Protocol.HTTP2,
                     read.clusters().values().iterator().next().protocol());

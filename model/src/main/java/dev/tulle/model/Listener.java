@@ -25,8 +25,14 @@ public record Listener(String name, String address, int port, String hostname, T
          * @param detect true when the port does not say what is spoken: what is not HTTP goes to the service as bytes
          * @param fallback where bytes go that are not HTTP; used only with {@code detect}
          * @param trustedHops how many proxies before the mesh's edge are believed what they say of those before them
+         * @param http2 true when the port says that HTTP/2 is spoken: what is HTTP of no version is told so in HTTP/2
          */
-        record Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback, int trustedHops)
+        record Http(
+                String routeConfiguration,
+                boolean detect,
+                List<WeightedCluster> fallback,
+                int trustedHops,
+                boolean http2)
                 implements Target {
             public Http {
                 fallback = List.copyOf(fallback);
@@ -34,11 +40,20 @@ public record Listener(String name, String address, int port, String hostname, T
                     throw new IllegalArgumentException(
                             "trusted hops of " + routeConfiguration + ": " + trustedHops + ", expected 0 or more");
                 }
+                if (detect && http2) {
+                    throw new IllegalArgumentException(routeConfiguration
+                            + ": a port that says that HTTP/2 is spoken, and one that does not say what is spoken");
+                }
             }
 
             /** Nobody is believed. */
             public Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback) {
-                this(routeConfiguration, detect, fallback, 0);
+                this(routeConfiguration, detect, fallback, 0, false);
+            }
+
+            /** A port that does not say that HTTP/2 is spoken. */
+            public Http(String routeConfiguration, boolean detect, List<WeightedCluster> fallback, int trustedHops) {
+                this(routeConfiguration, detect, fallback, trustedHops, false);
             }
         }
 

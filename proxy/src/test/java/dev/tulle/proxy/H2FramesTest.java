@@ -5,8 +5,10 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.IntConsumer;
@@ -223,25 +225,67 @@ class H2FramesTest {
     @ParameterizedTest
     @CsvSource({"'PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n'", "'PRI * HTTP/2.0\r\n\r\n'"})
     void aPrefaceThatIsNone(String sent) throws Exception {
+        List<H2Frames.Frame> answer = answers(Meshes.mesh(), sent);
+        boolean half = sent.endsWith("2.0\r\n\r\n");
+        assertEquals(H2Frames.SETTINGS, answer.getFirst().type());
+        assertEquals(!half, answer.getLast().type() == H2Frames.GOAWAY, answer::toString);
+        assertEquals(half ? -1 : PROTOCOL_ERROR, answer.getLast().code());
+    }
+
+    /** At a port that says HTTP/2, what is HTTP of no version is told so in HTTP/2; {@code PrefaceTest} has it in pieces. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "INVALID CONNECTION PREFACE\r\n\r\n",
+                "PRI * HTTP/1.1\n",
+                "\u0016\u0003\u0001\u0002",
+                "get / HTTP/1.1\r\nHost: web\r\n\r\n",
+            })
+    void aPrefaceThatIsNoneAtAPortOfHttp2(String sent) throws Exception {
+        List<H2Frames.Frame> answer = answers(Meshes.mesh().saysHttp2(), sent);
+        assertEquals(H2Frames.GOAWAY, answer.getLast().type(), answer::toString);
+        assertEquals(PROTOCOL_ERROR, answer.getLast().code());
+    }
+
+    @Test
+    void aPortOfHttp2ServesHttp1() throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy = new ProxyFixture(
+                        Meshes.mesh().saysHttp2().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.get(1).until(H2Frames.DATA);
+            assertEquals(200, RawClient.get(proxy.port, "/").code());
+            String other = "PROPFIND / HTTP/1.1\r\nHost: web\r\n\r\n";
+            assertEquals(200, RawClient.once(proxy.port, other).code());
+            try (RawClient slow = new RawClient(proxy.port)) {
+                for (String piece : other.split("")) {
+                    slow.send(piece);
+                }
+                assertEquals(200, slow.read(false).code());
+            }
+            assertEquals(4, origin.requests.size());
+        }
+    }
+
+    /** What a client gets that sends these bytes and no more; nothing of it may reach the endpoint. */
+    private static List<H2Frames.Frame> answers(Meshes mesh, String sent) throws Exception {
         try (Origin origin = Origin.answering("hello");
                 ProxyFixture proxy =
-                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                        new ProxyFixture(mesh.subset("", origin.port()).build());
                 RawClient client = new RawClient(proxy.port)) {
             client.send(sent);
             client.socket.shutdownOutput();
             byte[] answer = client.in().readAllBytes();
-            assertFalse(new String(answer, java.nio.charset.StandardCharsets.ISO_8859_1).contains("HTTP/1.1"));
-            List<Integer> types = new ArrayList<>();
-            int code = 0;
-            for (int at = 0; at < answer.length; at += 9 + (answer[at + 1] & 0xff) * 256 + (answer[at + 2] & 0xff)) {
-                types.add((int) answer[at + 3]);
-                code = answer[at + 3] == H2Frames.GOAWAY ? answer[at + 9 + 7] : code;
+            assertFalse(new String(answer, StandardCharsets.ISO_8859_1).contains("HTTP/1.1"));
+            List<H2Frames.Frame> frames = new ArrayList<>();
+            for (int at = 0; at < answer.length; ) {
+                int length = (answer[at + 1] & 0xff) * 256 + (answer[at + 2] & 0xff);
+                int code = answer[at + 3] == H2Frames.GOAWAY ? answer[at + 9 + 7] : -1;
+                frames.add(new H2Frames.Frame(answer[at + 3], 0, 0, length, code, "", Map.of()));
+                at += 9 + length;
             }
-            boolean half = sent.endsWith("2.0\r\n\r\n");
-            assertEquals(H2Frames.SETTINGS, types.getFirst());
-            assertEquals(!half, types.getLast() == H2Frames.GOAWAY, types::toString);
-            assertEquals(half ? 0 : PROTOCOL_ERROR, code);
             assertTrue(origin.requests.isEmpty());
+            return frames;
         }
     }
 

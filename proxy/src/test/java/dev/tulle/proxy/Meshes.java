@@ -151,6 +151,12 @@ public final class Meshes {
         return this;
     }
 
+    /** A port that says that HTTP/2 is spoken. */
+    public Meshes saysHttp2() {
+        target = new Listener.Target.Http(HOST + ":80", false, List.of(), 0, true);
+        return this;
+    }
+
     /** Policies, all of which apply to every endpoint's workload. */
     public Meshes policies(AuthorizationPolicy... all) {
         for (AuthorizationPolicy policy : all) {

@@ -39,6 +39,7 @@ final class EdgeCodec {
         for (Target.Chain chain : edge.chains()) {
             Map<String, String> facts = new LinkedHashMap<>();
             MetadataCodec.putOrigin(facts, chain.origin());
+            ListenerCodec.putSpoken(facts, chain.target());
             FilterChain.Builder made = FilterChain.newBuilder()
                     .setName(chain.name())
                     .setFilterChainMatch(FilterChainMatch.newBuilder()
@@ -80,6 +81,7 @@ final class EdgeCodec {
                 Optional<EdgeTls> tls = chain.hasTransportSocket()
                         ? Optional.of(EdgeTlsCodec.decode(chain.getTransportSocket()))
                         : Optional.empty();
+                Map<String, String> facts = MetadataCodec.decode(chain.getMetadata());
                 boolean passes = match.getTransportProtocol().equals(TLS) && tls.isEmpty();
                 ListenerCodec.require(
                         listener,
@@ -95,8 +97,8 @@ final class EdgeCodec {
                         match.getServerNamesList(),
                         tls,
                         passes,
-                        edgeTarget(ListenerCodec.target(listener, chain.getFilters(0))),
-                        MetadataCodec.origin(MetadataCodec.decode(chain.getMetadata()))));
+                        edgeTarget(ListenerCodec.target(listener, chain.getFilters(0), facts)),
+                        MetadataCodec.origin(facts)));
             } catch (InvalidProtocolBufferException e) {
                 throw new IllegalArgumentException(
                         "listener " + listener.getName() + ": filter cannot be read: " + e.getMessage(), e);

@@ -16,6 +16,7 @@ import dev.tulle.xds.proto.envoy.extensions.filters.network.http_connection_mana
 import dev.tulle.xds.proto.envoy.extensions.filters.network.http_connection_manager.v3.Rds;
 import dev.tulle.xds.proto.envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -39,7 +40,7 @@ final class ListenerCodec {
         Listener.Builder out = Listener.newBuilder()
                 .setName(listener.name())
                 .setAddress(EndpointsCodec.socket(listener.address(), listener.port()))
-                .setMetadata(MetadataCodec.encode(Map.of("hostname", listener.hostname())));
+                .setMetadata(MetadataCodec.encode(facts(listener)));
         switch (listener.target()) {
             case Target.Tcp tcp ->
                 out.addFilterChains(FilterChain.newBuilder().addFilters(tcpFilter(listener, tcp.clusters())));
@@ -71,7 +72,7 @@ final class ListenerCodec {
         FilterChain chain = listener.getFilterChains(0);
         Target target;
         try {
-            target = target(listener, chain.getFilters(0));
+            target = target(listener, chain.getFilters(0), MetadataCodec.decode(listener.getMetadata()));
             require(
                     listener,
                     "filter_chain_match.destination_port",
@@ -109,8 +110,30 @@ final class ListenerCodec {
                 target);
     }
 
-    /** What the one filter of a chain does. */
-    static Target target(Listener listener, Filter of) throws InvalidProtocolBufferException {
+    private static Map<String, String> facts(dev.tulle.model.Listener listener) {
+        Map<String, String> facts = new LinkedHashMap<>();
+        facts.put("hostname", listener.hostname());
+        putSpoken(facts, listener.target());
+        return facts;
+    }
+
+    /**
+     * Adds that a port says that HTTP/2 is spoken. Envoy's {@code codec_type} would say more: an Envoy that is told so
+     * serves nobody who speaks HTTP/1.1.
+     */
+    static void putSpoken(Map<String, String> facts, Target target) {
+        if (target instanceof Target.Http http && http.http2()) {
+            facts.put("spoken", "http2");
+        }
+    }
+
+    /**
+     * What the one filter of a chain does.
+     *
+     * @param facts the metadata of what has the chain
+     */
+    static Target target(Listener listener, Filter of, Map<String, String> facts)
+            throws InvalidProtocolBufferException {
         Any filter = of.getTypedConfig();
         if (filter.getTypeUrl().equals(TCP_URL)) {
             require(listener, "default_filter_chain", !listener.hasDefaultFilterChain());
@@ -124,7 +147,8 @@ final class ListenerCodec {
                     routes,
                     detect,
                     detect ? fallback(listener, listener.getDefaultFilterChain()) : List.of(),
-                    trustedHops(listener, manager));
+                    trustedHops(listener, manager),
+                    facts.getOrDefault("spoken", "").equals("http2"));
         }
         throw new IllegalArgumentException("listener " + listener.getName() + ": filter of type " + filter.getTypeUrl()
                 + ", expected an HTTP connection manager or a TCP proxy");

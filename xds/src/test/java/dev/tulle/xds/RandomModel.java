@@ -151,7 +151,7 @@ final class RandomModel {
         int count = 1 + random.nextInt(4);
         for (int i = 0; i < count; i++) {
             Listener.Target target = random.nextBoolean()
-                    ? new Listener.Target.Http("http." + i, false, List.of(), random.nextInt(3))
+                    ? new Listener.Target.Http("http." + i, false, List.of(), random.nextInt(3), random.nextBoolean())
                     : new Listener.Target.Tcp(list(2, () -> new WeightedCluster(word(), 1 + random.nextInt(9))));
             String name = "chain-" + i;
             boolean passes = random.nextBoolean();
@@ -189,7 +189,7 @@ final class RandomModel {
                 switch (random.nextInt(3)) {
                     case 0 -> new Listener.Target.Tcp(split);
                     case 1 -> new Listener.Target.Http(word() + ":" + port, true, split);
-                    default -> new Listener.Target.Http(word() + ":" + port, false, List.of());
+                    default -> new Listener.Target.Http(word() + ":" + port, false, List.of(), 0, random.nextBoolean());
                 };
         return new Listener(Listener.nameOf(address, port), address, port, word(), target);
     }

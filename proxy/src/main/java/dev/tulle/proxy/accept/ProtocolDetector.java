@@ -1,5 +1,6 @@
 package dev.tulle.proxy.accept;
 
+import dev.tulle.proxy.http1.Http1Beginning;
 import dev.tulle.proxy.http2.Preface;
 import dev.tulle.proxy.loop.Joined;
 import dev.tulle.proxy.loop.TimerWheel;
@@ -9,13 +10,12 @@ import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelInboundHandlerAdapter;
 import io.netty.channel.socket.ChannelInputShutdownEvent;
-import java.nio.charset.StandardCharsets;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Looks at the first bytes of a connection where the port does not say what is spoken. HTTP/1 begins with a known method
- * and a space, or with another one and a whole request line, HTTP/2 with its preface; everything else is bytes. A client that
+ * Looks at the first bytes of a connection where the port does not say what is spoken. HTTP/1 begins with a {@link
+ * Http1Beginning}, HTTP/2 with its preface; everything else is bytes. A client that
  * says nothing within {@value #PATIENCE_MILLIS} ms may wait for its server to speak first: bytes too, until it speaks
  * HTTP after all ({@link TcpRelay.Other}). Loop-confined.
  */
@@ -23,11 +23,6 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 final class ProtocolDetector extends ChannelInboundHandlerAdapter {
     private static final long PATIENCE_MILLIS = 500;
-    private static final int LINE_MAX = 8 << 10;
-    private static final int VERSION = " HTTP/1.1\r".length();
-    private static final String[] METHODS = {
-        "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "TRACE ", "CONNECT "
-    };
 
     /** Takes the connection once it is known what is spoken. */
     interface Found {
@@ -69,40 +64,7 @@ final class ProtocolDetector extends ChannelInboundHandlerAdapter {
         if (http2 == null || http2) {
             return http2;
         }
-        int n = Math.min(bytes.readableBytes(), 8);
-        String start = bytes.toString(bytes.readerIndex(), n, StandardCharsets.ISO_8859_1);
-        boolean perhaps = false;
-        for (String method : METHODS) {
-            if (start.startsWith(method)) {
-                return true;
-            }
-            perhaps |= method.startsWith(start);
-        }
-        return perhaps ? null : isRequestLine(bytes);
-    }
-
-    /** Other methods (WebDAV's, PURGE) look as commands of other protocols do: the version decides. */
-    private static @Nullable Boolean isRequestLine(ByteBuf bytes) {
-        int from = bytes.readerIndex();
-        int end = Math.min(bytes.writerIndex(), from + LINE_MAX);
-        int space = from;
-        while (space < end && isMethod(bytes.getByte(space))) {
-            space++;
-        }
-        if (space == from || space == end || bytes.getByte(space) != ' ') {
-            return false;
-        }
-        int lineFeed = bytes.indexOf(space, end, (byte) '\n');
-        if (lineFeed < 0) {
-            return end - from < LINE_MAX ? null : Boolean.FALSE;
-        }
-        int version = Math.max(space, lineFeed - VERSION);
-        String last = bytes.toString(version, lineFeed - version, StandardCharsets.ISO_8859_1);
-        return last.equals(" HTTP/1.1\r") || last.equals(" HTTP/1.0\r");
-    }
-
-    private static boolean isMethod(byte b) {
-        return (b >= 'A' && b <= 'Z') || b == '-' || b == '_';
+        return Http1Beginning.isIt(bytes);
     }
 
     @Override

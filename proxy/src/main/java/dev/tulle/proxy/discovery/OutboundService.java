@@ -1,5 +1,6 @@
 package dev.tulle.proxy.discovery;
 
+import dev.tulle.model.Listener;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -46,6 +47,12 @@ public final class OutboundService extends OnDemand {
     /** What is known. */
     public State state() {
         return state;
+    }
+
+    /** True where its port says that HTTP/2 is spoken. */
+    public boolean saysHttp2() {
+        ServiceSnapshot current = snapshot;
+        return current != null && current.listener().target() instanceof Listener.Target.Http http && http.http2();
     }
 
     /** Puts a snapshot in force. */

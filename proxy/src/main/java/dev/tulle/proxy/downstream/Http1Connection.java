@@ -48,6 +48,7 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
     /** Nothing has come yet that tells the version. */
     private boolean undecided = true;
 
+    private long openedNanos;
     private boolean reading;
     private boolean giveDue;
 
@@ -176,10 +177,12 @@ public final class Http1Connection extends ChannelInboundHandlerAdapter implemen
     /** False when the bytes were taken: they are HTTP/2, or may become it. */
     private boolean isHttp1(ByteBuf first) {
         OutboundService to = service;
-        Boolean http2 = to == null ? Boolean.FALSE : Preface.isMeant(first);
+        Boolean http2 = to == null ? Boolean.FALSE : Preface.isMeant(first, to.saysHttp2());
         if (http2 == null) {
             reader.waiting().keep(first);
-            end.headSince(System.nanoTime());
+            // All of it has one bound, however slowly it comes.
+            openedNanos = openedNanos == 0 ? System.nanoTime() : openedNanos;
+            end.headSince(openedNanos);
             return false;
         }
         undecided = false;

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.http2;
 
+import dev.tulle.proxy.http1.Http1Beginning;
 import io.netty.buffer.ByteBuf;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
@@ -18,9 +19,18 @@ public final class Preface {
         return begins(first, BYTES.length);
     }
 
-    /** The same where it is known to be HTTP: a client that goes on otherwise is told in HTTP/2 that it is wrong. */
-    public static @Nullable Boolean isMeant(ByteBuf first) {
-        return begins(first, HEAD);
+    /**
+     * The same where it is known to be HTTP: a client that goes on otherwise is told in HTTP/2 that it is wrong.
+     *
+     * @param said true where the port says that it is HTTP/2: whoever speaks no HTTP/1 either is told so as well
+     */
+    public static @Nullable Boolean isMeant(ByteBuf first, boolean said) {
+        Boolean meant = begins(first, HEAD);
+        if (meant == null || meant || !said) {
+            return meant;
+        }
+        Boolean http1 = Http1Beginning.isMethod(first) ? null : Http1Beginning.isIt(first);
+        return http1 == null ? null : Boolean.valueOf(!http1);
     }
 
     private static @Nullable Boolean begins(ByteBuf first, int length) {
