@@ -44,6 +44,10 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
     private static final int MAX_RESETS = 200;
     private static final int RESET_SECONDS = 30;
     private static final int MAX_EMPTY_FRAMES = 2;
+    private static final int MAX_CONTINUATIONS = 8;
+
+    /** Answers to a client's own frames that may wait for it to read them. */
+    private static final int MAX_QUEUED_ANSWERS = 1_000;
     /** The name of the PING whose answer says that the client has heard that the connection is going. */
     private static final long LEAVING = 2;
 
@@ -58,7 +62,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
     private final Channel channel;
     private final @Nullable Held held;
     private final RequestTurn turn;
-    private final ArrayDeque<H2Stream> waiting = new ArrayDeque<>();
+    private final ArrayDeque<H2Stream> waiting = new ArrayDeque<>(0);
     private final TimerWheel.Timer idle = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -73,6 +77,8 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
             leave();
         }
     };
+    private final HeadDeadline headDeadline;
+    private int unfinished;
     private final StreamOrder order = new StreamOrder();
     private long waitForClient;
     private long waitForEndpoints;
@@ -89,6 +95,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         this.channel = from.channel;
         this.held = LoopShares.of(channel);
         this.turn = new RequestTurn(channel, held, this::goOn);
+        this.headDeadline = new HeadDeadline(worker().timers(), () -> calm("a head took longer than 60 s"));
     }
 
     /** A connection to one service, retained until it closes. */
@@ -117,6 +124,8 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
             decoderEnforceMaxConsecutiveEmptyDataFrames(MAX_EMPTY_FRAMES);
             decoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
             encoderEnforceMaxRstFramesPerWindow(MAX_RESETS, RESET_SECONDS);
+            decoderEnforceMaxSmallContinuationFrames(MAX_CONTINUATIONS);
+            encoderEnforceMaxQueuedControlFrames(MAX_QUEUED_ANSWERS);
             gracefulShutdownTimeoutMillis(NO_LIMIT);
         }
 
@@ -202,6 +211,17 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         heads += more;
         Held place = held;
         return place == null || place.holdsHead(heads);
+    }
+
+    /** What has begun and is not whole counts as its client's. */
+    @Override
+    protected void unfinished(int bytes) {
+        boolean fits = holdsHeads(bytes - unfinished);
+        unfinished = bytes;
+        headDeadline.look(channel.isActive() && isAmidHead(), frames());
+        if (!fits) {
+            calm(RequestReader.LARGE_HEADS);
+        }
     }
 
     @Override

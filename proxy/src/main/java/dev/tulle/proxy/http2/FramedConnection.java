@@ -4,7 +4,6 @@ import dev.tulle.model.Http2Options;
 import dev.tulle.proxy.loop.QuickAck;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
-import io.netty.buffer.ByteBufAllocator;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.handler.codec.http2.Http2Connection;
 import io.netty.handler.codec.http2.Http2ConnectionAdapter;
@@ -20,6 +19,7 @@ import io.netty.handler.codec.http2.Http2Stream;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,8 +37,13 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** The name of a PING that asks for a sign of life. */
     private static final long ALIVE = 1;
 
+    /** How long the other side has once it was told that the connection is broken: it may not even read that. */
+    private static final long LAST_WORD_MILLIS = 500;
+
     private final Http2Connection.PropertyKey key;
-    private final List<S> touched = new ArrayList<>();
+    private final List<S> touched = new ArrayList<>(0);
+    private final FrameBudget budget = new FrameBudget(System::nanoTime);
+    private final Incoming incoming;
     private @Nullable ChannelHandlerContext context;
     private @Nullable QuickAck quickAck;
     private @Nullable KeepAlive alive;
@@ -47,7 +52,7 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** A handler for a pipeline, as Netty's builder makes it. */
     protected FramedConnection(Http2ConnectionDecoder decoder, Http2ConnectionEncoder encoder, Http2Settings settings) {
         super(decoder, encoder, settings);
-        setCumulator(FramedConnection::joined);
+        this.incoming = new Incoming(connection().isServer() ? Preface.LENGTH : 0);
         this.key = connection().newKey();
         connection().addListener(new Http2ConnectionAdapter() {
             @Override
@@ -60,27 +65,6 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
             }
         });
         decoder.frameListener(new Frames());
-    }
-
-    /**
-     * The beginning of a frame and what has come after it. Netty's own way grows one buffer and never drops what was read
-     * of it as long as somebody still holds a piece, which with a slow reader is always: it has as much as was ever sent.
-     */
-    private static ByteBuf joined(ByteBufAllocator allocator, ByteBuf before, ByteBuf more) {
-        if (!before.isReadable()) {
-            before.release();
-            return more;
-        }
-        if (more.readableBytes() <= before.writableBytes()) {
-            before.writeBytes(more);
-            more.release();
-            return before;
-        }
-        ByteBuf both = allocator.directBuffer(before.readableBytes() + more.readableBytes());
-        both.writeBytes(before).writeBytes(more);
-        before.release();
-        more.release();
-        return both;
     }
 
     /** A head has come for a stream that nobody has yet. */
@@ -111,6 +95,31 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** Nothing has come for too long, also not when it was asked for. */
     protected void dead() {
         closeNow();
+    }
+
+    /** So many bytes of frames and heads that are not whole wait now. */
+    protected void unfinished(int bytes) {
+        // Whoever bounds them.
+    }
+
+    /** True when the other side is in the middle of a head, or of another frame that has to be whole. */
+    protected final boolean isAmidHead() {
+        return incoming.isAmidHead() || incoming.block > 0;
+    }
+
+    /** How many frames the other side has begun. */
+    protected final int frames() {
+        return incoming.number;
+    }
+
+    /** Something goes to the other side, which may send more for it. */
+    final void sends(int bytes) {
+        budget.earn(bytes);
+    }
+
+    /** The other side asks too much: the connection ends. */
+    protected final void calm(String why) {
+        onError(context(), false, Http2Exception.connectionError(Http2Error.ENHANCE_YOUR_CALM, why));
     }
 
     /** From now on a silent other side is asked for a sign of life. */
@@ -270,6 +279,54 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         }
     }
 
+    /** What comes, in whole frames, as far as the other side may send them. */
+    private final class Incoming extends WholeFrames {
+        /** Bytes of a head that goes on in further frames. */
+        private int block;
+
+        /** Frames that have begun, a head with all that it goes on in as one. */
+        private int number;
+
+        private int told;
+
+        Incoming(int preface) {
+            super(preface);
+        }
+
+        @Override
+        protected boolean begins(int type, int flags, int length) {
+            if (type != CONTINUATION) {
+                number++;
+            }
+            if (type == HEADERS || type == PUSH_PROMISE || type == CONTINUATION) {
+                block = (flags & END_HEADERS) == 0 ? block + length + 1 : 0;
+            }
+            return budget.takes(type, flags, length);
+        }
+
+        @Override
+        protected void whole(ByteBuf frames) throws Exception {
+            FramedConnection.super.channelRead(context(), frames);
+        }
+
+        /** Tells what waits. */
+        void tell() {
+            int now = waiting() + block;
+            if (now > 0 || told > 0) {
+                told = now;
+                unfinished(now);
+            }
+        }
+    }
+
+    /** A peer that does not read is not waited for. */
+    @Override
+    protected void onConnectionError(
+            ChannelHandlerContext from, boolean outbound, Throwable cause, @Nullable Http2Exception error) {
+        super.onConnectionError(from, outbound, cause, error);
+        from.executor().schedule((Runnable) from::close, LAST_WORD_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
     @Override
     public void handlerAdded(ChannelHandlerContext added) throws Exception {
         context = added;
@@ -284,11 +341,18 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         if (watched != null) {
             watched.heard();
         }
+        if (!(message instanceof ByteBuf bytes)) {
+            super.channelRead(from, message);
+            return;
+        }
         QuickAck acknowledged = quickAck;
-        if (acknowledged != null && message instanceof ByteBuf bytes) {
+        if (acknowledged != null) {
             acknowledged.came(bytes.readableBytes());
         }
-        super.channelRead(from, message);
+        if (!incoming.read(from.alloc(), bytes)) {
+            calm("too many frames that carry nothing");
+        }
+        incoming.tell();
     }
 
     @Override
@@ -313,6 +377,8 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         if (watched != null) {
             watched.end();
         }
+        incoming.release();
+        incoming.tell();
         super.channelInactive(from);
     }
 

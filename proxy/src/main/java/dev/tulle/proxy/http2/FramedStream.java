@@ -95,6 +95,7 @@ public abstract class FramedStream {
         Http2Stream to = stream;
         ChannelPromise sent = promise(ends);
         if (!gone && to != null) {
+            connection.sends(0);
             connection.encoder().writeHeaders(connection.context(), to.id(), fields, 0, ends, sent);
         }
     }
@@ -114,6 +115,7 @@ public abstract class FramedStream {
         }
         int n = data.readableBytes();
         int cost = n + PIECE;
+        connection.sends(n);
         // Behind others it is going to wait.
         ByteBuf piece = queued > 0 ? WaitingPieces.alone(connection.context().alloc(), data) : data;
         if (n > 0) {
