@@ -39,6 +39,12 @@ needs_of() {
 	interop)
 		printf '%s\n' "command go golang-go" "command node nodejs" "command npm npm" "python ensurepip python3-venv"
 		;;
+	smuggling)
+		# Each with the server that it brings, behind the mesh.
+		printf '%s\n' "command nginx nginx-light" "command haproxy haproxy" "command apache2 apache2-bin" "command node nodejs" \
+			"command go golang-go" "debian_python gunicorn python3-gunicorn" \
+			"file /usr/share/java/jetty9-server.jar libjetty9-java"
+		;;
 	programs)
 		printf '%s\n' "command go golang-go" "command cargo cargo" "command node nodejs" "command npm npm" \
 			"debian_python grpc python3-grpcio" "debian_python websockets python3-websockets" \

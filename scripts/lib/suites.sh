@@ -307,6 +307,27 @@ suite_hostile() {
 	script_suite "the local stranger" "$TULLE_HOME/it/hostile/run" --report "$LOGS/hostile.jsonl" ${HOSTILE:-}
 }
 
+# Not among the suites of a plain ./test, for it needs many packages: doubtful messages through the mesh and the gateway to
+# seven servers. Options in SMUGGLING: it/smuggling/README.md.
+suite_smuggling() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "no request hides in another" "$TULLE_HOME/it/smuggling/run" --report "$LOGS/smuggling.jsonl" ${SMUGGLING:-}
+}
+
+# The attacks of HTTP/2 against a mesh of its own. attacks-short, which is among the suites of a plain ./test: a second of
+# each, and only what no load can change. Options in ATTACKS: it/attacks/README.md.
+suite_attacks() {
+	ensure_built
+	# shellcheck disable=SC2086
+	script_suite "attacks of HTTP/2" "$TULLE_HOME/it/attacks/run" attacks --report "$LOGS/attacks.jsonl" ${ATTACKS:-}
+}
+
+suite_attacks-short() {
+	ensure_built
+	script_suite "attacks of HTTP/2" "$TULLE_HOME/it/attacks/run" attacks --short --report "$LOGS/attacks.jsonl"
+}
+
 suite_demo() {
 	check "tulle demo --once" "$TULLE_HOME/tulle" demo --once
 }
@@ -321,7 +342,7 @@ clear_killed_runs() {
 		name="${name%%/*}"
 		case "$name" in tulle-*) ;; *) say "mesh '$name' is in this host's kernel: it may disturb the tests" ;; esac
 	done
-	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,in,st,so-*,pr-*,bpf-test-*,eq-*,to-*,li,di,fuzz-*,bench-*}; do
+	for pins in /sys/fs/bpf/tulle-{it,demo,agenttest,kerneltest-*,ho,in,st,at,sm,so-*,pr-*,bpf-test-*,eq-*,to-*,li,di,fuzz-*,bench-*}; do
 		[ -d "$pins" ] || continue
 		name="${pins##*/}"
 		if grep -qsaF -- "$name" /proc/[0-9]*/cmdline; then

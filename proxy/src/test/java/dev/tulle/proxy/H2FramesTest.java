@@ -118,6 +118,22 @@ class H2FramesTest {
         }
     }
 
+    /** A CONNECT asks for an authority and nothing else (RFC 9113 section 8.5). */
+    @ParameterizedTest
+    @CsvSource({":path, /", ":scheme, http"})
+    void aConnectHasNoPath(String name, String value) throws Exception {
+        try (Origin origin = Origin.answering("hello");
+                ProxyFixture proxy =
+                        new ProxyFixture(Meshes.mesh().subset("", origin.port()).build());
+                H2Frames client = new H2Frames(proxy.port)) {
+            client.head(1, false, ":method", "CONNECT", ":authority", "web", name, value);
+            assertEquals(
+                    H2Frames.RST_STREAM,
+                    client.until(H2Frames.RST_STREAM).getLast().type());
+            assertTrue(origin.requests.isEmpty());
+        }
+    }
+
     /** A body of unknown length goes on in chunks, with the trailers that may follow it. */
     @Test
     void bodiesAndTrailersGoOnInChunks() throws Exception {

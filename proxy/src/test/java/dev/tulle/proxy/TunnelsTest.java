@@ -122,6 +122,17 @@ class TunnelsTest {
         }
     }
 
+    /** One that the proxy answers itself is answered before what follows it has been looked at, and that is no request either. */
+    @Test
+    void whatFollowsAConnectThatComesToNothingIsNoRequest() throws Exception {
+        try (ProxyFixture mesh = new ProxyFixture(Meshes.mesh().subset("").build());
+                RawClient client = new RawClient(mesh.port)) {
+            client.send("CONNECT far:1 HTTP/1.1\r\nHost: far:1\r\n\r\nGET /hidden HTTP/1.1\r\nHost: w\r\n\r\n");
+            assertEquals(503, client.read(false).code());
+            assertTrue(client.isClosed());
+        }
+    }
+
     /** A workload may be a proxy: it is asked to connect, and what it agrees to is its tunnel. */
     @Test
     void aConnectTravelsToItsService() throws Exception {

@@ -59,7 +59,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
     private final Channel channel;
     private final @Nullable Held held;
     private final RequestTurn turn;
-    private final ArrayDeque<H2Stream> waiting = new ArrayDeque<>();
+    private final ArrayDeque<H2Stream> waiting = new ArrayDeque<>(0);
     private final TimerWheel.Timer idle = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -74,6 +74,8 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
             leave();
         }
     };
+    private final HeadDeadline headDeadline;
+    private int unfinished;
     private final StreamOrder order = new StreamOrder();
     private long waitForClient;
     private long waitForEndpoints;
@@ -90,6 +92,7 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         this.channel = from.channel;
         this.held = LoopShares.of(channel);
         this.turn = new RequestTurn(channel, held, this::goOn);
+        this.headDeadline = new HeadDeadline(worker().timers(), () -> calm("a head took longer than 60 s"));
     }
 
     /** A connection to one service, retained until it closes. */
@@ -202,6 +205,17 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         heads += more;
         Held place = held;
         return place == null || place.holdsHead(heads);
+    }
+
+    /** What has begun and is not whole counts as its client's. */
+    @Override
+    protected void unfinished(int bytes) {
+        boolean fits = holdsHeads(bytes - unfinished);
+        unfinished = bytes;
+        headDeadline.look(channel.isActive() && isAmidHead(), framesBegun());
+        if (!fits) {
+            calm(RequestReader.LARGE_HEADS);
+        }
     }
 
     @Override

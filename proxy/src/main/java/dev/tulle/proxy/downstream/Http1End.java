@@ -17,7 +17,9 @@ import java.util.concurrent.TimeUnit;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class Http1End {
-    private static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
+    /** How long a request's head may take. */
+    static final long HEAD_TIMEOUT = TimeUnit.SECONDS.toNanos(60);
+
     private static final long IDLE_TIMEOUT = TimeUnit.HOURS.toNanos(1);
     private static final long LINGER = TimeUnit.SECONDS.toNanos(2);
     private static final int LINGER_BYTES = 1 << 20;

@@ -170,7 +170,7 @@ final class Http1Stream implements Downstream {
         whole = connection.isRequestComplete()
                 && !refused
                 && head.keepsAlive()
-                && !head.isUpgrade()
+                && !head.asksForTunnel()
                 && !draining.getAsBoolean();
         ByteSink sink = worker.sink();
         HeadWriter.local(sink, status, body, location, !whole, head.isHead(), changes);

@@ -1,5 +1,6 @@
 package dev.tulle.proxy.downstream;
 
+import dev.tulle.proxy.loop.WaitingPieces;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.ByteBufAllocator;
 import org.jspecify.annotations.Nullable;
@@ -21,9 +22,9 @@ final class WaitingBytes {
         return now != null && now.readableBytes() >= MAX;
     }
 
-    /** Lets these wait; there must be none before. */
+    /** Lets these wait; there must be none before. A few of them do not keep the buffer of a read. */
     void keep(ByteBuf rest) {
-        bytes = rest;
+        bytes = WaitingPieces.alone(rest.alloc(), rest);
     }
 
     /** Those that wait, which stay; null for none. */

@@ -35,6 +35,8 @@ public final class ChunkedBody {
     private long size;
     private int digits;
     private int line;
+    private boolean quoted;
+    private boolean escaped;
     private int trailers;
     private final Trailers kept = new Trailers();
 
@@ -44,6 +46,8 @@ public final class ChunkedBody {
         size = 0;
         digits = 0;
         line = 0;
+        quoted = false;
+        escaped = false;
         trailers = 0;
         kept.reset();
     }
@@ -120,10 +124,13 @@ public final class ChunkedBody {
         return b == '\r' ? State.SIZE_LINE_FEED : b == ';' ? State.EXTENSION : State.BROKEN;
     }
 
+    /** A line that ends within a quoted text is one for whom it may go on (RFC 9112 section 7.1.1), and none for others. */
     private State extension(byte b) {
         if (b == '\r') {
-            return State.SIZE_LINE_FEED;
+            return quoted ? State.BROKEN : State.SIZE_LINE_FEED;
         }
+        quoted ^= b == '"' && !escaped;
+        escaped = quoted && b == '\\' && !escaped;
         boolean good = (b >= 0x20 || b < 0 || b == '\t') && b != 0x7f && ++line <= MAX_SIZE_LINE;
         return good ? State.EXTENSION : State.BROKEN;
     }

@@ -5,7 +5,6 @@ import io.netty.channel.ChannelFutureListener;
 import io.netty.channel.ChannelHandlerContext;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http2.DecoratingHttp2ConnectionEncoder;
-import io.netty.handler.codec.http2.Http2CodecUtil;
 import io.netty.handler.codec.http2.Http2ConnectionEncoder;
 import io.netty.handler.codec.http2.Http2Error;
 import io.netty.handler.codec.http2.Http2Exception;
@@ -21,7 +20,8 @@ import org.jspecify.annotations.Nullable;
 // A failed write or close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
 final class ControlBounds extends DecoratingHttp2ConnectionEncoder {
-    private static final int MAX_WAITING = Http2CodecUtil.DEFAULT_MAX_QUEUED_CONTROL_FRAMES;
+    /** Answers to the other side's own frames that may wait for it to read them. */
+    private static final int MAX_WAITING = 1_000;
 
     private final int maxResets;
     private final long resetNanos;

@@ -27,7 +27,7 @@ public record FrameCodec(
         SendWindows windows,
         BatchedFrames frames) {
     /** Continuations of one head that bring next to nothing before the connection ends. */
-    private static final int MAX_SMALL_CONTINUATIONS = 16;
+    private static final int MAX_SMALL_CONTINUATIONS = 8;
 
     private static final int GROWS = -1;
 

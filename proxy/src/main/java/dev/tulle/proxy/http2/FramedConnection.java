@@ -22,6 +22,7 @@ import io.netty.handler.codec.http2.Http2Stream;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,11 +40,16 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
     /** The name of a PING that asks for a sign of life. */
     private static final long ALIVE = 1;
 
+    /** How long the other side has once it was told that the connection is broken: it may not even read that. */
+    private static final long LAST_WORD_MILLIS = 500;
+
     private final Http2Connection.PropertyKey key;
-    private final List<S> touched = new ArrayList<>();
+    private final List<S> touched = new ArrayList<>(0);
     private final SendWindows windows;
     private final BatchedFrames frames;
     private final Runnable flushes = this::flushNow;
+    private final FrameBudget budget = new FrameBudget(System::nanoTime);
+    private final Incoming incoming;
     private @Nullable ChannelHandlerContext context;
     private @Nullable QuickAck quickAck;
     private @Nullable KeepAlive alive;
@@ -60,8 +66,8 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         super(decoder, encoder, settings);
         this.windows = codec.windows();
         this.frames = codec.frames();
-        setCumulator(FrameBeginning::joined);
         this.key = codec.streams();
+        this.incoming = new Incoming(connection().isServer() ? Preface.LENGTH : 0);
         connection().addListener(new Http2ConnectionAdapter() {
             @Override
             public void onStreamClosed(Http2Stream stream) {
@@ -110,6 +116,31 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         Http2LocalFlowController flow = connection.local().flowController();
         Http2Stream whole = connection.connectionStream();
         flow.incrementWindowSize(whole, window - flow.initialWindowSize(whole));
+    }
+
+    /** So many bytes of frames and heads that are not whole wait now. */
+    protected void unfinished(int bytes) {
+        // Whoever bounds them.
+    }
+
+    /** True when the other side is in the middle of a head, or of another frame that has to be whole. */
+    protected final boolean isAmidHead() {
+        return incoming.isAmidHead() || incoming.block > 0;
+    }
+
+    /** How many frames the other side has begun. */
+    protected final int framesBegun() {
+        return incoming.number;
+    }
+
+    /** Something goes to the other side, which may send more for it. */
+    final void sends(int bytes) {
+        budget.earn(bytes);
+    }
+
+    /** The other side asks too much: the connection ends. */
+    protected final void calm(String why) {
+        onError(context(), false, Http2Exception.connectionError(Http2Error.ENHANCE_YOUR_CALM, why));
     }
 
     /** From now on a silent other side is asked for a sign of life. */
@@ -337,6 +368,54 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         }
     }
 
+    /** What comes, in whole frames, as far as the other side may send them. */
+    private final class Incoming extends WholeFrames {
+        /** Bytes of a head that goes on in further frames. */
+        private int block;
+
+        /** Frames that have begun, a head with all that it goes on in as one. */
+        private int number;
+
+        private int told;
+
+        Incoming(int preface) {
+            super(preface);
+        }
+
+        @Override
+        protected boolean begins(int type, int flags, int length) {
+            if (type != CONTINUATION) {
+                number++;
+            }
+            if (type == HEADERS || type == PUSH_PROMISE || type == CONTINUATION) {
+                block = (flags & END_HEADERS) == 0 ? block + length + 1 : 0;
+            }
+            return budget.takes(type, flags, length);
+        }
+
+        @Override
+        protected void whole(ByteBuf frames) throws Exception {
+            FramedConnection.super.channelRead(context(), frames);
+        }
+
+        /** Tells what waits. */
+        void tell() {
+            int now = waiting() + block;
+            if (now > 0 || told > 0) {
+                told = now;
+                unfinished(now);
+            }
+        }
+    }
+
+    /** A peer that does not read is not waited for. */
+    @Override
+    protected void onConnectionError(
+            ChannelHandlerContext from, boolean outbound, Throwable cause, @Nullable Http2Exception error) {
+        super.onConnectionError(from, outbound, cause, error);
+        from.executor().schedule((Runnable) from::close, LAST_WORD_MILLIS, TimeUnit.MILLISECONDS);
+    }
+
     @Override
     public void handlerAdded(ChannelHandlerContext added) throws Exception {
         context = added;
@@ -351,11 +430,18 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         if (watched != null) {
             watched.heard();
         }
+        if (!(message instanceof ByteBuf bytes)) {
+            super.channelRead(from, message);
+            return;
+        }
         QuickAck acknowledged = quickAck;
-        if (acknowledged != null && message instanceof ByteBuf bytes) {
+        if (acknowledged != null) {
             acknowledged.came(bytes.readableBytes());
         }
-        super.channelRead(from, message);
+        if (!incoming.read(from.alloc(), bytes)) {
+            calm("too many frames that carry nothing");
+        }
+        incoming.tell();
     }
 
     @Override
@@ -391,6 +477,8 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         if (watched != null) {
             watched.end();
         }
+        incoming.release();
+        incoming.tell();
         super.channelInactive(from);
     }
 

@@ -133,6 +133,7 @@ public abstract class FramedStream {
         if (gone || to == null) {
             return;
         }
+        connection.sends(0);
         if (waiting.isEmpty()) {
             connection.sendHead(to, fields, ends ? ending : null);
         } else {
@@ -151,6 +152,7 @@ public abstract class FramedStream {
             return;
         }
         int n = data.readableBytes();
+        connection.sends(n);
         if (waiting.isEmpty() && connection.windows().admit(window, n)) {
             // Behind others it may have to wait for the socket.
             ByteBuf piece =

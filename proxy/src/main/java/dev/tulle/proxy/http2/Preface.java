@@ -9,6 +9,9 @@ import org.jspecify.annotations.Nullable;
 public final class Preface {
     private static final byte[] BYTES = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".getBytes(StandardCharsets.US_ASCII);
 
+    /** Bytes of it. */
+    static final int LENGTH = BYTES.length;
+
     /** A whole head: whoever sends it means HTTP/2, for which its method is kept. */
     private static final int HEAD = "PRI * HTTP/2.0\r\n\r\n".length();
 

@@ -41,7 +41,12 @@ public final class ReceivedHeads {
         if (protocol != null && (!connects || fields.scheme() == null || !isToken(protocol))) {
             return ParseStatus.BAD_START_LINE;
         }
-        CharSequence target = connects && protocol == null ? host : fields.path();
+        boolean alone = connects && protocol == null;
+        if (alone && (fields.scheme() != null || fields.path() != null)) {
+            // RFC 9113 section 8.5.
+            return ParseStatus.BAD_START_LINE;
+        }
+        CharSequence target = alone ? host : fields.path();
         if (method == null || target == null || !isVisible(method) || !isVisible(target)) {
             return ParseStatus.BAD_START_LINE;
         }

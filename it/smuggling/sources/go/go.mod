@@ -1,0 +1,3 @@
+module tulle/smuggling
+
+go 1.19
