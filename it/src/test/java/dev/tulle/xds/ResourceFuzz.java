@@ -22,7 +22,8 @@ public final class ResourceFuzz {
     private static final List<String> TYPES = ResourceType.all().stream()
             .map(ResourceType::typeUrl)
             .distinct()
-            .sorted(Comparator.comparing(ResourceType.SECRET.typeUrl()::equals).thenComparing(Comparator.naturalOrder()))
+            .sorted(Comparator.comparing(ResourceType.SECRET.typeUrl()::equals)
+                    .thenComparing(Comparator.naturalOrder()))
             .toList();
 
     private ResourceFuzz() {}

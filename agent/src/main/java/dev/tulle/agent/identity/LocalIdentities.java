@@ -15,6 +15,7 @@ import dev.tulle.xds.XdsClientState;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.util.HashSet;
 import java.util.List;
@@ -110,8 +111,22 @@ public final class LocalIdentities implements AutoCloseable {
         return Optional.ofNullable(current.certificates().get(proxies));
     }
 
+    /** From now on these are trusted, whatever comes with certificates: the control plane has announced them. */
+    public void trust(List<X509Certificate> roots) {
+        identities.trust(roots);
+    }
+
+    /**
+     * The roots that every proxy of this node has acknowledged, and that workloads were sent; empty while one of the proxies
+     * that are connected has not answered.
+     */
+    public List<X509Certificate> rootsInForce() {
+        // Read first: what is current was sent before the proxies are looked at.
+        List<X509Certificate> roots = current.roots();
+        return secrets.clients().stream().allMatch(XdsClientState::synced) ? roots : List.of();
+    }
+
     private void told(Identities.Snapshot snapshot) {
-        current = snapshot;
         Set<String> awaited =
                 snapshot.awaited().stream().map(SpiffeId::toString).collect(Collectors.toSet());
         if (snapshot.roots().isEmpty()) {
@@ -121,6 +136,7 @@ public final class LocalIdentities implements AutoCloseable {
         secrets.update(SecretTexts.of(snapshot), awaited);
         workloads.update(new WorkloadSecrets(
                 snapshot.certificates(), snapshot.troubles(), snapshot.roots(), Caller.TRUST_DOMAIN));
+        current = snapshot;
     }
 
     /** The proxies that are connected, with what they answered. */

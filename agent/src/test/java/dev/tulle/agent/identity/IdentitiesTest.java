@@ -10,6 +10,7 @@ import dev.tulle.common.pki.TlsIdentity;
 import java.io.IOException;
 import java.math.BigInteger;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.security.interfaces.ECPrivateKey;
 import java.time.Clock;
 import java.time.Duration;
@@ -312,6 +313,23 @@ class IdentitiesTest {
         gate.countDown();
         until("all have one", () -> last.certificates().size() == many.size());
         assertEquals(Identities.AT_ONCE, most.get());
+    }
+
+    @Test
+    void rootsThatAreAnnouncedCountAlone() throws Exception {
+        identities.living(Set.of(A));
+        look();
+        List<X509Certificate> own = last.roots();
+        assertEquals(1, own.size());
+        try (TestAuthority next = new TestAuthority(directory.resolve("next"), hands)) {
+            List<X509Certificate> both = List.of(own.getFirst(), next.roots().getFirst());
+            identities.trust(both);
+            look();
+            assertEquals(both, last.roots());
+            identities.living(Set.of(A, B));
+            look();
+            assertEquals(both, last.roots());
+        }
     }
 
     @Test

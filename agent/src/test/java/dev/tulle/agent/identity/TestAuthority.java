@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.security.KeyPair;
 import java.security.SecureRandom;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.time.InstantSource;
 import java.util.List;
@@ -48,6 +49,10 @@ final class TestAuthority implements CertificateSource, AutoCloseable {
         } catch (InvalidRequestException | RefusedSignatureException e) {
             throw new IOException(e.getMessage(), e);
         }
+    }
+
+    List<X509Certificate> roots() {
+        return authority.roots();
     }
 
     @Override
