@@ -2,6 +2,7 @@ package dev.tulle.cli;
 
 import dev.tulle.cli.command.ApplyCommand;
 import dev.tulle.cli.command.BaseCommand;
+import dev.tulle.cli.command.CertificatesCommand;
 import dev.tulle.cli.command.CompletionCommand;
 import dev.tulle.cli.command.ConfigCommand;
 import dev.tulle.cli.command.ConvertCommand;
@@ -82,6 +83,7 @@ final class Commands {
         commands.put("token", TokenCommand::new);
         commands.put("nodes", NodesCommand::new);
         commands.put("node", NodeCommand::new);
+        commands.put("certificates", CertificatesCommand::new);
         commands.put("status", StatusCommand::new);
         commands.put("check", CheckCommand::new);
         commands.put("explain", ExplainCommand::new);
