@@ -131,6 +131,7 @@ count_junit() {
 # not get it from us: the configurations made by hand and a few generated ones.
 suite_envoy() {
 	check "a real Envoy takes our resources and routes by them" control/src/test/envoy/run
+	check "a real Envoy takes certificates from the agent" agent/src/test/envoy/run
 	ensure_built
 	script_suite "configuration means what it means to Envoy" "$TULLE_HOME/it/differential/run" --configurations 8
 	script_suite "trusted hops mean what they mean to Envoy" python3 -B "$TULLE_HOME/it/edge/hops.py"

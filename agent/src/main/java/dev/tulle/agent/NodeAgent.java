@@ -9,6 +9,7 @@ import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
 import dev.tulle.agent.identity.CertificateSource;
 import dev.tulle.agent.identity.LocalIdentities;
+import dev.tulle.agent.identity.RemoteAuthority;
 import dev.tulle.agent.join.ControlRelay;
 import dev.tulle.agent.join.LiveMembership;
 import dev.tulle.agent.join.Renewal;
@@ -18,20 +19,20 @@ import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
+import dev.tulle.common.pki.SpiffeId;
+import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.model.Caller;
 import dev.tulle.telemetry.MetricRegistry;
 import dev.tulle.xds.RegistrationClient;
 import dev.tulle.xds.RegistrationOptions;
 import dev.tulle.xds.XdsClient;
 import dev.tulle.xds.XdsClientOptions;
 import dev.tulle.xds.XdsClients;
-import dev.tulle.common.pki.SpiffeId;
-import dev.tulle.common.pki.TlsIdentity;
-import dev.tulle.model.Caller;
-import java.security.cert.X509Certificate;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.file.Path;
+import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -92,9 +93,7 @@ public final class NodeAgent implements AutoCloseable {
 
             @Override
             public CertificateSource certificates() {
-                return (identity, _) -> {
-                    throw new IOException("nobody signs certificates yet");
-                };
+                return new RemoteAuthority(options.control());
             }
         });
     }

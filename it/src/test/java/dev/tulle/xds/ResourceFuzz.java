@@ -6,8 +6,10 @@ import dev.tulle.it.fuzz.Cost;
 import dev.tulle.it.fuzz.Manifests;
 import dev.tulle.model.MeshState;
 import dev.tulle.model.ResourceRef;
+import dev.tulle.model.Secret;
 import dev.tulle.model.Workload;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 
@@ -16,10 +18,12 @@ import java.util.Map;
  * after it was sent on. The first byte says the type.
  */
 public final class ResourceFuzz {
+    /** Types that came later are last: inputs that are kept mean what they meant. */
     private static final List<String> TYPES = ResourceType.all().stream()
             .map(ResourceType::typeUrl)
             .distinct()
-            .sorted()
+            .sorted(Comparator.comparing(ResourceType.SECRET.typeUrl()::equals)
+                    .thenComparing(Comparator.naturalOrder()))
             .toList();
 
     private ResourceFuzz() {}
@@ -82,6 +86,8 @@ public final class ResourceFuzz {
         values.addAll(state.clusters().values());
         values.addAll(state.endpoints().values());
         values.addAll(state.policies().values());
+        values.add(new Secret.IdentityCertificate("spiffe://td/ns/default/sa/a", "chain", "key"));
+        values.add(new Secret.TrustedRoots(Secret.ROOTS, "roots"));
         List<byte[]> seeds = new ArrayList<>();
         for (Object value : values) {
             Any any = ResourceCodec.encode(value);

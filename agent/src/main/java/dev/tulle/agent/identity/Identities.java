@@ -127,10 +127,12 @@ public final class Identities implements AutoCloseable {
     /**
      * Starts with nobody.
      *
+     * @param clock the wall clock
      * @param listener told what there is now, whenever that changes, one call at a time; must not block
      */
-    public static Identities start(CertificateSource source, RandomGenerator random, Consumer<Snapshot> listener) {
-        Identities made = new Identities(source, Clock.systemUTC(), System::nanoTime, random, listener);
+    static Identities start(
+            CertificateSource source, Clock clock, RandomGenerator random, Consumer<Snapshot> listener) {
+        Identities made = new Identities(source, clock, System::nanoTime, random, listener);
         made.owner.offerLater(LOOK, made::lookAgain);
         return made;
     }
@@ -170,10 +172,12 @@ public final class Identities implements AutoCloseable {
         for (Map.Entry<SpiffeId, Entry> each : entries.entrySet()) {
             Entry entry = each.getValue();
             if (entry.held.isPresent() && entry.held.get().hasEnded(now)) {
-                LOG.log(
-                        System.Logger.Level.WARNING,
-                        "the certificate of " + each.getKey() + " has ended and there is no other one: "
-                                + entry.trouble);
+                if (!entry.trouble.isEmpty()) {
+                    LOG.log(
+                            System.Logger.Level.WARNING,
+                            "the certificate of " + each.getKey() + " has ended and there is no other one: "
+                                    + entry.trouble);
+                }
                 entry.held = Optional.empty();
             }
             boolean due = entry.held.isEmpty() || entry.held.get().isDue(now);
@@ -315,12 +319,17 @@ public final class Identities implements AutoCloseable {
                 .toList());
     }
 
-    /** Runs on the owner thread after what waits there; for tests that turn the clock. */
+    /** Looks now, after what waits to be done; for tests that turn the clock. */
     void lookNow() {
         owner.call(() -> {
             look();
             return true;
         });
+    }
+
+    /** True when no request is under way. */
+    boolean isQuiet() {
+        return owner.call(() -> underWay == 0);
     }
 
     /** Forgets everything; the listener is not called any more. */

@@ -11,9 +11,12 @@ import dev.tulle.model.Secret;
 import dev.tulle.xds.SecretServer;
 import dev.tulle.xds.WorkloadApiServer;
 import dev.tulle.xds.WorkloadSecrets;
+import dev.tulle.xds.XdsClientState;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.security.SecureRandom;
+import java.security.cert.X509Certificate;
+import java.time.Clock;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
@@ -39,7 +42,8 @@ public final class LocalIdentities implements AutoCloseable {
             Path sdsSocket,
             SocketAccess access,
             Path workloadSocket,
-            LocalRefusals refusals)
+            LocalRefusals refusals,
+            Clock clock)
             throws IOException {
         this.proxies = proxies;
         SecureRandom random = new SecureRandom();
@@ -52,7 +56,7 @@ public final class LocalIdentities implements AutoCloseable {
             throw e;
         }
         told(Identities.Snapshot.EMPTY);
-        identities = Identities.start(source, random, this::told);
+        identities = Identities.start(source, clock, random, this::told);
         identities.living(Set.of(proxies));
     }
 
@@ -74,7 +78,20 @@ public final class LocalIdentities implements AutoCloseable {
             Path workloadSocket,
             LocalRefusals refusals)
             throws IOException {
-        return new LocalIdentities(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals);
+        return start(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals, Clock.systemUTC());
+    }
+
+    static LocalIdentities start(
+            CertificateSource source,
+            SpiffeId proxies,
+            Cgroups cgroups,
+            Path sdsSocket,
+            SocketAccess access,
+            Path workloadSocket,
+            LocalRefusals refusals,
+            Clock clock)
+            throws IOException {
+        return new LocalIdentities(source, proxies, cgroups, sdsSocket, access, workloadSocket, refusals, clock);
     }
 
     /** Says which leases there are now. */
@@ -94,8 +111,22 @@ public final class LocalIdentities implements AutoCloseable {
         return Optional.ofNullable(current.certificates().get(proxies));
     }
 
+    /** From now on these are trusted, whatever comes with certificates: the control plane has announced them. */
+    public void trust(List<X509Certificate> roots) {
+        identities.trust(roots);
+    }
+
+    /**
+     * The roots that every proxy of this node has acknowledged, and that workloads were sent; empty while one of the proxies
+     * that are connected has not answered.
+     */
+    public List<X509Certificate> rootsInForce() {
+        // Read first: what is current was sent before the proxies are looked at.
+        List<X509Certificate> roots = current.roots();
+        return secrets.clients().stream().allMatch(XdsClientState::synced) ? roots : List.of();
+    }
+
     private void told(Identities.Snapshot snapshot) {
-        current = snapshot;
         Set<String> awaited =
                 snapshot.awaited().stream().map(SpiffeId::toString).collect(Collectors.toSet());
         if (snapshot.roots().isEmpty()) {
@@ -105,6 +136,12 @@ public final class LocalIdentities implements AutoCloseable {
         secrets.update(SecretTexts.of(snapshot), awaited);
         workloads.update(new WorkloadSecrets(
                 snapshot.certificates(), snapshot.troubles(), snapshot.roots(), Caller.TRUST_DOMAIN));
+        current = snapshot;
+    }
+
+    /** The proxies that are connected, with what they answered. */
+    List<XdsClientState> clients() {
+        return secrets.clients();
     }
 
     /** The identities of this node, by name. */

@@ -18,7 +18,7 @@ import picocli.CommandLine.Parameters;
 @Command(
         name = "certificates",
         description = "Shows the mesh's certificate authority: its roots, who trusts them, what will end when.",
-        subcommands = {CertificatesCommand.Revoke.class, CertificatesCommand.Rotate.class})
+        subcommands = {NodeCertificates.class, CertificatesCommand.Revoke.class, CertificatesCommand.Rotate.class})
 public final class CertificatesCommand extends BaseCommand {
     /** Digits of a fingerprint that tables show. */
     private static final int SHORT = 16;
