@@ -108,6 +108,9 @@ final class ControlApi implements LocalApiServer.Handler {
             case "nodes" -> RecordJson.of(plane.nodeViews());
             case "node-remove" -> removeNode(params);
             case "token-create" -> createToken(params);
+            case "certificates" -> plane.certificates().show();
+            case "certificate-revoke" -> plane.certificates().revoke(params);
+            case "certificate-rotate" -> plane.certificates().rotate();
             case "config-dump" -> RecordJson.of(view.state());
             case "explain" -> Explainer.explain(view.state(), plane.ended(), params);
             default -> throw new ApiFailure("unknown-method", "the control plane has no method '" + method + "'");

@@ -1,5 +1,7 @@
 package dev.tulle.control;
 
+import dev.tulle.control.authority.CertificateCounts;
+import dev.tulle.identity.authority.CertificateAuthority;
 import dev.tulle.telemetry.Counter;
 import dev.tulle.telemetry.Gauge;
 import dev.tulle.telemetry.Histogram;
@@ -36,10 +38,12 @@ final class ControlMetrics {
     private final Counter failed = registry.counter("galley_validation_failed", "Applied texts with an error.")
             .with();
     private final Map<String, Long> pushesSeen = new HashMap<>();
+    private final CertificateMetrics certificates;
     private long rejectsSeen;
 
-    ControlMetrics(ControlPlane plane) {
+    ControlMetrics(ControlPlane plane, CertificateAuthority authority) {
         this.plane = plane;
+        this.certificates = new CertificateMetrics(registry, authority);
         registry.gauge("istio_build", "The software of a component.", "component", "tag")
                 .with("pilot", VERSION)
                 .set(1);
@@ -57,6 +61,10 @@ final class ControlMetrics {
         registry.gauge("pilot_config_problems", "Errors and warnings in force.", () -> plane.view()
                 .problems()
                 .size());
+    }
+
+    CertificateCounts certificates() {
+        return certificates;
     }
 
     void triggered(String type) {

@@ -1,6 +1,7 @@
 package dev.tulle.control;
 
 import dev.tulle.common.LocalUsers;
+import dev.tulle.identity.authority.AuthorityOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -15,6 +16,7 @@ import java.util.List;
  * @param users who may use the sockets; default root alone
  * @param httpPort metrics and readiness, on the loopback; default 15014; 0 for any free port
  * @param nodePort where other hosts speak with it over TLS, while nodes are expected; default 15012
+ * @param authority the certificate authority; default one of its own in {@code <state>/authority}
  * @param workloadRange nodes' prefixes are leased from it; default 100.64.0.0/10
  * @param serviceRange services' virtual addresses are taken from it; default 240.240.0.0/16
  * @param leaseTimeout workloads of a node stay this long after its stream ended; default 30 s
@@ -29,6 +31,7 @@ public record ControlOptions(
         LocalUsers users,
         int httpPort,
         int nodePort,
+        AuthorityOptions authority,
         String workloadRange,
         String serviceRange,
         Duration leaseTimeout,
@@ -63,6 +66,7 @@ public record ControlOptions(
                 LocalUsers.ROOT,
                 15014,
                 15012,
+                AuthorityOptions.of(stateDirectory.resolve("authority")),
                 "100.64.0.0/10",
                 "240.240.0.0/16",
                 Duration.ofSeconds(30),
@@ -80,6 +84,7 @@ public record ControlOptions(
                 users,
                 httpPort,
                 nodePort,
+                authority,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -97,6 +102,7 @@ public record ControlOptions(
                 users,
                 http,
                 nodePort,
+                authority,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -114,6 +120,7 @@ public record ControlOptions(
                 newUsers,
                 httpPort,
                 nodePort,
+                authority,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,
@@ -131,6 +138,7 @@ public record ControlOptions(
                 users,
                 httpPort,
                 nodePort,
+                authority,
                 workloads,
                 services,
                 leaseTimeout,
@@ -148,6 +156,7 @@ public record ControlOptions(
                 users,
                 httpPort,
                 nodePort,
+                authority,
                 workloadRange,
                 serviceRange,
                 newLeaseTimeout,
@@ -165,6 +174,25 @@ public record ControlOptions(
                 users,
                 httpPort,
                 port,
+                authority,
+                workloadRange,
+                serviceRange,
+                leaseTimeout,
+                grace,
+                debounce);
+    }
+
+    /** The same with another certificate authority. */
+    public ControlOptions withAuthority(AuthorityOptions other) {
+        return new ControlOptions(
+                configDirectory,
+                stateDirectory,
+                socket,
+                xdsSocket,
+                users,
+                httpPort,
+                nodePort,
+                other,
                 workloadRange,
                 serviceRange,
                 leaseTimeout,

@@ -1,12 +1,6 @@
 package dev.tulle.control;
 
 import dev.tulle.common.Cidr;
-import dev.tulle.control.join.AuthoritySigner;
-import dev.tulle.control.join.NodeSigner;
-import dev.tulle.control.join.Nodes;
-import dev.tulle.control.join.OwnCertificate;
-import dev.tulle.model.Caller;
-import java.net.InetSocketAddress;
 import dev.tulle.common.LocalApiServer;
 import dev.tulle.common.LocalRefusals;
 import dev.tulle.common.OwnerThread;
@@ -20,16 +14,25 @@ import dev.tulle.config.Problem;
 import dev.tulle.config.SecretFile;
 import dev.tulle.config.Translation;
 import dev.tulle.config.Translator;
+import dev.tulle.control.authority.MeshAuthority;
+import dev.tulle.control.join.AuthoritySigner;
+import dev.tulle.control.join.NodeSigner;
+import dev.tulle.control.join.Nodes;
+import dev.tulle.control.join.OwnCertificate;
 import dev.tulle.control.state.JsonStateFile;
+import dev.tulle.identity.authority.CertificateAuthority;
+import dev.tulle.model.Caller;
 import dev.tulle.model.Listener;
 import dev.tulle.model.MeshState;
 import dev.tulle.xds.ClientStand;
+import dev.tulle.xds.Trust;
 import dev.tulle.xds.XdsClientState;
 import dev.tulle.xds.XdsServer;
 import dev.tulle.xds.XdsServerOptions;
 import dev.tulle.xds.XdsServerStats;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -37,6 +40,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
@@ -74,6 +78,7 @@ public final class ControlPlane implements AutoCloseable {
     private final WorkloadRegistry registry;
     private final Nodes nodes;
     private final OwnCertificate certificate;
+    private final CertificateAuthority authority;
     private final XdsServer xds;
     private final ControlMetrics metrics;
 
@@ -125,15 +130,11 @@ public final class ControlPlane implements AutoCloseable {
                 serviceRange);
         NodeLeases leases = NodeLeases.load(
                 new JsonStateFile(options.stateDirectory().resolve("node-leases.json"), "node-leases"), workloadRange);
+        this.authority = MeshAuthority.open(options.authority(), InstantSource.system());
         NodeSigner signer = new AuthoritySigner(authority);
         this.certificate = new OwnCertificate(signer, Caller.TRUST_DOMAIN, InstantSource.system());
         this.nodes = new Nodes(
-                owner,
-                options.stateDirectory(),
-                signer,
-                Caller.TRUST_DOMAIN,
-                new Others(),
-                InstantSource.system());
+                owner, options.stateDirectory(), signer, Caller.TRUST_DOMAIN, new Others(), InstantSource.system());
         this.damages = Stream.concat(Stream.of(addresses.trouble(), leases.trouble()), nodes.troubles().stream())
                 .filter(trouble -> !trouble.isEmpty())
                 .toList();
@@ -157,6 +158,11 @@ public final class ControlPlane implements AutoCloseable {
             }
 
             @Override
+            public void trusts(String node, Set<String> roots) {
+                authority.trusts(node, roots);
+            }
+
+            @Override
             public boolean expectsNodes() {
                 return door != null;
             }
@@ -166,10 +172,18 @@ public final class ControlPlane implements AutoCloseable {
         this.config = directory.snapshot();
         parts.add(directory);
         try {
+            this.metrics = new ControlMetrics(this, authority);
+            MeshAuthority issuer = MeshAuthority.start(
+                    authority, InstantSource.system(), new RegisteredHolders(owner, registry), metrics.certificates());
+            parts.add(issuer);
             this.xds = XdsServer.start(
-                    new XdsServerOptions(options.xdsSocket(), options.users().readers(), refusals), owner, registry);
+                    new XdsServerOptions(options.xdsSocket(), options.users().readers(), refusals),
+                    owner,
+                    registry,
+                    Optional.of(issuer));
             parts.add(xds);
-            this.metrics = new ControlMetrics(this);
+            authority.addListener(() -> owner.offer(this::tellTrust));
+            owner.execute(this::tellTrust);
         } catch (IOException | RuntimeException e) {
             close();
             throw e;
@@ -245,6 +259,15 @@ public final class ControlPlane implements AutoCloseable {
     /** True when a Gateway has ports to serve; says nothing before it {@link #isReady is ready}. */
     public boolean servesEdge() {
         return view.state().listeners().containsKey(Listener.EDGE);
+    }
+
+    /** Has every node believe the roots that are in force, and nobody who is revoked. */
+    private void tellTrust() {
+        xds.trust(new Trust(authority.roots(), authority.crls()));
+    }
+
+    CertificateApi certificates() {
+        return new CertificateApi(authority);
     }
 
     /** Has the next control plane expect the clients of this one. */

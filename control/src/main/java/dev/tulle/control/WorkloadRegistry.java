@@ -3,6 +3,7 @@ package dev.tulle.control;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.common.OwnerThread;
+import dev.tulle.model.Caller;
 import dev.tulle.model.Locality;
 import dev.tulle.model.ResourceRef;
 import dev.tulle.model.Workload;
@@ -74,6 +75,9 @@ final class WorkloadRegistry implements NodeRegistry {
         /** The workloads have changed, or a node's locality, or a node that was waited for is back. */
         void onChange();
 
+        /** As {@link NodeRegistry#trusts}. */
+        default void trusts(String node, Set<String> roots) {}
+
         /** As {@link NodeRegistry#whenInForce}. */
         void whenInForce(Runnable callback);
 
@@ -113,6 +117,42 @@ final class WorkloadRegistry implements NodeRegistry {
         Map<String, String> out = new TreeMap<>();
         nodes.forEach((name, node) -> out.put(name, node.prefix + (node.connected ? "" : " (disconnected)")));
         return out;
+    }
+
+    /**
+     * A node with a workload of an identity.
+     *
+     * @param principal as {@link Caller#principal}
+     * @param only the only node that counts; empty: any
+     */
+    Optional<String> holder(String principal, String only) {
+        return (only.isEmpty() ? workloads.values() : workloadsAt(only))
+                .stream()
+                        .filter(workload -> Caller.of(workload).principal().equals(principal))
+                        .map(Workload::node)
+                        .findFirst();
+    }
+
+    private List<Workload> workloadsAt(String node) {
+        return byNode.getOrDefault(node, Set.of()).stream()
+                .flatMap(uid -> Optional.ofNullable(workloads.get(uid)).stream())
+                .toList();
+    }
+
+    /** The nodes that are connected. */
+    Set<String> connected() {
+        Set<String> names = new TreeSet<>();
+        nodes.forEach((name, node) -> {
+            if (node.connected) {
+                names.add(name);
+            }
+        });
+        return names;
+    }
+
+    @Override
+    public void trusts(String nodeId, Set<String> roots) {
+        listener.trusts(nodeId, roots);
     }
 
     /** Where other nodes reach a node; empty when they do not. */

@@ -33,6 +33,13 @@ public interface NodeRegistry {
     /** A node has announced everything it has since its last hello; what is not among these uids is gone. */
     void announced(String nodeId, Set<String> uids);
 
+    /**
+     * A node says which roots it believes: its proxies have them in force, and it has kept them.
+     *
+     * @param roots SHA-256 of their certificates, hexadecimal
+     */
+    default void trusts(String nodeId, Set<String> roots) {}
+
     /** A node's stream ended; its workloads stay until the lease times out. */
     void disconnected(String nodeId, String reason);
 

@@ -1,5 +1,6 @@
 package dev.tulle.xds;
 
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -28,6 +29,14 @@ public interface RegistrationClient extends AutoCloseable {
     /** Takes a workload back; unknown uids are ignored. */
     void deregister(String uid);
 
+    /**
+     * Says which roots the node believes from now on, to be called when its proxies have them in force and they are kept,
+     * so that it will after any restart. Roots that nobody has said it of hold up their rotation.
+     *
+     * @param roots SHA-256 of their certificates, hexadecimal
+     */
+    default void trusts(Set<String> roots) {}
+
     /** The state of the stream. */
     RegistrationStatus status();
 
@@ -45,6 +54,12 @@ public interface RegistrationClient extends AutoCloseable {
          * changes only when the control plane's state was lost.
          */
         void onLease(NodeLease lease);
+
+        /**
+         * Whom to believe from now on. Called after each connect, and when it changes; {@link RegistrationClient#trusts} is
+         * the answer.
+         */
+        default void onTrust(Trust trust) {}
 
         /** The control plane refuses the node or is away; the last lease stays in force. */
         void onTrouble(String reason);

@@ -18,8 +18,11 @@ import io.grpc.Status;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +42,7 @@ final class RegistrationService {
     private final String where;
     private final LocalRefusals refusals;
     private final Map<String, Session> nodes = new HashMap<>();
+    private Optional<Trust> trust = Optional.empty();
 
     RegistrationService(OwnerThread owner, NodeRegistry registry, String where, LocalRefusals refusals) {
         this.owner = owner;
@@ -82,6 +86,12 @@ final class RegistrationService {
         if (open != null) {
             open.close(Status.PERMISSION_DENIED, reason);
         }
+    }
+
+    /** Tells every node that is connected, and those that come, whom to believe. On the owner thread. */
+    void trust(Trust now) {
+        trust = Optional.of(now);
+        List.copyOf(nodes.values()).forEach(Session::tellTrust);
     }
 
     private final class Session extends ServerCall.Listener<Received<NodeMessage>> {
@@ -145,7 +155,7 @@ final class RegistrationService {
                     send(ControlMessage.newBuilder()
                             .setHeartbeat(Heartbeat.getDefaultInstance())
                             .build());
-                case REGISTER, DEREGISTER, HEALTH, ANNOUNCED -> workload(message);
+                case REGISTER, DEREGISTER, HEALTH, ANNOUNCED, TRUSTS -> workload(message);
                 case KIND_NOT_SET -> LOG.log(System.Logger.Level.DEBUG, "a node sent a message of an unknown kind");
             }
             call.request(1);
@@ -193,6 +203,7 @@ final class RegistrationService {
                     nodeId = hello.getNodeId();
                     nodes.put(hello.getNodeId(), this);
                     lease(lease);
+                    tellTrust();
                 }
                 case HelloAnswer.Refused(String reason) -> {
                     nodes.remove(hello.getNodeId());
@@ -213,6 +224,11 @@ final class RegistrationService {
                             .setNodes(lease.nodes())
                             .setTimeoutMillis((int) lease.timeout().toMillis()))
                     .build());
+        }
+
+        private void tellTrust() {
+            trust.ifPresent(now ->
+                    send(ControlMessage.newBuilder().setTrust(now.encode()).build()));
         }
 
         private boolean isSameAgent(Session earlier) {
@@ -246,6 +262,13 @@ final class RegistrationService {
                             node,
                             message.getHealth().getUid(),
                             message.getHealth().getHealthy());
+                case TRUSTS ->
+                    registry.trusts(
+                            node,
+                            message.getTrusts().getRootsList().stream()
+                                    .filter(root -> root.length() == Trust.FINGERPRINT)
+                                    .limit(Trust.MAX)
+                                    .collect(Collectors.toUnmodifiableSet()));
                 default -> registry.announced(node, Set.copyOf(announced.keySet()));
             }
         }

@@ -11,11 +11,13 @@ import dev.tulle.xds.proto.tulle.Heartbeat;
 import dev.tulle.xds.proto.tulle.Hello;
 import dev.tulle.xds.proto.tulle.Lease;
 import dev.tulle.xds.proto.tulle.NodeMessage;
+import dev.tulle.xds.proto.tulle.Trusts;
 import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
 import io.grpc.Metadata;
 import io.grpc.Status;
+import java.security.GeneralSecurityException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -111,6 +113,13 @@ final class StreamRegistrationClient implements RegistrationClient {
                         .build());
             }
         });
+    }
+
+    @Override
+    public void trusts(Set<String> roots) {
+        owner.execute(() -> send(NodeMessage.newBuilder()
+                .setTrusts(Trusts.newBuilder().addAllRoots(roots))
+                .build()));
     }
 
     @Override
@@ -233,6 +242,7 @@ final class StreamRegistrationClient implements RegistrationClient {
                     case LEASE -> leased(message.getLease());
                     case ANSWER -> answered(message.getAnswer());
                     case REFUSAL -> ended("refused: " + message.getRefusal().getReason());
+                    case TRUST -> trust(message.getTrust());
                     case HEARTBEAT, KIND_NOT_SET -> {}
                 }
                 call.request(1);
@@ -266,6 +276,17 @@ final class StreamRegistrationClient implements RegistrationClient {
             send(NodeMessage.newBuilder()
                     .setAnnounced(Announced.getDefaultInstance())
                     .build());
+        }
+
+        private void trust(dev.tulle.xds.proto.tulle.Trust told) {
+            Trust read;
+            try {
+                read = Trust.decode(told);
+            } catch (GeneralSecurityException e) {
+                LOG.log(System.Logger.Level.ERROR, "whom to believe cannot be read, nothing changes", e);
+                return;
+            }
+            tell(() -> listener.onTrust(read));
         }
 
         private void answered(Answer answer) {

@@ -53,6 +53,7 @@ public final class XdsServer implements AutoCloseable {
     private final ServerServiceDefinition discovery;
     private final NodeRegistry registry;
     private final RegistrationService registration;
+    private final Optional<ServerServiceDefinition> certificates;
     private final Server server;
     private final List<Server> others = new CopyOnWriteArrayList<>();
     private final Set<AdsStream<?, ?>> streams = new LinkedHashSet<>();
@@ -64,7 +65,12 @@ public final class XdsServer implements AutoCloseable {
     private long bytes;
     private long opened;
 
-    private XdsServer(XdsServerOptions options, Path bound, OwnerThread owner, NodeRegistry registry) {
+    private XdsServer(
+            XdsServerOptions options,
+            Path bound,
+            OwnerThread owner,
+            NodeRegistry registry,
+            Optional<CertificateIssuer> issuer) {
         this.owner = owner;
         this.socket = options.socket();
         this.refusals = options.refusals();
@@ -72,6 +78,7 @@ public final class XdsServer implements AutoCloseable {
         this.registry = registry;
         this.discovery = discovery();
         this.registration = new RegistrationService(owner, registry, where, options.refusals());
+        this.certificates = issuer.map(one -> new CertificateService(one, where, options.refusals()).definition());
         this.server = served(NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
                 .protocolNegotiator(new PeerCheck(where, options.access(), options.refusals()))
                 .channelType(EpollServerDomainSocketChannel.class)
@@ -95,6 +102,7 @@ public final class XdsServer implements AutoCloseable {
                 .intercept(new PeerContext())
                 .addService(discovery)
                 .addService(registration.definition());
+        certificates.ifPresent(builder::addService);
         for (ServerServiceDefinition one : more) {
             builder.addService(one);
         }
@@ -123,16 +131,24 @@ public final class XdsServer implements AutoCloseable {
         return nodes::shutdownNow;
     }
 
+    /** One without an authority. */
+    public static XdsServer start(XdsServerOptions options, OwnerThread owner, NodeRegistry registry)
+            throws IOException {
+        return start(options, owner, registry, Optional.empty());
+    }
+
     /**
      * Binds and starts to serve.
      *
      * @param owner the thread that owns the server's state; the caller keeps it and closes it after the server
+     * @param issuer gives certificates to nodes; empty when nobody does
      * @throws IOException when the socket cannot be bound, or another live process serves it
      */
-    public static XdsServer start(XdsServerOptions options, OwnerThread owner, NodeRegistry registry)
+    public static XdsServer start(
+            XdsServerOptions options, OwnerThread owner, NodeRegistry registry, Optional<CertificateIssuer> issuer)
             throws IOException {
         Path bound = SocketFile.prepare(options.socket());
-        XdsServer made = new XdsServer(options, bound, owner, registry);
+        XdsServer made = new XdsServer(options, bound, owner, registry, issuer);
         made.server.start();
         try {
             SocketFile.publish(bound, options.socket(), options.access());
@@ -167,6 +183,12 @@ public final class XdsServer implements AutoCloseable {
         }
         checkWaiters();
         return snapshot.number();
+    }
+
+    /** Tells every node that is connected, and those that come, whom to believe. On the owner thread. */
+    public void trust(Trust trust) {
+        owner.check();
+        registration.trust(trust);
     }
 
     /** Tells a node that is connected what its lease is now. On the owner thread. */

@@ -41,6 +41,9 @@ public final class RoleOptions {
     @Mixin
     private final MeshPlace place = new MeshPlace();
 
+    @Mixin
+    private final AuthorityFlags authority = new AuthorityFlags();
+
     @Option(
             names = "--state",
             paramLabel = "DIR",
@@ -248,6 +251,7 @@ public final class RoleOptions {
                 .withHttpPort(port(15014))
                 .withNodePort(port(15012))
                 .withUsers(users())
+                .withAuthority(authority.options(stateDirectory()))
                 .withRanges(ranges().workloads(), ranges().services());
         return config == null ? options : options.withConfigDirectory(config.toAbsolutePath());
     }
@@ -264,6 +268,7 @@ public final class RoleOptions {
      */
     void check() {
         port(0);
+        authority.options(stateDirectory());
         AgentOptions agent = agent();
         if (agent.range().bits() > NODE_BITS) {
             throw new CommandFailure(
@@ -311,7 +316,8 @@ public final class RoleOptions {
                 .nodeAddress(
                         nodeAddress != null
                                 ? nodeAddress
-                                : NodeAddress.toward(joined == null ? "" : joined.now().host()));
+                                : NodeAddress.toward(
+                                        joined == null ? "" : joined.now().host()));
         try {
             MeshRanges ranges = ranges();
             builder.range6(ranges.twin("fd74:756c:6c65"), ranges.twin("fd74:756c:6c66"));

@@ -23,7 +23,11 @@ public final class AuthoritySigner implements NodeSigner {
     public List<X509Certificate> sign(byte[] csr, SpiffeId identity) throws IOException {
         try {
             return authority
-                    .sign(CertificateRequest.of(csr), identity, Duration.ZERO, identity.node().orElse(""))
+                    .sign(
+                            CertificateRequest.of(csr),
+                            identity,
+                            Duration.ZERO,
+                            identity.node().orElse(""))
                     .chain();
         } catch (InvalidRequestException | RefusedSignatureException e) {
             throw new IOException(String.valueOf(e.getMessage()), e);

@@ -60,11 +60,8 @@ public final class OwnCertificate implements NodeTls {
     private TlsIdentity make() throws IOException {
         KeyPair key = CsrMaker.newKey();
         List<X509Certificate> chain = new ArrayList<>(signer.sign(CsrMaker.der(key), identity));
-        X509Certificate last = chain.getLast();
-        signer.roots().stream()
-                .filter(root -> root.getSubjectX500Principal().equals(last.getIssuerX500Principal()))
-                .findFirst()
-                .ifPresent(chain::add);
+        // All of them: a token may name either while one takes the place of the other.
+        chain.addAll(signer.roots());
         return new TlsIdentity(chain, key.getPrivate(), "the control plane");
     }
 

@@ -66,7 +66,14 @@ final class RotationModel {
      * @param saying what it is saying; -1 for nothing
      * @param leaves ticks that its leaves of each kind still hold
      */
-    record Node(boolean joined, boolean online, int trusts, int said, List<Integer> coming, int saying, List<Integer> leaves) {
+    record Node(
+            boolean joined,
+            boolean online,
+            int trusts,
+            int said,
+            List<Integer> coming,
+            int saying,
+            List<Integer> leaves) {
         static final Node NONE = new Node(false, false, 0, -1, List.of(), -1, Arrays.asList(new Integer[KINDS]))
                 .withLeaves(new int[KINDS]);
 
@@ -75,7 +82,14 @@ final class RotationModel {
         }
 
         Node withLeaves(int[] left) {
-            return new Node(joined, online, trusts, said, coming, saying, Arrays.stream(left).boxed().toList());
+            return new Node(
+                    joined,
+                    online,
+                    trusts,
+                    said,
+                    coming,
+                    saying,
+                    Arrays.stream(left).boxed().toList());
         }
 
         Node leaf(int kind, int roots) {
@@ -85,7 +99,8 @@ final class RotationModel {
         }
 
         Node tick() {
-            return withLeaves(leaves.stream().mapToInt(left -> Math.max(0, left - 1)).toArray());
+            return withLeaves(
+                    leaves.stream().mapToInt(left -> Math.max(0, left - 1)).toArray());
         }
 
         Node cut() {
@@ -108,7 +123,13 @@ final class RotationModel {
 
         Node takes() {
             return new Node(
-                    joined, online, coming.getFirst(), said, coming.subList(1, coming.size()), coming.getFirst(), leaves);
+                    joined,
+                    online,
+                    coming.getFirst(),
+                    said,
+                    coming.subList(1, coming.size()),
+                    coming.getFirst(),
+                    leaves);
         }
 
         Node heard() {
@@ -131,7 +152,8 @@ final class RotationModel {
         }
 
         World with(RotationState state) {
-            int since = (int) Math.min(LIFE, Duration.between(state.since(), NOW).toSeconds());
+            int since =
+                    (int) Math.min(LIFE, Duration.between(state.since(), NOW).toSeconds());
             int counted = state.phase() == Phase.STEADY ? 0 : since;
             return new World(state.phase(), state.current(), state.other(), counted, nodes);
         }
@@ -143,7 +165,8 @@ final class RotationModel {
         }
 
         World map(UnaryOperator<Node> change) {
-            return new World(phase, current, other, age, nodes.stream().map(change).toList());
+            return new World(
+                    phase, current, other, age, nodes.stream().map(change).toList());
         }
 
         int trusted() {
@@ -186,7 +209,8 @@ final class RotationModel {
         World known = world;
         for (int i = 0; i < NODES; i++) {
             Node node = world.nodes().get(i);
-            last = Math.max(last, Math.max(node.leaves().get(2 * old), node.leaves().get(2 * old + 1)));
+            last = Math.max(
+                    last, Math.max(node.leaves().get(2 * old), node.leaves().get(2 * old + 1)));
             if (!node.lives() && !node.online()) {
                 known = known.with(i, node.forgotten());
                 continue;
@@ -251,7 +275,8 @@ final class RotationModel {
         World older = world.map(Node::tick);
         return world.phase() == Phase.STEADY
                 ? older
-                : new World(older.phase(), older.current(), older.other(), Math.min(LIFE, older.age() + 1), older.nodes());
+                : new World(
+                        older.phase(), older.current(), older.other(), Math.min(LIFE, older.age() + 1), older.nodes());
     }
 
     /** Who does not believe whom; empty when everybody who lives believes everybody. */

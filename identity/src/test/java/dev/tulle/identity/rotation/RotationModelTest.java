@@ -68,7 +68,8 @@ class RotationModelTest {
         assertEquals(new RotationState(Phase.REPLACING, 2, 1, NOW), replacing);
         assertEquals(
                 List.of("the last certificate below the old root ends at " + NOW.plusSeconds(100)),
-                Rotation.next(replacing, view(NOW, Map.of("a", Set.of(2)), false)).waiting());
+                Rotation.next(replacing, view(NOW, Map.of("a", Set.of(2)), false))
+                        .waiting());
     }
 
     @Test
@@ -76,10 +77,12 @@ class RotationModelTest {
         Instant end = NOW.plus(Duration.ofDays(1));
         Map<String, Set<Integer>> silent = Map.of("a", Set.of());
         RotationState announcing = Rotation.begin(RotationState.steady(1, NOW), 2, NOW);
-        RotationState replacing = Rotation.next(announcing, view(end, silent, false)).state();
+        RotationState replacing =
+                Rotation.next(announcing, view(end, silent, false)).state();
         assertEquals(Phase.REPLACING, replacing.phase());
         assertEquals(
-                RotationState.steady(2, end), Rotation.next(replacing, view(end, silent, false)).state());
+                RotationState.steady(2, end),
+                Rotation.next(replacing, view(end, silent, false)).state());
     }
 
     @Test

@@ -78,6 +78,8 @@ abstract class WholeFrames {
                 return;
             }
         }
+        // What is no preface is never going to be whole, and its reader says so at once.
+        passes |= isNoPreface(in);
         if (passes && !over) {
             whole(in);
             return;
@@ -104,6 +106,10 @@ abstract class WholeFrames {
             }
         }
         rest(allocator, in, from, at);
+    }
+
+    private boolean isNoPreface(ByteBuf first) {
+        return preface > 0 && Boolean.FALSE.equals(Preface.isIt(first));
     }
 
     /** Reads the head of a frame, and tells of it. */
@@ -149,7 +155,8 @@ abstract class WholeFrames {
         }
         if (!passes) {
             move(in, before, preface > 0 ? preface : wanted);
-            boolean whole =
+            passes = isNoPreface(before);
+            boolean whole = passes ||
                     preface > 0 ? before.readableBytes() == preface : wanted > 0 && before.readableBytes() == wanted;
             if (!whole) {
                 begun = before;
