@@ -16,6 +16,9 @@ public final class RequestHead extends MessageHead implements RequestView {
     private static final byte[] GRPC = FieldName.lower("application/grpc");
 
     private int methodEnd;
+    /** Bytes of a path that is kept between messages. */
+    private static final int KEPT_PATH = 256;
+
     private int methodStart;
     private int targetStart;
     private int targetEnd;
@@ -35,6 +38,8 @@ public final class RequestHead extends MessageHead implements RequestView {
     private @Nullable String method;
     private @Nullable String path;
     private @Nullable String authority;
+    /** That of the message before: a client often asks for the same thing again. */
+    private String pathBefore = "/";
 
     /** An empty head. */
     public RequestHead() {
@@ -45,7 +50,10 @@ public final class RequestHead extends MessageHead implements RequestView {
     public void reset() {
         super.reset();
         method = null;
-        path = null;
+        if (path != null) {
+            pathBefore = path.length() <= KEPT_PATH ? path : "/";
+            path = null;
+        }
         authority = null;
         hostFields = 0;
         absolute = false;
@@ -402,7 +410,11 @@ public final class RequestHead extends MessageHead implements RequestView {
     public String path() {
         String made = path;
         if (made == null) {
-            made = pathStart == pathEnd ? "/" : text(pathStart, pathEnd);
+            if (pathStart == pathEnd) {
+                made = "/";
+            } else {
+                made = isText(pathStart, pathEnd, pathBefore) ? pathBefore : text(pathStart, pathEnd);
+            }
             path = made;
         }
         return made;
