@@ -1,6 +1,7 @@
 """The node proxy alone, with one worker and a table of twenty routes, as scenarios without a mesh start it."""
 import functools
 import os
+import re
 import subprocess
 import sys
 
@@ -45,3 +46,13 @@ def node_proxy():
     """The words that start it, without its arguments: see HopMain among the proxy's test classes."""
     java = os.path.join(java_home(), "bin", "java")
     return [java, *flags(), "-cp", proxy_class_path(), "dev.tulle.proxy.HopMain"]
+
+
+def allocated_bytes(pid):
+    """What the proxy's event loops have allocated on the heap so far, in whole KiB, or MiB where it is much."""
+    jcmd = os.path.join(java_home(), "bin", "jcmd")
+    said = subprocess.run([jcmd, str(pid), "Thread.print", "-e"], check=True, capture_output=True, text=True).stdout
+    loops = re.findall(r'^"proxy-worker[^"]*".* allocated=(\d+)([BKMG])', said, re.M)
+    if not loops:
+        raise RuntimeError("jcmd names no loop of the proxy:\n" + said)
+    return sum(int(number) * {"B": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}[unit] for number, unit in loops)

@@ -85,6 +85,19 @@ public abstract class HeadFields {
         return new String(bytes, from, to - from, StandardCharsets.ISO_8859_1);
     }
 
+    /** True when this is the text of a part of the head. */
+    final boolean isText(int from, int to, String text) {
+        if (to - from != text.length()) {
+            return false;
+        }
+        for (int i = 0; i < text.length(); i++) {
+            if ((bytes[from + i] & 0xff) != text.charAt(i)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     /** The first field with this known name, -1 when there is none. */
     public final int find(int name) {
         for (int i = 0, at = 4; i < fieldCount; i++, at += STRIDE) {

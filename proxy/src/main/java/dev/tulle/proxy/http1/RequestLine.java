@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
  * when asked for. Confined to one thread.
  */
 public abstract class RequestLine extends MessageHead implements RequestView {
+    /** Bytes of a path that is kept between messages. */
+    private static final int KEPT_PATH = 256;
+
     private static final byte[] VERSION = FieldName.lower("http/1.");
     private static final byte[] HTTP_SCHEME = FieldName.lower("http://");
     private static final byte[] HTTPS_SCHEME = FieldName.lower("https://");
@@ -25,13 +28,19 @@ public abstract class RequestLine extends MessageHead implements RequestView {
 
     private @Nullable String method;
     private @Nullable String path;
+    /** That of the message before: a client often asks for the same thing again. */
+    private String pathBefore = "/";
+
     private @Nullable String authority;
 
     @Override
     public void reset() {
         super.reset();
         method = null;
-        path = null;
+        if (path != null) {
+            pathBefore = path.length() <= KEPT_PATH ? path : "/";
+            path = null;
+        }
         authority = null;
         absolute = false;
         authorityStart = 0;
@@ -238,7 +247,11 @@ public abstract class RequestLine extends MessageHead implements RequestView {
     public final String path() {
         String made = path;
         if (made == null) {
-            made = pathStart == pathEnd ? "/" : text(pathStart, pathEnd);
+            if (pathStart == pathEnd) {
+                made = "/";
+            } else {
+                made = isText(pathStart, pathEnd, pathBefore) ? pathBefore : text(pathStart, pathEnd);
+            }
             path = made;
         }
         return made;

@@ -2,6 +2,7 @@ package dev.tulle.proxy.http1;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.model.PathNormalizer;
@@ -356,5 +357,23 @@ class RequestHeadTest {
         bytes = (threads.getCurrentThreadAllocatedBytes() - bytes) / waiting.size();
         assertTrue(bytes < 300, bytes + " bytes each");
         assertTrue(waiting.getFirst().isEmpty());
+    }
+
+    @Test
+    void aPathThatIsAskedForAgainIsNotMadeAgain() {
+        RequestHead head = new RequestHead();
+        String first = "";
+        for (String path : List.of("/a/b", "/a/b", "/a/c", "/a", "/a/bc", "/\u00e4")) {
+            head.reset();
+            String text = "GET " + path + "?q HTTP/1.1\r\nHost: a\r\n\r\n";
+            head.read(Unpooled.wrappedBuffer(text.getBytes(StandardCharsets.ISO_8859_1)));
+            assertEquals(path, head.path());
+            if (path.equals("/a/b")) {
+                if (!first.isEmpty()) {
+                    assertSame(first, head.path());
+                }
+                first = head.path();
+            }
+        }
     }
 }
