@@ -1,6 +1,7 @@
 import com.google.protobuf.ByteString;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.Status;
@@ -89,8 +90,13 @@ final class Calls extends AbstractInteropTest {
                 ended.complete(e.toString().replaceAll("\\s+", " "));
             }
         });
-        return ended.completeOnTimeout("not within " + LIMIT_SECONDS + " s", LIMIT_SECONDS, TimeUnit.SECONDS)
-                .join();
+        String text = ended.completeOnTimeout("late", LIMIT_SECONDS, TimeUnit.SECONDS).join();
+        if (!text.equals("late")) {
+            return text;
+        }
+        ManagedChannel open = calls.channel;
+        return "not within " + LIMIT_SECONDS + " s, its connection is "
+                + (open == null ? "not begun" : open.getState(false));
     }
 
     @Override
