@@ -8,4 +8,4 @@ import dev.tulle.proxy.http1.HeaderProgram;
  * @param body text; empty for none
  * @param changes of its fields
  */
-public record LocalAnswer(int status, byte[] body, HeaderProgram changes) {}
+public record LocalAnswer(int status, String body, HeaderProgram changes) {}
