@@ -74,7 +74,7 @@ public final class Base64Reader implements BodyChange {
         bits = bits << 6 | Math.max(0, value);
         padding += value == PADDING ? 1 : 0;
         if (++count == GROUP) {
-            int unread = padding == 0 ? 0 : (1 << padding * 8) - 1;
+            int unread = padding == 0 ? 0 : (1 << (padding * 8)) - 1;
             if ((bits & unread) != 0) {
                 throw broken();
             }
