@@ -14,6 +14,7 @@ import dev.tulle.proxy.body.Decoding;
 import io.netty.buffer.PooledByteBufAllocator;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -111,7 +112,7 @@ class CompressedFlowTest {
                         Meshes.mesh().subset("", origin.port()).routes(route).build());
                 WireEnd client = http2
                         ? new Http2End(new H2Frames(proxy.port), false)
-                        : new Http1End(new Socket("127.0.0.1", proxy.port))) {
+                        : new Http1End(new Socket(InetAddress.getLoopbackAddress(), proxy.port))) {
             long before = PooledByteBufAllocator.DEFAULT.pinnedDirectMemory();
             client.head("GET", WireEnd.Framing.NONE, 0, "accept-encoding", coding.token());
             assertEquals(coding.token(), client.readHead(false).fields().get("content-encoding"));

@@ -19,6 +19,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.OutputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -231,7 +232,7 @@ class CompressionTest {
                     return true;
                 });
                 ProxyFixture proxy = proxy(origin, ALL);
-                Http1End client = new Http1End(new Socket("127.0.0.1", proxy.port))) {
+                Http1End client = new Http1End(new Socket(InetAddress.getLoopbackAddress(), proxy.port))) {
             fields[0] = "";
             client.head("GET", WireEnd.Framing.NONE, 0, "accept-encoding", "gzip");
             WireEnd.Head head = client.readHead(false);
@@ -283,7 +284,7 @@ class CompressionTest {
                     return false;
                 });
                 ProxyFixture proxy = proxy(origin, ALL);
-                Http1End client = new Http1End(new Socket("127.0.0.1", proxy.port))) {
+                Http1End client = new Http1End(new Socket(InetAddress.getLoopbackAddress(), proxy.port))) {
             client.head("GET", WireEnd.Framing.NONE, 0, "accept-encoding", "gzip");
             assertEquals("gzip", client.readHead(false).fields().get("content-encoding"));
             assertThrows(WireEnd.BrokenException.class, () -> {
@@ -297,8 +298,14 @@ class CompressionTest {
     @Test
     void theProxysOwnAnswersAndTunnelsAreLeftAlone() throws Exception {
         try (Origin origin = Origin.start((request, out, socket) -> {
-                    out.write(bytes("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: chat\r\n"
-                            + "Content-Type: text/plain\r\n\r\n"));
+                    out.write(bytes(String.join(
+                            "\r\n",
+                            "HTTP/1.1 101 Switching Protocols",
+                            "Connection: upgrade",
+                            "Upgrade: chat",
+                            "Content-Type: text/plain",
+                            "",
+                            "")));
                     out.flush();
                     OutputStream echo = out;
                     InputStream in = socket.getInputStream();
