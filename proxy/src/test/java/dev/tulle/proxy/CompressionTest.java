@@ -298,8 +298,14 @@ class CompressionTest {
     @Test
     void theProxysOwnAnswersAndTunnelsAreLeftAlone() throws Exception {
         try (Origin origin = Origin.start((request, out, socket) -> {
-                    out.write(bytes("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"));
-                    out.write(bytes("Upgrade: chat\r\nContent-Type: text/plain\r\n\r\n"));
+                    out.write(bytes(String.join(
+                            "\r\n",
+                            "HTTP/1.1 101 Switching Protocols",
+                            "Connection: upgrade",
+                            "Upgrade: chat",
+                            "Content-Type: text/plain",
+                            "",
+                            "")));
                     out.flush();
                     OutputStream echo = out;
                     InputStream in = socket.getInputStream();

@@ -62,7 +62,9 @@ class GrpcWebTest {
         }
 
         WireEnd client(boolean http2) throws IOException {
-            return http2 ? new Http2End(new H2Frames(port), false) : new Http1End(new Socket(InetAddress.getLoopbackAddress(), port));
+            return http2
+                    ? new Http2End(new H2Frames(port), false)
+                    : new Http1End(new Socket(InetAddress.getLoopbackAddress(), port));
         }
 
         @Override

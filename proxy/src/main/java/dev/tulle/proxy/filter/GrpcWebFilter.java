@@ -14,6 +14,7 @@ import dev.tulle.proxy.http1.RequestHead;
 import dev.tulle.proxy.http1.ResponseHead;
 import dev.tulle.proxy.http2.GrpcStatus;
 import io.netty.buffer.ByteBufAllocator;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -112,9 +113,10 @@ final class GrpcWebFilter implements HttpFilter {
     public LocalAnswer own(LocalAnswer answer, int grpc) {
         List<Field> fields = new ArrayList<>();
         fields.add(new Field("grpc-status", Integer.toString(grpc)));
-        if (answer.body().length > 0) {
-            fields.add(new Field("grpc-message", GrpcStatus.message(answer.body())));
+        if (!answer.body().isEmpty()) {
+            fields.add(
+                    new Field("grpc-message", GrpcStatus.message(answer.body().getBytes(StandardCharsets.UTF_8))));
         }
-        return new LocalAnswer(200, new byte[0], answer.changes().then(typed(fields)));
+        return new LocalAnswer(200, "", answer.changes().then(typed(fields)));
     }
 }

@@ -8,6 +8,4 @@ import dev.tulle.proxy.http1.HeaderProgram;
  * @param body text; empty for none
  * @param changes of its fields
  */
-// Nobody compares answers.
-@SuppressWarnings("ArrayRecordComponent")
-public record LocalAnswer(int status, byte[] body, HeaderProgram changes) {}
+public record LocalAnswer(int status, String body, HeaderProgram changes) {}

@@ -88,10 +88,11 @@ final class OwnAnswer {
         tally.flags = flags;
         int grpc = grpcStatus(status);
         boolean asItIs = body.isEmpty() || body.endsWith("\n") || tally.details.equals(DIRECT) || body.equals(DENIED);
-        byte[] text = (asItIs ? body : body + "\n").getBytes(StandardCharsets.UTF_8);
-        LocalAnswer given = filters.own(new LocalAnswer(status, text, filters.responseChanges(changes)), grpc);
-        tally.responseBytes = given.body().length;
-        client.local(given.status(), grpc, given.body(), location, given.changes(), refused);
+        LocalAnswer given = filters.own(
+                new LocalAnswer(status, asItIs ? body : body + "\n", filters.responseChanges(changes)), grpc);
+        byte[] text = given.body().getBytes(StandardCharsets.UTF_8);
+        tally.responseBytes = text.length;
+        client.local(given.status(), grpc, text, location, given.changes(), refused);
         conclusion.finish();
     }
 
