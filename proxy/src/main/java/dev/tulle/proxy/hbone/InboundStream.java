@@ -1,6 +1,7 @@
 package dev.tulle.proxy.hbone;
 
 import dev.tulle.proxy.http2.FramedConnection;
+import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandler;
@@ -20,8 +21,8 @@ import java.net.InetSocketAddress;
 public final class InboundStream extends TunnelStream {
     private boolean answered;
 
-    private InboundStream(FramedConnection<?> connection, Http2Stream stream) {
-        super(connection);
+    private InboundStream(FramedConnection<?> connection, Http2Stream stream, Worker worker) {
+        super(connection, worker);
         open(stream);
     }
 
@@ -30,8 +31,8 @@ public final class InboundStream extends TunnelStream {
      *
      * @param stream where it was asked for
      */
-    public static InboundStream of(FramedConnection<?> connection, Http2Stream stream) {
-        return new InboundStream(connection, stream);
+    public static InboundStream of(FramedConnection<?> connection, Http2Stream stream, Worker worker) {
+        return new InboundStream(connection, stream, worker);
     }
 
     /**
