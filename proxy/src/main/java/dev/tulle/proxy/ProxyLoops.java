@@ -138,6 +138,7 @@ final class ProxyLoops {
                             directories.services(),
                             sources,
                             directories.policies(),
+                            tunnels == null ? null : tunnels.addresses(),
                             new HttpScope(
                                     upstreams,
                                     leases,

@@ -3,8 +3,8 @@ package dev.tulle.proxy;
 import dev.tulle.common.pki.SpiffeId;
 import dev.tulle.model.Caller;
 import dev.tulle.proxy.accept.LoopScope;
-import dev.tulle.proxy.discovery.LocalWorkloads;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.WorkloadAddresses;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.hbone.TunnelTarget;
 import dev.tulle.proxy.hbone.TunnelTargets;
@@ -27,7 +27,7 @@ final class Tunnelling implements AutoCloseable {
     private final TunnelTargets targets;
     private final SpiffeId own;
     private final Identities identities;
-    private final LocalWorkloads workloads;
+    private final WorkloadAddresses workloads;
     private final InboundScope inbound;
     private final Map<Worker, Tunnels> loops = new ConcurrentHashMap<>();
 
@@ -48,7 +48,7 @@ final class Tunnelling implements AutoCloseable {
         this.targets = targets;
         this.own = SpiffeId.proxy(Caller.TRUST_DOMAIN, options.nodeId());
         this.identities = new Identities(agent, Clock.systemUTC());
-        this.workloads = new LocalWorkloads(control, options.nodeId(), options.idleExpiry());
+        this.workloads = new WorkloadAddresses(control, options.nodeId(), options.idleExpiry());
         this.inbound = new InboundScope(identities, own, workloads, callers);
         // Asked for now: the first caller need not wait for it.
         var _ = identities.of(own);
@@ -63,6 +63,11 @@ final class Tunnelling implements AutoCloseable {
             TunnelTarget target = targets.of(endpoint);
             return target == null ? null : tunnels.to(target);
         };
+    }
+
+    /** Who has a workload's address. */
+    WorkloadAddresses addresses() {
+        return workloads;
     }
 
     /** The first handler of a connection of another node. */

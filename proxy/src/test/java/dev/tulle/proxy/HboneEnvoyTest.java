@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -126,6 +127,9 @@ class HboneEnvoyTest {
             """.formatted(tls.indent(2), address, port);
     }
 
+    /** Nobody waits for another one's thread. */
+    private static final Executor THREADS = task -> Thread.ofVirtual().start(task);
+
     /** Set by JUnit. */
     @TempDir
     private Path directory = Path.of("");
@@ -220,13 +224,15 @@ class HboneEnvoyTest {
     private static void echo(ServerSocket web, int port) throws Exception {
         byte[] there = new byte[MANY];
         new Random(3).nextBytes(there);
-        CompletableFuture<Void> served = CompletableFuture.runAsync(() -> {
-            try (Socket taken = web.accept()) {
-                taken.getOutputStream().write(taken.getInputStream().readAllBytes());
-            } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
-            }
-        });
+        CompletableFuture<Void> served = CompletableFuture.runAsync(
+                () -> {
+                    try (Socket taken = web.accept()) {
+                        taken.getOutputStream().write(taken.getInputStream().readAllBytes());
+                    } catch (IOException e) {
+                        throw new java.io.UncheckedIOException(e);
+                    }
+                },
+                THREADS);
         try (Socket client = new Socket(InetAddress.getLoopbackAddress(), port)) {
             client.setSoTimeout(60_000);
             client.getOutputStream().write(there);

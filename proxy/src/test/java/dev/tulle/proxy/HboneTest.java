@@ -18,14 +18,17 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.SocketException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
@@ -34,7 +37,10 @@ import org.junit.jupiter.api.io.TempDir;
 /** Requests and bytes from one node to another, through both proxies. */
 @Timeout(value = 60, unit = TimeUnit.SECONDS)
 class HboneTest {
-    private static final int MANY = 24 << 20;
+    private static final int MANY = 8 << 20;
+
+    /** Nobody waits for another one's thread. */
+    private static final Executor THREADS = task -> Thread.ofVirtual().start(task);
 
     /** Set by JUnit. */
     @TempDir
@@ -114,16 +120,18 @@ class HboneTest {
         byte[] there = random(MANY);
         try (ServerSocket web = bytes();
                 TunnelNodes nodes = tcp(web.getLocalPort())) {
-            CompletableFuture<byte[]> heard = CompletableFuture.supplyAsync(() -> {
-                try (Socket taken = web.accept()) {
-                    byte[] all = taken.getInputStream().readAllBytes();
-                    // The caller has ended its half: there is somebody to answer still.
-                    taken.getOutputStream().write(all);
-                    return all;
-                } catch (IOException e) {
-                    throw new java.io.UncheckedIOException(e);
-                }
-            });
+            CompletableFuture<byte[]> heard = CompletableFuture.supplyAsync(
+                    () -> {
+                        try (Socket taken = web.accept()) {
+                            byte[] all = taken.getInputStream().readAllBytes();
+                            // The caller has ended its half: there is somebody to answer still.
+                            taken.getOutputStream().write(all);
+                            return all;
+                        } catch (IOException e) {
+                            throw new java.io.UncheckedIOException(e);
+                        }
+                    },
+                    THREADS);
             try (Socket client = new Socket(InetAddress.getLoopbackAddress(), nodes.port)) {
                 client.getOutputStream().write(there);
                 client.shutdownOutput();
@@ -138,6 +146,90 @@ class HboneTest {
                             "connection_security_policy=\"mutual_tls\"",
                             "source_principal=\"spiffe://cluster.local/ns/default/sa/me\"",
                             "destination_workload=\"web-" + web.getLocalPort() + "\""));
+        }
+    }
+
+    @Test
+    void theAddressOfAWorkloadElsewhereCanBeDialled() throws Exception {
+        try (Origin web = web("dialled");
+                TunnelNodes nodes = http(web.port())) {
+            int port =
+                    nodes.near.proxy().listenToward("127.0.0.1", 0, new InetSocketAddress(TunnelNodes.WEB, web.port()));
+            RawClient.Response answer = RawClient.get(port, "/");
+            assertEquals("dialled", answer.body(), answer::toString);
+            assertEquals(
+                    1,
+                    nodes.far.sum(
+                            "istio_tcp_connections_opened_total",
+                            "reporter=\"destination\"",
+                            "source_principal=\"spiffe://cluster.local/ns/default/sa/me\""));
+            assertEquals(
+                    1,
+                    nodes.near.sum(
+                            "istio_tcp_connections_opened_total",
+                            "reporter=\"source\"",
+                            "connection_security_policy=\"mutual_tls\""));
+        }
+    }
+
+    @Test
+    void aConnectionToANodeCarriesAHundredTunnels() throws Exception {
+        try (ServerSocket web = bytes();
+                TunnelNodes nodes = tcp(web.getLocalPort())) {
+            List<Socket> open = new ArrayList<>();
+            try {
+                for (int i = 0; i < 150; i++) {
+                    Socket client = new Socket(InetAddress.getLoopbackAddress(), nodes.port);
+                    open.add(client);
+                    client.getOutputStream().write(i);
+                    Socket taken = web.accept();
+                    open.add(taken);
+                    assertEquals(i, taken.getInputStream().read());
+                    taken.getOutputStream().write(i);
+                    assertEquals(i, client.getInputStream().read());
+                }
+                // Of each tunnel there are a connection and a stream, which both count as the caller's.
+                assertEquals(152, nodes.far.sum("tulle_proxy_connections "));
+                nodes.far.agent().give(nodes.certificate(TunnelNodes.proxyOf(TunnelNodes.FAR), "root"));
+                // Who has one keeps it.
+                open.getFirst().getOutputStream().write(7);
+                assertEquals(7, open.get(1).getInputStream().read());
+            } finally {
+                for (Socket one : open) {
+                    one.close();
+                }
+            }
+        }
+    }
+
+    @Test
+    void aNodeThatLeavesFinishesWhatItHasAndTakesNothingFurther() throws Exception {
+        try (ServerSocket web = bytes();
+                TunnelNodes nodes = tcp(web.getLocalPort());
+                Socket client = new Socket(InetAddress.getLoopbackAddress(), nodes.port);
+                Socket taken = web.accept()) {
+            client.getOutputStream().write(1);
+            assertEquals(1, taken.getInputStream().read());
+            CompletableFuture<Void> closed = CompletableFuture.runAsync(nodes.far.proxy()::close, THREADS);
+            // Its port is closed when it has begun to leave.
+            for (int i = 0; i < 500 && isOpen(nodes.tunnels); i++) {
+                Thread.sleep(10);
+            }
+            client.getOutputStream().write(2);
+            assertEquals(2, taken.getInputStream().read());
+            client.shutdownOutput();
+            assertEquals(-1, taken.getInputStream().read());
+            taken.close();
+            assertEquals(-1, client.getInputStream().read());
+            closed.get(20, TimeUnit.SECONDS);
+        }
+    }
+
+    private static boolean isOpen(int port) {
+        try (Socket probe = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            return probe.isConnected();
+        } catch (IOException e) {
+            return false;
         }
     }
 
@@ -217,15 +309,17 @@ class HboneTest {
                 TunnelNodes nodes = http(web.port());
                 RawClient client = new RawClient(nodes.port)) {
             OutputStream out = client.socket.getOutputStream();
-            CompletableFuture<Void> sent = CompletableFuture.runAsync(() -> {
-                try {
-                    out.write(("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + body.length + "\r\n\r\n")
-                            .getBytes(StandardCharsets.US_ASCII));
-                    out.write(body);
-                } catch (IOException e) {
-                    throw new java.io.UncheckedIOException(e);
-                }
-            });
+            CompletableFuture<Void> sent = CompletableFuture.runAsync(
+                    () -> {
+                        try {
+                            out.write(("POST / HTTP/1.1\r\nHost: web\r\nContent-Length: " + body.length + "\r\n\r\n")
+                                    .getBytes(StandardCharsets.US_ASCII));
+                            out.write(body);
+                        } catch (IOException e) {
+                            throw new java.io.UncheckedIOException(e);
+                        }
+                    },
+                    THREADS);
             RawClient.Response answer = client.read(false);
             sent.get();
             assertEquals(200, answer.code());
@@ -242,6 +336,28 @@ class HboneTest {
             RawClient.Response refused = RawClient.get(nodes.port, "/");
             assertEquals(403, refused.code(), refused::toString);
             assertEquals(1, web.requests.size());
+            assertEquals(1, nodes.far.sum("tulle_proxy_policy_denied_total"));
+        }
+    }
+
+    @Test
+    void aPolicyThatComesLaterEndsWhatItForbids() throws Exception {
+        try (ServerSocket web = bytes();
+                TunnelNodes nodes = tcp(web.getLocalPort());
+                Socket client = new Socket(InetAddress.getLoopbackAddress(), nodes.port);
+                Socket taken = web.accept()) {
+            client.setSoTimeout(10_000);
+            client.getOutputStream().write(1);
+            assertEquals(1, taken.getInputStream().read());
+            // It names somebody else, and nothing changes.
+            Source you = new Source(patterns("cluster.local/ns/default/sa/you"), List.of(), List.of(), List.of());
+            Rule ofYou = new Rule(List.of(you), List.of(), List.of());
+            nodes.far.control().set(TunnelNodes.farState(web.getLocalPort(), policy(Action.DENY, "not-you", ofYou)));
+            client.getOutputStream().write(2);
+            assertEquals(2, taken.getInputStream().read());
+            nodes.far.control().set(TunnelNodes.farState(web.getLocalPort(), policy(Action.ALLOW, "only-you", ofYou)));
+            assertThrows(SocketException.class, () -> client.getInputStream().read());
+            assertThrows(SocketException.class, () -> taken.getInputStream().read());
             assertEquals(1, nodes.far.sum("tulle_proxy_policy_denied_total"));
         }
     }

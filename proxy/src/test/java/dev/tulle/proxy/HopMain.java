@@ -59,7 +59,7 @@ public final class HopMain {
         proxy.awaitClosed();
     }
 
-    private static List<Route> routes() {
+    static List<Route> routes() {
         List<Route> routes = new ArrayList<>();
         for (int i = 0; i < 19; i++) {
             routes.add(Meshes.forward(

@@ -72,10 +72,12 @@ final class TunnelNodes implements AutoCloseable {
     volatile TunnelTarget target;
 
     private final Meshes mesh;
+    private final int webPort;
     private final List<AutoCloseable> open = new ArrayList<>();
 
     TunnelNodes(Path directory, int web, Meshes mesh, AuthorizationPolicy... policies) throws IOException {
         this.mesh = mesh;
+        this.webPort = web;
         pki = new Pki(Files.createDirectories(directory.resolve("pki"))).authority("root");
         FakeXds agentOfFar = agent(proxyOf(FAR));
         FakeXds controlOfFar = new FakeXds();
@@ -97,7 +99,7 @@ final class TunnelNodes implements AutoCloseable {
         open.add(LocalApiServer.start(whois, (request, replies) -> replies.send(Whois.answer(caller))));
         FakeXds agentOfNear = agent(workload("me"), workload("you"), proxyOf(NEAR));
         FakeXds controlOfNear = new FakeXds();
-        controlOfNear.set(at(WEB, mesh.build()));
+        controlOfNear.set(withFar(at(WEB, mesh.build()), web));
         NodeProxy nearProxy = NodeProxy.start(
                 options(NEAR).nodeSocket(whois).build(),
                 controlOfNear,
@@ -123,12 +125,17 @@ final class TunnelNodes implements AutoCloseable {
                 .drain(Duration.ofSeconds(5));
     }
 
+    /** Opens another port where callers connect. */
+    void listen(int further) throws IOException {
+        near.proxy().listenToward("127.0.0.1", further, new InetSocketAddress(Meshes.VIP, Meshes.PORT));
+    }
+
     /** From now on the near node finds the far one there. */
     void tunnelTo(TunnelTarget other) {
         target = other;
         // Whatever is said of the cluster makes the proxy ask for the way anew.
         near.control().set(MeshState.EMPTY);
-        near.control().set(at(WEB, mesh.build()));
+        near.control().set(withFar(at(WEB, mesh.build()), webPort));
     }
 
     static SpiffeId workload(String account) {
@@ -187,6 +194,21 @@ final class TunnelNodes implements AutoCloseable {
                 true,
                 Arrays.stream(policies).map(AuthorizationPolicy::name).toList(),
                 ResourceRef.DEFAULT);
+    }
+
+    /** The same, and who is far. */
+    private static MeshState withFar(MeshState state, int web) {
+        Map<String, Workload> all = new java.util.HashMap<>(state.workloads());
+        Workload there = web(FAR, web, AppProtocol.AUTO).reachedAt("192.0.2.1");
+        all.put(there.uid(), there);
+        return new MeshState(
+                state.services(),
+                all,
+                state.listeners(),
+                state.routes(),
+                state.clusters(),
+                state.endpoints(),
+                state.policies());
     }
 
     /** The same with every endpoint at another address. */

@@ -4,6 +4,7 @@ import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
 import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceDirectory;
+import dev.tulle.proxy.discovery.WorkloadAddresses;
 import dev.tulle.proxy.forward.HttpScope;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.share.LoopShares;
@@ -14,11 +15,13 @@ import dev.tulle.telemetry.Counter;
 import dev.tulle.telemetry.MetricFamily;
 import io.netty.channel.group.ChannelGroup;
 import java.net.InetAddress;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Everything that accepted connections of one loop need.
  *
  * @param policies who may reach which workload
+ * @param addresses who has a workload's address that is dialled; null where there are no other nodes
  * @param passthrough metric handles of connections that leave the mesh
  * @param refused connections closed without being served, by reason
  * @param shares what each client has of the proxy
@@ -34,6 +37,7 @@ public record LoopScope(
         ServiceDirectory services,
         Sources sources,
         PolicyDirectory policies,
+        @Nullable WorkloadAddresses addresses,
         HttpScope http,
         TcpScope tcp,
         MetricHandles passthrough,

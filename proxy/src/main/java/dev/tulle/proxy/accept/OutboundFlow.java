@@ -1,11 +1,9 @@
 package dev.tulle.proxy.accept;
 
 import dev.tulle.common.Ip;
-import dev.tulle.model.Endpoint;
 import dev.tulle.model.Listener;
 import dev.tulle.model.Maglev;
 import dev.tulle.proxy.discovery.OutboundService;
-import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.ServiceSnapshot;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.downstream.H2Connection;
@@ -19,11 +17,9 @@ import dev.tulle.proxy.tcp.ServiceTarget;
 import dev.tulle.proxy.tcp.TcpRelay;
 import dev.tulle.proxy.tcp.TcpTarget;
 import dev.tulle.proxy.transport.ProxyHeader;
-import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.ServiceView;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.Channel;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -348,35 +344,17 @@ final class OutboundFlow {
 
     /** The destination is no service of the mesh (or the control plane did not answer in time). */
     private void unknown() {
-        if (scope.passesUnknown() && !isVirtual(destination.getAddress())) {
-            relay(passthrough(), early.take());
-            early.leave(channel.pipeline());
-        } else {
-            refuse(service.state() == OutboundService.State.ABSENT ? "unknown_service" : "control_plane_silent");
-        }
+        UnknownDestination.find(scope, channel, destination, service, this::pass, this::refuse);
     }
 
-    /** The address may still be a workload's own: its policies hold for whoever dials it. */
-    private PassthroughTarget passthrough() {
-        PolicyDirectory policies = scope.policies();
-        Endpoint end = new Endpoint(Ip.text(destination.getAddress()), destination.getPort(), 1, true, "", "");
-        // What is said of an address of the mesh is waited for; outside of it the outbound policy decides alone.
-        boolean mayBeGuarded =
-                service.state() == OutboundService.State.ABSENT || scope.isOfMesh(destination.getAddress());
-        EndpointAccess access = new EndpointAccess(
-                scope.worker(), policies, mayBeGuarded ? policies.of(end) : policies.none(), destination.getPort());
-        return new PassthroughTarget(destination, scope.passthrough(), access);
+    private void pass(PassthroughTarget target) {
+        relay(target, early.take());
+        early.leave(channel.pipeline());
     }
 
     private void refuse(String reason) {
         scope.refused().with(reason).increment();
         early.release();
         channel.close();
-    }
-
-    /** Addresses that exist only inside the mesh: nothing outside answers there. */
-    static boolean isVirtual(InetAddress address) {
-        byte[] b = address.getAddress();
-        return b.length == 4 ? (b[0] & 0xf0) == 0xf0 : (b[0] & 0xff) == 0xfd && b[1] == 0x74 && b[2] == 0x75;
     }
 }

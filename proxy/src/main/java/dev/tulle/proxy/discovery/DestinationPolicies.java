@@ -11,6 +11,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,6 +27,7 @@ public final class DestinationPolicies extends OnDemand {
     private final String workloadName;
     private final String namespace;
     private final List<Candidate> candidates = new ArrayList<>();
+    private final List<Runnable> watchers = new CopyOnWriteArrayList<>();
     private final Map<String, FollowedPolicy> followed = new HashMap<>();
     private volatile @Nullable Authorizer authorizer;
     private @Nullable Authorizer lastOfWorkload;
@@ -69,6 +71,16 @@ public final class DestinationPolicies extends OnDemand {
         authorizer = null;
     }
 
+    /** Told, on any thread, of every change after which there is an answer, until {@link #unwatch}. */
+    public void watch(Runnable watcher) {
+        watchers.add(watcher);
+    }
+
+    /** Not told any more. */
+    public void unwatch(Runnable watcher) {
+        watchers.remove(watcher);
+    }
+
     private void changed() {
         synchronized (this) {
             if (closed) {
@@ -81,6 +93,7 @@ public final class DestinationPolicies extends OnDemand {
             }
         }
         tellWaiting();
+        watchers.forEach(Runnable::run);
     }
 
     private @Nullable Authorizer decide() {

@@ -19,7 +19,7 @@ import java.net.InetSocketAddress;
 public final class InboundStream extends TunnelStream {
     private boolean answered;
 
-    private InboundStream(FramedConnection<?> connection, Worker worker, Http2Stream stream) {
+    private InboundStream(FramedConnection<?> connection, Http2Stream stream, Worker worker) {
         super(connection, worker);
         open(stream);
     }
@@ -29,8 +29,8 @@ public final class InboundStream extends TunnelStream {
      *
      * @param stream where it was asked for
      */
-    public static InboundStream of(FramedConnection<?> connection, Worker worker, Http2Stream stream) {
-        return new InboundStream(connection, worker, stream);
+    public static InboundStream of(FramedConnection<?> connection, Http2Stream stream, Worker worker) {
+        return new InboundStream(connection, stream, worker);
     }
 
     /**

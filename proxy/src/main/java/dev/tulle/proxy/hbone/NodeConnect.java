@@ -6,7 +6,7 @@ import dev.tulle.proxy.identity.Svid;
 import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.transport.ClientTransport;
-import dev.tulle.proxy.upstream.Dial;
+import dev.tulle.proxy.upstream.Destination;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.channel.Channel;
 import io.netty.channel.ChannelHandlerContext;
@@ -59,7 +59,7 @@ final class NodeConnect extends ChannelInitializer<Channel> {
         worker.timers().set(connect.timer, System.nanoTime() + TIMEOUT_MILLIS * 1_000_000L);
         UpstreamChannels.connect(
                 worker,
-                Dial.to(node),
+                Destination.to(node),
                 TIMEOUT_MILLIS,
                 null,
                 null,

@@ -26,7 +26,7 @@ final class NodeTunnels {
     private final SpiffeId source;
     private final InetSocketAddress node;
     private final List<TunnelConnection> open = new ArrayList<>(1);
-    private final List<Opening> waiting = new ArrayList<>(0);
+    private final List<TunnelOpening> waiting = new ArrayList<>(0);
     private final TimerWheel.Timer idle = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -44,16 +44,16 @@ final class NodeTunnels {
     }
 
     /** Opens a tunnel on a connection that has room, or on a new one. */
-    void open(Opening opening) {
+    void open(TunnelOpening opening) {
         waiting.add(opening);
         serve();
     }
 
     /** Gives those who wait their tunnels, in their order. */
     private void serve() {
-        waiting.removeIf(Opening::isOver);
+        waiting.removeIf(TunnelOpening::isOver);
         while (!waiting.isEmpty()) {
-            Opening first = waiting.getFirst();
+            TunnelOpening first = waiting.getFirst();
             TunnelConnection found = usable(first.target);
             if (found == null) {
                 connect();
@@ -104,7 +104,7 @@ final class NodeTunnels {
     void connected(TunnelConnection made) {
         connecting = false;
         open.add(made);
-        for (Opening one : List.copyOf(waiting)) {
+        for (TunnelOpening one : List.copyOf(waiting)) {
             if (!one.target.identities().contains(made.peer())) {
                 waiting.remove(one);
                 one.failed(new IOException(Tunnels.TROUBLE + "the node at " + Answers.text(node) + " is " + made.peer()
@@ -118,7 +118,7 @@ final class NodeTunnels {
     /** There is none. */
     void failed(IOException why) {
         connecting = false;
-        List<Opening> all = List.copyOf(waiting);
+        List<TunnelOpening> all = List.copyOf(waiting);
         waiting.clear();
         all.forEach(one -> one.failed(why));
         owner.forgetIfUnused(this);
@@ -185,6 +185,6 @@ final class NodeTunnels {
     void close() {
         worker.timers().remove(idle);
         failed(new IOException(Tunnels.TROUBLE + "the proxy ends"));
-        List.copyOf(open).forEach(one -> one.channel().close());
+        List.copyOf(open).forEach(one -> one.end("the proxy ends"));
     }
 }

@@ -15,17 +15,17 @@ import org.jspecify.annotations.Nullable;
 @SuppressWarnings("FutureReturnValueIgnored")
 final class OutboundStream extends TunnelStream {
     private final TunnelConnection connection;
-    private @Nullable Opening opening;
+    private @Nullable TunnelOpening opening;
 
-    OutboundStream(TunnelConnection connection, Worker worker, Opening opening) {
-        super(connection, worker);
+    OutboundStream(TunnelConnection connection, TunnelOpening opening) {
+        super(connection, connection.worker());
         this.connection = connection;
         this.opening = opening;
     }
 
     void opened(Http2Stream stream) {
         open(stream);
-        Opening waits = opening;
+        TunnelOpening waits = opening;
         if (waits != null) {
             waits.asked(this);
         }
@@ -33,7 +33,7 @@ final class OutboundStream extends TunnelStream {
 
     @Override
     protected void head(Http2Headers fields, boolean ends) {
-        Opening waits = opening;
+        TunnelOpening waits = opening;
         if (waits == null) {
             // Trailers, which bytes have none of; their end is an end.
             TunnelChannel to = channel();
@@ -76,7 +76,7 @@ final class OutboundStream extends TunnelStream {
 
     @Override
     protected void closed(String trouble) {
-        Opening waits = opening;
+        TunnelOpening waits = opening;
         opening = null;
         super.closed(trouble);
         if (waits != null) {
@@ -86,8 +86,8 @@ final class OutboundStream extends TunnelStream {
 
     /** Who waits, if the other end has never seen the question: to be asked again elsewhere. */
     @Nullable
-    Opening takeBack() {
-        Opening waits = opening;
+    TunnelOpening takeBack() {
+        TunnelOpening waits = opening;
         opening = null;
         return waits;
     }

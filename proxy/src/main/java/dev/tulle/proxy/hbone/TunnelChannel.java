@@ -2,6 +2,8 @@ package dev.tulle.proxy.hbone;
 
 import dev.tulle.proxy.loop.ResetException;
 import dev.tulle.proxy.loop.WaitingPieces;
+import dev.tulle.proxy.share.Held;
+import dev.tulle.proxy.share.LoopShares;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.AbstractChannel;
@@ -36,6 +38,7 @@ public final class TunnelChannel extends AbstractChannel implements DuplexChanne
     private final WaitingPieces waiting = new WaitingPieces();
     private final Runnable delivery = this::deliver;
 
+    private long kept;
     private boolean open = true;
     private boolean wanted;
     private boolean delivers;
@@ -85,9 +88,19 @@ public final class TunnelChannel extends AbstractChannel implements DuplexChanne
         } else if (n > 0) {
             waiting.add(alloc(), in);
             taken = 0;
+            keeps(n);
         }
         ended |= ends;
         return taken;
+    }
+
+    /** Counts what waits as its caller's, where that has a share. */
+    private void keeps(int more) {
+        kept += more;
+        Held held = LoopShares.of(this);
+        if (held != null && open) {
+            held.keeps(kept);
+        }
     }
 
     /** No more pieces come in this turn of the loop. */
@@ -135,6 +148,7 @@ public final class TunnelChannel extends AbstractChannel implements DuplexChanne
             pipeline().fireChannelRead(piece);
         }
         if (bytes > 0) {
+            keeps(-bytes);
             stream.taken(bytes);
         }
         batchOver();

@@ -29,7 +29,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
     static final int MAX_STREAMS = 100;
 
     /** Bytes that the other end may send on one tunnel before they are read. */
-    static final int STREAM_WINDOW = 1 << 20;
+    static final int STREAM_WINDOW = 256 << 10;
 
     /** The same for a whole connection, between two updates. */
     static final int CONNECTION_WINDOW = 16 << 20;
@@ -114,6 +114,10 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
         return channel;
     }
 
+    Worker worker() {
+        return worker;
+    }
+
     /** Who the other end has shown to be. */
     SpiffeId peer() {
         return peer;
@@ -140,7 +144,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
     }
 
     /** Asks for a tunnel; false when there can be no more on this connection. */
-    boolean open(Opening opening) {
+    boolean open(TunnelOpening opening) {
         int id = connection().local().incrementAndGetNextStreamId();
         if (id < 0) {
             retire();
@@ -169,6 +173,12 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
         }
     }
 
+    /** Ends at once, with all tunnels. */
+    void end(String why) {
+        trouble = why;
+        closeNow();
+    }
+
     /** Nobody asks this end for anything. */
     @Override
     protected void begins(Http2Stream stream, Http2Headers fields, boolean ends) {
@@ -180,7 +190,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
         if (known != null) {
             boolean never = connection().goAwayReceived()
                     && stream.id() > connection().local().lastStreamKnownByPeer();
-            Opening again = never ? known.takeBack() : null;
+            TunnelOpening again = never ? known.takeBack() : null;
             known.closed(never ? "the node is going away" : trouble);
             if (again != null) {
                 owner.open(again);

@@ -3,9 +3,11 @@ package dev.tulle.proxy.hbone;
 import dev.tulle.proxy.http2.FramedConnection;
 import dev.tulle.proxy.http2.FramedStream;
 import dev.tulle.proxy.loop.ResetException;
+import dev.tulle.proxy.loop.TimerWheel;
 import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http2.Http2Error;
+import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +15,16 @@ import org.jspecify.annotations.Nullable;
  * a direction is the end of the stream in it, a reset is a reset with CONNECT_ERROR. Loop-confined.
  */
 public abstract class TunnelStream extends FramedStream {
+    /** How long the other end has to end its half after ours is of no interest any more, as a socket in FIN-WAIT-2 has. */
+    private static final long LINGER = TimeUnit.SECONDS.toNanos(60);
+
+    private final Worker worker;
+    private final TimerWheel.Timer linger = new TimerWheel.Timer() {
+        @Override
+        protected void expired() {
+            reset(Http2Error.NO_ERROR);
+        }
+    };
     private @Nullable TunnelChannel channel;
     private boolean reset;
     private boolean over;
@@ -21,6 +33,7 @@ public abstract class TunnelStream extends FramedStream {
     /** One that is not open yet. */
     protected TunnelStream(FramedConnection<?> connection, Worker worker) {
         super(connection, worker);
+        this.worker = worker;
     }
 
     /** From now on its bytes are this channel's. */
@@ -40,6 +53,11 @@ public abstract class TunnelStream extends FramedStream {
         if (to == null) {
             // Bytes before the answer: there is no tunnel.
             reset(Http2Error.PROTOCOL_ERROR);
+            return n;
+        }
+        if (n > 0 && !to.isOpen()) {
+            // Nobody is there to read it any more, which the other end hears as late as from a socket.
+            reset(Http2Error.NO_ERROR);
             return n;
         }
         int taken = to.received(in, ends);
@@ -76,6 +94,7 @@ public abstract class TunnelStream extends FramedStream {
      */
     protected void closed(String trouble) {
         over = true;
+        worker.timers().remove(linger);
         gone();
         TunnelChannel to = channel;
         if (to == null) {
@@ -130,7 +149,7 @@ public abstract class TunnelStream extends FramedStream {
         }
         end();
         if (of != null && !of.hasEnded()) {
-            resetAfterEnd(Http2Error.NO_ERROR);
+            worker.timers().set(linger, System.nanoTime() + LINGER);
         }
     }
 

@@ -71,7 +71,7 @@ public final class Tunnels {
             worker.loop().execute(() -> then.ended(null, new IOException(TROUBLE + e.getMessage(), e)));
             return;
         }
-        Opening opening = new Opening(worker, target, from, address, timeoutMillis, handler, then);
+        TunnelOpening opening = new TunnelOpening(worker, target, from, address, timeoutMillis, handler, then);
         // Nobody is called back before this returns.
         worker.loop().execute(() -> nodes.computeIfAbsent(
                         new Key(source, target.node()), key -> new NodeTunnels(this, key.source(), key.node()))

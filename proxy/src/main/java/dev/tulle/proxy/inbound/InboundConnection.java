@@ -37,7 +37,7 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
     static final int MAX_STREAMS = 100;
 
     /** Bytes that the caller may send on one tunnel before the workload has read them. */
-    static final int STREAM_WINDOW = 1 << 20;
+    static final int STREAM_WINDOW = 256 << 10;
 
     /** The same for the whole connection, between two updates. */
     static final int CONNECTION_WINDOW = 16 << 20;
@@ -46,7 +46,9 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
     static final int MAX_FIELDS = 16 << 10;
 
     private static final float UPDATE_RATIO = 0.5f;
-    private static final int MAX_RESETS = 1_000;
+    /** Each may be a caller that has gone away: far above what callers do, far below what a loop can do. */
+    private static final int MAX_RESETS = 20_000;
+
     private static final int RESET_SECONDS = 10;
     private static final int MAX_EMPTY_FRAMES = 2;
 
@@ -165,7 +167,7 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
 
     @Override
     protected void begins(Http2Stream stream, Http2Headers fields, boolean ends) {
-        InboundStream begun = InboundStream.of(this, loop.worker(), stream);
+        InboundStream begun = InboundStream.of(this, stream, loop.worker());
         bind(stream, begun);
         touch(begun);
         loop.worker().timers().remove(idle);

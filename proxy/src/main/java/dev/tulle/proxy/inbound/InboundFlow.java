@@ -7,8 +7,8 @@ import dev.tulle.model.Caller;
 import dev.tulle.model.WeightedCluster;
 import dev.tulle.proxy.accept.InboundBytes;
 import dev.tulle.proxy.accept.LoopScope;
-import dev.tulle.proxy.discovery.LocalWorkloads;
 import dev.tulle.proxy.discovery.OutboundService;
+import dev.tulle.proxy.discovery.WorkloadAddresses;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.hbone.Answers;
 import dev.tulle.proxy.hbone.InboundStream;
@@ -39,7 +39,7 @@ final class InboundFlow extends ChannelInboundHandlerAdapter {
     private final InboundStream stream;
     private final WorkloadDirectory.Entry source;
     private final InetSocketAddress dialled;
-    private final LocalWorkloads.Local local;
+    private final WorkloadAddresses.Addressed local;
     private final TimerWheel.Timer patience = new TimerWheel.Timer() {
         @Override
         protected void expired() {
@@ -54,7 +54,7 @@ final class InboundFlow extends ChannelInboundHandlerAdapter {
             InboundStream stream,
             WorkloadDirectory.Entry source,
             InetSocketAddress dialled,
-            LocalWorkloads.Local local) {
+            WorkloadAddresses.Addressed local) {
         this.loop = loop;
         this.stream = stream;
         this.source = source;
@@ -72,7 +72,7 @@ final class InboundFlow extends ChannelInboundHandlerAdapter {
             stream.refuse(Answers.BAD_REQUEST);
             return;
         }
-        LocalWorkloads.Local local = by.scope().workloads().retain(Ip.text(dialled.getAddress()));
+        WorkloadAddresses.Addressed local = by.scope().workloads().retain(Ip.text(dialled.getAddress()));
         if (local == null) {
             loop.refused().with("tunnel_too_many_addresses").increment();
             stream.refuse(Answers.UNREACHABLE);
@@ -132,7 +132,7 @@ final class InboundFlow extends ChannelInboundHandlerAdapter {
         if (over || of == null) {
             return;
         }
-        if (local.workload() == null) {
+        if (local.here() == null) {
             refuse(Answers.BAD_REQUEST, "tunnel_not_of_this_node");
             return;
         }

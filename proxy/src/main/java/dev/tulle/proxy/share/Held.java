@@ -24,6 +24,7 @@ public final class Held {
     private long down;
     private long up;
     private long head;
+    private long kept;
     private boolean presumed;
     private boolean gone;
 
@@ -90,6 +91,16 @@ public final class Held {
         }
     }
 
+    /** Says so many bytes have come that nobody has taken yet, 0 when all are. */
+    public void keeps(long bytes) {
+        if (bytes != kept) {
+            boolean more = bytes > kept;
+            change(bytes - kept);
+            kept = bytes;
+            settle(more);
+        }
+    }
+
     /**
      * Says so many bytes are held for heads of requests, 0 when they are over.
      *
@@ -119,7 +130,7 @@ public final class Held {
         if (gone) {
             return;
         }
-        shares.stalls(this, down + up > 0);
+        shares.stalls(this, down + up + kept > 0);
         if (more) {
             shares.relieve(this);
         }
@@ -135,14 +146,14 @@ public final class Held {
         if (gone || client.isEmpty() || client.equals(share.name())) {
             return gone || !guessed || shares.admits(this);
         }
-        long bytes = down + up + head;
+        long bytes = down + up + head + kept;
         shares.remove(this);
         shares.all().stalled(share, -bytes);
         shares.all().leave(share);
         share = shares.all().enter(client);
         shares.all().stalled(share, bytes);
         shares.add(this);
-        shares.stalls(this, down + up > 0);
+        shares.stalls(this, down + up + kept > 0);
         shares.relieve(this);
         if (!gone && head > 0 && shares.all().isStalledOver(share)) {
             // What was read as somebody else's is beyond what this client may have.
@@ -163,7 +174,7 @@ public final class Held {
     void release() {
         if (!gone) {
             known();
-            long bytes = down + up + head;
+            long bytes = down + up + head + kept;
             shares.remove(this);
             shares.all().stalled(share, -bytes);
             shares.all().leave(share);

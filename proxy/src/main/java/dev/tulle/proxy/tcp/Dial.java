@@ -6,6 +6,7 @@ import dev.tulle.proxy.loop.Worker;
 import dev.tulle.proxy.stream.Peer;
 import dev.tulle.proxy.tcp.RelayState.Event;
 import dev.tulle.proxy.transport.ClientTransport;
+import dev.tulle.proxy.upstream.Destination;
 import dev.tulle.proxy.upstream.From;
 import dev.tulle.proxy.upstream.UpstreamChannels;
 import io.netty.channel.Channel;
@@ -40,6 +41,9 @@ final class Dial {
         /** A policy of this endpoint refuses bytes. */
         void denied(TcpTarget.Choice chosen, Verdict verdict);
 
+        /** A policy refuses what it has allowed until now; why is in {@link #trouble}. */
+        void forbidden();
+
         /** There will be no connection; why is in {@link #trouble}. */
         void refused(String flags);
 
@@ -57,6 +61,8 @@ final class Dial {
             impatient();
         }
     };
+
+    private final Runnable policiesChanged = this::askAgain;
 
     private RelayState state = RelayState.CHOOSING;
     private TcpTarget.@Nullable Choice choice;
@@ -164,8 +170,7 @@ final class Dial {
         };
         UpstreamChannels.connect(
                 worker,
-                new dev.tulle.proxy.upstream.Dial(
-                        chosen.address(), chosen.way(), From.of(peer.source(), peer.ends())),
+                new Destination(chosen.address(), chosen.way(), From.of(peer.source(), peer.ends())),
                 chosen.connectTimeoutMillis(),
                 chosen.header(peer.ends()),
                 chosen.transport(),
@@ -205,6 +210,8 @@ final class Dial {
     }
 
     private void ready(Channel made, TcpTarget.Choice chosen) {
+        // Whatever changes after the question is told.
+        chosen.access().watch(policiesChanged);
         // A policy that came meanwhile holds: not a byte has passed yet.
         Verdict verdict = chosen.access().connection(peer.source());
         if (verdict != null && verdict.allowed()) {
@@ -223,7 +230,19 @@ final class Dial {
         }
     }
 
+    /** Policies have changed: bytes that they do not allow any more end, and nobody takes that for the end of what was said. */
+    private void askAgain() {
+        TcpTarget.Choice chosen = choice;
+        Verdict verdict = chosen == null ? null : chosen.access().connection(peer.source());
+        if (chosen != null && verdict != null && !verdict.allowed() && state != RelayState.CLOSED) {
+            chosen.access().denied(verdict);
+            trouble = verdict.details();
+            owner.forbidden();
+        }
+    }
+
     private void leave(TcpTarget.Choice chosen) {
+        chosen.access().unwatch(policiesChanged);
         chosen.end();
         choice = null;
     }
@@ -234,6 +253,7 @@ final class Dial {
         worker.timers().remove(patience);
         TcpTarget.Choice chosen = choice;
         if (chosen != null) {
+            chosen.access().unwatch(policiesChanged);
             chosen.end();
         }
     }

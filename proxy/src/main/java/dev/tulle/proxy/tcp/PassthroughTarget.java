@@ -2,18 +2,20 @@ package dev.tulle.proxy.tcp;
 
 import dev.tulle.proxy.upstream.EndpointAccess;
 import dev.tulle.proxy.upstream.MetricHandles;
+import dev.tulle.proxy.upstream.Way;
 import dev.tulle.telemetry.IstioMetrics;
 import dev.tulle.telemetry.ServiceLabels;
 import dev.tulle.telemetry.WorkloadLabels;
 import java.net.InetSocketAddress;
 import org.jspecify.annotations.Nullable;
 
-/** An address outside the mesh, passed through unchanged. */
+/** An address that is no service's, passed through unchanged: outside the mesh, or a workload's own. */
 public final class PassthroughTarget implements TcpTarget {
     private static final ServiceLabels LABELS = new ServiceLabels("PassthroughCluster", "PassthroughCluster", "");
     private static final int CONNECT_TIMEOUT_MILLIS = 10_000;
 
     private final InetSocketAddress address;
+    private final @Nullable Way way;
     private final MetricHandles metrics;
     private final EndpointAccess access;
     private boolean failed;
@@ -24,6 +26,13 @@ public final class PassthroughTarget implements TcpTarget {
      * @param access who may reach it; released when the connection ends
      */
     public PassthroughTarget(InetSocketAddress address, MetricHandles metrics, EndpointAccess access) {
+        this(address, null, metrics, access);
+    }
+
+    /** As above, to a workload of another node. */
+    public PassthroughTarget(
+            InetSocketAddress address, @Nullable Way way, MetricHandles metrics, EndpointAccess access) {
+        this.way = way;
         this.address = address;
         this.metrics = metrics;
         this.access = access;
@@ -57,6 +66,11 @@ public final class PassthroughTarget implements TcpTarget {
     }
 
     private final class Only implements Choice {
+        @Override
+        public @Nullable Way way() {
+            return way;
+        }
+
         @Override
         public InetSocketAddress address() {
             return address;

@@ -71,6 +71,7 @@ public final class TcpRelay implements Held.Occupant {
     private IstioMetrics.@Nullable Connections metrics;
     private boolean active;
     private boolean reset;
+    private boolean forbidden;
     private String trouble = "";
 
     private TcpRelay(
@@ -270,7 +271,7 @@ public final class TcpRelay implements Held.Occupant {
                 held,
                 target,
                 chosen == null ? "" : chosen.text(),
-                upstream == null ? "DC" : "-",
+                forbidden ? DENIED : upstream == null ? "DC" : "-",
                 trouble.isEmpty() ? dial.trouble() : trouble,
                 down.total(),
                 upstream == null ? 0 : upstream.total(),
@@ -302,6 +303,13 @@ public final class TcpRelay implements Held.Occupant {
         @Override
         public void denied(TcpTarget.Choice chosen, Verdict verdict) {
             deny(chosen, verdict);
+        }
+
+        @Override
+        public void forbidden() {
+            reset = true;
+            forbidden = true;
+            TcpRelay.this.close();
         }
 
         @Override

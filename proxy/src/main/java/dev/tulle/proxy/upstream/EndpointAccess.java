@@ -11,7 +11,10 @@ import dev.tulle.proxy.discovery.PolicyDirectory;
 import dev.tulle.proxy.discovery.WorkloadDirectory;
 import dev.tulle.proxy.loop.Worker;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -27,6 +30,8 @@ public final class EndpointAccess {
     private final DestinationPolicies policies;
     private final int port;
     private final boolean named;
+    private final Set<Runnable> watchers = new LinkedHashSet<>(0);
+    private final Runnable changed = this::tellWatchers;
     private final Map<Caller, RequestRules> byCaller = new HashMap<>();
     private Authorizer current = Authorizer.NONE;
 
@@ -53,6 +58,28 @@ public final class EndpointAccess {
     /** The endpoint is not used any more. */
     public void release() {
         policies.release();
+    }
+
+    /** Called, on the loop, when policies have changed: what they do not allow any more has to end. Until {@link #unwatch}. */
+    public void watch(Runnable watcher) {
+        if (watchers.isEmpty()) {
+            // They are followed as long as something depends on them, also when the endpoint is not used any more.
+            policies.retain();
+            policies.watch(changed);
+        }
+        watchers.add(watcher);
+    }
+
+    /** Not called any more. */
+    public void unwatch(Runnable watcher) {
+        if (watchers.remove(watcher) && watchers.isEmpty()) {
+            policies.unwatch(changed);
+            policies.release();
+        }
+    }
+
+    private void tellWatchers() {
+        worker.loop().execute(() -> List.copyOf(watchers).forEach(Runnable::run));
     }
 
     /** Decides on a request; null while the policies or the caller's identity are not known. */

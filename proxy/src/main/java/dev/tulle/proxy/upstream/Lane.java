@@ -37,8 +37,8 @@ final class Lane {
     }
 
     /** Where its connections go. */
-    Dial dial(InetSocketAddress address) {
-        return new Dial(address, way, from);
+    Destination dial(InetSocketAddress address) {
+        return new Destination(address, way, from);
     }
 
     Exclusive exclusive() {

@@ -70,7 +70,7 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
     /** Begins; on the loop. What it calls back, it calls later. */
     static void begin(
             Worker worker,
-            Dial to,
+            Destination to,
             int timeoutMillis,
             byte @Nullable [] header,
             ClientTransport transport,
@@ -86,7 +86,7 @@ final class TlsConnect extends ChannelInitializer<Channel> implements UpstreamCh
         }
     }
 
-    private void connect(Dial to, int timeoutMillis) {
+    private void connect(Destination to, int timeoutMillis) {
         if (over) {
             // The files were read too late.
             return;

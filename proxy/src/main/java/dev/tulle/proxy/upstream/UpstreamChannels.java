@@ -86,7 +86,7 @@ public final class UpstreamChannels {
      */
     public static void connect(
             Worker worker,
-            Dial to,
+            Destination to,
             int timeoutMillis,
             byte @Nullable [] header,
             @Nullable ClientTransport tls,
@@ -102,7 +102,12 @@ public final class UpstreamChannels {
 
     /** Begins to connect; on the loop. What it calls back, it calls later. */
     static void connect(
-            Worker worker, Dial to, int timeoutMillis, byte @Nullable [] header, ChannelHandler handler, Ended then) {
+            Worker worker,
+            Destination to,
+            int timeoutMillis,
+            byte @Nullable [] header,
+            ChannelHandler handler,
+            Ended then) {
         ChannelHandler first = header == null ? handler : after(header, handler);
         Way way = to.way();
         if (way == null) {

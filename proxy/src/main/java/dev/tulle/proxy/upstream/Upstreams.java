@@ -83,6 +83,16 @@ public final class Upstreams {
         return borrowers.computeIfAbsent(service, key -> new Borrowers());
     }
 
+    /** How an endpoint is reached; null by its address. */
+    public @Nullable Way way(Endpoint endpoint) {
+        return ways.to(endpoint);
+    }
+
+    /** The metric handles of connections through tunnels to an endpoint that no service has led to. */
+    public MetricHandles tunnelled(Endpoint endpoint) {
+        return new MetricHandles(istio, destinations.apply(endpoint), IstioMetrics.Report.OUTBOUND);
+    }
+
     /** The current view of a service; null while it has no snapshot. */
     public @Nullable ServiceView view(OutboundService service) {
         ServiceSnapshot snapshot = service.snapshot();

@@ -51,7 +51,7 @@ class TlsConnectTest {
             ClientTransport transport = transports.retain(new UpstreamTls("a.example", "", "", "", List.of()));
             loop.execute(() -> TlsConnect.begin(
                     worker,
-                    Dial.to(new InetSocketAddress(server.getInetAddress(), server.getLocalPort())),
+                    Destination.to(new InetSocketAddress(server.getInetAddress(), server.getLocalPort())),
                     200,
                     null,
                     transport,

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 // A failed close reaches the handlers by itself.
 @SuppressWarnings("FutureReturnValueIgnored")
-final class Opening extends TimerWheel.Timer {
+final class TunnelOpening extends TimerWheel.Timer {
     final TunnelTarget target;
     final From from;
     final InetSocketAddress address;
@@ -28,7 +28,7 @@ final class Opening extends TimerWheel.Timer {
     private boolean over;
     private @Nullable OutboundStream stream;
 
-    Opening(
+    TunnelOpening(
             Worker worker,
             TunnelTarget target,
             From from,

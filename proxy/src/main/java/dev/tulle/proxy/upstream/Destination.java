@@ -10,12 +10,12 @@ import org.jspecify.annotations.Nullable;
  * @param way how it is reached; null to dial the address
  * @param from for whom; null where nobody is waiting, and then only addresses are dialled
  */
-public record Dial(
+public record Destination(
         InetSocketAddress address,
         @Nullable Way way,
         @Nullable From from) {
     /** An address. */
-    public static Dial to(InetSocketAddress address) {
-        return new Dial(address, null, null);
+    public static Destination to(InetSocketAddress address) {
+        return new Destination(address, null, null);
     }
 }

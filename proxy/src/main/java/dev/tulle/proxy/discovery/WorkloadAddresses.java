@@ -33,17 +33,18 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The workloads of this node as others call them through tunnels: by address, followed over xDS from the first call on and
- * forgotten some time after the last. Any thread.
+ * Which workload has an address, whichever node it is on: those of this node as others call them through tunnels, and
+ * those of others as callers here dial them. Followed over xDS from the first call on and forgotten some time after the
+ * last. Any thread.
  */
-public final class LocalWorkloads implements AutoCloseable {
+public final class WorkloadAddresses implements AutoCloseable {
     /** Addresses that callers may have asked for at once; a node has some hundred workloads. */
     private static final int MAX_FOLLOWED = 16_384;
 
     private final XdsClient xds;
     private final String node;
     private final long idleNanos;
-    private final Map<String, Local> followed = new ConcurrentHashMap<>();
+    private final Map<String, Addressed> followed = new ConcurrentHashMap<>();
     private final List<Consumer<OutboundService>> forgotten = new CopyOnWriteArrayList<>();
     private final ScheduledExecutorService timer;
 
@@ -52,25 +53,25 @@ public final class LocalWorkloads implements AutoCloseable {
      *
      * @param node this node
      */
-    public LocalWorkloads(XdsClient xds, String node, Duration idleExpiry) {
+    public WorkloadAddresses(XdsClient xds, String node, Duration idleExpiry) {
         this.xds = xds;
         this.node = node;
         this.idleNanos = idleExpiry.toNanos();
         this.timer = Executors.newSingleThreadScheduledExecutor(
-                Thread.ofPlatform().name("local-workloads").daemon().factory());
+                Thread.ofPlatform().name("workload-addresses").daemon().factory());
         long period = Math.max(100, idleExpiry.toMillis() / 4);
         var _ = timer.scheduleWithFixedDelay(this::forgetIdle, period, period, TimeUnit.MILLISECONDS);
     }
 
     /** What has an address. */
-    public final class Local extends OnDemand implements ResourceWatcher<Workload> {
+    public final class Addressed extends OnDemand implements ResourceWatcher<Workload> {
         private final String address;
         private final Map<Integer, OutboundService> ports = new ConcurrentHashMap<>();
         private volatile boolean known;
         private volatile @Nullable Workload workload;
         private @Nullable Subscription subscription;
 
-        private Local(String address) {
+        private Addressed(String address) {
             this.address = address;
         }
 
@@ -79,9 +80,15 @@ public final class LocalWorkloads implements AutoCloseable {
             return known;
         }
 
-        /** The workload of this node that has the address; null when there is none. */
+        /** The workload that has the address; null when there is none. */
         public @Nullable Workload workload() {
             return workload;
+        }
+
+        /** The same if it is of this node. */
+        public @Nullable Workload here() {
+            Workload now = workload;
+            return now != null && now.node().equals(node) ? now : null;
         }
 
         /** A port of the workload: requests and bytes to it go there and nowhere else. */
@@ -104,7 +111,7 @@ public final class LocalWorkloads implements AutoCloseable {
 
         @Override
         public void onChanged(Workload value) {
-            become(value.node().equals(node) ? value : null);
+            become(value);
         }
 
         @Override
@@ -119,7 +126,7 @@ public final class LocalWorkloads implements AutoCloseable {
 
         private void become(@Nullable Workload next) {
             workload = next;
-            if (next != null) {
+            if (here() != null) {
                 ports.forEach((number, service) -> service.publish(snapshot(number)));
             }
             known = true;
@@ -184,9 +191,9 @@ public final class LocalWorkloads implements AutoCloseable {
      *
      * @return null when callers have asked for too many addresses
      */
-    public @Nullable Local retain(String address) {
-        Local found = followed.compute(address, (key, known) -> {
-            Local local = known == null && followed.size() < MAX_FOLLOWED ? follow(key) : known;
+    public @Nullable Addressed retain(String address) {
+        Addressed found = followed.compute(address, (key, known) -> {
+            Addressed local = known == null && followed.size() < MAX_FOLLOWED ? follow(key) : known;
             if (local != null) {
                 local.retain();
             }
@@ -195,8 +202,8 @@ public final class LocalWorkloads implements AutoCloseable {
         return found;
     }
 
-    private Local follow(String address) {
-        Local fresh = new Local(address);
+    private Addressed follow(String address) {
+        Addressed fresh = new Addressed(address);
         fresh.subscription = xds.watch(ResourceType.WORKLOAD, "/" + address, fresh);
         return fresh;
     }
@@ -218,7 +225,7 @@ public final class LocalWorkloads implements AutoCloseable {
         }
     }
 
-    private void end(Local local) {
+    private void end(Addressed local) {
         Subscription open = local.subscription;
         if (open != null) {
             open.close();
