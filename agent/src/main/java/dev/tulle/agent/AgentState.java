@@ -312,8 +312,8 @@ final class AgentState implements AutoCloseable {
         if (!lease.nodes() || options.nodeAddress().isEmpty()) {
             return;
         }
-        InetSocketAddress where = new InetSocketAddress(
-                InetAddress.ofLiteral(options.nodeAddress()), options.tunnelPort());
+        InetSocketAddress where =
+                new InetSocketAddress(InetAddress.ofLiteral(options.nodeAddress()), options.tunnelPort());
         try {
             HostSetup.inProxyGroup(cgroups, options.meshGroup(), () -> ports.hold(where));
             tunnels = Optional.of(where);

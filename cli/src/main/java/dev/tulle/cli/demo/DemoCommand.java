@@ -1,6 +1,5 @@
 package dev.tulle.cli.demo;
 
-import dev.tulle.cli.output.Report;
 import com.google.gson.JsonObject;
 import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
@@ -10,6 +9,7 @@ import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.command.BaseCommand;
 import dev.tulle.cli.demo.hosts.HostsDemo;
 import dev.tulle.cli.output.Output;
+import dev.tulle.cli.output.Report;
 import dev.tulle.common.FreePorts;
 import dev.tulle.common.LocalApiClient;
 import java.io.IOException;

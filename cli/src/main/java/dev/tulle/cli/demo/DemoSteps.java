@@ -1,6 +1,5 @@
 package dev.tulle.cli.demo;
 
-import dev.tulle.cli.output.Report;
 import com.google.gson.JsonArray;
 import com.google.gson.JsonElement;
 import com.google.gson.JsonObject;
@@ -8,6 +7,7 @@ import dev.tulle.cli.client.CommandFailure;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
+import dev.tulle.cli.output.Report;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;

@@ -1,6 +1,5 @@
 package dev.tulle.proxy.hbone;
 
-import dev.tulle.proxy.loop.Worker;
 import io.netty.buffer.Unpooled;
 import io.netty.channel.Channel;
 import io.netty.handler.codec.http2.Http2Error;

@@ -156,7 +156,7 @@ final class TunnelConnection extends FramedConnection<OutboundStream> {
         if (made == null) {
             return false;
         }
-        OutboundStream by = new OutboundStream(this, worker, opening);
+        OutboundStream by = new OutboundStream(this, opening);
         bind(made, by);
         by.opened(made);
         if (!isReading()) {

@@ -156,8 +156,8 @@ abstract class WholeFrames {
         if (!passes) {
             move(in, before, preface > 0 ? preface : wanted);
             passes = isNoPreface(before);
-            boolean whole = passes ||
-                    preface > 0 ? before.readableBytes() == preface : wanted > 0 && before.readableBytes() == wanted;
+            boolean whole = passes
+                    || (preface > 0 ? before.readableBytes() == preface : wanted > 0 && before.readableBytes() == wanted);
             if (!whole) {
                 begun = before;
                 in.release();

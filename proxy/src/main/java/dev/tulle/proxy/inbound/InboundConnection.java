@@ -102,8 +102,7 @@ final class InboundConnection extends FramedConnection<InboundStream> implements
         private final LoopScope loop;
         private final Channel channel;
         private final SpiffeId peer;
-        private final FrameCodec codec =
-                FrameCodec.tunnels(MAX_FIELDS, UPDATE_RATIO, MAX_RESETS, RESET_SECONDS);
+        private final FrameCodec codec = FrameCodec.tunnels(MAX_FIELDS, UPDATE_RATIO, MAX_RESETS, RESET_SECONDS);
 
         Builder(InboundScope scope, LoopScope loop, Channel channel, SpiffeId peer) {
             this.scope = scope;

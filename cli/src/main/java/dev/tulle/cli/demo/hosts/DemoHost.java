@@ -138,7 +138,8 @@ final class DemoHost {
     void startMesh(List<String> options) throws IOException, InterruptedException {
         List<String> command =
                 new ArrayList<>(List.of("setsid", home.resolve("tulle").toString(), "up"));
-        command.addAll(List.of("--mesh", meshName(), "--run-dir", folder.resolve("run").toString()));
+        command.addAll(
+                List.of("--mesh", meshName(), "--run-dir", folder.resolve("run").toString()));
         command.addAll(List.of("--state", folder.resolve("state").toString(), "--node", name));
         command.addAll(List.of("--range", "100.64.0.0/10", "--service-range", "240.240.0.0/16"));
         command.addAll(options);
@@ -149,7 +150,8 @@ final class DemoHost {
         while (!Files.exists(ready)) {
             if (!started.isAlive() || System.nanoTime() > end) {
                 throw new IOException("the mesh of " + name + " "
-                        + (started.isAlive() ? "is not ready after " + START.toSeconds() + " s" : "has ended") + "; its log is "
+                        + (started.isAlive() ? "is not ready after " + START.toSeconds() + " s" : "has ended")
+                        + "; its log is "
                         + log("mesh"));
             }
             Thread.sleep(10);

@@ -64,7 +64,18 @@ final class DemoNetwork {
         if (made == null) {
             throw new IllegalStateException("there is no switch");
         }
-        inSwitch("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", Long.toString(holder.pid()));
+        inSwitch(
+                "ip",
+                "link",
+                "add",
+                link,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "netns",
+                Long.toString(holder.pid()));
         inSwitch("ip", "link", "set", link, "master", "br0", "up");
     }
 
@@ -87,7 +98,8 @@ final class DemoNetwork {
             Thread.sleep(5);
         }
         if (!process.isAlive() || Files.readSymbolicLink(its).equals(own)) {
-            throw new IOException("no namespace (" + kind + ") can be made here; expected root, and a kernel that has them");
+            throw new IOException(
+                    "no namespace (" + kind + ") can be made here; expected root, and a kernel that has them");
         }
     }
 
@@ -103,8 +115,9 @@ final class DemoNetwork {
         long end = System.nanoTime() + PATIENCE.toNanos();
         while (true) {
             try (Stream<Path> all = Files.walk(directory)) {
-                for (Path one :
-                        all.filter(Files::isDirectory).sorted(Comparator.reverseOrder()).toList()) {
+                for (Path one : all.filter(Files::isDirectory)
+                        .sorted(Comparator.reverseOrder())
+                        .toList()) {
                     Files.delete(one);
                 }
                 return;
