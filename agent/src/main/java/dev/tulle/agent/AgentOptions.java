@@ -1,8 +1,8 @@
 package dev.tulle.agent;
 
 import dev.tulle.agent.datapath.KernelDatapath.OutboundPolicy;
-import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.join.LiveMembership;
+import dev.tulle.agent.ports.MeshPort;
 import dev.tulle.agent.tier.Tier;
 import dev.tulle.common.Cidr;
 import dev.tulle.common.Ip;
