@@ -13,6 +13,7 @@ import dev.tulle.agent.enrol.PublishRules;
 import dev.tulle.agent.enrol.RefusedException;
 import dev.tulle.agent.host.Cgroups;
 import dev.tulle.agent.host.HostNetwork;
+import dev.tulle.agent.identity.AnnouncedTrust;
 import dev.tulle.agent.ports.BoundPorts;
 import dev.tulle.agent.ports.HeldPorts;
 import dev.tulle.agent.ports.MeshPort;
@@ -33,11 +34,13 @@ import dev.tulle.xds.NodeLease;
 import dev.tulle.xds.RegistrationAnswer;
 import dev.tulle.xds.RegistrationClient;
 import dev.tulle.xds.RegistrationOptions;
+import dev.tulle.xds.Trust;
 import dev.tulle.xds.WorkloadRegistration;
 import dev.tulle.xds.XdsClient;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.security.cert.X509Certificate;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -49,6 +52,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -64,6 +68,9 @@ final class AgentState implements AutoCloseable {
 
     /** When what nothing uses any more is looked at again. */
     private static final Duration LINGER = Duration.ofMillis(1_100);
+
+    /** How often it is looked whether roots are in force. */
+    private static final Duration LOOK_AT_ROOTS = Duration.ofSeconds(1);
 
     /** When a change whose handling failed is asked for again. */
     private static final Duration ASK_AGAIN = Duration.ofSeconds(10);
@@ -96,6 +103,7 @@ final class AgentState implements AutoCloseable {
     private Optional<InetSocketAddress> tunnels = Optional.empty();
 
     private Optional<NodeLease> early = Optional.empty();
+    private final AnnouncedTrust announced = new AnnouncedTrust();
     private final Troubles troubles = new Troubles();
 
     /** What is kept of a workload while it is in the mesh. */
@@ -190,10 +198,26 @@ final class AgentState implements AutoCloseable {
                     }
 
                     @Override
+                    public void onTrust(Trust trust) {
+                        loop.execute(() -> announced.told(trust));
+                    }
+
+                    @Override
                     public void onTrouble(String reason) {
                         LOG.log(System.Logger.Level.DEBUG, "registration: " + reason);
                     }
                 });
+    }
+
+    /**
+     * From now on what the control plane says of roots is put into force, and answered when it is.
+     *
+     * @param believe puts roots into force
+     * @param inForce those that are in force everywhere on this node
+     */
+    void believe(Consumer<List<X509Certificate>> believe, Supplier<List<X509Certificate>> inForce) {
+        announced.follow(new AnnouncedTrust.Node(believe, inForce, registration::trusts));
+        loop.every(LOOK_AT_ROOTS, announced::look);
     }
 
     /** Takes over what an earlier agent left. */

@@ -180,7 +180,10 @@ public final class NodeAgent implements AutoCloseable {
                     options.xdsSocket(), options.users().readers(), refusals, relayed(membership, identities)));
             parts.push(Renewal.start(membership, links.certificates()));
         }
-        loop.execute(() -> state.follow(identities::leases));
+        loop.execute(() -> {
+            state.follow(identities::leases);
+            state.believe(roots -> believe(options, identities, roots), identities::rootsInForce);
+        });
         AgentApi agentApi =
                 new AgentApi(options, loop, state, host.cgroups(), status, identities, agent::detachAndComplete);
         NodeApi nodeApi = new NodeApi(loop, state);
@@ -196,6 +199,11 @@ public final class NodeAgent implements AutoCloseable {
         loop.every(RECONCILE, state::reconcile);
         loop.every(DRAIN, () -> state.datapath().drain());
         return agent;
+    }
+
+    private static void believe(AgentOptions options, LocalIdentities identities, List<X509Certificate> roots) {
+        options.membership().ifPresent(membership -> membership.trust(roots));
+        identities.trust(roots);
     }
 
     private static ControlRelay.Way relayed(LiveMembership membership, LocalIdentities identities) {

@@ -61,6 +61,23 @@ public final class LiveMembership implements NodeTls {
         return current.roots();
     }
 
+    /** From now on the control plane is known by these; they are kept, or the ones before stay in force. */
+    public void trust(List<X509Certificate> roots) {
+        synchronized (file) {
+            Membership held = current;
+            if (held.roots().equals(roots)) {
+                return;
+            }
+            try {
+                Membership next = held.with(held.identity(), roots);
+                file.save(next);
+                current = next;
+            } catch (IOException e) {
+                LOG.log(System.Logger.Level.ERROR, "the roots of the control plane cannot be kept: " + e.getMessage());
+            }
+        }
+    }
+
     /**
      * Renews the certificate if that is due; blocks. To be called now and then: what fails is tried again the next time, and
      * the certificate before holds until its end.
@@ -83,10 +100,12 @@ public final class LiveMembership implements NodeTls {
             if (!SpiffeId.of(issued.chain().getFirst()).equals(identity)) {
                 throw new CertificateException("a certificate for another identity came, expected " + identity);
             }
-            Membership renewed = held.with(
-                    new TlsIdentity(issued.chain(), keys.getPrivate(), "node " + held.node()), issued.roots());
-            file.save(renewed);
-            current = renewed;
+            synchronized (file) {
+                Membership renewed = held.with(
+                        new TlsIdentity(issued.chain(), keys.getPrivate(), "node " + held.node()), issued.roots());
+                file.save(renewed);
+                current = renewed;
+            }
         } catch (IOException | GeneralSecurityException e) {
             LOG.log(
                     System.Logger.Level.WARNING,

@@ -28,6 +28,9 @@ public final class CertificateAuthority implements AutoCloseable {
     /** Leaves hold from a little before they are signed: clocks differ. */
     private static final Duration SKEW = Duration.ofMinutes(2);
 
+    /** And not more than this part of their life. */
+    private static final int SKEW_PART = 4;
+
     /** A leaf that would end sooner than this is not worth signing. */
     private static final Duration WORTHLESS = Duration.ofSeconds(10);
 
@@ -136,7 +139,9 @@ public final class CertificateAuthority implements AutoCloseable {
             throw new RefusedSignatureException(
                     "nothing is signed: the authority's own certificate ends at " + by.end());
         }
-        Instant from = now.minus(SKEW).truncatedTo(ChronoUnit.SECONDS);
+        // Who renews at half of the whole time must not be late, or at it all the time, where lives are short.
+        Duration skew = SKEW.compareTo(life.dividedBy(SKEW_PART)) < 0 ? SKEW : life.dividedBy(SKEW_PART);
+        Instant from = now.minus(skew).truncatedTo(ChronoUnit.SECONDS);
         return new CertificateMaker.Validity(from.isBefore(by.begin()) ? by.begin() : from, until);
     }
 
