@@ -1,5 +1,6 @@
 package dev.tulle.proxy;
 
+import io.netty.util.ResourceLeakDetector;
 import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 
@@ -15,6 +16,8 @@ public final class TunnelMain {
         int back = Integer.parseInt(args[2]);
         Meshes mesh = Meshes.mesh().subset("", back).routes(HopMain.routes().toArray(dev.tulle.model.Route[]::new));
         try (TunnelNodes nodes = new TunnelNodes(Path.of(args[0]), back, mesh)) {
+            // Tests watch every buffer.
+            ResourceLeakDetector.setLevel(ResourceLeakDetector.Level.DISABLED);
             nodes.listen(Integer.parseInt(args[1]));
             System.out.println("listening on " + args[1]);
             new CountDownLatch(1).await();
