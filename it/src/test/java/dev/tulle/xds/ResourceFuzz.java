@@ -22,7 +22,7 @@ public final class ResourceFuzz {
     private static final List<String> TYPES = ResourceType.all().stream()
             .map(ResourceType::typeUrl)
             .distinct()
-            .sorted(Comparator.comparing(ResourceType.SECRET.typeUrl()::equals)
+            .sorted(Comparator.comparing((String url) -> url.equals(ResourceType.SECRET.typeUrl()))
                     .thenComparing(Comparator.naturalOrder()))
             .toList();
 
