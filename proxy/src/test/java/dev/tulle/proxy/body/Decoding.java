@@ -42,21 +42,26 @@ public final class Decoding {
         @Override
         public int read(byte[] into, int offset, int length) throws IOException {
             while (length > 0 && !made.isReadable()) {
-                made.release();
                 ByteBuf next = decoder.readInbound();
-                made = next == null ? Unpooled.EMPTY_BUFFER : next;
-                if (next == null) {
-                    byte[] more = new byte[1 << 10];
-                    int n = in.read(more);
-                    if (n < 0) {
-                        decoder.finishAndReleaseAll();
-                        return -1;
-                    }
-                    decoder.writeInbound(Unpooled.wrappedBuffer(more, 0, n));
+                if (next != null) {
+                    made = next;
+                    continue;
                 }
+                byte[] more = new byte[1 << 10];
+                int n = in.read(more);
+                if (n < 0) {
+                    decoder.finishAndReleaseAll();
+                    return -1;
+                }
+                decoder.writeInbound(Unpooled.wrappedBuffer(more, 0, n));
             }
             int n = Math.min(length, made.readableBytes());
             made.readBytes(into, offset, n);
+            if (!made.isReadable()) {
+                // At once: a reader that has enough does not come again.
+                made.release();
+                made = Unpooled.EMPTY_BUFFER;
+            }
             return n;
         }
     }
