@@ -178,7 +178,7 @@ final class Roots {
         int next = state.current() + 1;
         SigningAuthority made = make(Optional.of(signing()), now);
         store.get().add(next, made);
-        RotationState announced = Rotation.begin(state, next, now);
+        RotationState announced = Rotation.begin(state, next, now.truncatedTo(ChronoUnit.SECONDS));
         store.get().save(announced);
         byNumber.put(next, made);
         state = announced;
@@ -207,14 +207,17 @@ final class Roots {
             }
             return true;
         }
-        Rotation.Step step = Rotation.next(state, view(leaves, now));
+        Rotation.Step step = Rotation.next(state, view(leaves, now.truncatedTo(ChronoUnit.SECONDS)));
         waiting = step.waiting();
         if (step.state().equals(state)) {
             return false;
         }
         store.get().save(step.state());
-        LOG.log(System.Logger.Level.INFO, "roots: {0}, now {1}", state, step.state());
         state = step.state();
+        LOG.log(
+                System.Logger.Level.INFO,
+                state.phase() == Phase.STEADY ? "root {0} alone is trusted now" : "root {0} signs now",
+                state.current());
         for (int number : Set.copyOf(byNumber.keySet())) {
             if (!state.trusted().contains(number)) {
                 byNumber.remove(number);
