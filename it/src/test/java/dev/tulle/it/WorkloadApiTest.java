@@ -34,10 +34,12 @@ class WorkloadApiTest {
             lab.workload("reviews", List.of("--service-account", "critic"), passing(lab, places.resolve("inside")));
             X509Svid svid = fetch(lab, places.resolve("inside"));
             assertEquals(
-                    "spiffe://cluster.local/ns/default/sa/critic", svid.getSpiffeId().toString());
+                    "spiffe://cluster.local/ns/default/sa/critic",
+                    svid.getSpiffeId().toString());
             String number = svid.getLeaf().getSerialNumber().toString(16);
             String listed = lab.tulle("certificates", "list").run().out();
-            assertTrue(listed.contains("spiffe://cluster.local/ns/default/sa/critic") && listed.contains(number), listed);
+            assertTrue(
+                    listed.contains("spiffe://cluster.local/ns/default/sa/critic") && listed.contains(number), listed);
 
             Process outside = new ProcessBuilder(passing(lab, places.resolve("outside"))).start();
             try {
