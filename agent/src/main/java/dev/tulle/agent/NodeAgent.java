@@ -202,8 +202,15 @@ public final class NodeAgent implements AutoCloseable {
     }
 
     private static void believe(AgentOptions options, LocalIdentities identities, List<X509Certificate> roots) {
-        options.membership().ifPresent(membership -> membership.trust(roots));
-        identities.trust(roots);
+        try {
+            if (options.membership().isPresent()) {
+                options.membership().get().trust(roots);
+            }
+            identities.trust(roots);
+        } catch (IOException e) {
+            // Not believed, and so not answered: the control plane waits with what it means to do.
+            LOG.log(System.Logger.Level.ERROR, "the roots of the control plane cannot be kept: " + e.getMessage());
+        }
     }
 
     private static ControlRelay.Way relayed(LiveMembership membership, LocalIdentities identities) {

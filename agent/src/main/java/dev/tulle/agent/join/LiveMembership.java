@@ -29,6 +29,9 @@ public final class LiveMembership implements NodeTls {
     private final InstantSource clock;
     private volatile Membership current;
 
+    /** True once the control plane has announced roots; guarded by the file. */
+    private boolean announced;
+
     /** As it was read or joined. */
     public LiveMembership(Membership joined, MembershipFile file, InstantSource clock) {
         this.current = joined;
@@ -61,19 +64,19 @@ public final class LiveMembership implements NodeTls {
         return current.roots();
     }
 
-    /** From now on the control plane is known by these; they are kept, or the ones before stay in force. */
-    public void trust(List<X509Certificate> roots) {
+    /**
+     * From now on the control plane is known by these, and not by those that come with a certificate, which may be older.
+     *
+     * @throws IOException when they cannot be kept: then the ones before stay in force
+     */
+    public void trust(List<X509Certificate> roots) throws IOException {
         synchronized (file) {
+            announced = true;
             Membership held = current;
-            if (held.roots().equals(roots)) {
-                return;
-            }
-            try {
+            if (!held.roots().equals(roots)) {
                 Membership next = held.with(held.identity(), roots);
                 file.save(next);
                 current = next;
-            } catch (IOException e) {
-                LOG.log(System.Logger.Level.ERROR, "the roots of the control plane cannot be kept: " + e.getMessage());
             }
         }
     }
@@ -101,8 +104,9 @@ public final class LiveMembership implements NodeTls {
                 throw new CertificateException("a certificate for another identity came, expected " + identity);
             }
             synchronized (file) {
-                Membership renewed = held.with(
-                        new TlsIdentity(issued.chain(), keys.getPrivate(), "node " + held.node()), issued.roots());
+                List<X509Certificate> roots = announced ? current.roots() : issued.roots();
+                Membership renewed =
+                        held.with(new TlsIdentity(issued.chain(), keys.getPrivate(), "node " + held.node()), roots);
                 file.save(renewed);
                 current = renewed;
             }
