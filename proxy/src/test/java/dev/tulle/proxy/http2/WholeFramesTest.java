@@ -10,6 +10,7 @@ import io.netty.buffer.ByteBufUtil;
 import io.netty.buffer.Unpooled;
 import io.netty.buffer.UnpooledByteBufAllocator;
 import java.io.ByteArrayOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -53,7 +54,8 @@ class WholeFramesTest {
 
     private static byte[] frames(int preface, int type, int... lengths) {
         ByteBuf all = Unpooled.buffer();
-        all.writeZero(preface);
+        // As far as it is one, it has to be that of RFC 9113.
+        all.writeCharSequence("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".substring(0, preface), StandardCharsets.US_ASCII);
         for (int length : lengths) {
             all.writeMedium(length).writeByte(type).writeByte(0).writeInt(1).writeBytes(new byte[length]);
         }
