@@ -40,6 +40,7 @@ import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 
@@ -182,7 +183,7 @@ public final class NodeAgent implements AutoCloseable {
         }
         loop.execute(() -> {
             state.follow(identities::leases);
-            state.believe(roots -> believe(options, identities, roots), identities::rootsInForce);
+            state.believe(roots -> believe(options, identities, roots), () -> inForce(options, identities));
         });
         AgentApi agentApi =
                 new AgentApi(options, loop, state, host.cgroups(), status, identities, agent::detachAndComplete);
@@ -211,6 +212,15 @@ public final class NodeAgent implements AutoCloseable {
             // Not believed, and so not answered: the control plane waits with what it means to do.
             LOG.log(System.Logger.Level.ERROR, "the roots of the control plane cannot be kept: " + e.getMessage());
         }
+    }
+
+    /** The roots of the proxies, once the agent itself has kept them, too. */
+    private static List<X509Certificate> inForce(AgentOptions options, LocalIdentities identities) {
+        List<X509Certificate> roots = identities.rootsInForce();
+        boolean kept = options.membership()
+                .map(membership -> Set.copyOf(membership.roots()).equals(Set.copyOf(roots)))
+                .orElse(true);
+        return kept ? roots : List.of();
     }
 
     private static ControlRelay.Way relayed(LiveMembership membership, LocalIdentities identities) {

@@ -22,6 +22,11 @@ final class RegisteredHolders implements Holders {
     }
 
     @Override
+    public boolean admits(String node) {
+        return owner.call(() -> registry.admits(node));
+    }
+
+    @Override
     public boolean isNode(String name) {
         return owner.call(() -> registry.isKnown(name));
     }

@@ -14,6 +14,7 @@ import dev.tulle.identity.request.CsrMaker;
 import dev.tulle.model.AppProtocol;
 import dev.tulle.model.Service;
 import dev.tulle.model.Workload;
+import dev.tulle.xds.CertificateClient;
 import dev.tulle.xds.ControlAddress;
 import dev.tulle.xds.JoinToken;
 import dev.tulle.xds.NodeAdmission;
@@ -198,6 +199,18 @@ class JoinTest {
             assertTrue(plane.nodeViews().isEmpty(), plane.nodeViews().toString());
         }
         assertFalse(plane.removeNode("n2"));
+
+        Seen<Service> seen = new Seen<>();
+        try (XdsClient client = XdsClients.connect(new XdsClientOptions(remote(n2), "n2", "proxy"));
+                Subscription _ = client.watch(ResourceType.SERVICE, "/240.240.0.1", seen)) {
+            String trouble = seen.trouble();
+            assertTrue(trouble.contains("expected its own, which has joined"), trouble);
+        }
+        SpiffeId proxies = SpiffeId.proxy("cluster.local", "n2");
+        String request = CsrMaker.pem(CsrMaker.newKey());
+        String why = why(assertThrows(
+                IOException.class, () -> new CertificateClient(remote(n2)).sign(proxies, request)));
+        assertTrue(why.contains("expected a node that has joined and was not removed"), why);
     }
 
     @Test
@@ -259,7 +272,9 @@ class JoinTest {
         }
 
         @Override
-        public void onAbsent() {}
+        public void onAbsent() {
+            troubles.add("absent");
+        }
 
         @Override
         public void onTrouble(String reason) {

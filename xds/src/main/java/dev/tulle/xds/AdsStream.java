@@ -1,6 +1,9 @@
 package dev.tulle.xds;
 
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.VisibleText;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DeltaDiscoveryRequest;
+import dev.tulle.xds.proto.envoy.service.discovery.v3.DiscoveryRequest;
 import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import io.grpc.stub.StreamObserver;
@@ -43,6 +46,9 @@ final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutp
          */
         void closed(AdsStream<?, ?> stream, boolean left);
     }
+
+    /** Characters of what a client says of itself that an answer repeats. */
+    private static final int SHOWN = 253;
 
     private final OwnerThread owner;
     private final Host host;
@@ -92,11 +98,11 @@ final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutp
         return peer;
     }
 
-    /** Ends it. */
+    /** Ends it: the client is expected back by nobody. */
     void refuse(String reason) {
         if (!closed) {
             call.onError(Status.PERMISSION_DENIED.withDescription(reason).asRuntimeException());
-            gone();
+            ended(true);
         }
     }
 
@@ -132,21 +138,34 @@ final class AdsStream<Q, P> implements StreamObserver<Received<Q>>, ResponseOutp
         });
     }
 
-    /** Gives the session a request; what is wrong with it, or OK. */
+    /**
+     * Gives the session a request; what is wrong with it, or OK. Whoever may not ask is not known to the session: that
+     * answers at once.
+     */
     private Status taken(Q request) {
+        String node = saidNode(request);
+        boolean joined = !(peer instanceof Peer.Node from) || host.isNode(from.name());
+        if (!joined || !(node.isEmpty() || peer.speaksFor(node))) {
+            return Status.PERMISSION_DENIED.withDescription(peer + " says it is of node "
+                    + VisibleText.line(node, SHOWN) + ", expected its own, which has joined");
+        }
         try {
             session.onRequest(request);
-            String node = session.node();
-            boolean joined = !(peer instanceof Peer.Node from) || host.isNode(from.name());
-            return joined && (node.isEmpty() || peer.speaksFor(node))
-                    ? Status.OK
-                    : Status.PERMISSION_DENIED.withDescription(
-                            peer + " says it is of node " + node + ", expected its own, which has joined");
+            return Status.OK;
         } catch (StreamLimits.OverLimitException e) {
             return Status.RESOURCE_EXHAUSTED.withDescription(e.getMessage());
         } catch (IllegalArgumentException e) {
             return Status.INVALID_ARGUMENT.withDescription(e.getMessage());
         }
+    }
+
+    /** The node that a request says its client is of; empty where it says none. */
+    private static String saidNode(Object request) {
+        return switch (request) {
+            case DeltaDiscoveryRequest delta -> delta.getNode().getId();
+            case DiscoveryRequest whole -> whole.getNode().getId();
+            default -> "";
+        };
     }
 
     /** What a refused stream still sends. */

@@ -28,9 +28,6 @@ interface ClientSession<Q> {
     /** {@code node/role}; empty until the client has said who it is. */
     String client();
 
-    /** The node that the client says it is of; empty until it has said so. */
-    String node();
-
     /** What of that snapshot the client has not answered, by Envoy's abbreviations of types. */
     List<String> unanswered(long number);
 

@@ -3,6 +3,7 @@ package dev.tulle.xds;
 import dev.tulle.common.pki.MeshTrust;
 import dev.tulle.common.pki.SpiffeId;
 import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.model.Caller;
 import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
 import io.grpc.netty.shaded.io.netty.handler.ssl.ClientAuth;
 import io.grpc.netty.shaded.io.netty.handler.ssl.SslContext;
@@ -32,7 +33,7 @@ final class ControlTls {
         return made(
                 SslContextBuilder.forClient()
                         .keyManager(self.key(), self.chain().toArray(new X509Certificate[0])),
-                trust(tls, SpiffeId::isControl));
+                trust(tls, SpiffeId.control(Caller.TRUST_DOMAIN)::equals));
     }
 
     /** For a node that has no certificate yet and knows one root. */
@@ -44,7 +45,7 @@ final class ControlTls {
     static SslContext server(NodeTls tls) {
         return made(
                 SslContextBuilder.forServer(new CurrentKey(tls)).clientAuth(ClientAuth.OPTIONAL),
-                trust(tls, id -> id.node().isPresent()));
+                trust(tls, id -> id.trustDomain().equals(Caller.TRUST_DOMAIN) && id.node().isPresent()));
     }
 
     private static MeshTrust trust(NodeTls tls, Predicate<SpiffeId> expected) {

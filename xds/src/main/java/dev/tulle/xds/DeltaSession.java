@@ -181,11 +181,6 @@ final class DeltaSession implements ClientSession<DeltaDiscoveryRequest> {
     }
 
     @Override
-    public String node() {
-        return node.name();
-    }
-
-    @Override
     public List<String> unanswered(long number) {
         return types.values().stream()
                 .filter(type ->

@@ -7,7 +7,7 @@ import io.grpc.netty.shaded.io.netty.util.concurrent.DefaultThreadFactory;
 
 /**
  * The one event loop of all gRPC traffic in this process, client and server: the traffic is small and nothing blocks on it.
- * It lives as long as the process; its thread is a daemon.
+ * What is served to other hosts has another one. They live as long as the process; their threads are daemons.
  */
 final class GrpcLoop {
     private GrpcLoop() {}
@@ -16,8 +16,20 @@ final class GrpcLoop {
         return Holder.LOOP;
     }
 
+    /** For the port for nodes: handshakes are made on it for everybody who connects, and keep nobody here waiting. */
+    static EventLoopGroup nodes() {
+        return Nodes.LOOP;
+    }
+
+    private static EventLoopGroup loop(String name) {
+        return new MultiThreadIoEventLoopGroup(1, new DefaultThreadFactory(name, true), EpollIoHandler.newFactory());
+    }
+
     private static final class Holder {
-        static final EventLoopGroup LOOP = new MultiThreadIoEventLoopGroup(
-                1, new DefaultThreadFactory("tulle-grpc", true), EpollIoHandler.newFactory());
+        static final EventLoopGroup LOOP = loop("tulle-grpc");
+    }
+
+    private static final class Nodes {
+        static final EventLoopGroup LOOP = loop("tulle-grpc-nodes");
     }
 }

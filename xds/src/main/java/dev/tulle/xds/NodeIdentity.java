@@ -38,11 +38,6 @@ record NodeIdentity(String id, String role, String software, Locality locality) 
         return VisibleText.line(text, MAX_TEXT);
     }
 
-    /** The node's name; empty while nobody has said it. */
-    String name() {
-        return equals(UNKNOWN) ? "" : id;
-    }
-
     /** {@code node/role}; empty while nobody has said it. */
     String client() {
         return equals(UNKNOWN) ? "" : id + "/" + role;

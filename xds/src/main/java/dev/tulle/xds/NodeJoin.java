@@ -4,6 +4,7 @@ import com.google.protobuf.ByteString;
 import dev.tulle.common.pki.MeshTrust;
 import dev.tulle.common.pki.ShownTrust;
 import dev.tulle.common.pki.SpiffeId;
+import dev.tulle.model.Caller;
 import dev.tulle.xds.proto.tulle.JoinAnswer;
 import dev.tulle.xds.proto.tulle.JoinRequest;
 import io.grpc.CallOptions;
@@ -88,7 +89,7 @@ public final class NodeJoin {
                 throw new CertificateException(
                         "the control plane does not show the root that the token names: another mesh, or somebody between");
             }
-            MeshTrust.check(chain, named, SpiffeId::isControl);
+            MeshTrust.check(chain, named, SpiffeId.control(Caller.TRUST_DOMAIN)::equals);
         }
 
         private boolean isNamed(X509Certificate certificate) {

@@ -229,11 +229,6 @@ final class SotwSession implements ClientSession<DiscoveryRequest> {
     }
 
     @Override
-    public String node() {
-        return node.name();
-    }
-
-    @Override
     public List<String> unanswered(long number) {
         return types.entrySet().stream()
                 .filter(entry -> snapshot.number() < number

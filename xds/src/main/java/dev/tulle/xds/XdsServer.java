@@ -9,6 +9,7 @@ import io.grpc.Server;
 import io.grpc.ServerServiceDefinition;
 import io.grpc.netty.shaded.io.grpc.netty.NettyServerBuilder;
 import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
+import io.grpc.netty.shaded.io.netty.channel.EventLoopGroup;
 import io.grpc.netty.shaded.io.netty.channel.epoll.EpollServerDomainSocketChannel;
 import io.grpc.netty.shaded.io.netty.channel.epoll.EpollServerSocketChannel;
 import io.grpc.netty.shaded.io.netty.channel.unix.DomainSocketAddress;
@@ -79,17 +80,19 @@ public final class XdsServer implements AutoCloseable {
         this.discovery = discovery();
         this.registration = new RegistrationService(owner, registry, where, options.refusals());
         this.certificates = issuer.map(one -> new CertificateService(one, where, options.refusals()).definition());
-        this.server = served(NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
-                .protocolNegotiator(new PeerCheck(where, options.access(), options.refusals()))
-                .channelType(EpollServerDomainSocketChannel.class)
-                // gRPC's default for TCP: no option of a Unix socket.
-                .withChildOption(ChannelOption.SO_KEEPALIVE, null));
+        this.server = served(
+                NettyServerBuilder.forAddress(new DomainSocketAddress(bound.toFile()))
+                        .protocolNegotiator(new PeerCheck(where, options.access(), options.refusals()))
+                        .channelType(EpollServerDomainSocketChannel.class)
+                        // gRPC's default for TCP: no option of a Unix socket.
+                        .withChildOption(ChannelOption.SO_KEEPALIVE, null),
+                GrpcLoop.shared());
     }
 
     /** The same services and the same bounds wherever they are served. */
-    private Server served(NettyServerBuilder builder, ServerServiceDefinition... more) {
-        builder.bossEventLoopGroup(GrpcLoop.shared())
-                .workerEventLoopGroup(GrpcLoop.shared())
+    private Server served(NettyServerBuilder builder, EventLoopGroup loop, ServerServiceDefinition... more) {
+        builder.bossEventLoopGroup(loop)
+                .workerEventLoopGroup(loop)
                 // Handlers only hand over to the owner thread.
                 .directExecutor()
                 .permitKeepAliveTime(5, TimeUnit.SECONDS)
@@ -125,6 +128,7 @@ public final class XdsServer implements AutoCloseable {
                 NettyServerBuilder.forAddress(address)
                         .protocolNegotiator(new NodeConnections(where, ControlTls.server(tls), refusals))
                         .channelType(EpollServerSocketChannel.class),
+                GrpcLoop.nodes(),
                 new JoinService(admission, where, refusals).definition());
         nodes.start();
         others.add(nodes);

@@ -6,6 +6,7 @@ import dev.tulle.common.SocketFile;
 import dev.tulle.common.pki.MeshTrust;
 import dev.tulle.common.pki.SpiffeId;
 import dev.tulle.common.pki.TlsIdentity;
+import dev.tulle.model.Caller;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -155,7 +156,7 @@ public final class ControlRelay implements AutoCloseable {
         SSLContext tls = SSLContext.getInstance("TLS");
         tls.init(
                 keys(identity).getKeyManagers(),
-                new TrustManager[] {new MeshTrust(way::roots, SpiffeId::isControl)},
+                new TrustManager[] {new MeshTrust(way::roots, SpiffeId.control(Caller.TRUST_DOMAIN)::equals)},
                 null);
         InetSocketAddress to = way.control();
         Socket plain = new Socket();

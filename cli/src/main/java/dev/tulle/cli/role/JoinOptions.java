@@ -68,7 +68,7 @@ final class JoinOptions {
                     CommandFailure.NO,
                     "this host is " + known.get() + "; to leave that mesh, 'tulle node remove "
                             + known.get().node() + "' there, then remove " + state.resolve("membership.json")
-                            + " here");
+                            + " and membership.json.before here");
         }
         Membership joined = join(where, what, node);
         file.save(joined);

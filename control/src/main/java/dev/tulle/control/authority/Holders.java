@@ -14,6 +14,9 @@ public interface Holders {
      */
     Optional<String> holder(SpiffeId workload, String node);
 
+    /** Whether one with the certificate of this node is still a node of the mesh. */
+    boolean admits(String node);
+
     /** True when there is a node of this name. */
     boolean isNode(String name);
 

@@ -111,6 +111,11 @@ public final class MeshAuthority implements CertificateIssuer, AutoCloseable {
                     asker + " has asked for more than " + RequestRate.PER_SECOND
                             + " certificates a second; expected to come again later");
         }
+        if (!name.isEmpty() && !holders.admits(name)) {
+            return refused(
+                    Why.FORBIDDEN,
+                    asker + " asks for a certificate, expected a node that has joined and was not removed");
+        }
         SpiffeId wanted;
         try {
             wanted = identity.isEmpty() ? own(asker) : SpiffeId.parse(identity);

@@ -1,6 +1,7 @@
 package dev.tulle.control.join;
 
 import dev.tulle.common.OwnerThread;
+import dev.tulle.common.VisibleText;
 import dev.tulle.common.pki.SpiffeId;
 import dev.tulle.control.state.JsonStateFile;
 import dev.tulle.xds.JoinToken;
@@ -15,6 +16,7 @@ import java.time.InstantSource;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -25,6 +27,12 @@ import java.util.stream.Stream;
 public final class Nodes implements NodeAdmission {
     /** The longest time for which a token may wait. */
     static final Duration LONGEST = Duration.ofDays(7);
+
+    /** Names that may be registered: with another one a node would have joined for nothing. */
+    private static final Pattern NAME = Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?");
+
+    /** Characters of a name from outside that an answer repeats. */
+    private static final int SHOWN = 253;
 
     private static final System.Logger LOG = System.getLogger(Nodes.class.getName());
 
@@ -126,11 +134,11 @@ public final class Nodes implements NodeAdmission {
     }
 
     private SpiffeId checkName(String node) throws IOException {
-        try {
-            return SpiffeId.node(trustDomain, node);
-        } catch (IllegalArgumentException e) {
-            throw new IOException("node name '" + node + "': " + e.getMessage(), e);
+        if (!NAME.matcher(node).matches()) {
+            throw new IOException("node name '" + VisibleText.line(node, SHOWN)
+                    + "': expected lower-case letters, digits, '-' and '.', at most 253, see --node");
         }
+        return SpiffeId.node(trustDomain, node);
     }
 
     /**
@@ -174,7 +182,7 @@ public final class Nodes implements NodeAdmission {
                     if (!only.isEmpty() && !only.equals(node)) {
                         return Optional.of(token + " is for node " + only + ", found " + node);
                     }
-                    if (mesh.isConnected(node) || (only.isEmpty() && mesh.isKnown(node))) {
+                    if (mesh.isConnected(node) || (only.isEmpty() && (mesh.isKnown(node) || admits(node)))) {
                         return Optional.of("a node " + node + " is in the mesh already; expected another name (--node),"
                                 + " or remove that one first (tulle node remove " + node + ")");
                     }

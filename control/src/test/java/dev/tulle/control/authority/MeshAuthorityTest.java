@@ -69,6 +69,11 @@ class MeshAuthorityTest {
         }
 
         @Override
+        public boolean admits(String node) {
+            return isNode(node);
+        }
+
+        @Override
         public boolean isNode(String name) {
             return AT.containsValue(name);
         }
@@ -144,6 +149,17 @@ class MeshAuthorityTest {
             getsNone(A, other, Why.FORBIDDEN, "node a asks for a certificate for " + other + expected);
         }
         assertEquals(18, counted.size());
+    }
+
+    @Test
+    void aNodeThatWasRemovedGetsNotEvenItsOwn() {
+        for (String one : List.of("", "spiffe://cluster.local/node/c", "spiffe://cluster.local/node/c/proxy")) {
+            getsNone(
+                    new Asker.Node("c"),
+                    one,
+                    Why.FORBIDDEN,
+                    "node c asks for a certificate, expected a node that has joined and was not removed");
+        }
     }
 
     @Test

@@ -45,7 +45,11 @@ public final class CertificateAuthority implements AutoCloseable {
     private final Revocations revocations;
     private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
     private final Object lock = new Object();
-    private List<X509CRL> crls = List.of();
+
+    /** As {@link Roots#trusted}: each handshake asks, and must not wait for the disk of whoever signs. */
+    private volatile List<X509Certificate> trusted = List.of();
+
+    private volatile List<X509CRL> crls = List.of();
     private Instant crlsMade = Instant.EPOCH;
     private long signed;
 
@@ -151,16 +155,12 @@ public final class CertificateAuthority implements AutoCloseable {
 
     /** The roots to be trusted now, the one that signs first. */
     public List<X509Certificate> roots() {
-        synchronized (lock) {
-            return roots.trusted();
-        }
+        return trusted;
     }
 
     /** The lists of what is revoked, one for each issuer whose leaves may live. */
     public List<X509CRL> crls() {
-        synchronized (lock) {
-            return crls;
-        }
+        return crls;
     }
 
     /** Has a listener told, on the thread that caused it, after the roots or the lists of what is revoked have changed. */
@@ -261,7 +261,9 @@ public final class CertificateAuthority implements AutoCloseable {
         }
     }
 
+    /** After each change of the roots, too. */
     private void renewCrls(Instant now) {
+        trusted = roots.trusted();
         List<Revocations.Revoked> living = revocations.living(now);
         List<X509CRL> made = new ArrayList<>();
         for (Map.Entry<Integer, SigningAuthority> root : roots.byNumber().entrySet()) {

@@ -37,6 +37,9 @@ final class IssueLog implements AutoCloseable {
     private FileChannel channel;
     private int lines;
 
+    /** True while the file may end within a line, as the disk was full: the next one must not become a part of it. */
+    private boolean cut;
+
     /**
      * A leaf.
      *
@@ -79,7 +82,11 @@ final class IssueLog implements AutoCloseable {
     static IssueLog open(Path file, Instant now) throws IOException {
         IssueLog log = new IssueLog(file, channel(file));
         log.read();
-        log.forget(now);
+        try {
+            log.forget(now);
+        } catch (IOException e) {
+            LOG.log(System.Logger.Level.WARNING, file + " is longer than it has to be: " + e.getMessage());
+        }
         return log;
     }
 
@@ -113,9 +120,7 @@ final class IssueLog implements AutoCloseable {
                     damaged,
                     lines);
         }
-        if (!text.isEmpty() && !text.endsWith("\n")) {
-            append("\n");
-        }
+        cut = !text.isEmpty() && !text.endsWith("\n");
     }
 
     /**
@@ -130,11 +135,13 @@ final class IssueLog implements AutoCloseable {
     }
 
     private void append(String text) throws IOException {
-        ByteBuffer bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.US_ASCII));
+        ByteBuffer bytes = ByteBuffer.wrap((cut ? "\n" + text : text).getBytes(StandardCharsets.US_ASCII));
+        cut = true;
         while (bytes.hasRemaining()) {
             channel.write(bytes);
         }
         channel.force(false);
+        cut = false;
     }
 
     /**
@@ -166,6 +173,7 @@ final class IssueLog implements AutoCloseable {
         }
         channel.close();
         channel = fresh;
+        cut = false;
         lines = living.size();
     }
 
