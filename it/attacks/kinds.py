@@ -109,6 +109,8 @@ FLOODS = [
     Attack("resets by the server: on itself", each(on_itself), RESETS),
     Attack("resets by the server: bytes after the end",
            each(lambda s: frames.get(s, HEAD) + frames.frame(DATA, 0, s, b"x")), RESETS),
+    Attack("resets by the server: heads after the end",
+           each(lambda s: frames.get(s, HEAD) + frames.get(s, HEAD, END_HEADERS)), RESETS),
     Attack("resets by the server: malformed heads",
            each(lambda s: frames.get(s, HEAD + frames.literal("X-Upper", "1"))), RESETS),
     Attack("resets by the server: empty heads", each(lambda s: frames.get(s, b"")), RESETS),

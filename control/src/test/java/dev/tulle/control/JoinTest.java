@@ -208,8 +208,8 @@ class JoinTest {
         }
         SpiffeId proxies = SpiffeId.proxy("cluster.local", "n2");
         String request = CsrMaker.pem(CsrMaker.newKey());
-        String why = why(assertThrows(
-                IOException.class, () -> new CertificateClient(remote(n2)).sign(proxies, request)));
+        String why =
+                why(assertThrows(IOException.class, () -> new CertificateClient(remote(n2)).sign(proxies, request)));
         assertTrue(why.contains("expected a node that has joined and was not removed"), why);
     }
 

@@ -143,7 +143,8 @@ public record Cluster(
 
     /** True for that of a workload's own port, at its node: who calls has come from elsewhere. */
     public boolean isInbound() {
-        return name.startsWith(INBOUND);
+        // A published port's says whose it is.
+        return name.startsWith(INBOUND) && name.endsWith("||");
     }
 
     /** The name of the cluster of a service port and subset, as Istio writes it. */

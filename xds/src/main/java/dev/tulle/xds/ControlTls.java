@@ -45,7 +45,10 @@ final class ControlTls {
     static SslContext server(NodeTls tls) {
         return made(
                 SslContextBuilder.forServer(new CurrentKey(tls)).clientAuth(ClientAuth.OPTIONAL),
-                trust(tls, id -> id.trustDomain().equals(Caller.TRUST_DOMAIN) && id.node().isPresent()));
+                trust(
+                        tls,
+                        id -> id.trustDomain().equals(Caller.TRUST_DOMAIN)
+                                && id.node().isPresent()));
     }
 
     private static MeshTrust trust(NodeTls tls, Predicate<SpiffeId> expected) {

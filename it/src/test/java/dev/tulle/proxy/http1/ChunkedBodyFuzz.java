@@ -15,8 +15,16 @@ import java.util.regex.Pattern;
  * second reader finds that goes by the grammar alone. The first byte is the size of the pieces.
  */
 public final class ChunkedBodyFuzz {
-    private static final Pattern SIZE_LINE =
-            Pattern.compile("([0-9A-Fa-f]{1,15})(?:;[\\t\\x20-\\x7e\\x80-\\xff]*)?\\r\\n");
+    private static final String ANY = "[\\t\\x20-\\x7e\\x80-\\xff]";
+
+    /** Outside of quotes. */
+    private static final String PLAIN = "[\\t\\x20\\x21\\x23-\\x7e\\x80-\\xff]";
+
+    /** Within them, but for what a backslash takes its meaning: a line does not end there. */
+    private static final String QUOTED = "[\\t\\x20\\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]";
+
+    private static final Pattern SIZE_LINE = Pattern.compile("([0-9A-Fa-f]{1,15})(?:;" + PLAIN + "*+(?:\"(?:" + QUOTED
+            + "++|\\\\" + ANY + ")*+\"" + PLAIN + "*+)*+)?\\r\\n");
     private static final Pattern TRAILER =
             Pattern.compile("[!#$%&'*+\\-.^_`|~0-9A-Za-z]+:[\\t\\x20-\\x7e\\x80-\\xff]*\\r\\n");
 

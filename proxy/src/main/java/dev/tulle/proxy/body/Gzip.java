@@ -14,6 +14,8 @@ final class Gzip implements BodyChange {
     /** No name, no time, an unknown system. */
     private static final byte[] HEADER = {0x1f, (byte) 0x8b, Deflater.DEFLATED, 0, 0, 0, 0, 0, 0, (byte) 0xff};
 
+    private static final byte[] NONE = {};
+
     private enum Wants {
         NOTHING,
         FLUSH,
@@ -47,6 +49,8 @@ final class Gzip implements BodyChange {
     @Override
     public @Nullable ByteBuf next() {
         if (wants == Wants.OVER || (wants == Wants.NOTHING && deflater.needsInput())) {
+            // Else it would look at this piece's memory again, which may be gone by then.
+            deflater.setInput(NONE);
             pieces.release();
             return null;
         }

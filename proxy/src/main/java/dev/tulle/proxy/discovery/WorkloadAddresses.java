@@ -41,6 +41,9 @@ public final class WorkloadAddresses implements AutoCloseable {
     /** Addresses that callers may have asked for at once; a node has some hundred workloads. */
     private static final int MAX_FOLLOWED = 16_384;
 
+    /** Ports of one address that callers may have asked for at once, beside those that its workload has declared. */
+    private static final int MAX_PORTS = 512;
+
     private final XdsClient xds;
     private final String node;
     private final long idleNanos;
@@ -91,10 +94,42 @@ public final class WorkloadAddresses implements AutoCloseable {
             return now != null && now.node().equals(node) ? now : null;
         }
 
-        /** A port of the workload: requests and bytes to it go there and nowhere else. */
-        public OutboundService port(int number) {
-            return ports.computeIfAbsent(
-                    number, port -> OutboundService.fixed("inbound_" + address + "_" + port, snapshot(port)));
+        /**
+         * A port of the workload: requests and bytes to it go there and nowhere else.
+         *
+         * @return null when callers have asked for too many ports
+         */
+        public @Nullable OutboundService port(int number) {
+            boolean declared = isDeclared(number);
+            OutboundService found = ports.compute(number, (port, known) -> {
+                OutboundService service = known;
+                if (service == null && (declared || ports.size() < MAX_PORTS)) {
+                    service = OutboundService.fixed("inbound_" + address + "_" + port, snapshot(port));
+                }
+                if (service != null) {
+                    service.used();
+                }
+                return service;
+            });
+            return found;
+        }
+
+        private boolean isDeclared(int number) {
+            Workload now = workload;
+            return now != null && now.ports().stream().anyMatch(port -> port.number() == number);
+        }
+
+        /** Those that nobody has used for long. */
+        private void forgetIdlePorts() {
+            for (int number : List.copyOf(ports.keySet())) {
+                ports.computeIfPresent(number, (_, service) -> {
+                    if (!service.isIdleFor(idleNanos)) {
+                        return service;
+                    }
+                    forgotten.forEach(listener -> listener.accept(service));
+                    return null;
+                });
+            }
         }
 
         /** What the workload says is spoken there. */
@@ -217,6 +252,7 @@ public final class WorkloadAddresses implements AutoCloseable {
         for (String address : List.copyOf(followed.keySet())) {
             followed.computeIfPresent(address, (_, local) -> {
                 if (!local.isIdleFor(idleNanos)) {
+                    local.forgetIdlePorts();
                     return local;
                 }
                 end(local);

@@ -131,6 +131,9 @@ public final class WorkloadDirectory implements AutoCloseable {
         }
     }
 
+    /** From where callers of other nodes say to call may be anywhere: beyond so many entries nobody is asked about it. */
+    private static final int MAX_FOLLOWED = 16_384;
+
     private record Followed(Entry entry, Subscription subscription) {}
 
     private final XdsClient xds;
@@ -186,7 +189,8 @@ public final class WorkloadDirectory implements AutoCloseable {
         String[] parts = caller.principal().split("/", -1);
         WorkloadLabels labels = new WorkloadLabels(
                 "", caller.namespace(), "spiffe://" + caller.principal(), "", "", parts[parts.length - 1], "");
-        return keep(name, "/" + address, new Entry(name, labels, caller));
+        Entry entry = new Entry(name, labels, caller);
+        return entries.size() < MAX_FOLLOWED ? keep(name, "/" + address, entry) : entry;
     }
 
     /** No workload's name begins so. */

@@ -261,7 +261,8 @@ public final class H2Connection extends FramedConnection<H2Stream> implements Ht
         boolean window = String.valueOf(error.getMessage()).startsWith("Received WINDOW_UPDATE");
         if (!outbound && known != null && known.hasEnded() && error.error() == Http2Error.PROTOCOL_ERROR && !window) {
             // A head, and whatever is wrong with it, it comes after the end.
-            reset(id, Http2Error.STREAM_CLOSED);
+            // By the encoder, which counts it: else any number of requests could be taken back in this way.
+            encoder().writeRstStream(from, id, Http2Error.STREAM_CLOSED.code(), from.newPromise());
             return;
         }
         super.onStreamError(from, outbound, cause, error);

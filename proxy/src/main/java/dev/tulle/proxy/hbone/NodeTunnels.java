@@ -104,14 +104,20 @@ final class NodeTunnels {
     void connected(TunnelConnection made) {
         connecting = false;
         open.add(made);
+        boolean another = false;
         for (TunnelOpening one : List.copyOf(waiting)) {
             if (!one.target.identities().contains(made.peer())) {
+                another = true;
                 waiting.remove(one);
                 one.failed(new IOException(Tunnels.TROUBLE + "the node at " + Answers.text(node) + " is " + made.peer()
                         + ", expected " + one.target.identities()));
             }
         }
         serve();
+        if (another && made.active() == 0) {
+            // Kept, it would get company with each further try.
+            made.retire();
+        }
         freed();
     }
 

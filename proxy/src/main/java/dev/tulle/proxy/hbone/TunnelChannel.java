@@ -176,6 +176,8 @@ public final class TunnelChannel extends AbstractChannel implements DuplexChanne
 
     /** Both ends have said everything, or the other end takes no more. */
     void over() {
+        // Nothing waits for room any more, as there is nobody to send it to.
+        roomAgain();
         if (open && ended) {
             deliver();
         }

@@ -56,8 +56,12 @@ public abstract class TunnelStream extends FramedStream {
             return n;
         }
         if (n > 0 && !to.isOpen()) {
-            // Nobody is there to read it any more, which the other end hears as late as from a socket.
-            reset(Http2Error.NO_ERROR);
+            // Nobody is there to read it any more, which the other end hears as late as from a socket, and not before
+            // it has
+            // had what was sent to it.
+            if (!isSending()) {
+                reset(Http2Error.NO_ERROR);
+            }
             return n;
         }
         int taken = to.received(in, ends);

@@ -68,6 +68,11 @@ final class BatchedFrames extends DefaultHttp2FrameWriter {
         return made;
     }
 
+    /** True when something is put together that was not passed on. */
+    boolean isOpen() {
+        return open != null;
+    }
+
     /** Gives what is put together to the channel; a flush is to follow. */
     void passOn() {
         ByteBuf full = open;

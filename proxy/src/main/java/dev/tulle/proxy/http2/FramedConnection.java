@@ -76,6 +76,10 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
                     touched.remove(known);
                 }
                 closed(stream, known);
+                if (frames.isOpen()) {
+                    // The window that it gives back: Netty flushes the channel alone.
+                    flushUnlessReading();
+                }
             }
         });
         decoder.frameListener(new Frames());
@@ -480,6 +484,8 @@ public abstract class FramedConnection<S extends FramedStream> extends Http2Conn
         incoming.release();
         incoming.tell();
         super.channelInactive(from);
+        // Streams that were closed last have given windows back, for nobody.
+        frames.close();
     }
 
     @Override

@@ -89,7 +89,13 @@ public abstract class FramedStream {
     /** It cannot be opened, or is closed. */
     protected final void gone() {
         gone = true;
+        drop();
+    }
+
+    /** Throws away what waits: nobody takes it any more. */
+    private void drop() {
         last = null;
+        connection.windows().leaves(this);
         ChannelPromise end = ending;
         if (!waiting.isEmpty()) {
             for (ByteBuf piece : waiting) {
@@ -130,7 +136,7 @@ public abstract class FramedStream {
             ending = promise();
         }
         Http2Stream to = stream;
-        if (gone || to == null) {
+        if (gone || to == null || to.isResetSent()) {
             return;
         }
         connection.sends(0);
@@ -147,7 +153,7 @@ public abstract class FramedStream {
             ending = promise();
         }
         Http2Stream to = stream;
-        if (gone || to == null) {
+        if (gone || to == null || to.isResetSent()) {
             data.release();
             return;
         }
@@ -189,9 +195,10 @@ public abstract class FramedStream {
         }
     }
 
-    /** True when some of what waits may be sent. */
+    /** True when some of what waits may be sent: nothing behind a reset, also before that is in the socket. */
     final boolean mayGoOn() {
-        return !waiting.isEmpty() && window > 0;
+        Http2Stream to = stream;
+        return !waiting.isEmpty() && window > 0 && to != null && !to.isResetSent();
     }
 
     /**
@@ -204,7 +211,7 @@ public abstract class FramedStream {
         int left = Math.min(most, window);
         int before = left;
         Http2Stream to = stream;
-        while (left > 0 && to != null) {
+        while (left > 0 && to != null && !to.isResetSent()) {
             ByteBuf first = waiting.peek();
             if (first == null) {
                 break;
@@ -309,6 +316,7 @@ public abstract class FramedStream {
         Http2Stream to = stream;
         if (!gone && to != null) {
             connection.reset(to.id(), why);
+            drop();
         }
     }
 

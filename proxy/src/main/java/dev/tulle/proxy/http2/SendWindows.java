@@ -76,6 +76,14 @@ final class SendWindows implements Http2RemoteFlowController {
         }
     }
 
+    /** Nothing of a stream waits any more: it has no turn, and is not kept until it would have. */
+    void leaves(FramedStream stream) {
+        if (stream.inTurn) {
+            stream.inTurn = false;
+            waiting.remove(stream);
+        }
+    }
+
     /** Writes what may go on; comes before each flush, which has to find everything in the channel. */
     @Override
     public void writePendingBytes() {
@@ -109,7 +117,12 @@ final class SendWindows implements Http2RemoteFlowController {
         int more = size - initial;
         initial = size;
         connection.forEachActiveStream(stream -> {
-            incrementWindowSize(stream, more);
+            FramedStream known = stream.getProperty(streams);
+            if (known != null) {
+                // Beyond its bound it is an error of the connection (section 6.9.2).
+                known.window = sum(connection.connectionStream(), known.window, more);
+                waits(known);
+            }
             return true;
         });
     }

@@ -157,7 +157,9 @@ abstract class WholeFrames {
             move(in, before, preface > 0 ? preface : wanted);
             passes = isNoPreface(before);
             boolean whole = passes
-                    || (preface > 0 ? before.readableBytes() == preface : wanted > 0 && before.readableBytes() == wanted);
+                    || (preface > 0
+                            ? before.readableBytes() == preface
+                            : wanted > 0 && before.readableBytes() == wanted);
             if (!whole) {
                 begun = before;
                 in.release();

@@ -20,6 +20,7 @@ import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.ServiceView;
 import dev.tulle.proxy.upstream.WorkerCluster;
 import io.netty.channel.ChannelInboundHandlerAdapter;
+import io.netty.channel.socket.ChannelInputShutdownEvent;
 import io.netty.handler.codec.http2.Http2Headers;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -137,6 +138,10 @@ final class InboundFlow extends ChannelInboundHandlerAdapter {
             return;
         }
         OutboundService service = local.port(dialled.getPort());
+        if (service == null) {
+            refuse(Answers.UNREACHABLE, "tunnel_too_many_ports");
+            return;
+        }
         ServiceView view = loop.upstreams().view(service);
         EndpointPool pool = view == null ? null : only(view);
         if (view == null || pool == null) {
@@ -159,6 +164,10 @@ final class InboundFlow extends ChannelInboundHandlerAdapter {
             List<WeightedCluster> whole = List.of(new WeightedCluster(pool.cluster(), 1));
             ServiceTarget target = new ServiceTarget(loop.upstreams(), service, view, whole, 0);
             InboundBytes.relay(loop, of, service, source, new InboundTarget(target, stream));
+        }
+        if (of.isOpen() && of.isInputShutdown()) {
+            // The caller had said everything before anybody was there to hear it.
+            of.pipeline().fireUserEventTriggered(ChannelInputShutdownEvent.INSTANCE);
         }
     }
 

@@ -7,6 +7,7 @@ import dev.tulle.proxy.upstream.EndpointPool;
 import dev.tulle.proxy.upstream.Lender;
 import dev.tulle.proxy.upstream.UpstreamConnection;
 import io.netty.channel.Channel;
+import io.netty.channel.socket.SocketChannel;
 import io.netty.util.collection.LongObjectHashMap;
 import java.net.InetSocketAddress;
 import java.util.ArrayList;
@@ -303,6 +304,10 @@ public final class Leases implements Lender {
 
     @Override
     public void ended(EndpointPool pool, Channel client, int code) {
+        if (!(client instanceof SocketChannel)) {
+            // A tunnel has no socket, which says nothing about the kernel.
+            return;
+        }
         long now = System.nanoTime();
         if (deafUntil != 0 && now - deafUntil < 0) {
             return;

@@ -207,7 +207,17 @@ public final class EndpointPool {
             // Workloads come and go.
             lanes.values().removeIf(Lane::isUnused);
         }
-        return lanes.computeIfAbsent(from.key(), caller -> new Lane(this, limit, way, from));
+        From shared = from.shared();
+        return lanes.computeIfAbsent(shared.key(), caller -> new Lane(this, limit, way, shared));
+    }
+
+    /** Closes an idle connection of some caller, where another one waits at the cluster's bound. */
+    void makeRoom() {
+        for (Lane lane : lanes.values()) {
+            if (lane.exclusive().closeOldest()) {
+                return;
+            }
+        }
     }
 
     /** How the endpoint is reached; null by its address. */

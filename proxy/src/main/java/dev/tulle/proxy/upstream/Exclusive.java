@@ -60,7 +60,9 @@ final class Exclusive {
         }
         if (limit.isFull()) {
             limit.waiters.add(new ConnectionLimit.Waiter(user, this));
-            pool.lender().recall(pool);
+            if (!pool.lender().recall(pool)) {
+                pool.makeRoom();
+            }
         } else {
             connect(user);
         }
@@ -211,6 +213,16 @@ final class Exclusive {
         if (oldest != null) {
             pool.worker().timers().set(idleTimer, oldest.idleSince + bound);
         }
+    }
+
+    /** Closes the one that has been idle for longest; false when none is idle. */
+    boolean closeOldest() {
+        UpstreamConnection oldest = idle.pollFirst();
+        if (oldest == null) {
+            return false;
+        }
+        oldest.close();
+        return true;
     }
 
     /** The endpoint is not used any more: idle connections close now, others when their request is over. */

@@ -25,6 +25,14 @@ public record From(Caller caller, @Nullable InetAddress address, WorkloadLabels 
         return new From(source.caller(), client == null ? null : client.getAddress(), source.labels());
     }
 
+    /**
+     * For all that can use the same connection: callers without an identity come from anywhere, are nobody at the other end,
+     * and have no address in common.
+     */
+    From shared() {
+        return caller.principal().isEmpty() ? new From(caller, null, labels) : this;
+    }
+
     Key key() {
         return new Key(caller, address);
     }

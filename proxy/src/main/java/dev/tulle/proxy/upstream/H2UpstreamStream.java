@@ -32,6 +32,9 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
     /** Its head was sent: before that the connection knows nothing of it. */
     private boolean begun;
 
+    /** Its head is being sent, and may be too large for the server. */
+    private boolean sending;
+
     private boolean tunnel;
     private boolean headRead;
     private boolean responseEnded;
@@ -87,7 +90,9 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
             begun = true;
             open(opened);
             boolean ends = !connects && !asked.hasBody();
+            sending = true;
             send(SentHeads.request(fields(), request, switches, worker().random()), ends);
+            sending = false;
         } else {
             gone();
             later(() -> closed("the connection takes no further requests", true));
@@ -342,6 +347,10 @@ final class H2UpstreamStream extends FramedStream implements UpstreamStream {
      */
     void closed(String why, boolean never) {
         gone();
+        if (sending) {
+            later(() -> closed("the head is larger than the server takes", false));
+            return;
+        }
         UpstreamUser current = user;
         user = null;
         if (current != null) {
