@@ -82,7 +82,8 @@ class Mesh:
 
     def workload(self, host, name, service, port, *program, account="default"):
         return host.start(lab.TULLE, "run", "--name", name, "--service", service, "--service-account", account,
-                          "--port", port, "--", sys.executable, PROGRAMS, *program,
+                          "--port", port, "--readiness", "tcp:" + port.split(":")[1], "--", sys.executable, PROGRAMS,
+                          *program,
                           log=os.path.join(host.folder, name + ".log"))
 
     def called(self, host, *line, account="caller", timeout=60):
