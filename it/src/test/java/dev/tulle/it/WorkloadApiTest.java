@@ -56,7 +56,7 @@ class WorkloadApiTest {
                                 "--reuid=" + NOBODY,
                                 "--regid=" + NOBODY,
                                 "--clear-groups",
-                                "python3",
+                                "/usr/bin/python3",
                                 "-c",
                                 "import socket,sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])",
                                 lab.folder().resolve("run").resolve(socket).toString())
@@ -72,7 +72,7 @@ class WorkloadApiTest {
                 "--reuid=" + NOBODY,
                 "--regid=" + NOBODY,
                 "--clear-groups",
-                "python3",
+                "/usr/bin/python3",
                 lab.program("passing.py").toString(),
                 place.toString(),
                 lab.folder().resolve("run/workload.sock").toString());

@@ -123,7 +123,10 @@ final class CertificateService {
                 call.close(Status.OK, new Metadata());
             }
             case CertificateIssuer.Answer.Refused(CertificateIssuer.Why why, String reason) -> {
-                refusals.note(where, asker.toString(), reason);
+                if (asker instanceof Asker.Node) {
+                    // This host's own agent is no stranger: it may ask a moment before its workload is registered.
+                    refusals.note(where, asker.toString(), reason);
+                }
                 call.close(status(why).withDescription(reason), new Metadata());
             }
         }
