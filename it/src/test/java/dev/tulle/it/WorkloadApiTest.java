@@ -37,7 +37,7 @@ class WorkloadApiTest {
                     "spiffe://cluster.local/ns/default/sa/critic",
                     svid.getSpiffeId().toString());
             String number = svid.getLeaf().getSerialNumber().toString(16);
-            String listed = lab.tulle("certificates", "list").run().out();
+            String listed = lab.tulle("certificates list").run().out();
             assertTrue(
                     listed.contains("spiffe://cluster.local/ns/default/sa/critic") && listed.contains(number), listed);
 
