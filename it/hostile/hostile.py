@@ -138,7 +138,7 @@ class Field:
         return done.stdout.strip()
 
     def plan(self, role, guarded, **more):
-        mine = {"proxy": ["node.sock", "xds.sock", "admin.sock"]}.get(role, [])
+        mine = {"proxy": ["node.sock", "xds.sock", "sds.sock", "admin.sock"]}.get(role, [])
         prefix = f"100.{self.mesh.range}.0."
         friend = self.address("friend-idle")
         foreign = [("workload", self.address("guarded")), ("workload", friend), ("service", self.vip("guarded")),

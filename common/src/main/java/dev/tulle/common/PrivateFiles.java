@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.SecureDirectoryStream;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributeView;
 import java.nio.file.attribute.PosixFilePermission;
@@ -41,6 +42,28 @@ public final class PrivateFiles {
         if (ours && owner(directory) == SocketAccess.self()) {
             Files.setPosixFilePermissions(directory, OWNER_AND_GROUP);
         }
+    }
+
+    /**
+     * Replaces a small file, whole: for its owner and its directory's group to read, where that hands its group on.
+     *
+     * @throws IOException when it cannot be written; what was there is then still there
+     */
+    public static void replace(Path file, String text) throws IOException {
+        Path fresh = file.resolveSibling(file.getFileName() + ".new");
+        Files.deleteIfExists(fresh);
+        create(fresh);
+        Files.writeString(fresh, text);
+        Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /**
+     * Makes an empty file for those alone.
+     *
+     * @throws IOException when it cannot be made, or there is one
+     */
+    public static void create(Path file) throws IOException {
+        Files.createFile(file, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-r-----")));
     }
 
     /**

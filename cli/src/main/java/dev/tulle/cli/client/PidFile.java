@@ -1,9 +1,9 @@
 package dev.tulle.cli.client;
 
+import dev.tulle.common.PrivateFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.OptionalLong;
 
 /**
@@ -24,9 +24,7 @@ public final class PidFile {
      */
     public static void write(Path runDirectory, String role, long pid) throws IOException {
         Path file = file(runDirectory, role);
-        Path fresh = file.resolveSibling(file.getFileName() + ".new");
-        Files.writeString(fresh, pid + " " + startTime(pid) + "\n");
-        Files.move(fresh, file, StandardCopyOption.ATOMIC_MOVE);
+        PrivateFiles.replace(file, pid + " " + startTime(pid) + "\n");
     }
 
     /** Forgets the process. */

@@ -3,11 +3,11 @@ package dev.tulle.cli.client;
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParseException;
 import com.google.gson.JsonParser;
+import dev.tulle.common.PrivateFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.time.InstantSource;
@@ -46,8 +46,10 @@ public final class RunEvents {
     public synchronized void add(String role, String what) {
         JsonObject line = Json.of("time", clock.instant().toString(), "role", role, "what", what);
         try {
-            Files.writeString(
-                    file, line + "\n", StandardCharsets.UTF_8, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+            if (!Files.exists(file)) {
+                PrivateFiles.create(file);
+            }
+            Files.writeString(file, line + "\n", StandardCharsets.UTF_8, StandardOpenOption.APPEND);
             shorten();
         } catch (IOException e) {
             LOG.log(System.Logger.Level.WARNING, file + ": cannot record '" + what + "': " + e.getMessage());
@@ -57,9 +59,8 @@ public final class RunEvents {
     private void shorten() throws IOException {
         List<String> lines = Files.readAllLines(file);
         if (lines.size() > 2 * MAX_EVENTS) {
-            Path shorter = file.resolveSibling("events.jsonl.new");
-            Files.write(shorter, lines.subList(lines.size() - MAX_EVENTS, lines.size()));
-            Files.move(shorter, file, StandardCopyOption.ATOMIC_MOVE);
+            PrivateFiles.replace(
+                    file, String.join("\n", lines.subList(lines.size() - MAX_EVENTS, lines.size())) + "\n");
         }
     }
 

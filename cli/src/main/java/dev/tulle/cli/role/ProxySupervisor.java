@@ -2,6 +2,7 @@ package dev.tulle.cli.role;
 
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.client.RunEvents;
+import dev.tulle.common.PrivateFiles;
 import dev.tulle.proxy.handover.Predecessor;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -220,7 +221,7 @@ public final class ProxySupervisor implements AutoCloseable {
     private void took(long pid) throws IOException {
         current = pid;
         PidFile.write(runDirectory, role, pid);
-        Files.writeString(runDirectory.resolve(role + BUILD), build);
+        PrivateFiles.replace(runDirectory.resolve(role + BUILD), build);
     }
 
     private ProxyProcess spawn() throws IOException {

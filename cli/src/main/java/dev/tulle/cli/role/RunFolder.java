@@ -24,6 +24,9 @@ final class RunFolder {
     /** The socket of `tulle up` itself. */
     static final String UP_SOCKET = "up.sock";
 
+    /** All for root, to be looked into by the group, which files in it get; to be passed through by others. */
+    private static final int PASSED_THROUGH = 02751;
+
     private static final System.Logger LOG = System.getLogger(RunFolder.class.getName());
 
     private RunFolder() {}
@@ -37,7 +40,8 @@ final class RunFolder {
     static void make(Path directory, LocalUsers users) throws IOException {
         Files.createDirectories(directory);
         SocketAccess.setGroup(directory, users.directoryGroup());
-        Files.setPosixFilePermissions(directory, PosixFilePermissions.fromString("rwxr-x--x"));
+        // What is made there has its group, too.
+        Files.setAttribute(directory, "unix:mode", PASSED_THROUGH);
     }
 
     /** Forgets that a process before this one was ready. */

@@ -10,6 +10,7 @@ import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.client.PidFile;
 import dev.tulle.cli.client.RunEvents;
 import dev.tulle.cli.command.BaseCommand;
+import dev.tulle.common.PrivateFiles;
 import dev.tulle.control.ControlPlane;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -155,7 +156,7 @@ public final class UpCommand extends BaseCommand {
                             events);
                     UpgradeApi upgrades = UpgradeApi.start(run.resolve(RunFolder.UP_SOCKET), proxy, gateway, stop)) {
                 awaitProxy(stop);
-                Files.writeString(
+                PrivateFiles.replace(
                         run.resolve(RunFolder.READY),
                         Long.toString(ProcessHandle.current().pid()));
                 if (!stop.requested()) {
