@@ -57,6 +57,14 @@ class DocumentedCommandsTest {
             wrong.add(where + ": no such command");
             return;
         }
+        // A command of two words ("token create") has its options at the second.
+        for (String word : rest.strip().split("\\s+")) {
+            CommandLine next = command.getSubcommands().get(word);
+            if (next == null) {
+                break;
+            }
+            command = next;
+        }
         // What stands behind "--" is another program's.
         int end = (rest + " ").indexOf(" -- ");
         Matcher options = OPTION.matcher(end < 0 ? rest : rest.substring(0, end));
