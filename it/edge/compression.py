@@ -11,20 +11,13 @@ case, Vary: * stays alone, of codings that a client likes alike the first that i
 he names, "identity, gzip" is answered in gzip, and what is refused with q=0 is not taken by way of "*".
 """
 import gzip
-import http.client
-import json
 import os
 import shutil
-import socket
 import subprocess
-import sys
-import tempfile
-import threading
-import time
 
-HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TABLE = os.path.join(HOME, "proxy/src/test/resources/dev/tulle/proxy/compression.txt")
-TYPES = "type.googleapis.com/envoy.extensions."
+from envoy import TABLES, TYPES, Connection, cluster, compare, head_of, lines, listener, running, started
+
+TABLE = os.path.join(TABLES, "compression.txt")
 MINIMUM = 256
 CONTENT = ["text/plain", "text/html", "text/event-stream", "application/json"]
 LIBRARIES = {"gzip": "gzip.compressor.v3.Gzip", "br": "brotli.compressor.v3.Brotli", "zstd": "zstd.compressor.v3.Zstd"}
@@ -87,22 +80,6 @@ def whole(method, status, length, fields):
     return "\r\n".join([*lines, "connection: close", "", ""]).encode() + (b"" if method == "HEAD" else content)
 
 
-def answer(listening, wanted):
-    while True:
-        try:
-            connection, _ = listening.accept()
-        except OSError:
-            return
-        with connection:
-            data = b""
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(65536)
-                if not more:
-                    break
-                data += more
-            connection.sendall(wanted[-1])
-
-
 def compressor(coding):
     return {"name": coding, "typed_config": {
         "@type": TYPES + "filters.http.compressor.v3.Compressor",
@@ -113,26 +90,10 @@ def compressor(coding):
             "@type": TYPES + "compression." + LIBRARIES[coding]}}}}
 
 
-def pipe(path):
-    return {"pipe": {"path": path}}
-
-
-def listener(path, codings):
-    manager = {
-        "@type": TYPES + "filters.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "edge",
-        "http_filters": [*map(compressor, codings), {"name": "envoy.filters.http.router", "typed_config": {
-            "@type": TYPES + "filters.http.router.v3.Router"}}],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-            {"match": {"prefix": "/"}, "route": {"cluster": "origin"}}]}]}}
-    return {"name": path, "address": pipe(path), "filter_chains": [
-        {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}
-
-
-def configuration(paths, origin):
-    cluster = {"name": "origin", "type": "STATIC", "connect_timeout": "5s", "load_assignment": {
-        "cluster_name": "origin", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": pipe(origin)}}]}]}}
-    return {"static_resources": {"listeners": [listener(path, CODINGS[offered]) for offered, path in paths.items()],
-                                 "clusters": [cluster]}}
+def configuration(folder):
+    return {"listeners": [listener(os.path.join(folder, offered), "origin", [compressor(coding) for coding in codings])
+                          for offered, codings in CODINGS.items()],
+            "clusters": [cluster("origin", os.path.join(folder, "origin"))]}
 
 
 def decoded(coding, content):
@@ -140,19 +101,6 @@ def decoded(coding, content):
         return gzip.decompress(content)
     command = {"br": ["brotli", "-dc"], "zstd": ["zstd", "-dcq"]}.get(coding)
     return subprocess.run(command, input=content, stdout=subprocess.PIPE, check=True).stdout if command else content
-
-
-class Connection(http.client.HTTPConnection):
-    """One over a socket in the file system: no port of this host is asked for."""
-
-    def __init__(self, path):
-        super().__init__("any", timeout=10)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def ask(path, case, wanted):
@@ -178,75 +126,32 @@ def ask(path, case, wanted):
     return [coding, got.getheader("vary", ""), got.getheader("etag", "")]
 
 
-def wait_for(path, process):
-    for _ in range(200):
-        if process.poll() is not None:
-            raise RuntimeError(f"Envoy ended with status {process.returncode}")
-        with socket.socket(socket.AF_UNIX) as one:
-            if one.connect_ex(path) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("Envoy does not listen after 20 s")
-
-
 def written(case, result):
     offered, method, fields, status, length, others = case
     return " | ".join([offered, " ; ".join([method, *fields]), " ; ".join([str(status), length, *others]), *result])
 
 
 def rows():
-    with open(TABLE) as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                offered, asked, given, *result = [part.strip() for part in line.rstrip("\n").split(" | ")]
-                method, *fields = asked.split(" ; ")
-                status, length, *others = given.split(" ; ")
-                yield (offered, method, fields, int(status), length, others), result
+    for line in lines(TABLE):
+        offered, asked, given, *result = [part.strip() for part in line.split(" | ")]
+        method, *fields = asked.split(" ; ")
+        status, length, *others = given.split(" ; ")
+        yield (offered, method, fields, int(status), length, others), result
 
 
 def main(write):
     for tool in ("brotli", "zstd"):
         if not shutil.which(tool):
             raise SystemExit(f"compression.py: {tool} is missing: install the package of that name")
-    binary = subprocess.run([os.path.join(HOME, "control/src/test/envoy/binary")], stdout=subprocess.PIPE, text=True,
-                            check=True).stdout.strip()
-    wanted, wrong, passed, table = [], 0, 0, []
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as origin:
-        place = os.path.join(folder, "origin")
-        paths = {offered: os.path.join(folder, offered) for offered in CODINGS}
-        origin.bind(place)
-        origin.listen(16)
-        threading.Thread(target=answer, args=(origin, wanted), daemon=True).start()
-        path = os.path.join(folder, "envoy.json")
-        with open(path, "w") as file:
-            json.dump(configuration(paths, place), file)
-        process = subprocess.Popen([binary, "-c", path, "--concurrency", "1", "--use-dynamic-base-id", "--log-level",
-                                    "error", "--disable-hot-restart"], stdin=subprocess.DEVNULL)
-        try:
-            for one in paths.values():
-                wait_for(one, process)
-            for case, result in ((case, None) for case in cases()) if write else rows():
-                got = ask(paths[case[0]], case, wanted)
-                table.append(written(case, got))
-                same = result is None or got == result
-                passed += same
-                if not same:
-                    wrong += 1
-                    print(f"not ok {written(case, result)}: Envoy {got}")
-        finally:
-            process.terminate()
-            process.wait(20)
-    if passed + wrong == 0:
-        wrong = 1
-        print("not ok the table is empty")
-    if write:
-        with open(TABLE, "w") as file:
-            file.write(HEADING + "".join(f"{line}\n" for line in table))
-    print(f"{passed} passed, {wrong} failed")
-    return 1 if wrong else 0
+    wanted = []
+
+    def answer(connection):
+        head_of(connection)
+        connection.sendall(wanted[-1])
+
+    with running(configuration, answer) as folder:
+        expected = ((case, None) for case in cases()) if write else rows()
+        return compare(TABLE, HEADING, expected, lambda case: ask(os.path.join(folder, case[0]), case, wanted), written, write)
 
 
-if __name__ == "__main__":
-    if any(word != "--write" for word in sys.argv[1:]):
-        sys.exit(__doc__)
-    sys.exit(main("--write" in sys.argv[1:]))
+started(__name__, __doc__, main)

@@ -10,19 +10,12 @@ are served as well, a text without "accept" is answered in text, and what is no 
 too, to a program of HTTP/1.1.
 """
 import base64
-import http.client
-import json
 import os
-import socket
-import subprocess
 import sys
-import tempfile
-import threading
-import time
 
-HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-TABLE = os.path.join(HOME, "proxy/src/test/resources/dev/tulle/proxy/grpc-web.txt")
-TYPES = "type.googleapis.com/envoy.extensions."
+from envoy import TABLES, TYPES, Connection, cluster, compare, lines, listener, running, started
+
+TABLE = os.path.join(TABLES, "grpc-web.txt")
 HEADING = """# What calls of gRPC-Web become, and their answers, as Envoy 1.40 has it (it/edge/grpc_web.py writes and checks this). Bodies
 # are written in hexadecimal, those of the client's side without their Base64: type of the call ; what the client accepts |
 # body | status ; type ; body ; trailers of the server's answer | type and body that the server gets | status, type, body and
@@ -73,64 +66,21 @@ def read_message(connection):
     return head.decode("latin1"), body
 
 
-def answer(listening, wanted, got):
-    while True:
-        try:
-            connection, _ = listening.accept()
-        except OSError:
-            return
-        with connection:
-            got.append(read_message(connection))
-            status, kind, body, trailers = wanted[-1]
-            lines = [f"HTTP/1.1 {status} Any", f"content-type: {kind}", "transfer-encoding: chunked", "connection: close"]
-            chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
-            end = "".join(f"{line}\r\n" for line in trailers)
-            connection.sendall("\r\n".join([*lines, "", ""]).encode() + chunk + f"0\r\n{end}\r\n".encode())
-
-
-def pipe(path):
-    return {"pipe": {"path": path}}
-
-
-def listener(path, cluster, codec, filters):
-    manager = {
-        "@type": TYPES + "filters.network.http_connection_manager.v3.HttpConnectionManager", "stat_prefix": "edge",
-        "codec_type": codec, "http_filters": [*filters, {"name": "envoy.filters.http.router", "typed_config": {
-            "@type": TYPES + "filters.http.router.v3.Router"}}],
-        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
-            {"match": {"prefix": "/"}, "route": {"cluster": cluster}}]}]}}
-    return {"name": path, "address": pipe(path), "filter_chains": [
-        {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}]}
-
-
-def cluster(name, path, options):
-    return {"name": name, "type": "STATIC", "connect_timeout": "5s", "typed_extension_protocol_options": {
-        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-            "@type": TYPES + "upstreams.http.v3.HttpProtocolOptions", "explicit_http_config": options}},
-        "load_assignment": {"cluster_name": name, "endpoints": [
-            {"lb_endpoints": [{"endpoint": {"address": pipe(path)}}]}]}}
+def message(status, kind, body, trailers):
+    fields = [f"HTTP/1.1 {status} Any", f"content-type: {kind}", "transfer-encoding: chunked", "connection: close"]
+    chunk = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+    end = "".join(f"{line}\r\n" for line in trailers)
+    return "\r\n".join([*fields, "", ""]).encode() + chunk + f"0\r\n{end}\r\n".encode()
 
 
 def configuration(folder):
     web = {"name": "envoy.filters.http.grpc_web", "typed_config": {"@type": TYPES + "filters.http.grpc_web.v3.GrpcWeb"}}
     place = {name: os.path.join(folder, name) for name in ("edge", "server", "origin")}
-    return {"static_resources": {
-        "listeners": [listener(place["edge"], "server", "HTTP1", [web]), listener(place["server"], "origin", "HTTP2", [])],
+    return {
+        "listeners": [listener(place["edge"], "server", [web], {"codec_type": "HTTP1"}),
+                      listener(place["server"], "origin", [], {"codec_type": "HTTP2"})],
         "clusters": [cluster("server", place["server"], {"http2_protocol_options": {}}),
-                     cluster("origin", place["origin"], {"http_protocol_options": {"enable_trailers": True}})]}}
-
-
-class Connection(http.client.HTTPConnection):
-    """One over a socket in the file system: no port of this host is asked for."""
-
-    def __init__(self, path):
-        super().__init__("any", timeout=20)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
+                     cluster("origin", place["origin"], {"http_protocol_options": {"enable_trailers": True}})]}
 
 
 def unwrapped(text):
@@ -156,17 +106,6 @@ def ask(path, case, wanted, got):
     return [seen[0], received.hex(), str(answered.status), back, content.hex(), answered.getheader("grpc-status", "")]
 
 
-def wait_for(path, process):
-    for _ in range(200):
-        if process.poll() is not None:
-            raise RuntimeError(f"Envoy ended with status {process.returncode}")
-        with socket.socket(socket.AF_UNIX) as one:
-            if one.connect_ex(path) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError("Envoy does not listen after 20 s")
-
-
 def written(case, result):
     kind, accept, body, (status, answered, content, trailers) = case
     parts = [[kind, accept], [body.hex()], [str(status), answered, content.hex(), *trailers], result[:2], result[2:]]
@@ -174,54 +113,24 @@ def written(case, result):
 
 
 def rows():
-    with open(TABLE) as file:
-        for line in file:
-            if line.strip() and not line.startswith("#"):
-                called, body, given, *result = [part.split(" ; ") for part in line.rstrip("\n").split(" | ")]
-                status, answered, content, *trailers = given
-                yield ((*called, bytes.fromhex(body[0]), (int(status), answered, bytes.fromhex(content), trailers)),
-                       result[0] + result[1])
+    for line in lines(TABLE):
+        called, body, given, *result = [part.split(" ; ") for part in line.split(" | ")]
+        status, answered, content, *trailers = given
+        yield ((*called, bytes.fromhex(body[0]), (int(status), answered, bytes.fromhex(content), trailers)),
+               result[0] + result[1])
 
 
 def main(write):
-    binary = subprocess.run([os.path.join(HOME, "control/src/test/envoy/binary")], stdout=subprocess.PIPE, text=True,
-                            check=True).stdout.strip()
-    wanted, got, wrong, passed, table = [], [], 0, 0, []
-    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as origin:
-        origin.bind(os.path.join(folder, "origin"))
-        origin.listen(16)
-        threading.Thread(target=answer, args=(origin, wanted, got), daemon=True).start()
-        path = os.path.join(folder, "envoy.json")
-        with open(path, "w") as file:
-            json.dump(configuration(folder), file)
-        process = subprocess.Popen([binary, "-c", path, "--concurrency", "1", "--use-dynamic-base-id", "--log-level",
-                                    "error", "--disable-hot-restart"], stdin=subprocess.DEVNULL)
-        try:
-            edge = os.path.join(folder, "edge")
-            wait_for(edge, process)
-            wait_for(os.path.join(folder, "server"), process)
-            for case, result in ((case, None) for case in cases()) if write else rows():
-                found = ask(edge, case, wanted, got)
-                table.append(written(case, found))
-                same = result is None or found == result
-                passed += same
-                if not same:
-                    wrong += 1
-                    print(f"not ok {written(case, result)[:300]}: Envoy {str(found)[:300]}")
-        finally:
-            process.terminate()
-            process.wait(20)
-    if passed + wrong == 0:
-        wrong = 1
-        print("not ok the table is empty")
-    if write:
-        with open(TABLE, "w") as file:
-            file.write(HEADING + "".join(f"{line}\n" for line in table))
-    print(f"{passed} passed, {wrong} failed")
-    return 1 if wrong else 0
+    wanted, got = [], []
+
+    def answer(connection):
+        got.append(read_message(connection))
+        connection.sendall(message(*wanted[-1]))
+
+    with running(configuration, answer) as folder:
+        expected = ((case, None) for case in cases()) if write else rows()
+        return compare(TABLE, HEADING, expected, lambda case: ask(os.path.join(folder, "edge"), case, wanted, got), written,
+                       write)
 
 
-if __name__ == "__main__":
-    if any(word != "--write" for word in sys.argv[1:]):
-        sys.exit(__doc__)
-    sys.exit(main("--write" in sys.argv[1:]))
+started(__name__, __doc__, main)
