@@ -3,30 +3,18 @@ package dev.tulle.cli.command;
 import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 
 /** What can be done with one host of the mesh. */
 @Command(
         name = "node",
         description = "Takes hosts out of the mesh; see nodes for what there is.",
         subcommands = NodeCommand.Remove.class)
-public final class NodeCommand extends BaseCommand {
-    @Spec
-    @SuppressWarnings("NullAway.Init") // set by picocli before run()
-    private CommandSpec spec;
-
+public final class NodeCommand extends GroupCommand {
     /** Makes the command. */
     public NodeCommand() {}
-
-    @Override
-    public Integer call() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "which command of node?");
-    }
 
     /** Out of the mesh. */
     @Command(

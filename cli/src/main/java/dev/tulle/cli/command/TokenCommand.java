@@ -5,30 +5,18 @@ import dev.tulle.cli.client.Json;
 import dev.tulle.cli.client.MeshClient;
 import dev.tulle.cli.client.MeshPlace;
 import dev.tulle.cli.output.Output;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 
 /** What lets other hosts join. */
 @Command(
         name = "token",
         description = "Makes tokens with which other hosts join this mesh.",
         subcommands = TokenCommand.Create.class)
-public final class TokenCommand extends BaseCommand {
-    @Spec
-    @SuppressWarnings("NullAway.Init") // set by picocli before run()
-    private CommandSpec spec;
-
+public final class TokenCommand extends GroupCommand {
     /** Makes the command. */
     public TokenCommand() {}
-
-    @Override
-    public Integer call() {
-        throw new CommandLine.ParameterException(spec.commandLine(), "which command of token?");
-    }
 
     /** One token. */
     @Command(
