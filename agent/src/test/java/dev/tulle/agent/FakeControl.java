@@ -101,18 +101,18 @@ final class FakeControl implements ControlLinks {
                     ResourceType.WORKLOAD,
                     uid,
                     new Workload(
-                            uid,
-                            workload.name(),
-                            workload.namespace(),
-                            workload.serviceAccount(),
-                            "testnode",
-                            workload.addresses(),
-                            workload.labels(),
-                            workload.services(),
-                            workload.ports(),
-                            true,
-                            policies,
-                            ResourceRef.DEFAULT));
+                                    uid,
+                                    workload.name(),
+                                    workload.namespace(),
+                                    workload.serviceAccount(),
+                                    "testnode",
+                                    workload.addresses(),
+                                    workload.labels(),
+                                    workload.services(),
+                                    workload.ports(),
+                                    true,
+                                    ResourceRef.DEFAULT)
+                            .withPolicies(policies));
         }
     }
 
@@ -144,18 +144,20 @@ final class FakeControl implements ControlLinks {
                     ResourceType.WORKLOAD,
                     ResourceType.nameOfAddress(endpoint.address()),
                     new Workload(
-                            "testnode/default/" + endpoint.workload(),
-                            endpoint.workload(),
-                            "default",
-                            "default",
-                            "testnode",
-                            List.of(endpoint.address()),
-                            Map.of(),
-                            List.of(name),
-                            List.of(),
-                            true,
-                            policies.stream().map(AuthorizationPolicy::name).toList(),
-                            ResourceRef.DEFAULT));
+                                    "testnode/default/" + endpoint.workload(),
+                                    endpoint.workload(),
+                                    "default",
+                                    "default",
+                                    "testnode",
+                                    List.of(endpoint.address()),
+                                    Map.of(),
+                                    List.of(name),
+                                    List.of(),
+                                    true,
+                                    ResourceRef.DEFAULT)
+                            .withPolicies(policies.stream()
+                                    .map(AuthorizationPolicy::name)
+                                    .toList()));
         }
         put(ResourceType.ENDPOINTS, cluster, new EndpointSet(cluster, endpoints));
         put(

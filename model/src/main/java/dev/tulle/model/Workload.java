@@ -45,69 +45,7 @@ public record Workload(
         policies = policies.stream().sorted().toList();
     }
 
-    /** A workload that only its own node reaches. */
-    public Workload(
-            String uid,
-            String name,
-            String namespace,
-            String serviceAccount,
-            String node,
-            List<String> addresses,
-            Map<String, String> labels,
-            List<String> services,
-            List<WorkloadPort> ports,
-            boolean healthy,
-            List<String> policies,
-            ResourceRef origin,
-            Locality locality) {
-        this(
-                uid,
-                name,
-                namespace,
-                serviceAccount,
-                node,
-                addresses,
-                labels,
-                services,
-                ports,
-                healthy,
-                policies,
-                origin,
-                locality,
-                "");
-    }
-
-    /** A workload of unknown locality. */
-    public Workload(
-            String uid,
-            String name,
-            String namespace,
-            String serviceAccount,
-            String node,
-            List<String> addresses,
-            Map<String, String> labels,
-            List<String> services,
-            List<WorkloadPort> ports,
-            boolean healthy,
-            List<String> policies,
-            ResourceRef origin) {
-        this(
-                uid,
-                name,
-                namespace,
-                serviceAccount,
-                node,
-                addresses,
-                labels,
-                services,
-                ports,
-                healthy,
-                policies,
-                origin,
-                Locality.NONE);
-    }
-
-    /** A workload of unknown locality without authorization policies. */
+    /** A workload of unknown locality that only its own node reaches, without authorization policies. */
     public Workload(
             String uid,
             String name,
@@ -132,7 +70,9 @@ public record Workload(
                 ports,
                 healthy,
                 List.of(),
-                origin);
+                origin,
+                Locality.NONE,
+                "");
     }
 
     /** Where it is. */

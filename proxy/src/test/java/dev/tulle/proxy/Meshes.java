@@ -224,17 +224,17 @@ public final class Meshes {
     /** The workload behind an endpoint, known by its name as they all share one address. */
     private Workload workload(Endpoint endpoint) {
         return new Workload(
-                "node/" + endpoint.namespace() + "/" + endpoint.workload(),
-                endpoint.workload(),
-                endpoint.namespace(),
-                "default",
-                "node",
-                List.of(),
-                Map.of(),
-                List.of(),
-                List.of(),
-                true,
-                List.copyOf(policies.keySet()),
-                ResourceRef.DEFAULT);
+                        "node/" + endpoint.namespace() + "/" + endpoint.workload(),
+                        endpoint.workload(),
+                        endpoint.namespace(),
+                        "default",
+                        "node",
+                        List.of(),
+                        Map.of(),
+                        List.of(),
+                        List.of(),
+                        true,
+                        ResourceRef.DEFAULT)
+                .withPolicies(List.copyOf(policies.keySet()));
     }
 }

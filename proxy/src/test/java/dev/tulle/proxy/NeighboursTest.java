@@ -88,7 +88,6 @@ class NeighboursTest {
                 List.of(),
                 List.of(),
                 true,
-                List.of(),
                 ResourceRef.DEFAULT);
     }
 

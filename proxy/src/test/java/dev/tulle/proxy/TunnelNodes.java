@@ -182,18 +182,19 @@ final class TunnelNodes implements AutoCloseable {
 
     private static Workload web(String node, int port, AppProtocol protocol, AuthorizationPolicy... policies) {
         return new Workload(
-                node + "/default/web-" + port,
-                "web-" + port,
-                "default",
-                "web",
-                node,
-                List.of(node.equals(FAR) ? WEB : "127.0.1.9"),
-                Map.of(),
-                List.of("web"),
-                List.of(new Workload.WorkloadPort(port, protocol)),
-                true,
-                Arrays.stream(policies).map(AuthorizationPolicy::name).toList(),
-                ResourceRef.DEFAULT);
+                        node + "/default/web-" + port,
+                        "web-" + port,
+                        "default",
+                        "web",
+                        node,
+                        List.of(node.equals(FAR) ? WEB : "127.0.1.9"),
+                        Map.of(),
+                        List.of("web"),
+                        List.of(new Workload.WorkloadPort(port, protocol)),
+                        true,
+                        ResourceRef.DEFAULT)
+                .withPolicies(
+                        Arrays.stream(policies).map(AuthorizationPolicy::name).toList());
     }
 
     /** The same, and who is far. */
