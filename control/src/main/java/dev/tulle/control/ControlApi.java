@@ -184,7 +184,7 @@ final class ControlApi implements LocalApiServer.Handler {
             JsonObject answer = new JsonObject();
             answer.addProperty("token", issued.text());
             answer.addProperty("until", issued.until().toString());
-            answer.addProperty("port", plane.options().nodePort());
+            answer.addProperty("port", plane.options().ports().node());
             return answer;
         } catch (IOException e) {
             throw new ApiFailure("failed", "no token is made: " + e.getMessage());

@@ -115,26 +115,28 @@ public final class ControlPlane implements AutoCloseable {
 
     private ControlPlane(ControlOptions options) throws IOException {
         this.options = options;
-        this.pace = new RebuildPace(options.debounce());
-        this.secrets = new SecretFolder(options.secrets(), options.users().proxy());
-        PrivateFiles.directory(options.stateDirectory(), ControlOptions.STATE_MARKS);
-        Cidr serviceRange = Cidr.around("service range", options.serviceRange());
-        Cidr workloadRange = Cidr.around("workload range", options.workloadRange());
+        this.pace = new RebuildPace(options.times().debounce());
+        this.secrets =
+                new SecretFolder(options.places().secrets(), options.users().proxy());
+        PrivateFiles.directory(options.places().state(), ControlOptions.STATE_MARKS);
+        Cidr serviceRange = Cidr.around("service range", options.ranges().services());
+        Cidr workloadRange = Cidr.around("workload range", options.ranges().workloads());
         if (workloadRange.bits() > NodeLeases.PREFIX_LENGTH) {
-            throw new IllegalArgumentException("workload range " + options.workloadRange() + ": expected room for a /"
-                    + NodeLeases.PREFIX_LENGTH + " per node");
+            throw new IllegalArgumentException(
+                    "workload range " + options.ranges().workloads() + ": expected room for a /"
+                            + NodeLeases.PREFIX_LENGTH + " per node");
         }
-        this.known = new KnownClients(new JsonStateFile(options.stateDirectory().resolve("clients.json"), "clients"));
+        this.known = new KnownClients(new JsonStateFile(options.places().state().resolve("clients.json"), "clients"));
         this.addresses = ServiceAddresses.load(
-                new JsonStateFile(options.stateDirectory().resolve("service-addresses.json"), "service-addresses"),
+                new JsonStateFile(options.places().state().resolve("service-addresses.json"), "service-addresses"),
                 serviceRange);
         NodeLeases leases = NodeLeases.load(
-                new JsonStateFile(options.stateDirectory().resolve("node-leases.json"), "node-leases"), workloadRange);
+                new JsonStateFile(options.places().state().resolve("node-leases.json"), "node-leases"), workloadRange);
         this.authority = MeshAuthority.open(options.authority(), InstantSource.system());
         NodeSigner signer = new AuthoritySigner(authority);
         this.certificate = new OwnCertificate(signer, Caller.TRUST_DOMAIN, InstantSource.system());
         this.nodes = new Nodes(
-                owner, options.stateDirectory(), signer, Caller.TRUST_DOMAIN, new Others(), InstantSource.system());
+                owner, options.places().state(), signer, Caller.TRUST_DOMAIN, new Others(), InstantSource.system());
         this.damages = Stream.concat(Stream.of(addresses.trouble(), leases.trouble()), nodes.troubles().stream())
                 .filter(trouble -> !trouble.isEmpty())
                 .toList();
@@ -167,8 +169,9 @@ public final class ControlPlane implements AutoCloseable {
                 return door != null;
             }
         });
-        this.directory = ConfigDirectory.open(ConfigDirectoryOptions.of(options.configDirectory())
-                .withLastGood(options.stateDirectory().resolve("last-good.yaml")));
+        this.directory =
+                ConfigDirectory.open(ConfigDirectoryOptions.of(options.places().config())
+                        .withLastGood(options.places().state().resolve("last-good.yaml")));
         this.config = directory.snapshot();
         parts.add(directory);
         try {
@@ -177,7 +180,8 @@ public final class ControlPlane implements AutoCloseable {
                     authority, InstantSource.system(), new RegisteredHolders(owner, registry), metrics.certificates());
             parts.add(issuer);
             this.xds = XdsServer.start(
-                    new XdsServerOptions(options.xdsSocket(), options.users().readers(), refusals),
+                    new XdsServerOptions(
+                            options.places().xdsSocket(), options.users().readers(), refusals),
                     owner,
                     registry,
                     Optional.of(issuer));
@@ -207,11 +211,11 @@ public final class ControlPlane implements AutoCloseable {
     }
 
     private void begin() throws IOException {
-        ControlHttp http = ControlHttp.start(options.httpPort(), this, metrics);
+        ControlHttp http = ControlHttp.start(options.ports().http(), this, metrics);
         httpPort = http.port();
         parts.add(http);
         parts.add(LocalApiServer.start(
-                options.socket(), options.users().administrators(), refusals, new ControlApi(this)));
+                options.places().socket(), options.users().administrators(), refusals, new ControlApi(this)));
         owner.execute(() -> {
             xds.expect(known.load());
             keepRoster();
@@ -223,7 +227,7 @@ public final class ControlPlane implements AutoCloseable {
                 return true;
             });
         }
-        owner.schedule(options.grace(), () -> {
+        owner.schedule(options.times().grace(), () -> {
             graceOver = true;
             if (view.number() == 0) {
                 LOG.log(System.Logger.Level.INFO, "nodes that did not come back: {0}", registry.awaited());
@@ -237,7 +241,7 @@ public final class ControlPlane implements AutoCloseable {
         LOG.log(
                 System.Logger.Level.INFO,
                 "control plane: xDS on {0}, configuration from {1}",
-                options.xdsSocket(),
+                options.places().xdsSocket(),
                 directory.directory());
     }
 
@@ -283,7 +287,7 @@ public final class ControlPlane implements AutoCloseable {
             if (door != null) {
                 return;
             }
-            int port = options.nodePort();
+            int port = options.ports().node();
             try {
                 door = xds.serveNodes(new InetSocketAddress(port), certificate, nodes);
             } catch (IOException e) {

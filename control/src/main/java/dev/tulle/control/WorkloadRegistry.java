@@ -210,7 +210,8 @@ final class WorkloadRegistry implements NodeRegistry {
             return new HelloAnswer.Refused("the control plane cannot write down the lease: " + e.getMessage());
         }
         if (prefix.isEmpty()) {
-            return new HelloAnswer.Refused("the workload range " + options.workloadRange() + " is used up");
+            return new HelloAnswer.Refused(
+                    "the workload range " + options.ranges().workloads() + " is used up");
         }
         Node node = nodes.computeIfAbsent(nodeId, _ -> new Node(prefix.get()));
         node.connected = true;
@@ -230,10 +231,10 @@ final class WorkloadRegistry implements NodeRegistry {
     private NodeLease lease(Node node) {
         return new NodeLease(
                 node.prefix.toString(),
-                options.workloadRange(),
-                options.serviceRange(),
+                options.ranges().workloads(),
+                options.ranges().services(),
                 listener.expectsNodes(),
-                options.leaseTimeout());
+                options.times().lease());
     }
 
     /** The leases of the nodes that are connected, by name. */
@@ -423,10 +424,10 @@ final class WorkloadRegistry implements NodeRegistry {
                 "node {0} is gone ({1}); its workloads stay for {2} s",
                 nodeId,
                 reason,
-                options.leaseTimeout().toSeconds());
+                options.times().lease().toSeconds());
         node.connected = false;
         node.lastSeen = Instant.now();
-        node.expiry = owner.schedule(options.leaseTimeout(), () -> {
+        node.expiry = owner.schedule(options.times().lease(), () -> {
             List<String> uids = List.copyOf(byNode.getOrDefault(nodeId, Set.of()));
             LOG.log(System.Logger.Level.WARNING, "node {0} did not come back: {1} workloads go", nodeId, uids.size());
             nodes.remove(nodeId);

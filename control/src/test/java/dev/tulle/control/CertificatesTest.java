@@ -69,7 +69,7 @@ class CertificatesTest {
     }
 
     private CertificateClient.Signed ask(SpiffeId identity) throws IOException {
-        return new CertificateClient(ControlAddress.of(options.xdsSocket()))
+        return new CertificateClient(ControlAddress.of(options.places().xdsSocket()))
                 .sign(identity, CsrMaker.pem(CsrMaker.newKey()));
     }
 
@@ -79,7 +79,7 @@ class CertificatesTest {
         JsonObject call = new JsonObject();
         call.addProperty("method", method);
         call.add("params", params);
-        try (LocalApiClient client = LocalApiClient.connect(options.socket(), Duration.ofSeconds(20))) {
+        try (LocalApiClient client = LocalApiClient.connect(options.places().socket(), Duration.ofSeconds(20))) {
             return com.google.gson.JsonParser.parseString(client.call(call.toString()))
                     .getAsJsonObject();
         }
@@ -114,7 +114,8 @@ class CertificatesTest {
 
     private RegistrationClient node(Told told) {
         return XdsClients.register(
-                new RegistrationOptions(ControlAddress.of(options.xdsSocket()), "n1", "", Locality.NONE, ""), told);
+                new RegistrationOptions(ControlAddress.of(options.places().xdsSocket()), "n1", "", Locality.NONE, ""),
+                told);
     }
 
     private static void registerReviews(RegistrationClient node) {

@@ -259,7 +259,7 @@ class ControlPlaneTest {
     void aNodeGetsItsPrefixBackAndAnotherOneGetsAnother() throws Exception {
         assertEquals("100.64.0.0/24", prefix(node));
         RegistrationClient other = XdsClients.register(
-                new RegistrationOptions(plane.options().xdsSocket(), "n2", "100.64.7.0/24"), new NoListener());
+                new RegistrationOptions(plane.options().places().xdsSocket(), "n2", "100.64.7.0/24"), new NoListener());
         until(() -> other.status().connected());
         assertEquals("100.64.7.0/24", prefix(other), "what it wants is free");
         other.close();
@@ -419,9 +419,9 @@ class ControlPlaneTest {
 
     @Test
     void aFileInTheDirectoryIsSeenAndABrokenOneIsReported() throws Exception {
-        Files.writeString(options.configDirectory().resolve("reviews.yaml"), SUBSETS + "---\n" + ALL_TO_V1);
+        Files.writeString(options.places().config().resolve("reviews.yaml"), SUBSETS + "---\n" + ALL_TO_V1);
         until(() -> call("routes", Map.of()).toString().contains("outbound|9080|v1|"));
-        Files.writeString(options.configDirectory().resolve("broken.yaml"), "kind: VirtualService\nspec: [");
+        Files.writeString(options.places().config().resolve("broken.yaml"), "kind: VirtualService\nspec: [");
         until(() -> call("status", Map.of()).toString().contains("broken.yaml"));
         assertTrue(call("routes", Map.of()).toString().contains("outbound|9080|v1|"));
     }
@@ -456,14 +456,14 @@ class ControlPlaneTest {
     }
 
     private RegistrationClient connectNode() throws InterruptedException {
-        RegistrationClient client =
-                XdsClients.register(new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new NoListener());
+        RegistrationClient client = XdsClients.register(
+                new RegistrationOptions(plane.options().places().xdsSocket(), "n1", ""), new NoListener());
         until(() -> client.status().connected());
         return client;
     }
 
     private XdsClient connectClient() {
-        return XdsClients.connect(new XdsClientOptions(plane.options().xdsSocket(), "n1", "proxy"));
+        return XdsClients.connect(new XdsClientOptions(plane.options().places().xdsSocket(), "n1", "proxy"));
     }
 
     private void register(String name, String address, String version) throws Exception {
@@ -495,7 +495,7 @@ class ControlPlaneTest {
         JsonObject request = new JsonObject();
         request.addProperty("method", method);
         request.add("params", params);
-        try (LocalApiClient client = LocalApiClient.connect(options.socket())) {
+        try (LocalApiClient client = LocalApiClient.connect(options.places().socket())) {
             return JsonParser.parseString(client.call(request.toString())).getAsJsonObject();
         } catch (IOException e) {
             throw new java.io.UncheckedIOException(e);

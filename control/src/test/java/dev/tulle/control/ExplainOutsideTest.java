@@ -60,7 +60,7 @@ class ExplainOutsideTest {
         JsonObject request = new JsonObject();
         request.addProperty("method", method);
         request.add("params", params);
-        try (LocalApiClient client = LocalApiClient.connect(options.socket())) {
+        try (LocalApiClient client = LocalApiClient.connect(options.places().socket())) {
             JsonObject answer =
                     JsonParser.parseString(client.call(request.toString())).getAsJsonObject();
             assertTrue(answer.get("ok").getAsBoolean(), answer.toString());

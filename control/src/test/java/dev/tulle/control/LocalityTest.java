@@ -67,15 +67,15 @@ class LocalityTest {
     void clientsUseWhatIsNearestToTheirNode() throws Exception {
         ControlOptions options =
                 ControlOptions.of(directory, directory.resolve("control.sock")).withHttpPort(0);
-        Files.createDirectories(options.configDirectory());
-        Files.writeString(options.configDirectory().resolve("nearest.yaml"), NEAREST);
+        Files.createDirectories(options.places().config());
+        Files.writeString(options.places().config().resolve("nearest.yaml"), NEAREST);
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient n1 = node(plane, "n1", "r/z1");
                 RegistrationClient n2 = node(plane, "n2", "r/z2");
-                XdsClient proxy1 =
-                        XdsClients.connect(new XdsClientOptions(plane.options().xdsSocket(), "n1", "proxy"));
-                XdsClient proxy2 =
-                        XdsClients.connect(new XdsClientOptions(plane.options().xdsSocket(), "n2", "proxy"))) {
+                XdsClient proxy1 = XdsClients.connect(
+                        new XdsClientOptions(plane.options().places().xdsSocket(), "n1", "proxy"));
+                XdsClient proxy2 = XdsClients.connect(
+                        new XdsClientOptions(plane.options().places().xdsSocket(), "n2", "proxy"))) {
             Seen seen1 = new Seen(proxy1);
             Seen seen2 = new Seen(proxy2);
             register(n1, "a", Map.of());
@@ -105,7 +105,7 @@ class LocalityTest {
             n2.health("n2/default/b", true);
             // In one step: an empty file that lasts is a configuration too, in which both endpoints are seen as well.
             Path next = Files.writeString(directory.resolve("next.yaml"), SPREAD);
-            Files.move(next, options.configDirectory().resolve("nearest.yaml"), StandardCopyOption.ATOMIC_MOVE);
+            Files.move(next, options.places().config().resolve("nearest.yaml"), StandardCopyOption.ATOMIC_MOVE);
             seen1.await(Set.of("b", "elsewhere"));
             String spread = explain(plane, "elsewhere");
             assertTrue(spread.contains("(b) in r/z2, weight 1 of 4"), spread);
@@ -135,7 +135,7 @@ class LocalityTest {
 
     private static RegistrationClient node(ControlPlane plane, String name, String place) {
         return XdsClients.register(
-                new RegistrationOptions(plane.options().xdsSocket(), name, "", Locality.parse(place)),
+                new RegistrationOptions(plane.options().places().xdsSocket(), name, "", Locality.parse(place)),
                 new RegistrationClient.Listener() {
                     @Override
                     public void onLease(NodeLease lease) {}

@@ -54,12 +54,12 @@ class RealEnvoyTest {
                 .withRanges("100.64.0.0/10", "127.66.0.0/16");
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient node = XdsClients.register(
-                        new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new Quiet())) {
+                        new RegistrationOptions(plane.options().places().xdsSocket(), "n1", ""), new Quiet())) {
             HttpServer v1 = serve("127.67.0.1", 0, "v1");
             HttpServer v2 = serve("127.67.0.2", v1.getAddress().getPort(), "v2");
             register(node, "v1", v1);
             register(node, "v2", v2);
-            Process envoy = startEnvoy(apiType, plane.options().xdsSocket());
+            Process envoy = startEnvoy(apiType, plane.options().places().xdsSocket());
             try {
                 until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
                 URI uri = URI.create(
@@ -71,7 +71,7 @@ class RealEnvoyTest {
                 }
                 assertEquals(Set.of("v1", "v2"), seen);
 
-                Files.writeString(options.configDirectory().resolve("v2.yaml"), ALL_TO_V2);
+                Files.writeString(options.places().config().resolve("v2.yaml"), ALL_TO_V2);
                 until(() -> plane.view().state().routes().toString().contains("|v2|"));
                 until(() -> plane.clients().stream().allMatch(XdsClientState::synced));
                 until(() -> answer(uri).equals("v2"));
@@ -105,9 +105,9 @@ class RealEnvoyTest {
                 .withRanges("100.64.0.0/10", "127.66.0.0/16");
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient node = XdsClients.register(
-                        new RegistrationOptions(plane.options().xdsSocket(), "n1", "", Locality.parse("r/z1")),
+                        new RegistrationOptions(plane.options().places().xdsSocket(), "n1", "", Locality.parse("r/z1")),
                         new Quiet())) {
-            Files.writeString(options.configDirectory().resolve("near.yaml"), NEAREST);
+            Files.writeString(options.places().config().resolve("near.yaml"), NEAREST);
             HttpServer near = serve("127.67.0.1", 0, "near");
             int port = near.getAddress().getPort();
             HttpServer far = serve("127.67.0.2", port, "far");
@@ -120,7 +120,7 @@ class RealEnvoyTest {
                 node.health("n1/default/reviews-sick" + i, false);
                 sick.stop(0);
             }
-            Process envoy = startEnvoy(apiType, plane.options().xdsSocket());
+            Process envoy = startEnvoy(apiType, plane.options().places().xdsSocket());
             try {
                 until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
                 URI uri = URI.create("http://" + address(plane) + ":" + port + "/");
@@ -154,14 +154,14 @@ class RealEnvoyTest {
                 .withRanges("100.64.0.0/10", "127.66.0.0/16");
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient node = XdsClients.register(
-                        new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new Quiet())) {
+                        new RegistrationOptions(plane.options().places().xdsSocket(), "n1", ""), new Quiet())) {
             TlsServer.makeCertificates(directory);
             HttpServer server = TlsServer.start("127.67.0.1", directory);
             register(node, "v1", server);
-            Path rule = options.configDirectory().resolve("tls.yaml");
+            Path rule = options.places().config().resolve("tls.yaml");
             String root = ", caCertificates: " + directory.resolve("root.pem");
             Files.writeString(rule, TlsServer.rule("mode: SIMPLE" + root));
-            Process envoy = startEnvoy("DELTA_GRPC", plane.options().xdsSocket());
+            Process envoy = startEnvoy("DELTA_GRPC", plane.options().places().xdsSocket());
             try {
                 until(() -> plane.clients().stream().anyMatch(RealEnvoyTest::hasRoutes));
                 URI uri = URI.create(

@@ -99,7 +99,7 @@ class RegistrationScaleTest {
                 ControlOptions.of(place, place.resolve("control.sock")).withHttpPort(0);
         try (ControlPlane plane = ControlPlane.start(options);
                 RegistrationClient node = XdsClients.register(
-                        new RegistrationOptions(plane.options().xdsSocket(), "n1", ""), new NoListener())) {
+                        new RegistrationOptions(plane.options().places().xdsSocket(), "n1", ""), new NoListener())) {
             long begun = processorNanos();
             List<CompletableFuture<RegistrationAnswer>> answers = new ArrayList<>();
             for (int i = 0; i < 2 * services; i++) {

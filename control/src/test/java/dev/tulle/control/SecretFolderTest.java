@@ -111,7 +111,8 @@ class SecretFolderTest {
                 JsonObject request = new JsonObject();
                 request.addProperty("method", question);
                 request.add("params", parameters);
-                try (LocalApiClient client = LocalApiClient.connect(options.socket())) {
+                try (LocalApiClient client =
+                        LocalApiClient.connect(options.places().socket())) {
                     String answer = client.call(request.toString());
                     assertTrue(answer.contains("\"ok\":true") && answer.contains("shop"), answer);
                     assertFalse(answer.contains(key.substring(40, 90)), question);

@@ -70,7 +70,7 @@ class TwoGatewaysTest {
         JsonObject given = new JsonObject();
         params.forEach(given::addProperty);
         request.add("params", given);
-        try (LocalApiClient client = LocalApiClient.connect(options.socket())) {
+        try (LocalApiClient client = LocalApiClient.connect(options.places().socket())) {
             return JsonParser.parseString(client.call(request.toString())).getAsJsonObject();
         }
     }

@@ -80,7 +80,7 @@ public final class Training {
     private static NodeProxy proxy(ControlPlane control, int port) throws IOException {
         return NodeProxy.start(ProxyOptions.builder()
                 .nodeId("training")
-                .xds(control.options().xdsSocket())
+                .xds(control.options().places().xdsSocket())
                 .outbound(List.of("127.0.0.1"), 0)
                 .explicit("127.0.0.1", port)
                 .probes("127.0.0.1", 0, 0)

@@ -165,7 +165,7 @@ public final class UpCommand extends BaseCommand {
                             + agent.tier().word() + ", "
                             + joined.map(Membership::toString)
                                     .orElse("configuration in "
-                                            + options.control().configDirectory()));
+                                            + options.control().places().config()));
                     out().flush();
                 }
                 var _ = agent.detached().thenRun(stop::request);
