@@ -167,14 +167,18 @@ class RegistrationTest {
             var answer = client.register(workload("w", "100.64.3.2"));
             ClientServerTest.until(() -> owner.call(() -> waiting.size() == 1));
 
+            CountDownLatch held = new CountDownLatch(1);
             CountDownLatch free = new CountDownLatch(1);
             owner.execute(() -> {
+                held.countDown();
                 try {
                     assertTrue(free.await(20, TimeUnit.SECONDS));
                 } catch (InterruptedException e) {
                     Thread.currentThread().interrupt();
                 }
             });
+            // A task that has not begun has a place in the queue, and would give it to the message.
+            assertTrue(held.await(20, TimeUnit.SECONDS));
             AtomicReference<RuntimeException> thrown = new AtomicReference<>();
             // What is told of the old stream, before and after its end.
             Runnable tell = () -> {
