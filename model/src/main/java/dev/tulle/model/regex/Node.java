@@ -65,6 +65,49 @@ sealed interface Node {
         };
     }
 
+    /**
+     * How many parts may be passed one after the other without a character once repetitions are written out, or more:
+     * matchers with groups follow them in one go, each in a call of its own.
+     */
+    default long passed() {
+        return switch (this) {
+            case Empty _, Place _ -> 1;
+            case One _ -> 0;
+            case Sequence(List<Node> parts) -> passedIn(parts);
+            case Choice(List<Node> parts) ->
+                parts.size() + parts.stream().mapToLong(Node::passed).max().orElse(0);
+            case Repeat(Node part, int _, int _) when !part.isOptional() -> 2 * part.passed() + 1;
+            case Repeat(Node part, int least, int most) -> {
+                long times = most == UNBOUNDED ? least + 1L : Math.max(1, most);
+                long one = part.passed() + 1;
+                yield one > LARGE / times ? LARGE : one * times;
+            }
+        };
+    }
+
+    /** True when it matches the empty text, somewhere. */
+    default boolean isOptional() {
+        return switch (this) {
+            case Empty _, Place _ -> true;
+            case One _ -> false;
+            case Sequence(List<Node> parts) -> parts.stream().allMatch(Node::isOptional);
+            case Choice(List<Node> parts) -> parts.stream().anyMatch(Node::isOptional);
+            case Repeat(Node part, int least, int _) -> least == 0 || part.isOptional();
+        };
+    }
+
+    private static long passedIn(List<Node> parts) {
+        long most = 0;
+        long run = 0;
+        for (Node part : parts) {
+            long own = part.passed();
+            run = Math.min(LARGE, run + own);
+            most = Math.max(most, run);
+            run = part.isOptional() ? run : own;
+        }
+        return most;
+    }
+
     private static long deepest(List<Node> parts) {
         return parts.stream().mapToLong(Node::depth).max().orElse(0);
     }

@@ -23,6 +23,9 @@ public final class Regex {
     /** The deepest nesting of parts that may be left out, once repetitions are written out: RE2's compiler recurses so far. */
     static final int MAX_OPTIONAL = 128;
 
+    /** The most parts that may be passed one after the other without a character, so that nobody's stack is filled. */
+    static final int MAX_PASSED = 512;
+
     /** The most places of an expression that may be possible at once where its matches are replaced. */
     static final int MAX_WIDTH = 12;
 
@@ -126,6 +129,11 @@ public final class Regex {
             throw new RegexException(
                     "this regular expression has too many parts that may be left out one after the other",
                     "at most " + MAX_OPTIONAL + ", as in x{0," + MAX_OPTIONAL + "}");
+        }
+        if (node.passed() > MAX_PASSED) {
+            throw new RegexException(
+                    "this regular expression has too many parts that match without a character",
+                    "at most " + MAX_PASSED + " one after the other, repetitions written out");
         }
         re2(text);
         return node;

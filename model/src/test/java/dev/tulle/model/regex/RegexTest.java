@@ -154,6 +154,9 @@ class RegexTest {
                 "(?:".repeat(500) + "a" + ")?".repeat(500),
                 "x".repeat(5000),
                 "(?i)[^a]{0,900}",
+                "(){600}",
+                "(a?){300}",
+                "(\\b|a*){200}",
                 "(\\pL{0,99}|\\pN{0,99}){40}");
         for (String expression : dear) {
             long begun = System.nanoTime();
@@ -162,6 +165,14 @@ class RegexTest {
             // Where a careless compiler needs seconds or the whole stack; a busy machine has ten times the usual.
             assertTrue(millis < 3_000, millis + " ms: " + expression);
             assertTrue(!refusal.expected().isEmpty(), expression);
+        }
+    }
+
+    @Test
+    void whatStopsAtCharactersMayBeRepeatedOften() {
+        for (String expression : List.of(
+                "[a-z]{1,63}(\\.[a-z]{1,63}){0,5}", "(a?b){1000}", "(?:/(?:[a-z]+|[0-9]+)?){100}", "(a?){200}")) {
+            assertTrue(!Regex.compile(expression).matches("?"), expression);
         }
     }
 
