@@ -69,7 +69,8 @@ class RouteNetlinkTest {
         ip("route replace " + LINK.destination() + " dev lo src 127.0.0.1");
         List<String> addresses = inRange(ipAddresses());
         assertEquals(2, addresses.size(), addresses.toString());
-        // Each address brings routes of its own: one with IPv4, two with IPv6, of which the local one comes when the kernel
+        // Each address brings routes of its own: one with IPv4, two with IPv6, of which the local one comes when the
+        // kernel
         // finds time for it.
         List<String> routes = eventually(() -> inRange(ipRoutes()), found -> found.size() == 3 + 3);
         assertListed();
