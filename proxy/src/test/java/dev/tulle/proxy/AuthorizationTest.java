@@ -21,7 +21,6 @@ import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteMatch;
 import dev.tulle.model.TextPattern;
 import dev.tulle.model.WeightedCluster;
-import dev.tulle.model.Workload;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -87,21 +86,6 @@ class AuthorizationTest {
         return policy(Action.DENY, "deny-path", new Rule(List.of(), List.of(paths(paths)), List.of()));
     }
 
-    private static Workload workload(String name, String account) {
-        return new Workload(
-                "node/default/" + name,
-                name,
-                "default",
-                account,
-                "node",
-                List.of(),
-                Map.of(),
-                List.of(),
-                List.of(),
-                true,
-                ResourceRef.DEFAULT);
-    }
-
     /** Its workloads name policies of which nothing is heard. */
     private static MeshState withoutPolicies(MeshState whole) {
         return new MeshState(
@@ -116,8 +100,8 @@ class AuthorizationTest {
     private static Meshes mesh(Origin origin, AuthorizationPolicy... policies) {
         return Meshes.mesh()
                 .subset("", origin.port())
-                .workload(workload("me", "me"))
-                .workload(workload("you", "you"))
+                .workload(Meshes.member("default", "me", "me"))
+                .workload(Meshes.member("default", "you", "you"))
                 .policies(policies);
     }
 
@@ -538,7 +522,7 @@ class AuthorizationTest {
             // The queue is full: the proxy's first SYN is dropped, the kernel sends another one after a second.
             Meshes open = Meshes.mesh()
                     .subset("", server.getLocalPort())
-                    .workload(workload("me", "me"))
+                    .workload(Meshes.member("default", "me", "me"))
                     .tcp(new WeightedCluster(Meshes.cluster(""), 1));
             MeshState before = open.build();
             AuthorizationPolicy me =

@@ -223,18 +223,23 @@ public final class Meshes {
 
     /** The workload behind an endpoint, known by its name as they all share one address. */
     private Workload workload(Endpoint endpoint) {
-        return new Workload(
-                        "node/" + endpoint.namespace() + "/" + endpoint.workload(),
-                        endpoint.workload(),
-                        endpoint.namespace(),
-                        "default",
-                        "node",
-                        List.of(),
-                        Map.of(),
-                        List.of(),
-                        List.of(),
-                        true,
-                        ResourceRef.DEFAULT)
+        return member(endpoint.namespace(), endpoint.workload(), "default")
                 .withPolicies(List.copyOf(policies.keySet()));
+    }
+
+    /** A healthy workload of the node, known by its name alone. */
+    static Workload member(String namespace, String name, String account) {
+        return new Workload(
+                "node/" + namespace + "/" + name,
+                name,
+                namespace,
+                account,
+                "node",
+                List.of(),
+                Map.of(),
+                List.of(),
+                List.of(),
+                true,
+                ResourceRef.DEFAULT);
     }
 }

@@ -4,10 +4,8 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.tulle.common.LocalApiServer;
-import dev.tulle.model.ResourceRef;
 import dev.tulle.model.RouteAction;
 import dev.tulle.model.RouteMatch;
-import dev.tulle.model.Workload;
 import dev.tulle.proxy.share.Budget;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -18,7 +16,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -68,27 +65,12 @@ class NeighboursTest {
                         .routes(
                                 Meshes.route("direct", direct, new RouteAction.DirectResponse(418, "short")),
                                 Meshes.forward("all", RouteMatch.ANY, ""))
-                        .workload(workload("greedy"))
-                        .workload(workload("quiet"))
+                        .workload(Meshes.member("default", "greedy", "default"))
+                        .workload(Meshes.member("default", "quiet", "default"))
                         .build(),
                 directory.resolve("node.sock"),
                 directory.resolve("access.log").toString(),
                 SMALL);
-    }
-
-    private static Workload workload(String name) {
-        return new Workload(
-                "node/default/" + name,
-                name,
-                "default",
-                "default",
-                "node",
-                List.of(),
-                Map.of(),
-                List.of(),
-                List.of(),
-                true,
-                ResourceRef.DEFAULT);
     }
 
     @AfterEach
